@@ -1,0 +1,248 @@
+//! Where the rooms meet: workers with their flows, the admin listener, and how both follow a changed configuration.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use gate_flow::{Change, Flow, FlowParts};
+use gate_plan::{AccessLog, Plan};
+use gate_serve::bind::bind;
+use gate_serve::worker::Workers;
+use gate_upstream::Upstreams;
+use log_record::sink::{AccessSink, Target};
+use parking_lot::Mutex;
+use plug_host::{Fault, Plugin, Process};
+
+use crate::load::{Loaded, Loader, workers};
+use crate::voice::say;
+
+/// LIMIT: how long a worker may take to start all plugins of a changed configuration.
+const STAGE_MAX: Duration = Duration::from_secs(60);
+/// LIMIT: how long a worker may take to answer a question.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// How often certificate files are looked at.
+const CERTIFICATES_EVERY: Duration = Duration::from_secs(2);
+
+/// What is in force.
+struct Present {
+    plan: Arc<Plan>,
+    plugins: Vec<Arc<Plugin>>,
+    sink: AccessSink,
+}
+
+/// The running gateway.
+pub(crate) struct House {
+    pub(crate) workers: Mutex<Option<Workers<Flow>>>,
+    present: Mutex<Present>,
+    pub(crate) process: Arc<Process>,
+    ready: AtomicBool,
+    generation: AtomicU64,
+    pub(crate) changes_applied: AtomicU64,
+    pub(crate) changes_refused: AtomicU64,
+}
+
+impl House {
+    /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
+    pub(crate) fn open(loaded: Loaded, loader: &Loader) -> anyhow::Result<Arc<Self>> {
+        let plan = Arc::clone(&loaded.plan);
+        let count = workers(&plan);
+        let bound = bind(&plan.listeners, plan.limits, count)?;
+        let admin: Option<u8> = None;
+        let sink = AccessSink::start(target(&plan))?;
+        let mut workers = start_workers(&loaded, count, loader, &sink)?;
+        for listener in &bound {
+            let spec = plan.listeners.iter().find(|spec| spec.name == listener.name());
+            let protocol = match spec.map(|spec| &spec.protocol) {
+                Some(gate_plan::Protocol::Tcp { .. }) => "tcp",
+                _ => "http",
+            };
+            say(&format!("listening name={} address={} protocol={protocol}", listener.name(), listener.address()));
+        }
+        workers.open(bound)?;
+        let watch = workers.watch_certificates(CERTIFICATES_EVERY, |news| match news.result {
+            Ok(()) => say(&format!("certificates applied listener={}", news.listener)),
+            Err(why) => say(&format!("certificates refused listener={}: {why}", news.listener)),
+        })?;
+        // It ends with the workers.
+        std::mem::forget(watch);
+        let house = Arc::new(Self {
+            workers: Mutex::new(Some(workers)),
+            present: Mutex::new(Present { plan, plugins: loaded.plugins, sink }),
+            process: Arc::clone(&loader.process),
+            ready: AtomicBool::new(true),
+            generation: AtomicU64::new(1),
+            changes_applied: AtomicU64::new(0),
+            changes_refused: AtomicU64::new(0),
+        });
+        if let Some(admin) = admin {
+            let _ = admin;
+        }
+        Ok(house)
+    }
+
+    /// The plan in force.
+    pub(crate) fn plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.present.lock().plan)
+    }
+
+    /// The plugins in force.
+    pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.present.lock().plugins.clone()
+    }
+
+    /// Number of the configuration in force, from 1.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
+    }
+
+    /// Whether traffic should come.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Counts a configuration that was not taken.
+    pub(crate) fn refused(&self) {
+        self.changes_refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Goes over to another configuration: every worker starts its plugins aside, then all take it. A fault changes nothing.
+    pub(crate) fn change(&self, loaded: Loaded) -> anyhow::Result<()> {
+        let mut guard = self.workers.lock();
+        let Some(running) = guard.as_mut() else { bail!("the gateway is stopping") };
+        let before = self.plan();
+        if workers(&loaded.plan) != workers(&before) || loaded.plan.admin != before.admin {
+            bail!("`workers` and `admin` take effect at the next start only");
+        }
+        let sink = if loaded.plan.access_log == before.access_log { None } else { Some(AccessSink::start(target(&loaded.plan))?) };
+        let change = change(&loaded, &before)?;
+        if let Err(why) = stage(running, &change) {
+            discard(running);
+            return Err(why);
+        }
+        if let Err(why) = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait) {
+            discard(running);
+            return Err(why.into());
+        }
+        for mailbox in running.mailboxes() {
+            let log = sink.as_ref().map(AccessSink::buffer);
+            mailbox.tell(move |flow| {
+                flow.commit();
+                if let Some(log) = log {
+                    flow.log_to(log);
+                }
+            })?;
+        }
+        let mut present = self.present.lock();
+        present.plan = loaded.plan;
+        present.plugins = loaded.plugins;
+        if let Some(sink) = sink {
+            present.sink = sink;
+        }
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        self.changes_applied.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Readiness goes first, so that load balancers look away; then sockets close and exchanges in flight end, within bounds.
+    pub(crate) fn close(&self) {
+        let drain = self.plan().drain;
+        self.ready.store(false, Ordering::Relaxed);
+        say(&format!("draining grace={:?} wait={:?}", drain.grace, drain.wait));
+        std::thread::sleep(drain.grace);
+        let workers = self.workers.lock().take();
+        if let Some(workers) = workers {
+            let stopped = workers.stop(drain.wait);
+            if stopped.aborted > 0 || !stopped.lost.is_empty() {
+                say(&format!("drained aborted_connections={} lost_workers={:?}", stopped.aborted, stopped.lost));
+            }
+        }
+        let written = {
+            let mut present = self.present.lock();
+            let nowhere = AccessSink::start(Target::Off).ok();
+            nowhere.map(|nowhere| std::mem::replace(&mut present.sink, nowhere).stop(ANSWER_MAX))
+        };
+        if written == Some(false) {
+            say("access log not written to its end: its reader is too slow");
+        }
+    }
+
+    /// What became of access records.
+    pub(crate) fn access_tally(&self) -> log_record::sink::Tally {
+        self.present.lock().sink.tally()
+    }
+}
+
+fn target(plan: &Plan) -> Target {
+    match &plan.access_log {
+        AccessLog::Stdout => Target::Stdout,
+        AccessLog::File(path) => Target::File(path.clone()),
+        AccessLog::Off => Target::Off,
+    }
+}
+
+fn start_workers(
+    loaded: &Loaded,
+    count: std::num::NonZeroUsize,
+    loader: &Loader,
+    sink: &AccessSink,
+) -> anyhow::Result<Workers<Flow>> {
+    let change = Change {
+        plan: Arc::clone(&loaded.plan),
+        plugins: loaded.plugins.clone(),
+        upstreams: loaded.upstreams.clone(),
+        upstreams_of_both: loaded.upstreams.clone(),
+    };
+    let process = Arc::clone(&loader.process);
+    let buffers = Mutex::new((0..count.get()).map(|_| sink.buffer()).collect::<Vec<_>>());
+    let workers = Workers::start(count, move |worker| {
+        let (process, change) = (Arc::clone(&process), change.clone());
+        let log = buffers.lock().pop();
+        async move {
+            let log = log.ok_or("no access log for this worker")?;
+            let parts = FlowParts { worker, process, voice: crate::voice::of_plugins(), log };
+            Flow::start(parts, change).await.map_err(|faults| reports(&faults).into())
+        }
+    })?;
+    Ok(workers)
+}
+
+fn reports(faults: &[Fault]) -> String {
+    faults.iter().map(Fault::report).collect::<Vec<_>>().join("\n")
+}
+
+fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
+    let mut both = loaded.plan.upstreams.clone();
+    let stays = |name: &str| loaded.plan.upstreams.iter().any(|upstream| upstream.name == name);
+    both.extend(before.upstreams.iter().filter(|upstream| !stays(&upstream.name)).cloned());
+    let upstreams_of_both = Upstreams::prepare(&both).map_err(|faults| {
+        anyhow::anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+    })?;
+    Ok(Change {
+        plan: Arc::clone(&loaded.plan),
+        plugins: loaded.plugins.clone(),
+        upstreams: loaded.upstreams.clone(),
+        upstreams_of_both,
+    })
+}
+
+fn stage(workers: &Workers<Flow>, change: &Change) -> anyhow::Result<()> {
+    let mut answers = Vec::new();
+    for mailbox in workers.mailboxes() {
+        let change = change.clone();
+        let ask = mailbox.ask(move |flow| async move { flow.stage(change).await.map_err(|faults| reports(&faults)) });
+        answers.push(ask?);
+    }
+    for answer in answers {
+        let staged = answer.wait(STAGE_MAX).context("a worker did not start the plugins in time")?;
+        staged.map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
+fn discard(workers: &Workers<Flow>) {
+    for mailbox in workers.mailboxes() {
+        // A worker that takes no letter has nothing staged.
+        let _ = mailbox.tell(|flow| flow.discard());
+    }
+}

@@ -1,0 +1,40 @@
+//! `cofferdam check`: reads exactly what `run` reads, and stops before a socket opens.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use plug_abi::LogLevel;
+use serde_json::json;
+
+use crate::Format;
+use crate::load::Loader;
+use crate::voice::{print, say};
+
+pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
+    match (Loader::new(LogLevel::Info).load(file, &[]), format) {
+        (Ok(loaded), Format::Text) => {
+            let plan = &loaded.plan;
+            print(&format!(
+                "{} is good: {} listeners, {} routes, {} upstreams, {} plugins\n",
+                file.display(),
+                plan.listeners.len(),
+                plan.routes.len(),
+                plan.upstreams.len(),
+                plan.plugins.len()
+            ));
+            ExitCode::SUCCESS
+        }
+        (Ok(loaded), Format::Json) => {
+            print(&format!("{}\n", json!({ "good": true, "findings": [], "plan": loaded.plan.describe() })));
+            ExitCode::SUCCESS
+        }
+        (Err(wrong), Format::Text) => {
+            wrong.texts.iter().for_each(|text| say(text.trim_end()));
+            ExitCode::FAILURE
+        }
+        (Err(wrong), Format::Json) => {
+            print(&format!("{}\n", json!({ "good": false, "findings": wrong.findings })));
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `cofferdam run`: from a file to a gateway that serves, follows changes, and ends in peace.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use plug_abi::LogLevel;
+
+use crate::assemble::House;
+use crate::load::Loader;
+use crate::reload::Watcher;
+use crate::voice::say;
+
+pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
+    // Before any thread exists, so that all of them leave signals to one.
+    let signals = match crate::reload::Signals::take() {
+        Ok(signals) => signals,
+        Err(why) => return failed(&format!("error: signals cannot be taken: {why}")),
+    };
+    let mut loader = Loader::new(log_level);
+    let loaded = match loader.load(file, &[]) {
+        Ok(loaded) => loaded,
+        Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
+    };
+    let watcher = Watcher::new(file, &loaded.files);
+    let house = match House::open(loaded, &loader) {
+        Ok(house) => house,
+        Err(why) => return failed(&format!("error: {why:#}")),
+    };
+    say("ready");
+    crate::reload::follow(&house, &mut loader, watcher, &signals);
+    house.close();
+    say("stopped");
+    ExitCode::SUCCESS
+}
+
+fn failed(text: &str) -> ExitCode {
+    say(text);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,188 @@
+//! From a configuration file to everything that it names, read, compiled and tried; `run`, `check` and a reload all come this way.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gate_plan::{Plan, Source};
+use gate_upstream::{Prepared, Upstreams};
+use plug_abi::LogLevel;
+use plug_host::{CodeCache, Module, Plugin, PluginSpec, Process, digest};
+
+/// LIMIT: bytes of a configuration file; the reader refuses more.
+const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+
+/// A configuration with everything it names.
+pub(crate) struct Loaded {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) plugins: Vec<Arc<Plugin>>,
+    pub(crate) upstreams: Prepared,
+    /// The files it was read from, for noticing changes.
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Everything that is wrong, one text each, for people and for programs.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) texts: Vec<String>,
+    pub(crate) findings: Vec<serde_json::Value>,
+}
+
+impl Wrong {
+    fn from_texts(texts: Vec<String>) -> Self {
+        let findings = texts.iter().map(|text| serde_json::json!({ "severity": "error", "message": text })).collect();
+        Self { texts, findings }
+    }
+}
+
+/// What stays over several loads: engines, the code cache, modules and plugins in force.
+pub(crate) struct Loader {
+    pub(crate) process: Arc<Process>,
+    log_level: LogLevel,
+    modules: HashMap<(String, u64), Arc<Module>>,
+    cache: Option<CodeCache>,
+}
+
+impl Loader {
+    pub(crate) fn new(log_level: LogLevel) -> Self {
+        Self { process: Arc::default(), log_level, modules: HashMap::new(), cache: None }
+    }
+
+    /// Reads `file` and what it names. Plugins of `before` that did not change stay the same.
+    pub(crate) fn load(&mut self, file: &Path, before: &[Arc<Plugin>]) -> Result<Loaded, Wrong> {
+        let text = read_text(file).map_err(|why| Wrong::from_texts(vec![why]))?;
+        let origin = file.display().to_string();
+        let plan = gate_plan::check(&text, &origin).map_err(|findings| Wrong {
+            texts: vec![findings.to_string()],
+            findings: findings.iter().map(|finding| finding.to_json()).collect(),
+        })?;
+        if !plan.warnings.is_empty() {
+            crate::voice::say(plan.warnings.to_string().trim_end());
+        }
+        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        let mut wrong = Vec::new();
+        let upstreams = match Upstreams::prepare(&plan.upstreams) {
+            Ok(prepared) => Some(prepared),
+            Err(faults) => {
+                wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
+                None
+            }
+        };
+        self.open_cache(&plan);
+        let workers = workers(&plan).get();
+        let mut plugins = Vec::new();
+        let mut files = vec![file.to_owned()];
+        for spec in &plan.plugins {
+            let Source::File { path, .. } = &spec.source;
+            files.push(folder.join(path));
+            match self.plugin(spec, &folder, before, workers) {
+                Ok(plugin) => plugins.push(plugin),
+                Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
+            }
+        }
+        self.modules.retain(|_, module| plugins.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
+        let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else { return Err(Wrong::from_texts(wrong)) };
+        let names = plan.upstreams.iter().flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
+        crate::canary::try_out(&plugins, before, names.collect())
+            .map_err(|faults| Wrong::from_texts(faults.iter().map(|fault| format!("error: {fault}")).collect()))?;
+        Ok(Loaded { plan: Arc::new(plan), plugins, upstreams, files })
+    }
+
+    /// A folder that does not open costs compile time at each start, nothing else.
+    fn open_cache(&mut self, plan: &Plan) {
+        if self.cache.is_some() {
+            return;
+        }
+        let Some(folder) = plan.cache_dir.clone().or_else(default_cache) else { return };
+        match CodeCache::open(&folder) {
+            Ok(cache) => self.cache = Some(cache),
+            Err(why) => crate::voice::say(&format!("warning: no cache of compiled code in `{}`: {why}", folder.display())),
+        }
+    }
+
+    fn plugin(
+        &mut self,
+        plan: &gate_plan::Plugin,
+        folder: &Path,
+        before: &[Arc<Plugin>],
+        workers: usize,
+    ) -> Result<Arc<Plugin>, String> {
+        let Source::File { path, sha256 } = &plan.source;
+        let path = folder.join(path);
+        let bytes = std::fs::read(&path).map_err(|why| format!("module `{}` cannot be read: {why}", path.display()))?;
+        let found = digest(&bytes);
+        if let Some(wanted) = sha256 {
+            let wanted: String = wanted.iter().map(|byte| format!("{byte:02x}")).collect();
+            if wanted != found {
+                return Err(format!("module `{}` has SHA-256 {found}, the configuration wants {wanted}", path.display()));
+            }
+        }
+        let module = self.module(&bytes, &found, plan.limits.stack_bytes_max, &plan.name)?;
+        let spec = spec(plan, self.log_level);
+        let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
+        if let Some(same) = same
+            && same.spec == spec
+            && same.module.digest == found
+        {
+            return Ok(Arc::clone(same));
+        }
+        let generation = same.map_or(1, |plugin| plugin.generation + 1);
+        Ok(Plugin::new(spec, module, generation, workers))
+    }
+
+    fn module(&mut self, bytes: &[u8], found: &str, stack_bytes_max: u64, plugin: &str) -> Result<Arc<Module>, String> {
+        let key = (found.to_owned(), stack_bytes_max);
+        if let Some(module) = self.modules.get(&key) {
+            return Ok(Arc::clone(module));
+        }
+        let engine = self.process.engines.for_stack(stack_bytes_max).map_err(|why| why.to_string())?;
+        let began = std::time::Instant::now();
+        let module = Module::load(&engine, bytes, self.cache.as_ref()).map_err(|why| why.to_string())?;
+        let how = if module.cached { "from cache" } else { "compiled" };
+        crate::voice::say(&format!(
+            "plugin loaded plugin={plugin} abi={} bytes={} how={how:?} ms={}",
+            module.abi(),
+            bytes.len(),
+            began.elapsed().as_millis()
+        ));
+        self.modules.insert(key, Arc::clone(&module));
+        Ok(module)
+    }
+}
+
+/// Number of workers a plan asks for.
+pub(crate) fn workers(plan: &Plan) -> NonZeroUsize {
+    plan.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+fn read_text(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let about = std::fs::metadata(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))?;
+    if about.len() > FILE_BYTES_MAX {
+        return Err(format!("error: configuration `{shown}` has {} bytes, more than {FILE_BYTES_MAX}", about.len()));
+    }
+    std::fs::read_to_string(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))
+}
+
+fn default_cache() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    Some(base.join("cofferdam").join("code"))
+}
+
+fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
+    PluginSpec {
+        name: plan.name.clone(),
+        config: plan.config.clone().into(),
+        vm_config: plan.vm_config.clone().into(),
+        vm_id: plan.vm_id.clone(),
+        root_id: plan.root_id.clone(),
+        environment: plan.environment.clone(),
+        memory_bytes_max: plan.limits.memory_bytes_max,
+        cpu_slice: plan.limits.cpu_slice,
+        stack_bytes_max: plan.limits.stack_bytes_max,
+        allow_on_headers_stop_iteration: plan.allow_on_headers_stop_iteration,
+        log_level,
+    }
+}

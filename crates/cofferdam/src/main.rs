@@ -1,0 +1,92 @@
+//! The `cofferdam` command. Work is in `cmd`, one file for each verb; the rooms meet in `assemble`.
+
+mod cmd {
+    pub(crate) mod check;
+    pub(crate) mod run;
+    pub(crate) mod schema;
+}
+mod load;
+mod assemble;
+mod reload;
+mod canary;
+mod pages;
+mod voice;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A gateway for APIs and LLM traffic whose WebAssembly plugins cannot take it down.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Carry traffic as the configuration says; changes of the file are followed
+    Run {
+        /// The configuration
+        file: PathBuf,
+        /// Lines of plugins below this level are not written
+        #[arg(long, value_enum, default_value_t = Level::Info)]
+        plugin_log_level: Level,
+    },
+    /// Read everything that `run` reads and say what is wrong; exit 0 good, 1 wrong, 2 usage
+    Check {
+        /// The configuration
+        file: PathBuf,
+        /// How findings are written
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print the JSON Schema of the configuration
+    Schema,
+}
+
+/// How findings are written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+/// Levels of plugins' lines, as Proxy-Wasm names them.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+    Critical,
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().verb {
+        Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
+        Verb::Check { file, format } => cmd::check::check(&file, format),
+        Verb::Schema => cmd::schema::schema(),
+    }
+}
+
+impl From<Level> for plug_abi::LogLevel {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Trace => Self::Trace,
+            Level::Debug => Self::Debug,
+            Level::Info => Self::Info,
+            Level::Warn => Self::Warn,
+            Level::Error => Self::Error,
+            Level::Critical => Self::Critical,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Following the configuration file and the signals of the system while the gateway serves.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, SystemTime};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::assemble::House;
+use crate::load::Loader;
+use crate::voice::say;
+
+/// How often files are looked at. Polling also sees renames, symlink swaps and network file systems.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What the system asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Reload,
+    Stop,
+}
+
+/// Signals as wishes.
+pub(crate) struct Signals {
+    wishes: Receiver<Wish>,
+}
+
+impl Signals {
+    /// Takes SIGTERM and SIGINT as "stop" and SIGHUP as "read the configuration again".
+    pub(crate) fn take() -> io::Result<Self> {
+        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let (wish, wishes) = channel();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            for signal in signals.forever() {
+                let asked = if signal == SIGHUP { Wish::Reload } else { Wish::Stop };
+                if wish.send(asked).is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { wishes })
+    }
+}
+
+/// What a file looks like from outside; none when it is not there.
+type Looks = Option<(SystemTime, u64, u64)>;
+
+/// Notices changes of the files a configuration was read from.
+pub(crate) struct Watcher {
+    main: PathBuf,
+    files: Vec<(PathBuf, Looks)>,
+}
+
+impl Watcher {
+    pub(crate) fn new(main: &Path, files: &[PathBuf]) -> Self {
+        let files = files.iter().map(|file| (file.clone(), looks(file))).collect();
+        Self { main: main.to_owned(), files }
+    }
+
+    /// Whether anything changed since the last look.
+    fn changed(&mut self) -> bool {
+        let mut changed = false;
+        for (file, before) in &mut self.files {
+            let now = looks(file);
+            changed |= now != *before;
+            *before = now;
+        }
+        changed
+    }
+}
+
+fn looks(file: &Path) -> Looks {
+    use std::os::unix::fs::MetadataExt;
+    let about = std::fs::metadata(file).ok()?;
+    Some((about.modified().ok()?, about.len(), about.ino()))
+}
+
+/// Follows files and signals until the system asks to stop.
+pub(crate) fn follow(house: &Arc<House>, loader: &mut Loader, mut watcher: Watcher, signals: &Signals) {
+    loop {
+        let asked = match signals.wishes.recv_timeout(LOOK_EVERY) {
+            Ok(Wish::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Wish::Reload) => true,
+            Err(RecvTimeoutError::Timeout) => false,
+        };
+        if watcher.changed() || asked {
+            watcher = reload(house, loader, watcher);
+        }
+    }
+}
+
+/// A wrong file changes nothing and says why; the next change of any of its files is tried again.
+fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher {
+    let main = watcher.main.clone();
+    let loaded = match loader.load(&main, &house.plugins()) {
+        Ok(loaded) => loaded,
+        Err(wrong) => {
+            house.refused();
+            say(&format!("configuration refused file={} generation={}", main.display(), house.generation()));
+            wrong.texts.iter().for_each(|text| say(text.trim_end()));
+            return watcher;
+        }
+    };
+    let files = loaded.files.clone();
+    match house.change(loaded) {
+        Ok(()) => {
+            say(&format!("configuration applied file={} generation={}", main.display(), house.generation()));
+            Watcher::new(&main, &files)
+        }
+        Err(why) => {
+            house.refused();
+            say(&format!("configuration refused file={} generation={}\nerror: {why:#}", main.display(), house.generation()));
+            watcher
+        }
+    }
+}

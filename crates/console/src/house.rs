@@ -1,0 +1,18 @@
+//! What the console asks of the process.
+
+use serde_json::Value;
+
+/// The process, as an operator looks at it. Asked on threads where a short wait harms nobody.
+pub trait House: Send + Sync + 'static {
+    /// Whether traffic is wanted: false until everything serves, and again from the moment a drain begins. Must not wait.
+    fn ready(&self) -> bool;
+
+    /// All metrics, in the Prometheus text format.
+    fn metrics(&self) -> Vec<u8>;
+
+    /// The configuration in force, without secrets.
+    fn config(&self) -> Value;
+
+    /// Each plugin on each worker: state, generation, memory, faults, last error.
+    fn plugins(&self) -> Value;
+}

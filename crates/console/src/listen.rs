@@ -1,0 +1,183 @@
+//! The admin socket, its thread, and how requests reach the pages.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::house::House;
+use crate::page::{find, text};
+
+/// LIMIT: admin connections at a time; beyond it new ones are closed at once. Each makes one page at a time.
+const CONNECTIONS_MAX: usize = 64;
+/// LIMIT: pages that are made at a time.
+const MAKERS_MAX: usize = 4;
+/// LIMIT: for a request's head to arrive.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// LIMIT: for a page to be made, as when a worker does not answer.
+const PAGE_MAX: Duration = Duration::from_secs(10);
+/// Pause after a failed accept, as when file descriptors run out.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the console does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleFault {
+    /// The address is taken or forbidden.
+    #[error("admin address {address} does not open: {source}")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No thread or no event queue.
+    #[error("the admin thread does not start: {0}")]
+    Thread(io::Error),
+}
+
+/// An admin socket that is bound and answers nobody yet.
+#[derive(Debug)]
+pub struct BoundConsole {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl BoundConsole {
+    /// Binds; before anything else of the process starts.
+    pub fn bind(address: SocketAddr) -> Result<Self, ConsoleFault> {
+        let fault = |source| ConsoleFault::Bind { address, source };
+        let listener = TcpListener::bind(address).map_err(fault)?;
+        listener.set_nonblocking(true).map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        Ok(Self { listener, address })
+    }
+
+    /// Where it stands, with the port that the system chose for port 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to answer, on a thread of its own.
+    pub fn open(self, house: Arc<dyn House>) -> Result<Console, ConsoleFault> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(MAKERS_MAX)
+            .thread_name("console-page")
+            .build()
+            .map_err(ConsoleFault::Thread)?;
+        let listener = {
+            let _context = runtime.enter();
+            tokio::net::TcpListener::from_std(self.listener).map_err(ConsoleFault::Thread)?
+        };
+        let (stop, stopped) = oneshot::channel();
+        let serve = move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = accept(listener, house) => {}
+                }
+            });
+            // A page that waits for a worker which never answers must not hold up the end of the process.
+            runtime.shutdown_background();
+        };
+        let thread = std::thread::Builder::new()
+            .name("console".into())
+            .spawn(serve)
+            .map_err(ConsoleFault::Thread)?;
+        Ok(Console {
+            address: self.address,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+/// The console at work. Ends when dropped.
+#[derive(Debug)]
+pub struct Console {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Console {
+    /// Where it stands.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic there was written to stderr by the panic hook; nothing else is left of it.
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: tokio::net::TcpListener, house: Arc<dyn House>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            continue;
+        };
+        let house = Arc::clone(&house);
+        tokio::spawn(async move {
+            serve(stream, house).await;
+            drop(place);
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, house: Arc<dyn House>) {
+    let service = service_fn(move |request| {
+        let house = Arc::clone(&house);
+        async move { Ok::<_, Infallible>(respond(request, house).await.map(Full::new)) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service);
+    // A client that breaks off or speaks no HTTP has been answered by hyper as far as it can be.
+    let _ = connection.await;
+}
+
+async fn respond(request: Request<Incoming>, house: Arc<dyn House>) -> Response<Bytes> {
+    let page = match find(&request) {
+        Ok(page) => page,
+        Err(answer) => return *answer,
+    };
+    if !page.may_wait() {
+        return page.make(&house);
+    }
+    let making = tokio::task::spawn_blocking(move || page.make(&house));
+    match tokio::time::timeout(PAGE_MAX, making).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => text(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the page could not be made; stderr says why\n",
+        ),
+        Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "the page took too long to make\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

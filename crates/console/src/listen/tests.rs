@@ -1,0 +1,196 @@
+//! The console over real sockets.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Default)]
+struct Cottage {
+    ready: AtomicBool,
+    /// When there, `/plugins` says that it was asked and waits to be let go on.
+    slow: Option<(SyncSender<()>, tokio::sync::Mutex<Receiver<()>>)>,
+}
+
+impl House for Cottage {
+    fn ready(&self) -> bool {
+        self.ready.load(Ordering::Relaxed)
+    }
+
+    fn metrics(&self) -> Vec<u8> {
+        b"cofferdam_workers 2\n".to_vec()
+    }
+
+    fn config(&self) -> Value {
+        panic!("asked to")
+    }
+
+    fn plugins(&self) -> Value {
+        if let Some((asked, go_on)) = &self.slow {
+            asked.send(()).unwrap();
+            let _ = go_on.blocking_lock().recv();
+        }
+        json!([{ "plugin": "auth", "worker": 0 }])
+    }
+}
+
+fn open(cottage: Arc<Cottage>) -> Console {
+    BoundConsole::bind("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .open(cottage)
+        .unwrap()
+}
+
+fn talk(console: &Console, request: &str) -> String {
+    let mut stream = TcpStream::connect(console.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn ask(console: &Console, method: &str, path: &str) -> String {
+    talk(
+        console,
+        &format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
+    )
+}
+
+#[test]
+fn health_and_readiness_differ() {
+    let cottage = Arc::new(Cottage::default());
+    let console = open(Arc::clone(&cottage));
+    assert!(ask(&console, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    let answer = ask(&console, "GET", "/readyz");
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("\r\n\r\nnot ready\n"),
+        "{answer}"
+    );
+    cottage.ready.store(true, Ordering::Relaxed);
+    let answer = ask(&console, "GET", "/readyz?verbose=1");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nready\n"),
+        "{answer}"
+    );
+}
+
+#[test]
+fn pages_have_their_content_types() {
+    let console = open(Arc::default());
+    let answer = ask(&console, "GET", "/metrics");
+    assert!(
+        answer.contains("content-type: text/plain; version=0.0.4; charset=utf-8\r\n"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("\r\n\r\ncofferdam_workers 2\n"), "{answer}");
+    let answer = ask(&console, "GET", "/plugins");
+    assert!(answer.contains("content-type: application/json\r\n") && answer.contains("cache-control: no-store\r\n"));
+    let body = answer.split("\r\n\r\n").nth(1).unwrap();
+    assert_eq!(
+        serde_json::from_str::<Value>(body).unwrap(),
+        json!([{ "plugin": "auth", "worker": 0 }])
+    );
+}
+
+#[test]
+fn an_unknown_path_lists_what_there_is() {
+    let console = open(Arc::default());
+    let index = ask(&console, "GET", "/");
+    let answer = ask(&console, "GET", "/stats");
+    assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    for page in ["/healthz", "/readyz", "/metrics", "/config", "/plugins"] {
+        assert!(answer.contains(page) && index.contains(page), "{answer}\n{index}");
+    }
+}
+
+#[test]
+fn only_get_and_head_are_allowed() {
+    let console = open(Arc::default());
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        let answer = ask(&console, method, "/healthz");
+        assert!(
+            answer.starts_with("HTTP/1.1 405 ") && answer.contains("allow: GET, HEAD\r\n"),
+            "{answer}"
+        );
+    }
+    assert!(ask(&console, "POST", "/nowhere").starts_with("HTTP/1.1 404 "));
+    let answer = ask(&console, "HEAD", "/metrics");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("content-length: 20\r\n"),
+        "{answer}"
+    );
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn a_small_body_is_ignored_and_a_large_one_refused() {
+    let console = open(Arc::default());
+    let with = |body: &str, length: usize| {
+        let head =
+            format!("GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+        talk(&console, &head)
+    };
+    assert!(with("abc", 3).starts_with("HTTP/1.1 200 "));
+    assert!(with("", 1_000_000).starts_with("HTTP/1.1 413 "));
+}
+
+#[test]
+fn a_page_that_panics_is_a_500_and_harms_no_other() {
+    let console = open(Arc::default());
+    assert!(ask(&console, "GET", "/config").starts_with("HTTP/1.1 500 "));
+    assert!(ask(&console, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn health_is_answered_while_a_page_waits_and_the_end_does_not_wait_for_it() {
+    let ((asked, was_asked), (go_on, may_go_on)) = (sync_channel(1), sync_channel(0));
+    let cottage = Cottage {
+        slow: Some((asked, may_go_on.into())),
+        ..Cottage::default()
+    };
+    let console = open(Arc::new(cottage));
+    let mut slow = TcpStream::connect(console.address()).unwrap();
+    slow.write_all(b"GET /plugins HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    was_asked.recv_timeout(PATIENCE).unwrap();
+    assert!(ask(&console, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
+    drop(console);
+    drop(go_on);
+}
+
+#[test]
+fn connections_are_kept_and_those_beyond_the_limit_closed() {
+    let console = open(Arc::default());
+    let mut crowd: Vec<_> = (0..CONNECTIONS_MAX)
+        .map(|_| TcpStream::connect(console.address()).unwrap())
+        .collect();
+    let mut buffer = [0; 1024];
+    for stream in &mut crowd {
+        for _ in 0..2 {
+            stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+            assert!(stream.read(&mut buffer).unwrap() > 0);
+        }
+    }
+    let mut last = TcpStream::connect(console.address()).unwrap();
+    last.set_read_timeout(Some(PATIENCE)).unwrap();
+    assert_eq!(last.read(&mut buffer).unwrap(), 0);
+}
+
+#[test]
+fn a_taken_address_is_named() {
+    let first = BoundConsole::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let fault = BoundConsole::bind(first.address()).unwrap_err();
+    let wanted = format!(
+        "admin address {} does not open: Address already in use (os error 98)",
+        first.address()
+    );
+    assert_eq!(fault.to_string(), wanted);
+}

@@ -1,0 +1,121 @@
+//! The table of pages, and what each answers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use log_record::exposition;
+use serde_json::Value;
+
+use crate::house::House;
+
+/// LIMIT: body that a request may declare. No page reads one; a small one is thrown away so that the connection may be kept.
+const BODY_BYTES_MAX: u64 = 64 * 1024;
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+
+/// What a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Page {
+    Index,
+    Healthz,
+    Readyz,
+    Metrics,
+    Config,
+    Plugins,
+}
+
+/// Every page: path, page, what it says of itself. The index, the routing and the answer to a wrong path are read from it.
+const PAGES: &[(&str, Page, &str)] = &[
+    ("/", Page::Index, "this list"),
+    ("/healthz", Page::Healthz, "200 while the process lives"),
+    (
+        "/readyz",
+        Page::Readyz,
+        "200 when traffic is wanted, 503 before and while draining",
+    ),
+    ("/metrics", Page::Metrics, "metrics in the Prometheus text format"),
+    ("/config", Page::Config, "the configuration in force"),
+    (
+        "/plugins",
+        Page::Plugins,
+        "each plugin on each worker: state, generation, memory, faults, last error",
+    ),
+];
+
+/// Which page a request asks for, or the answer that says why there is none.
+pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>> {
+    let path = request.uri().path();
+    let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) else {
+        return Err(Box::new(text(
+            StatusCode::NOT_FOUND,
+            format!("no such page; there are\n{}", list()),
+        )));
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
+        answer
+            .headers_mut()
+            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Err(Box::new(answer));
+    }
+    let length = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+        let mut answer = text(StatusCode::PAYLOAD_TOO_LARGE, "request body too large\n");
+        answer
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Err(Box::new(answer));
+    }
+    Ok(*page)
+}
+
+impl Page {
+    /// Whether making it may wait for something, and so must not happen on the console's own thread.
+    pub(crate) fn may_wait(self) -> bool {
+        matches!(self, Self::Metrics | Self::Config | Self::Plugins)
+    }
+
+    /// Makes the answer.
+    pub(crate) fn make(self, house: &Arc<dyn House>) -> Response<Bytes> {
+        match self {
+            Self::Index => text(StatusCode::OK, list()),
+            Self::Healthz => text(StatusCode::OK, "ok\n"),
+            Self::Readyz if house.ready() => text(StatusCode::OK, "ready\n"),
+            Self::Readyz => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            Self::Metrics => answer(StatusCode::OK, exposition::CONTENT_TYPE, house.metrics()),
+            Self::Config => json(&house.config()),
+            Self::Plugins => json(&house.plugins()),
+        }
+    }
+}
+
+fn list() -> String {
+    let width = PAGES.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
+    PAGES
+        .iter()
+        .map(|(path, _, meaning)| format!("{path:width$}  {meaning}\n"))
+        .collect()
+}
+
+fn json(value: &Value) -> Response<Bytes> {
+    answer(StatusCode::OK, JSON, format!("{value:#}\n"))
+}
+
+/// A plain answer.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Bytes> {
+    answer(status, TEXT, body)
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Bytes> {
+    let mut answer = Response::new(body.into());
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    answer
+}

@@ -1,0 +1,166 @@
+//! Callouts of plugins: HTTP, gRPC and Redis through the gateway's own upstreams, and what plugins say to the operator.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use gate_upstream::{BodyFault, OutBody, Upstream, Upstreams};
+use http::header::{CONTENT_LENGTH, HeaderValue};
+use http::{HeaderMap, Request, StatusCode};
+use http_body::{Body, Frame};
+use hyper::body::Incoming;
+use plug_host::{
+    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, ResponseHead, Saying,
+};
+use tokio::sync::mpsc;
+
+use crate::head;
+use crate::pump::Pump;
+use crate::redis::Link;
+
+/// LIMIT: bytes of a callout's answer; Envoy's `http.async_response_buffer_limit`.
+const REPLY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// What plugins say, to the operator.
+pub type Voice = Rc<dyn Fn(Saying<'_>)>;
+
+/// Callouts of one worker.
+pub struct Callouts {
+    upstreams: Rc<Upstreams>,
+    voice: Voice,
+    redis: RefCell<HashMap<RedisClient, Rc<Link>>>,
+}
+
+impl Callouts {
+    /// Callouts through `upstreams`; `voice` is told what plugins say.
+    #[must_use]
+    pub fn new(upstreams: Rc<Upstreams>, voice: Voice) -> Rc<Self> {
+        Rc::new(Self { upstreams, voice, redis: RefCell::default() })
+    }
+}
+
+impl Outside for Callouts {
+    fn say(&self, saying: Saying<'_>) {
+        (self.voice)(saying);
+    }
+
+    fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {
+        let upstream = self.upstreams.find(&call.upstream).ok_or(CallRefused::UnknownUpstream)?;
+        Ok(Box::pin(http_call(upstream, call)))
+    }
+
+    fn grpc_call(
+        &self,
+        call: GrpcCall,
+        outgoing: mpsc::UnboundedReceiver<GrpcOut>,
+        events: mpsc::Sender<GrpcEvent>,
+    ) -> Result<LocalFuture<()>, CallRefused> {
+        let upstream = self.upstreams.find(&call.upstream).ok_or(CallRefused::UnknownUpstream)?;
+        Ok(Box::pin(crate::grpc::call(upstream, call, outgoing, events)))
+    }
+
+    fn knows_upstream(&self, upstream: &str) -> bool {
+        self.upstreams.find(upstream).is_some()
+    }
+
+    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+        let upstream = self.upstreams.find(&client.upstream).ok_or(CallRefused::UnknownUpstream)?;
+        let mut links = self.redis.borrow_mut();
+        let link = links.entry(client.clone()).or_insert_with(|| Link::new(upstream, client.clone()));
+        let reply = link.ask(query).ok_or(CallRefused::TooMany)?;
+        Ok(Box::pin(reply))
+    }
+}
+
+async fn http_call(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
+    let wait = call.timeout;
+    let exchange = exchange(upstream, call);
+    match wait {
+        None => exchange.await,
+        // A timeout is the router's answer in Envoy, not a failed callout.
+        Some(wait) => match tokio::time::timeout(wait, exchange).await {
+            Ok(reply) => reply,
+            Err(_) => Some(own(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout")),
+        },
+    }
+}
+
+async fn exchange(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
+    let request = request(call)?;
+    let endpoint = match upstream.pick(None) {
+        Ok(endpoint) => endpoint,
+        Err(fault) => return Some(own(fault.status(), fault.client_text())),
+    };
+    match upstream.send(&endpoint, request).await {
+        // The router answers for a failed connection as well.
+        Err(fault) => Some(own(fault.status(), fault.client_text())),
+        Ok(sent) => {
+            let (parts, body) = sent.response.into_parts();
+            let mut headers = parts.headers;
+            head::strip_hop_by_hop(&mut headers);
+            let (body, trailers) = collect(body).await?;
+            drop(sent.lease);
+            Some(HttpReply { head: ResponseHead { status: parts.status, headers }, body, trailers })
+        }
+    }
+}
+
+fn own(status: StatusCode, text: &'static str) -> HttpReply {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    HttpReply { head: ResponseHead { status, headers }, body: Bytes::from_static(text.as_bytes()), trailers: HeaderMap::new() }
+}
+
+fn request(call: HttpCall) -> Option<Request<OutBody>> {
+    let uri = head::uri(&call.head, None, None)?;
+    let mut headers = call.head.headers;
+    head::strip_hop_by_hop(&mut headers);
+    if !call.body.is_empty() {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(call.body.len()));
+    }
+    let body = match call.trailers.is_empty() {
+        true => OutBody::from(call.body),
+        false => {
+            headers.remove(CONTENT_LENGTH);
+            let (body, trailers) = (call.body, call.trailers);
+            OutBody::stream(Pump::<BodyFault>::new(|outlet| async move {
+                outlet.give(Ok(Frame::data(body))).await;
+                outlet.give(Ok(Frame::trailers(trailers))).await;
+            }))
+        }
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = call.head.method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+/// The whole body and its trailers; none when it breaks off or is too long.
+async fn collect(mut body: Incoming) -> Option<(Bytes, HeaderMap)> {
+    let mut whole = BytesMut::new();
+    let mut trailers = HeaderMap::new();
+    while let Some(frame) = std::future::poll_fn(|task| Pin::new(&mut body).poll_frame(task)).await {
+        match frame.ok()?.into_data() {
+            Ok(bytes) => {
+                if whole.len().saturating_add(bytes.len()) > REPLY_BYTES_MAX {
+                    return None;
+                }
+                whole.extend_from_slice(&bytes);
+            }
+            Err(frame) => {
+                if let Ok(found) = frame.into_trailers() {
+                    trailers = found;
+                }
+            }
+        }
+    }
+    Some((whole.freeze(), trailers))
+}
+
+/// Longest silence on a gRPC callout that has no timeout of its own.
+pub(crate) const GRPC_IDLE: Duration = Duration::from_secs(3600);

@@ -1,0 +1,134 @@
+//! The plugins of one exchange: opened when the request first reaches them, ended together.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use gate_plan::OnFault;
+use plug_host::{Exchange, Fault, PluginHandle, PluginStream};
+
+/// A plugin's place in the chain of a route.
+pub(crate) struct Link {
+    pub(crate) handle: Rc<PluginHandle>,
+    pub(crate) on_fault: OnFault,
+}
+
+/// The plugins of a route.
+#[derive(Clone)]
+pub(crate) struct Links {
+    /// In the order in which requests pass them.
+    pub(crate) links: Rc<[Link]>,
+    /// Body bytes held in each direction: the largest bound of any of them.
+    pub(crate) body_bytes_max: u64,
+}
+
+/// A plugin's place in the chain of one exchange.
+enum Place {
+    /// The request has not reached it.
+    Unreached,
+    /// It takes part.
+    Open(Rc<PluginStream>),
+    /// It failed.
+    Skipped,
+}
+
+/// A word about a plugin for the access record.
+pub(crate) struct Verdict {
+    pub(crate) plugin: Rc<str>,
+    pub(crate) word: &'static str,
+}
+
+/// The plugins of one exchange.
+pub(crate) struct Chain {
+    links: Rc<[Link]>,
+    places: RefCell<Vec<Place>>,
+    pub(crate) exchange: Rc<Exchange>,
+    pub(crate) verdicts: RefCell<Vec<Verdict>>,
+    ended: Cell<bool>,
+}
+
+impl Chain {
+    pub(crate) fn new(links: Links, exchange: Rc<Exchange>) -> Rc<Self> {
+        let links = links.links;
+        let places = RefCell::new(links.iter().map(|_| Place::Unreached).collect());
+        Rc::new(Self { links, places, exchange, verdicts: RefCell::default(), ended: Cell::new(false) })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.links.len()
+    }
+
+    /// The plugin at `index`, if it takes part.
+    pub(crate) fn stream(&self, index: usize) -> Option<Rc<PluginStream>> {
+        match self.places.borrow().get(index) {
+            Some(Place::Open(stream)) => Some(Rc::clone(stream)),
+            _ => None,
+        }
+    }
+
+    /// The plugin at `index`, opened if the request reaches it now; none if it is skipped.
+    pub(crate) async fn open(&self, index: usize) -> Result<Option<Rc<PluginStream>>, Fault> {
+        if let Some(place) = self.places.borrow().get(index) {
+            match place {
+                Place::Open(stream) => return Ok(Some(Rc::clone(stream))),
+                Place::Skipped => return Ok(None),
+                Place::Unreached => {}
+            }
+        }
+        let Some(link) = self.links.get(index) else { return Ok(None) };
+        match link.handle.open(&self.exchange).await {
+            Ok(stream) => {
+                let stream = Rc::new(stream);
+                self.put(index, Place::Open(Rc::clone(&stream)));
+                Ok(Some(stream))
+            }
+            Err(fault) => {
+                self.failed(index, &fault)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Applies the plugin's policy: `Ok` means that the exchange goes on without it.
+    pub(crate) fn failed(&self, index: usize, fault: &Fault) -> Result<(), Fault> {
+        self.note(&fault.plugin, fault.code());
+        self.put(index, Place::Skipped);
+        match self.links.get(index).map(|link| link.on_fault) {
+            Some(OnFault::Open) => {
+                self.note(&fault.plugin, "skipped");
+                Ok(())
+            }
+            _ => Err(fault.clone()),
+        }
+    }
+
+    /// Keeps a word about a plugin for the access record.
+    pub(crate) fn note(&self, plugin: &Rc<str>, word: &'static str) {
+        self.verdicts.borrow_mut().push(Verdict { plugin: Rc::clone(plugin), word });
+    }
+
+    fn put(&self, index: usize, place: Place) {
+        if let Some(slot) = self.places.borrow_mut().get_mut(index) {
+            *slot = place;
+        }
+    }
+
+    /// Whether nothing more may be asked of the plugins.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Whether any plugin takes part, so that there is something to end.
+    pub(crate) fn is_touched(&self) -> bool {
+        self.places.borrow().iter().any(|place| matches!(place, Place::Open(_)))
+    }
+
+    /// Tells every plugin that the exchange has ended.
+    pub(crate) async fn end(&self) {
+        self.ended.set(true);
+        for index in 0..self.len() {
+            if let Some(stream) = self.stream(index) {
+                stream.end().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! One worker's flow: the configuration in force, the access log, the counts.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gate_plan::Plan;
+use gate_serve::connection::Connection;
+use gate_serve::refusal::Refusal;
+use gate_serve::service::{Abort, Service};
+use gate_serve::stream::Stream;
+use gate_upstream::{Prepared, Upstreams};
+use http::{Request, Response, Version};
+use hyper::body::Incoming;
+use log_record::histogram::Histogram;
+use log_record::metric::code_class;
+use log_record::record::{CustomField, PluginVerdict, Protocol, Record};
+use log_record::sink::AccessBuffer;
+
+use plug_host::{Fault, Plugin, Process, Services};
+
+use crate::callouts::{Callouts, Voice};
+use crate::chain::Chain;
+use crate::journal::Journal;
+use crate::response_body::ResponseBody;
+use crate::serving::Serving;
+
+/// Counts of one route on one worker.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTally {
+    /// Ended exchanges by class of status.
+    pub classes: HashMap<&'static str, u64>,
+    /// Durations.
+    pub durations: Histogram,
+    /// Request body bytes.
+    pub request_bytes: u64,
+    /// Response body bytes.
+    pub response_bytes: u64,
+}
+
+/// What a worker's flow is made of.
+pub struct FlowParts {
+    /// Number of the worker.
+    pub worker: usize,
+    /// What plugins of all workers share.
+    pub process: Arc<Process>,
+    /// Who hears what plugins say.
+    pub voice: Voice,
+    /// Where records go.
+    pub log: AccessBuffer,
+}
+
+/// A configuration on its way into force.
+#[derive(Clone)]
+pub struct Change {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// Its plugins.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Its upstreams.
+    pub upstreams: Prepared,
+    /// Its upstreams and those of the plan before, for the time in which both serve.
+    pub upstreams_of_both: Prepared,
+}
+
+/// One worker's flow.
+pub struct Flow {
+    current: RefCell<Rc<Serving>>,
+    staged: RefCell<Option<(Serving, Prepared)>>,
+    upstreams: Rc<Upstreams>,
+    services: Services,
+    log: RefCell<AccessBuffer>,
+    tally: RefCell<HashMap<String, RouteTally>>,
+    in_flight: Cell<u64>,
+}
+
+impl Flow {
+    /// A flow that serves `change` once all of its plugins have started. Runs on its worker.
+    ///
+    /// # Errors
+    /// The faults of plugins that did not start.
+    pub async fn start(parts: FlowParts, change: Change) -> Result<Rc<Self>, Vec<Fault>> {
+        let upstreams = Upstreams::new();
+        upstreams.apply(&change.upstreams);
+        let outside = Callouts::new(Rc::clone(&upstreams), parts.voice);
+        let services = Services { process: parts.process, outside, worker: parts.worker };
+        let serving = Serving::arrange(change.plan, &change.plugins, Rc::clone(&upstreams), &services, None);
+        serving.plugins.warm().await?;
+        let flow = Rc::new(Self {
+            current: RefCell::new(Rc::new(serving)),
+            staged: RefCell::default(),
+            upstreams,
+            services,
+            log: RefCell::new(parts.log),
+            tally: RefCell::default(),
+            in_flight: Cell::default(),
+        });
+        let flushed = Rc::downgrade(&flow);
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(log_record::sink::FLUSH_EVERY).await;
+                let Some(flow) = flushed.upgrade() else { return };
+                flow.log.borrow_mut().flush();
+            }
+        });
+        Ok(flow)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn serving(&self) -> Rc<Serving> {
+        Rc::clone(&self.current.borrow())
+    }
+
+    /// Prepares another configuration aside: its plugins are started while the old ones serve.
+    ///
+    /// # Errors
+    /// The faults of plugins that did not start; nothing has changed then.
+    pub async fn stage(&self, change: Change) -> Result<(), Vec<Fault>> {
+        self.upstreams.apply(&change.upstreams_of_both);
+        let before = self.serving();
+        let serving =
+            Serving::arrange(change.plan, &change.plugins, Rc::clone(&self.upstreams), &self.services, Some(&before));
+        serving.plugins.warm().await?;
+        *self.staged.borrow_mut() = Some((serving, change.upstreams));
+        Ok(())
+    }
+
+    /// Puts the prepared configuration in force; exchanges in flight end under the old one.
+    pub fn commit(&self) {
+        if let Some((serving, upstreams)) = self.staged.take() {
+            *self.current.borrow_mut() = Rc::new(serving);
+            self.upstreams.apply(&upstreams);
+        }
+    }
+
+    /// Forgets the prepared configuration.
+    pub fn discard(&self) {
+        self.staged.take();
+    }
+
+    /// Lets later records go to another log.
+    pub fn log_to(&self, log: AccessBuffer) {
+        self.log.borrow_mut().flush();
+        *self.log.borrow_mut() = log;
+    }
+
+    /// The upstreams, for their counts and endpoints.
+    #[must_use]
+    pub fn upstreams(&self) -> &Rc<Upstreams> {
+        &self.upstreams
+    }
+
+    /// Counts so far by route, and exchanges under way.
+    #[must_use]
+    pub fn tally(&self) -> (HashMap<String, RouteTally>, u64) {
+        (self.tally.borrow().clone(), self.in_flight.get())
+    }
+
+    pub(crate) fn began(&self) {
+        self.in_flight.set(self.in_flight.get() + 1);
+    }
+
+    pub(crate) fn ended(&self, journal: &Journal, chain: &Chain) {
+        self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        let duration = journal.clock.elapsed();
+        let chosen = journal.chosen.borrow();
+        let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
+        self.count(route, journal, duration);
+        self.write(route, journal, chain, duration);
+    }
+
+    fn count(&self, route: &str, journal: &Journal, duration: Duration) {
+        let mut tally = self.tally.borrow_mut();
+        if !tally.contains_key(route) {
+            tally.insert(route.to_owned(), RouteTally::default());
+        }
+        if let Some(counts) = tally.get_mut(route) {
+            *counts.classes.entry(code_class(journal.status.get())).or_default() += 1;
+            counts.durations.record(duration);
+            counts.request_bytes += journal.volume.request.get();
+            counts.response_bytes += journal.volume.response.get();
+        }
+    }
+
+    fn write(&self, route: &str, journal: &Journal, chain: &Chain, duration: Duration) {
+        let head = chain.exchange.request.borrow();
+        let upstream = journal.upstream.borrow();
+        let details = journal.details.borrow();
+        let noted = chain.verdicts.borrow();
+        let verdicts: Vec<PluginVerdict<'_>> = noted
+            .iter()
+            .map(|verdict| PluginVerdict { plugin: Cow::Borrowed(&verdict.plugin), verdict: Cow::Borrowed(verdict.word) })
+            .collect();
+        let state = chain.exchange.state.borrow();
+        let mut custom: Vec<CustomField<'_>> = state
+            .iter()
+            .map(|(name, value)| CustomField { name: String::from_utf8_lossy(name), value: Cow::Borrowed(&value[..]) })
+            .collect();
+        custom.sort_by(|one, other| one.name.cmp(&other.name));
+        let user_agent = head.headers.get(http::header::USER_AGENT).map(|value| Cow::Borrowed(value.as_bytes()));
+        let record = Record {
+            time: journal.began,
+            request_id: Cow::Borrowed(&journal.request_id),
+            listener: Cow::Borrowed(&journal.connection.listener.name),
+            route: Cow::Borrowed(route),
+            method: Cow::Borrowed(journal.method.as_str().as_bytes()),
+            scheme: Cow::Borrowed(if journal.connection.tls.is_some() { "https" } else { "http" }),
+            authority: head.authority.as_ref().map(|value| Cow::Borrowed(value.as_bytes())).unwrap_or_default(),
+            path: Cow::Borrowed(journal.target.as_str().as_bytes()),
+            protocol: protocol(journal.version),
+            status: journal.status.get(),
+            flags: Cow::Borrowed(journal.flags.get()),
+            details: Cow::Borrowed(&details),
+            request_bytes: journal.volume.request.get(),
+            response_bytes: journal.volume.response.get(),
+            duration,
+            upstream: upstream.as_ref().map(|upstream| Cow::Borrowed(upstream.name())).unwrap_or_default(),
+            endpoint: journal.endpoint.get(),
+            upstream_duration: journal.upstream_wait.get(),
+            client: Some(journal.connection.peer.ip()),
+            user_agent: user_agent.unwrap_or_default(),
+            plugins: Cow::Borrowed(&verdicts),
+            custom: Cow::Borrowed(&custom),
+            ..Record::default()
+        };
+        self.log.borrow_mut().write(&record);
+    }
+
+    /// Writes a record made elsewhere in the flow.
+    pub(crate) fn record(&self, record: &Record<'_>) {
+        self.log.borrow_mut().write(record);
+    }
+}
+
+fn protocol(version: Version) -> Protocol {
+    match version {
+        Version::HTTP_10 => Protocol::Http10,
+        Version::HTTP_2 => Protocol::Http2,
+        _ => Protocol::Http11,
+    }
+}
+
+impl Service for Flow {
+    type Body = ResponseBody;
+
+    async fn http(
+        self: Rc<Self>,
+        connection: Rc<Connection>,
+        request: Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, Abort> {
+        crate::serve::serve_one(self, connection, request).await
+    }
+
+    async fn tcp(self: Rc<Self>, connection: Rc<Connection>, stream: Stream) {
+        crate::tcp::serve_one(self, connection, stream).await;
+    }
+
+    fn refused(&self, connection: &Connection, refusal: Refusal, request: Option<&Request<Incoming>>) {
+        let record = Record {
+            time: std::time::SystemTime::now(),
+            listener: Cow::Borrowed(&connection.listener.name),
+            method: request.map(|request| Cow::Borrowed(request.method().as_str().as_bytes())).unwrap_or_default(),
+            path: request.map(|request| Cow::Borrowed(request.uri().path().as_bytes())).unwrap_or_default(),
+            status: Some(refusal.status().as_u16()),
+            flags: Cow::Borrowed(refusal.flag()),
+            details: Cow::Borrowed(refusal.code()),
+            client: Some(connection.peer.ip()),
+            ..Record::default()
+        };
+        self.record(&record);
+    }
+
+    async fn stop(self: Rc<Self>) {
+        self.log.borrow_mut().flush();
+    }
+}

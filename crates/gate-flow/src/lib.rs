@@ -1,0 +1,30 @@
+//! The life of one exchange: routed, led through its plugins, sent upstream, led back, recorded. Read this room first.
+//!
+//! Lives here: the order of things, pausing, what plugins may hold, local replies, the one exit of an exchange, callouts.
+//! Never enters: sockets of clients (`gate-serve`), pools of connections (`gate-upstream`), the engine (`plug-host`), YAML.
+//! From: `gate-serve`, one call for each request. To: a response, or an aborted stream; and one record.
+
+mod serve;
+mod head;
+mod request_id;
+mod journal;
+mod chain;
+mod lane;
+mod source;
+mod pump;
+mod passing;
+mod answer;
+mod echo;
+mod response_body;
+pub use response_body::{BodyError, ResponseBody};
+mod finish;
+mod flow;
+pub use flow::{Change, Flow, FlowParts, RouteTally};
+mod serving;
+pub use serving::Serving;
+mod tcp;
+mod callouts;
+pub use callouts::{Callouts, Voice};
+mod grpc;
+mod redis;
+mod resp;

@@ -1,0 +1,77 @@
+//! A request's body on its way to the upstream past no plugin: counted, and bounded in silence.
+
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use gate_upstream::BodyFault;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::{Instant, Sleep};
+
+use crate::journal::Journal;
+use crate::source::{Piece, Source};
+
+/// A body that passes no plugin.
+pub(crate) struct Passing {
+    source: Source,
+    journal: Rc<Journal>,
+    idle: Duration,
+    /// Set while nothing comes.
+    silence: Option<Pin<Box<Sleep>>>,
+    ended: bool,
+}
+
+impl Passing {
+    pub(crate) fn new(source: Source, journal: Rc<Journal>, idle: Duration) -> Self {
+        let ended = source.is_empty();
+        Self { source, journal, idle, silence: None, ended }
+    }
+
+    fn poll_silence(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        let idle = self.idle;
+        let sleep = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + idle)));
+        sleep.as_mut().poll(task)
+    }
+}
+
+impl Body for Passing {
+    type Data = Bytes;
+    type Error = BodyFault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyFault>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let piece = match self.source.poll_piece(task) {
+            Poll::Pending => return self.poll_silence(task).map(|()| Some(Err(BodyFault::Idle))),
+            Poll::Ready(piece) => piece,
+        };
+        self.silence = None;
+        Poll::Ready(match piece {
+            Err(_) => Some(Err(BodyFault::ClientGone)),
+            Ok(Piece::Data { bytes, end }) => {
+                self.ended = end;
+                let volume = &self.journal.volume.request;
+                volume.set(volume.get().saturating_add(bytes.len() as u64));
+                if bytes.is_empty() && end { None } else { Some(Ok(Frame::data(bytes))) }
+            }
+            Ok(Piece::Trailers(trailers)) => {
+                self.ended = true;
+                Some(Ok(Frame::trailers(trailers)))
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Incoming(body) => body.size_hint(),
+            Source::Empty | Source::Full(_) => SizeHint::default(),
+        }
+    }
+}

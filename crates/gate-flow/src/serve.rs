@@ -1,0 +1,431 @@
+//! The life of one exchange: routed, led through its plugins, answered, and led back.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use gate_plan::Action;
+use gate_serve::connection::Connection;
+use gate_serve::service::Abort;
+use gate_upstream::{BodyFault, Lease, OutBody, Sent, Upstream, UpstreamFault};
+use http::header::CONTENT_LENGTH;
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use hyper::body::Incoming;
+use plug_host::{Direction, Exchange, ResponseHead};
+
+use crate::answer::{self, Whole};
+use crate::chain::Chain;
+use crate::finish::Finish;
+use crate::flow::Flow;
+use crate::head;
+use crate::journal::{Chosen, Journal};
+use crate::lane::{Lane, Out, Stop};
+use crate::pump::{Outlet, Pump};
+use crate::response_body::{BodyError, Bytestream, ResponseBody};
+use crate::source::{Source, SourceFault};
+
+/// Longest silence in a body or a paused plugin where no upstream says otherwise; Envoy's stream idle timeout.
+const IDLE_DEFAULT: Duration = Duration::from_secs(300);
+
+/// What came of asking.
+enum Answer {
+    /// An upstream's response; its head is in the exchange.
+    Upstream(Source, Lease),
+    /// The gateway's own, which passes the plugins like an upstream's.
+    Own(Whole),
+    /// None: the stream ends.
+    Nothing,
+}
+
+/// Serves one exchange.
+pub(crate) async fn serve_one(
+    flow: Rc<Flow>,
+    connection: Rc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Abort> {
+    let serving = flow.serving();
+    let (parts, body) = request.into_parts();
+    let version = parts.version;
+    let head = head::receive(parts, &connection, serving.plan.forwarding);
+    let journal = Journal::new(Rc::clone(&serving), connection, &head, version, head::request_id(&head));
+    journal.choose(&head);
+    let links = serving.chain(journal.chosen.borrow().as_ref().map(|chosen| chosen.route.name.as_str()));
+    let body_bytes_max = links.body_bytes_max;
+    let facts = Rc::clone(&journal);
+    let exchange = Exchange::new(head, facts, body_bytes_max);
+    let chain = Chain::new(links, exchange);
+    let finish = Finish::new(flow, Rc::clone(&journal), Rc::clone(&chain));
+    let passage = Passage { journal, chain, idle: IDLE_DEFAULT };
+    let answer = passage.ask(Source::of(body)).await;
+    passage.deliver(answer, finish).await
+}
+
+/// One exchange on its way.
+struct Passage {
+    journal: Rc<Journal>,
+    chain: Rc<Chain>,
+    idle: Duration,
+}
+
+impl Passage {
+    fn exchange(&self) -> &Rc<Exchange> {
+        &self.chain.exchange
+    }
+
+    /// Leads the request through its plugins and has it answered.
+    async fn ask(&self, mut source: Source) -> Answer {
+        let mut lane = Lane::new(Direction::Request, &self.chain, source.is_empty(), self.idle);
+        let end = match lane.next(&mut source).await {
+            Ok(Out::Headers { end }) => end,
+            Ok(_) => return Answer::Nothing,
+            Err(stop) => return self.stopped(stop, Direction::Request),
+        };
+        self.journal.refresh(self.exchange());
+        let Some(chosen) = self.journal.chosen.borrow().clone() else {
+            self.journal.note("NR", "route_not_found");
+            return self.own(StatusCode::NOT_FOUND, "");
+        };
+        let direct = |whole| {
+            self.journal.note("", "direct_response");
+            Answer::Own(whole)
+        };
+        match &chosen.route.action {
+            Action::Redirect(redirect) => direct(answer::redirect(&self.exchange().request.borrow(), redirect)),
+            Action::Respond(response) => direct(answer::fixed(&self.exchange().request.borrow(), response)),
+            Action::Echo => match crate::echo::answer(&mut lane, &mut source, end, &self.journal, self.exchange()).await {
+                Ok(whole) => direct(whole),
+                Err(stop) => self.stopped(stop, Direction::Request),
+            },
+            Action::Forward { host_rewrite, .. } => self.forward(lane, source, end, &chosen, host_rewrite.as_deref()).await,
+        }
+    }
+
+    fn own(&self, status: StatusCode, text: &'static str) -> Answer {
+        Answer::Own(answer::text(&self.exchange().request.borrow(), status, text))
+    }
+
+    /// What a client gets when a lane gave nothing more. Statuses and texts are Envoy's.
+    fn stopped(&self, stop: Stop, direction: Direction) -> Answer {
+        let (flags, details, status, text) = match (stop, direction) {
+            (Stop::Reply, _) => {
+                let Some(reply) = self.exchange().local_reply.take() else { return Answer::Nothing };
+                self.journal.note("", &reply.details);
+                self.chain.note(&reply.plugin, "local_response");
+                return Answer::Own(answer::local(&self.exchange().request.borrow(), reply));
+            }
+            (Stop::Reset, _) => {
+                self.journal.note("LR", "plugin_reset");
+                return Answer::Nothing;
+            }
+            (Stop::Source(_), Direction::Request) => {
+                self.journal.note("DC", "downstream_remote_disconnect");
+                return Answer::Nothing;
+            }
+            (Stop::Fault(fault), _) => ("", fault.code(), StatusCode::SERVICE_UNAVAILABLE, ""),
+            (Stop::TooLarge, Direction::Request) => {
+                ("", "request_payload_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
+            }
+            (Stop::TooLarge, Direction::Response) => {
+                ("", "response_payload_too_large", StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+            }
+            (Stop::Idle, Direction::Request) => ("SI", "request_idle_timeout", StatusCode::REQUEST_TIMEOUT, "stream timeout"),
+            (Stop::Idle, Direction::Response) => ("SI", "response_idle_timeout", StatusCode::GATEWAY_TIMEOUT, "stream timeout"),
+            (Stop::Source(_), Direction::Response) => {
+                ("UC", "upstream_reset_before_response_started", StatusCode::SERVICE_UNAVAILABLE, "upstream connect error or disconnect/reset before headers")
+            }
+        };
+        self.journal.note(flags, details);
+        self.own(status, text)
+    }
+
+    async fn forward(&self, mut lane: Lane, source: Source, end: bool, chosen: &Chosen, host: Option<&str>) -> Answer {
+        let Some(upstream) = self.journal.upstream.borrow().clone() else {
+            self.journal.note("NC", "cluster_not_found");
+            return self.own(StatusCode::SERVICE_UNAVAILABLE, "");
+        };
+        let whole = if end { Some(Bytes::new()) } else { lane.whole_body() };
+        let Some(mut request) = self.request(chosen, host, whole.as_ref()) else {
+            self.journal.note("", "request_not_sendable");
+            return self.own(StatusCode::BAD_REQUEST, "");
+        };
+        let idle = upstream.spec().timeouts.idle;
+        *request.body_mut() = match whole {
+            Some(bytes) => {
+                self.journal.volume.request.set(bytes.len() as u64);
+                OutBody::from(bytes)
+            }
+            None if self.chain.len() == 0 => OutBody::stream(crate::passing::Passing::new(source, Rc::clone(&self.journal), idle)),
+            None => {
+                let (journal, chain) = (Rc::clone(&self.journal), Rc::clone(&self.chain));
+                OutBody::stream(Pump::new(|outlet| pump_request(lane, source, outlet, journal, chain)))
+            }
+        };
+        match self.send(&upstream, request).await {
+            Ok(answer) => answer,
+            Err(fault) => {
+                self.journal.note(fault.flags(), fault.details());
+                self.own(fault.status(), fault.client_text())
+            }
+        }
+    }
+
+    /// The request as the upstream gets it; none when its parts make no URI.
+    fn request(&self, chosen: &Chosen, host: Option<&str>, whole: Option<&Bytes>) -> Option<Request<OutBody>> {
+        let mut head = self.exchange().request.borrow_mut();
+        let uri = head::uri(&head, chosen.rewritten.as_deref(), host)?;
+        let mut request = Request::new(OutBody::Empty);
+        *request.uri_mut() = uri;
+        *request.method_mut() = head.method.clone();
+        // Plugins may still read them when they log.
+        let headers = if self.chain.len() == 0 { std::mem::take(&mut head.headers) } else { head.headers.clone() };
+        *request.headers_mut() = headers;
+        head::edit(request.headers_mut(), &chosen.route.request_headers);
+        if let Some(whole) = whole
+            && request.headers().contains_key(CONTENT_LENGTH)
+        {
+            // All bytes are here, so a length that a plugin forgot to change cannot split the message.
+            request.headers_mut().insert(CONTENT_LENGTH, whole.len().into());
+        }
+        Some(request)
+    }
+
+    async fn send(&self, upstream: &Rc<Upstream>, request: Request<OutBody>) -> Result<Answer, UpstreamFault> {
+        let wanted = self.exchange().endpoint_override.borrow().clone();
+        let endpoint = upstream.pick(wanted.as_deref())?;
+        self.journal.endpoint.set(endpoint.address());
+        let asked = Instant::now();
+        let mut sending = pin!(upstream.send(&endpoint, request));
+        let bell = &self.exchange().response_bell;
+        let sent = poll_fn(|task| {
+            if bell.poll_heard(task).is_ready() && self.interrupted() {
+                return Poll::Ready(None);
+            }
+            sending.as_mut().poll(task).map(Some)
+        });
+        let Some(sent) = sent.await.transpose()? else {
+            return Ok(match self.journal.instead.take() {
+                Some(whole) => Answer::Own(whole),
+                None if self.exchange().reset.get() => self.stopped(Stop::Reset, Direction::Request),
+                None => self.stopped(Stop::Reply, Direction::Request),
+            });
+        };
+        self.journal.upstream_wait.set(Some(asked.elapsed()));
+        Ok(self.received(sent))
+    }
+
+    fn interrupted(&self) -> bool {
+        let exchange = self.exchange();
+        self.journal.instead.borrow().is_some() || exchange.local_reply.borrow().is_some() || exchange.reset.get()
+    }
+
+    fn received(&self, sent: Sent) -> Answer {
+        self.journal.endpoint.set(sent.endpoint.address());
+        self.journal.upstream_local.set(Some(sent.local));
+        let (parts, body) = sent.response.into_parts();
+        let mut headers = parts.headers;
+        head::strip_hop_by_hop(&mut headers);
+        self.journal.note("", "via_upstream");
+        *self.exchange().response.borrow_mut() = Some(ResponseHead { status: parts.status, headers });
+        Answer::Upstream(Source::of(body), sent.lease)
+    }
+
+    /// Leads the response through its plugins, backwards.
+    async fn deliver(&self, answer: Answer, finish: Finish) -> Result<Response<ResponseBody>, Abort> {
+        let (mut source, lease) = match answer {
+            Answer::Nothing => return Err(Abort),
+            Answer::Upstream(source, lease) => (source, Some(lease)),
+            Answer::Own(whole) => (self.put(whole), None),
+        };
+        if self.chain.len() == 0 {
+            return Ok(self.respond(direct(source, lease), finish));
+        }
+        let mut lane = Lane::new(Direction::Response, &self.chain, source.is_empty(), self.idle);
+        match lane.next(&mut source).await {
+            Ok(Out::Headers { end: true }) => Ok(self.respond(Bytestream::Empty, finish)),
+            Ok(Out::Headers { end: false }) => {
+                let stream = match lane.whole_body() {
+                    Some(bytes) => self.full(bytes),
+                    None => self.streaming(lane, source, lease),
+                };
+                Ok(self.respond(stream, finish))
+            }
+            Ok(_) => Err(Abort),
+            // As in Envoy, a reply in place of a response that has begun to pass the plugins does not pass them again.
+            Err(stop) => match self.stopped(stop, Direction::Response) {
+                Answer::Own(whole) => {
+                    let source = self.put(whole);
+                    Ok(self.respond(direct(source, None), finish))
+                }
+                _ => Err(Abort),
+            },
+        }
+    }
+
+    fn put(&self, whole: Whole) -> Source {
+        *self.exchange().response.borrow_mut() = Some(whole.head);
+        *self.exchange().response_trailers.borrow_mut() = None;
+        if whole.body.is_empty() { Source::Empty } else { Source::Full(whole.body) }
+    }
+
+    /// All of the body is here, so its length cannot be wrong.
+    fn full(&self, bytes: Bytes) -> Bytestream {
+        if let Some(head) = self.exchange().response.borrow_mut().as_mut()
+            && head.headers.contains_key(CONTENT_LENGTH)
+        {
+            head.headers.insert(CONTENT_LENGTH, bytes.len().into());
+        }
+        Bytestream::Full(bytes)
+    }
+
+    fn streaming(&self, lane: Lane, source: Source, lease: Option<Lease>) -> Bytestream {
+        let (journal, chain) = (Rc::clone(&self.journal), Rc::clone(&self.chain));
+        let promised = promised_bytes(&chain.exchange);
+        Bytestream::Chain(Pump::new(move |outlet| async move {
+            let _lease = lease;
+            pump_response(lane, source, outlet, journal, chain, promised).await;
+        }))
+    }
+
+    fn respond(&self, stream: Bytestream, finish: Finish) -> Response<ResponseBody> {
+        self.exchange().response_started.set(true);
+        let mut kept = self.exchange().response.borrow_mut();
+        let (status, mut headers) = match kept.as_mut() {
+            Some(head) if self.chain.len() == 0 => (head.status, std::mem::take(&mut head.headers)),
+            Some(head) => (head.status, head.headers.clone()),
+            None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
+        };
+        if let Some(chosen) = self.journal.chosen.borrow().as_ref() {
+            head::edit(&mut headers, &chosen.route.response_headers);
+        }
+        self.journal.status.set(Some(status.as_u16()));
+        let mut response = Response::new(ResponseBody::new(stream, Rc::clone(&self.journal), finish));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// A response past no plugin.
+fn direct(source: Source, lease: Option<Lease>) -> Bytestream {
+    match (source, lease) {
+        (Source::Incoming(body), Some(lease)) => Bytestream::Direct { body, _lease: lease },
+        (Source::Full(bytes), _) => Bytestream::Full(bytes),
+        _ => Bytestream::Empty,
+    }
+}
+
+/// The length that the response's head promises; a response to HEAD promises one and sends none.
+fn promised_bytes(exchange: &Exchange) -> Option<u64> {
+    let response = exchange.response.borrow();
+    response.as_ref()?.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Gives the upstream what comes out of the request's lane.
+async fn pump_request(mut lane: Lane, mut source: Source, outlet: Outlet<BodyFault>, journal: Rc<Journal>, chain: Rc<Chain>) {
+    loop {
+        match lane.next(&mut source).await {
+            Ok(Out::Headers { .. }) => {}
+            Ok(Out::Data { bytes, end }) => {
+                let sent = &journal.volume.request;
+                sent.set(sent.get().saturating_add(bytes.len() as u64));
+                if !bytes.is_empty() {
+                    outlet.give(Ok(Frame::data(bytes))).await;
+                }
+                if end {
+                    return;
+                }
+            }
+            Ok(Out::Trailers) => {
+                if let Some(trailers) = chain.exchange.request_trailers.borrow().clone() {
+                    outlet.give(Ok(Frame::trailers(trailers))).await;
+                }
+                return;
+            }
+            Err(stop) => {
+                let fault = give_up(stop, &journal, &chain);
+                outlet.give(Err(fault)).await;
+                return;
+            }
+        }
+    }
+}
+
+/// The request's body does not come to its end: says what the client gets, when no response has begun, and breaks the upstream off.
+fn give_up(stop: Stop, journal: &Rc<Journal>, chain: &Rc<Chain>) -> BodyFault {
+    let passage = Passage { journal: Rc::clone(journal), chain: Rc::clone(chain), idle: IDLE_DEFAULT };
+    let fault = match &stop {
+        Stop::Source(SourceFault::Broken(_)) => BodyFault::ClientGone,
+        Stop::Idle => BodyFault::Idle,
+        Stop::TooLarge => BodyFault::TooLong,
+        Stop::Reply | Stop::Reset | Stop::Fault(_) => BodyFault::GivenUp,
+    };
+    let exchange = &chain.exchange;
+    match stop {
+        // Already where the waiting side looks for them.
+        Stop::Reply | Stop::Reset => {}
+        other => match passage.stopped(other, Direction::Request) {
+            Answer::Own(whole) => *journal.instead.borrow_mut() = Some(whole),
+            _ => exchange.reset.set(true),
+        },
+    }
+    exchange.response_bell.ring();
+    fault
+}
+
+/// Gives the client what comes out of the response's lane; what was promised and does not come is a broken body, never a short one.
+async fn pump_response(
+    mut lane: Lane,
+    mut source: Source,
+    outlet: Outlet<BodyError>,
+    journal: Rc<Journal>,
+    chain: Rc<Chain>,
+    promised: Option<u64>,
+) {
+    let mut given = 0_u64;
+    loop {
+        match lane.next(&mut source).await {
+            Ok(Out::Headers { .. }) => {}
+            Ok(Out::Data { bytes, end }) => {
+                given = given.saturating_add(bytes.len() as u64);
+                if promised.is_some_and(|promised| given > promised || (end && given < promised)) {
+                    journal.note("LR", "plugin_changed_length");
+                    outlet.give(Err("a plugin changed the body but not its `content-length`".into())).await;
+                    return;
+                }
+                if !bytes.is_empty() {
+                    outlet.give(Ok(Frame::data(bytes))).await;
+                }
+                if end {
+                    return;
+                }
+            }
+            Ok(Out::Trailers) => {
+                if let Some(trailers) = chain.exchange.response_trailers.borrow().clone() {
+                    outlet.give(Ok(Frame::trailers(trailers))).await;
+                }
+                return;
+            }
+            Err(stop) => {
+                let text = broken(&stop);
+                journal.note("LR", text);
+                outlet.give(Err(text.into())).await;
+                return;
+            }
+        }
+    }
+}
+
+fn broken(stop: &Stop) -> &'static str {
+    match stop {
+        Stop::Reply => "plugin_replied_after_response_started",
+        Stop::Reset => "plugin_reset",
+        Stop::Fault(fault) => fault.code(),
+        Stop::TooLarge => "response_payload_too_large",
+        Stop::Source(_) => "upstream_reset_after_response_started",
+        Stop::Idle => "response_idle_timeout",
+    }
+}

@@ -1,0 +1,250 @@
+//! The life of one TCP connection: bytes in both directions through a chain of plugins to one upstream.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use gate_plan::Protocol;
+use gate_serve::connection::Connection;
+use gate_serve::stream::Stream;
+use gate_upstream::UpstreamFault;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Version};
+use log_record::record::{PluginVerdict, Protocol as Spoken, Record};
+use plug_abi::{PeerType, StreamAction};
+use plug_host::{Direction, Exchange, PluginStream, RequestHead};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+
+use crate::chain::Chain;
+use crate::flow::Flow;
+use crate::journal::Journal;
+
+/// Bytes read at a time.
+const READ_BYTES: usize = 16 * 1024;
+/// LIMIT: silence in both directions after which a connection ends; Envoy's TCP proxy waits as long.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// A plugin closed the connection or failed, or one of its ends went away.
+struct Broken;
+
+/// Serves one connection.
+pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream: Stream) {
+    let serving = flow.serving();
+    let Protocol::Tcp { upstream, .. } = &connection.listener.protocol else { return };
+    let head = nothing();
+    let journal = Journal::new(Rc::clone(&serving), Rc::clone(&connection), &head, Version::HTTP_11, Bytes::new());
+    *journal.upstream.borrow_mut() = serving.upstreams.find(upstream);
+    let links = serving.tcp_chain(&connection.listener.name);
+    let body_bytes_max = links.body_bytes_max;
+    let exchange = Exchange::new(head, journal.clone(), body_bytes_max);
+    let chain = Chain::new(links, exchange);
+    let passage = Passage { journal, chain, body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX) };
+    passage.run(stream).await;
+    passage.end().await;
+    passage.record(&flow);
+}
+
+/// A TCP connection has no request; properties of one read as absent or empty.
+fn nothing() -> RequestHead {
+    RequestHead {
+        method: Method::CONNECT,
+        scheme: HeaderValue::from_static("tcp"),
+        authority: None,
+        path: PathAndQuery::from_static("/"),
+        headers: HeaderMap::new(),
+    }
+}
+
+struct Passage {
+    journal: Rc<Journal>,
+    chain: Rc<Chain>,
+    body_bytes_max: usize,
+}
+
+impl Passage {
+    async fn run(&self, client: Stream) {
+        if !self.greet().await {
+            return;
+        }
+        let server = match self.connect().await {
+            Ok(server) => server,
+            Err(fault) => return self.journal.note(fault.flags(), fault.details()),
+        };
+        let (client_read, client_write) = tokio::io::split(client);
+        let (server_read, server_write) = tokio::io::split(server);
+        let up = self.pass(Direction::Request, client_read, server_write);
+        let down = self.pass(Direction::Response, server_read, client_write);
+        // Each direction may end by itself; a broken one ends both.
+        let both = async { tokio::try_join!(up, down) };
+        let _ = both.await;
+    }
+
+    /// Shows the connection to every plugin; false when one refuses it.
+    async fn greet(&self) -> bool {
+        for index in 0..self.chain.len() {
+            let stream = match self.chain.open(index).await {
+                Ok(Some(stream)) => stream,
+                Ok(None) => continue,
+                Err(_) => return false,
+            };
+            match stream.new_connection().await {
+                Ok(StreamAction::Continue) => {}
+                Ok(StreamAction::StopIteration) => {
+                    if !self.resumed(&stream, Direction::Request).await {
+                        return false;
+                    }
+                }
+                Err(fault) if self.chain.failed(index, &fault).is_ok() => {}
+                Err(_) => return false,
+            }
+            if stream.context().request.close.get() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits until a plugin goes on; false when it closes or dies instead.
+    async fn resumed(&self, stream: &PluginStream, direction: Direction) -> bool {
+        let context = stream.context();
+        let side = context.side(direction);
+        loop {
+            if self.closed(stream) {
+                return false;
+            }
+            if side.resume.take() {
+                return true;
+            }
+            let bell = self.chain.exchange.bell(direction);
+            if tokio::time::timeout(IDLE, bell.heard()).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn closed(&self, stream: &PluginStream) -> bool {
+        let context = stream.context();
+        context.dead.get() || context.request.close.get() || context.response.close.get() || context.exchange.reset.get()
+    }
+
+    async fn connect(&self) -> Result<gate_upstream::UpstreamStream, UpstreamFault> {
+        let upstream = self.journal.upstream.borrow().clone();
+        let Some(upstream) = upstream else {
+            return Err(UpstreamFault::NoSuchUpstream { name: "".into() });
+        };
+        let server = upstream.connect(&upstream.pick(None)?).await?;
+        self.journal.endpoint.set(server.endpoint().address());
+        self.journal.upstream_local.set(Some(server.local()));
+        Ok(server)
+    }
+
+    async fn pass<R: AsyncRead, W: AsyncWrite>(
+        &self,
+        direction: Direction,
+        mut from: ReadHalf<R>,
+        mut to: WriteHalf<W>,
+    ) -> Result<(), Broken> {
+        let mut buffer = BytesMut::new();
+        loop {
+            buffer.reserve(READ_BYTES);
+            let read = tokio::time::timeout(IDLE, from.read_buf(&mut buffer)).await;
+            let end = match read {
+                Ok(Ok(0)) => true,
+                Ok(Ok(_)) => false,
+                _ => return Err(Broken),
+            };
+            let Some(bytes) = self.filter(direction, buffer.split().freeze(), end).await else { return Err(Broken) };
+            self.count(direction, bytes.len());
+            if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
+                return Err(Broken);
+            }
+            if end {
+                // The other end may be gone already.
+                let _ = to.shutdown().await;
+                return Ok(());
+            }
+        }
+    }
+
+    fn count(&self, direction: Direction, length: usize) {
+        let volume = match direction {
+            Direction::Request => &self.journal.volume.request,
+            Direction::Response => &self.journal.volume.response,
+        };
+        volume.set(volume.get().saturating_add(length as u64));
+    }
+
+    /// Leads bytes through the plugins, backwards for those from the upstream; none when the connection must end.
+    async fn filter(&self, direction: Direction, mut bytes: Bytes, end: bool) -> Option<Bytes> {
+        let length = self.chain.len();
+        for step in 0..length {
+            let index = if direction == Direction::Request { step } else { length - step - 1 };
+            let Some(stream) = self.chain.stream(index) else { continue };
+            bytes = self.through(&stream, index, direction, bytes, end).await?;
+            if bytes.is_empty() && !end {
+                return Some(bytes);
+            }
+        }
+        Some(bytes)
+    }
+
+    async fn through(&self, stream: &Rc<PluginStream>, index: usize, direction: Direction, bytes: Bytes, end: bool) -> Option<Bytes> {
+        let side = stream.context().side(direction);
+        side.body.borrow_mut().push(bytes);
+        match stream.data(direction, end).await {
+            Ok(StreamAction::Continue) => {}
+            // Without an end the next bytes are seen together with these; with one there is nothing to wait for but the plugin.
+            Ok(StreamAction::StopIteration) if !end => {
+                let too_many = side.body.borrow().len() > self.body_bytes_max;
+                return if too_many || self.closed(stream) { None } else { Some(Bytes::new()) };
+            }
+            Ok(StreamAction::StopIteration) => {
+                if !self.resumed(stream, direction).await {
+                    return None;
+                }
+            }
+            Err(fault) => self.chain.failed(index, &fault).ok()?,
+        }
+        if self.closed(stream) && !stream.context().dead.get() {
+            return None;
+        }
+        Some(side.body.borrow_mut().take())
+    }
+
+    async fn end(&self) {
+        for index in 0..self.chain.len() {
+            let Some(stream) = self.chain.stream(index) else { continue };
+            let by = if stream.context().request.close.get() { PeerType::Local } else { PeerType::Remote };
+            // Faults here have been said; the connection is over.
+            let _ = stream.closed(Direction::Request, by).await;
+            let _ = stream.closed(Direction::Response, by).await;
+            stream.end_tcp().await;
+        }
+    }
+
+    fn record(&self, flow: &Flow) {
+        let journal = &self.journal;
+        let upstream = journal.upstream.borrow();
+        let details = journal.details.borrow();
+        let noted = self.chain.verdicts.borrow();
+        let verdicts: Vec<PluginVerdict<'_>> = noted
+            .iter()
+            .map(|verdict| PluginVerdict { plugin: (&*verdict.plugin).into(), verdict: verdict.word.into() })
+            .collect();
+        flow.record(&Record {
+            time: journal.began,
+            listener: journal.connection.listener.name.as_str().into(),
+            protocol: Spoken::Tcp,
+            flags: journal.flags.get().into(),
+            details: details.as_str().into(),
+            request_bytes: journal.volume.request.get(),
+            response_bytes: journal.volume.response.get(),
+            duration: journal.clock.elapsed(),
+            upstream: upstream.as_ref().map(|upstream| upstream.name().into()).unwrap_or_default(),
+            endpoint: journal.endpoint.get(),
+            client: Some(journal.connection.peer.ip()),
+            plugins: verdicts.as_slice().into(),
+            ..Record::default()
+        });
+    }
+}

@@ -1,0 +1,289 @@
+//! The plan as JSON for the operator, without what may be a secret.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::plan::{
+    AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Listener,
+    OnFault, Plan, Plugin, PluginPhase, Protocol, ServerTls, Source, Target, Upstream, UpstreamProtocol,
+};
+use crate::route::{Condition, Conditions, Rule, Test};
+use crate::word::span_text;
+
+/// Parts of a name under which a value is taken for a credential.
+const SECRET_NAMES: [&str; 8] = [
+    "authorization",
+    "cookie",
+    "key",
+    "token",
+    "secret",
+    "password",
+    "signature",
+    "credential",
+];
+
+impl Plan {
+    /// The plan for `/config`: keys as in the configuration, defaults filled in, routes in the order of the file.
+    ///
+    /// Left out are the configurations of plugins (length and SHA-256 stand for them), environment values, header values that a
+    /// route sets or compares with under a telling name, and bodies of fixed responses.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        json!({
+            "admin": self.admin.as_ref().map(|admin| json!({"listen": admin.listen.to_string()})),
+            "workers": self.workers,
+            "listeners": each(&self.listeners, describe_listener),
+            "upstreams": each(&self.upstreams, describe_upstream),
+            "plugins": each(&self.plugins, describe_plugin),
+            "routes": each(self.routes.rules(), describe_rule),
+            "access_log": match &self.access_log {
+                AccessLog::Stdout => json!("stdout"),
+                AccessLog::Off => json!("off"),
+                AccessLog::File(path) => json!({"file": path}),
+            },
+            "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
+            "cache_dir": self.cache_dir,
+            "limits": {
+                "header_bytes_max": self.limits.header_bytes_max,
+                "header_count_max": self.limits.header_count_max,
+                "header_timeout": span(self.limits.header_timeout),
+                "http2_streams_max": self.limits.http2_streams_max,
+                "connections_max": self.limits.connections_max,
+            },
+            "forwarding": {
+                "trusted_hops": self.forwarding.trusted_hops,
+                "preserve_request_id": self.forwarding.preserve_request_id,
+            },
+            "warnings": self.warnings.to_json().get("findings"),
+        })
+    }
+}
+
+fn each<T>(things: &[Arc<T>], describe: impl Fn(&T) -> Value) -> Value {
+    things.iter().map(|thing| describe(thing)).collect()
+}
+
+fn span(span: Duration) -> String {
+    span_text(span)
+}
+
+fn describe_listener(listener: &Listener) -> Value {
+    let mut value = json!({
+        "name": listener.name,
+        "listen": listener.listen.to_string(),
+        "tls": listener.tls.as_ref().map(describe_server_tls),
+    });
+    match &listener.protocol {
+        Protocol::Http => put(&mut value, "protocol", "http".into()),
+        Protocol::Tcp { upstream, plugins } => {
+            put(&mut value, "protocol", "tcp".into());
+            put(&mut value, "upstream", upstream.as_str().into());
+            put(&mut value, "plugins", json!(plugins));
+        }
+    }
+    value
+}
+
+fn describe_server_tls(tls: &ServerTls) -> Value {
+    json!({
+        "certificates": tls.certificates.iter().map(describe_certificate).collect::<Vec<_>>(),
+        "client_certificates": match &tls.client_certificates {
+            ClientCertificates::None => json!("none"),
+            ClientCertificates::Optional { authorities } => json!({"optional": {"authorities": authorities}}),
+            ClientCertificates::Required { authorities } => json!({"required": {"authorities": authorities}}),
+        },
+    })
+}
+
+fn describe_certificate(files: &CertificateFiles) -> Value {
+    json!({"chain": files.chain, "key": files.key})
+}
+
+fn describe_upstream(upstream: &Upstream) -> Value {
+    let endpoint = |endpoint: &EndpointSpec| match endpoint {
+        EndpointSpec::Fixed(address) => address.to_string(),
+        EndpointSpec::Named { host, port } => format!("{host}:{port}"),
+    };
+    json!({
+        "name": upstream.name,
+        "aliases": upstream.aliases,
+        "endpoints": upstream.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "balance": match upstream.balance {
+            Balance::RoundRobin => "round_robin",
+            Balance::LeastRequest => "least_request",
+        },
+        "protocol": match upstream.protocol {
+            UpstreamProtocol::Http1 => "http1",
+            UpstreamProtocol::Http2 => "http2",
+        },
+        "tls": upstream.tls.as_ref().map(describe_client_tls),
+        "timeouts": {
+            "connect": span(upstream.timeouts.connect),
+            "request": span(upstream.timeouts.request),
+            "idle": span(upstream.timeouts.idle),
+            "pool_idle": span(upstream.timeouts.pool_idle),
+        },
+        "idle_connections_max": upstream.idle_connections_max,
+    })
+}
+
+fn describe_client_tls(tls: &ClientTls) -> Value {
+    json!({
+        "server_name": tls.server_name,
+        "authorities": tls.authorities,
+        "certificate": tls.certificate.as_ref().map(describe_certificate),
+    })
+}
+
+fn describe_plugin(plugin: &Plugin) -> Value {
+    let Source::File { path, sha256 } = &plugin.source;
+    let environment = plugin.environment.iter().map(|(name, _)| (name.clone(), masked()));
+    json!({
+        "name": plugin.name,
+        "source": {"file": path, "sha256": sha256.map(|digest| hexadecimal(&digest))},
+        "config": describe_bytes(&plugin.config),
+        "vm_config": describe_bytes(&plugin.vm_config),
+        "vm_id": plugin.vm_id,
+        "root_id": plugin.root_id,
+        "environment": environment.collect::<Map<_, _>>(),
+        "limits": {
+            "memory": plugin.limits.memory_bytes_max,
+            "cpu_slice": span(plugin.limits.cpu_slice),
+            "stack": plugin.limits.stack_bytes_max,
+            "body": plugin.limits.body_bytes_max,
+        },
+        "on_fault": match plugin.on_fault {
+            OnFault::Close => "close",
+            OnFault::Open => "open",
+        },
+        "allow_on_headers_stop_iteration": plugin.allow_on_headers_stop_iteration,
+        "phase": match plugin.phase {
+            PluginPhase::Authn => "authn",
+            PluginPhase::Authz => "authz",
+            PluginPhase::Stats => "stats",
+            PluginPhase::Unspecified => "unspecified",
+        },
+        "priority": plugin.priority,
+    })
+}
+
+fn describe_bytes(bytes: &[u8]) -> Value {
+    json!({"bytes": bytes.len(), "sha256": hexadecimal(&Sha256::digest(bytes))})
+}
+
+fn describe_rule(rule: &Rule) -> Value {
+    let route = &rule.route;
+    let mut value = json!({
+        "name": route.name,
+        "match": {
+            "hosts": rule.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "path": rule.path.to_string(),
+        },
+        "listeners": route.listeners,
+        "plugins": route.plugins,
+        "request_headers": describe_edits(&route.request_headers),
+        "response_headers": describe_edits(&route.response_headers),
+    });
+    if let Some(matches) = value.get_mut("match") {
+        describe_conditions(&rule.conditions, matches);
+    }
+    describe_action(&route.action, &mut value);
+    value
+}
+
+fn describe_conditions(conditions: &Conditions, value: &mut Value) {
+    let methods: Vec<&str> = conditions.methods.iter().map(http::Method::as_str).collect();
+    put(value, "methods", json!(methods));
+    put(
+        value,
+        "headers",
+        conditions.headers.iter().map(describe_condition).collect(),
+    );
+    put(
+        value,
+        "query",
+        conditions.query.iter().map(describe_condition).collect(),
+    );
+}
+
+fn describe_condition<N: AsRef<str>>(condition: &Condition<N>) -> Value {
+    let name = condition.name.as_ref();
+    let lower = name.to_ascii_lowercase();
+    let secret = SECRET_NAMES.iter().any(|part| lower.contains(part));
+    let shown = |text: &str| if secret { masked() } else { Value::from(text) };
+    let (test, with) = match &condition.test {
+        Test::Present => ("present", Value::Bool(true)),
+        Test::Exact(text) => ("exact", shown(text)),
+        Test::Prefix(text) => ("prefix", shown(text)),
+        Test::Suffix(text) => ("suffix", shown(text)),
+        Test::Contains(text) => ("contains", shown(text)),
+        Test::Regex(pattern) => ("regex", shown(pattern.text())),
+    };
+    json!({"name": name, test: with, "invert": condition.invert})
+}
+
+fn describe_action(action: &Action, value: &mut Value) {
+    match action {
+        Action::Forward {
+            target,
+            prefix_rewrite,
+            host_rewrite,
+        } => {
+            match target {
+                Target::Upstream(name) => put(value, "upstream", name.as_str().into()),
+                Target::Header(name) => put(value, "upstream_header", name.as_str().into()),
+            }
+            put(
+                value,
+                "rewrite",
+                json!({"prefix": prefix_rewrite, "host": host_rewrite}),
+            );
+        }
+        Action::Redirect(redirect) => {
+            let described = json!({
+                "status": redirect.status.as_u16(),
+                "scheme": redirect.scheme,
+                "host": redirect.host,
+                "port": redirect.port,
+                "path": redirect.path,
+                "strip_query": redirect.strip_query,
+            });
+            put(value, "redirect", described);
+        }
+        Action::Respond(response) => {
+            let headers = describe_headers(&response.headers);
+            let described =
+                json!({"status": response.status.as_u16(), "body_bytes": response.body.len(), "headers": headers});
+            put(value, "respond", described);
+        }
+        Action::Echo => put(value, "echo", Value::Bool(true)),
+    }
+}
+
+fn describe_edits(edits: &HeaderEdits) -> Value {
+    let remove: Vec<&str> = edits.remove.iter().map(HeaderName::as_str).collect();
+    json!({"remove": remove, "set": describe_headers(&edits.set), "add": describe_headers(&edits.add)})
+}
+
+fn describe_headers(headers: &[(HeaderName, HeaderValue)]) -> Value {
+    let masked = headers.iter().map(|(name, _)| (name.as_str().to_owned(), masked()));
+    Value::Object(masked.collect())
+}
+
+fn put(value: &mut Value, key: &str, described: Value) {
+    if let Some(keys) = value.as_object_mut() {
+        keys.insert(key.to_owned(), described);
+    }
+}
+
+fn masked() -> Value {
+    Value::from("***")
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,86 @@
+//! **gate-plan** turns configuration text into a checked, immutable [`Plan`].
+//!
+//! Here live the YAML reader, the wire structs with their reference (also as a JSON Schema), every check of a configuration, the
+//! texts of its errors, the types of the plan, and the order of routes.
+//!
+//! Never enters: a socket, a file, a clock, a thread. Whether a named file exists or a name resolves is found by the room that
+//! uses it. No other room knows YAML.
+//!
+//! From `cofferdam` (or whoever has read a file) comes the text; to `gate-serve`, `gate-upstream`, `gate-flow`, `plug-host` and
+//! `console` goes the plan, whole and for good. A text with an error gives no plan but [`Findings`]: all errors at once.
+
+mod describe;
+mod findings;
+mod lower;
+mod nearest;
+mod place;
+mod plan;
+mod route;
+mod schema;
+mod shape;
+mod tree;
+mod wire;
+mod word;
+
+pub use crate::findings::{Finding, Findings, Severity};
+pub use crate::plan::{
+    AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, Drain, EndpointSpec,
+    FixedResponse, Forwarding, HeaderEdits, Limits, Listener, OnFault, Plan, Plugin, PluginLimits, PluginPhase,
+    Protocol, Redirect, Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+};
+pub use crate::route::{Matched, RouteKey, RouteTable};
+pub use crate::schema::schema;
+
+use crate::findings::{Lines, Report};
+use crate::place::Span;
+use crate::tree::{Node, Value};
+
+/// Checks the text of a configuration. `origin` is what messages call it, usually the file's path.
+///
+/// # Errors
+/// Everything that is wrong with the text, sorted by position. A plan may still carry warnings.
+pub fn check(text: &str, origin: &str) -> Result<Plan, Findings> {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let mut report = Report::default();
+    let tree = tree::read(text, &mut report);
+    let plan = tree.as_ref().and_then(|tree| {
+        let spoiled = shape::check(tree, schema::root(), &mut report);
+        lower::lower(tree, &tree.without(&spoiled), &mut report)
+    });
+    let secrets = tree.as_ref().map(secrets).unwrap_or_default();
+    let findings = report.seal(origin, &Lines::new(text, secrets));
+    match plan {
+        Some(plan) if !findings.has_errors() => Ok(Plan {
+            warnings: findings,
+            ..plan
+        }),
+        _ => Err(findings),
+    }
+}
+
+/// Values that excerpts do not show: configurations and environments of plugins, and headers that a route sets.
+fn secrets(tree: &Node) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut veil = |node: Option<&Node>| {
+        if let Some(node) = node {
+            let written = |leaf: &Node| leaf.value != Value::Null;
+            node.leaves(&mut |leaf| spans.extend(written(leaf).then_some(leaf.span)));
+        }
+    };
+    for plugin in tree.list("plugins") {
+        ["config", "vm_config", "environment", "default_config"]
+            .iter()
+            .for_each(|key| veil(plugin.get(key)));
+        plugin
+            .list("match_rules")
+            .iter()
+            .for_each(|rule| veil(rule.get("config")));
+    }
+    for route in tree.list("routes") {
+        for edits in ["request_headers", "response_headers"] {
+            ["set", "add"].iter().for_each(|key| veil(route.at(edits).get(key)));
+        }
+        veil(route.at("respond").get("headers"));
+    }
+    spans
+}

@@ -1,0 +1,115 @@
+//! From the wire structs to the Plan: what has the right shape is held against the rest of the file.
+
+mod chain;
+mod condition;
+mod edits;
+mod higress;
+mod listener;
+mod names;
+mod plugin;
+mod route;
+#[cfg(test)]
+mod tests;
+mod upstream;
+mod warnings;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use crate::findings::{Draft, Findings, Report};
+use crate::plan::{AccessLog, Admin, Drain, Forwarding, Limits, Listener, Plan, Upstream};
+use crate::tree::Node;
+use crate::wire;
+
+/// The plan of a tree whose shape was checked; `readable` is the tree without what has the wrong shape. Findings go to the
+/// report; the plan is of use only when none of them is an error.
+pub(crate) fn lower(tree: &Node, readable: &Node, report: &mut Report) -> Option<Plan> {
+    names::check(tree, report);
+    let config = match serde_json::from_value::<wire::Config>(readable.to_json()) {
+        Ok(config) => config,
+        Err(_) if report.has_errors() => return None,
+        Err(error) => {
+            report.add(Draft::error(
+                readable.span,
+                format!("the configuration cannot be read: {error}"),
+            ));
+            return None;
+        }
+    };
+    let plan = Lowering { tree: readable, report }.plan(config);
+    warnings::check(&plan, tree, report);
+    Some(plan)
+}
+
+/// What the steps of lowering share.
+struct Lowering<'a> {
+    tree: &'a Node,
+    report: &'a mut Report,
+}
+
+impl Lowering<'_> {
+    fn plan(mut self, config: wire::Config) -> Plan {
+        let (plugins, chains) = self.plugins(config.plugins);
+        let listeners = self.listeners(config.listeners, config.admin.as_ref(), &chains);
+        let upstreams = self.upstreams(config.upstreams);
+        let routes = self.routes(config.routes, &chains);
+        Plan {
+            admin: config.admin.map(|admin| Admin {
+                listen: admin.listen.word,
+            }),
+            workers: config
+                .workers
+                .and_then(|workers| NonZeroUsize::new(usize::from(workers))),
+            listeners: listeners.into_iter().map(Arc::new).collect::<Vec<Arc<Listener>>>(),
+            upstreams: upstreams.into_iter().map(Arc::new).collect::<Vec<Arc<Upstream>>>(),
+            plugins: plugins.into_iter().map(Arc::new).collect(),
+            routes,
+            access_log: access_log(config.access_log),
+            drain: Drain {
+                grace: config.drain.grace.word,
+                wait: config.drain.wait.word,
+            },
+            cache_dir: config.cache_dir.map(|path| path.word.0),
+            limits: limits(&config.limits),
+            forwarding: Forwarding {
+                trusted_hops: config.forwarding.trusted_hops,
+                preserve_request_id: config.forwarding.preserve_request_id,
+            },
+            warnings: Findings::default(),
+        }
+    }
+
+    fn error(&mut self, draft: Draft) {
+        self.report.add(draft);
+    }
+
+    /// Reports that something is absent, unless an error inside `node` is the likely reason.
+    fn absent(&mut self, node: &Node, draft: Draft) {
+        if !self.report.touches(node.span) {
+            self.report.add(draft);
+        }
+    }
+}
+
+fn access_log(written: wire::AccessLog) -> AccessLog {
+    match written {
+        wire::AccessLog::Stdout => AccessLog::Stdout,
+        wire::AccessLog::Off => AccessLog::Off,
+        wire::AccessLog::File(path) => AccessLog::File(path.word.0),
+    }
+}
+
+fn limits(written: &wire::Limits) -> Limits {
+    Limits {
+        // The schema bounds the size far below the type's end.
+        header_bytes_max: u32::try_from(written.header_bytes_max.word.0).unwrap_or(u32::MAX),
+        header_count_max: written.header_count_max,
+        header_timeout: written.header_timeout.word,
+        http2_streams_max: written.http2_streams_max,
+        connections_max: count(written.connections_max),
+    }
+}
+
+fn count(written: u32) -> usize {
+    usize::try_from(written).unwrap_or(usize::MAX)
+}

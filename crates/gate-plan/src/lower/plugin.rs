@@ -1,0 +1,105 @@
+//! Plugins: where the module is, and the bytes it is configured with.
+
+use super::Lowering;
+use super::chain::Chains;
+use super::higress::Configured;
+use crate::findings::Draft;
+use crate::plan::{OnFault, Plugin, PluginLimits, PluginPhase, Source};
+use crate::tree::Node;
+use crate::wire;
+
+impl Lowering<'_> {
+    /// The plugins, and where they stand in chains.
+    pub(super) fn plugins(&mut self, written: Vec<wire::Plugin>) -> (Vec<Plugin>, Chains) {
+        let mut chains = Chains::default();
+        let mut plugins = Vec::new();
+        let tree = self.tree;
+        for (written, node) in written.into_iter().zip(tree.list("plugins")) {
+            let name = written.name.word.0.clone();
+            if let Some(plugin) = self.plugin(written, node) {
+                chains.add(&plugin);
+                plugins.push(plugin);
+            } else {
+                chains.leave_out(&name);
+            }
+        }
+        (plugins, chains)
+    }
+
+    /// None when the plugin is switched off, or has no module.
+    fn plugin(&mut self, mut written: wire::Plugin, node: &Node) -> Option<Plugin> {
+        let source = self.source(&written.source, node.at("source"));
+        let config = match self.configuration(&mut written, node) {
+            Configured::Bytes(bytes) => bytes,
+            Configured::Off => {
+                let message = format!(
+                    "the plugin `{}` is switched off: it has no default and no rule",
+                    written.name.text()
+                );
+                let draft = Draft::warning(node.at("name").span, message);
+                self.report
+                    .add(draft.help("it is left out of every chain, as in Higress"));
+                return None;
+            }
+        };
+        let environment = written
+            .environment
+            .0
+            .into_iter()
+            .map(|(name, value)| (name.0, value.word.0))
+            .collect();
+        Some(Plugin {
+            name: written.name.word.0,
+            source: source?,
+            config,
+            vm_config: written.vm_config.map(wire::Payload::into_bytes).unwrap_or_default(),
+            vm_id: written.vm_id,
+            root_id: written.root_id,
+            environment,
+            limits: plugin_limits(&written.limits),
+            on_fault: match written.on_fault {
+                wire::OnFault::Close => OnFault::Close,
+                wire::OnFault::Open => OnFault::Open,
+            },
+            allow_on_headers_stop_iteration: written.allow_on_headers_stop_iteration,
+            phase: match written.phase {
+                wire::Phase::Authn => PluginPhase::Authn,
+                wire::Phase::Authz => PluginPhase::Authz,
+                wire::Phase::Stats => PluginPhase::Stats,
+                wire::Phase::Unspecified => PluginPhase::Unspecified,
+            },
+            priority: written.priority,
+        })
+    }
+
+    fn source(&mut self, written: &wire::Source, node: &Node) -> Option<Source> {
+        let given = [("oci", written.oci.is_some()), ("http", written.http.is_some())];
+        let remote = given.into_iter().find(|(_, given)| *given);
+        if let Some((key, _)) = remote {
+            let draft = Draft::error(
+                node.key_span(key),
+                format!("`{key}` sources are not available in this version"),
+            );
+            self.error(draft.help("fetch the module yourself and name it with `file`"));
+        } else if written.file.is_none() {
+            self.absent(
+                node,
+                Draft::error(node.span, "the source names no module").help("write `source: { file: plugin.wasm }`"),
+            );
+        }
+        let path = written.file.as_ref()?.word.0.clone();
+        Some(Source::File {
+            path,
+            sha256: written.sha256.as_ref().map(|digest| digest.word.0),
+        })
+    }
+}
+
+fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
+    PluginLimits {
+        memory_bytes_max: written.memory.word.0,
+        cpu_slice: written.cpu_slice.word,
+        stack_bytes_max: written.stack.word.0,
+        body_bytes_max: written.body.word.0,
+    }
+}

@@ -1,0 +1,392 @@
+//! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, StatusCode};
+
+use crate::findings::Findings;
+use crate::route::RouteTable;
+
+/// A checked, immutable configuration.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where the operator's listener stands; none when the file names none.
+    pub admin: Option<Admin>,
+    /// Number of worker threads; the number of cores when absent.
+    pub workers: Option<NonZeroUsize>,
+    /// Sockets on which traffic arrives.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Destinations, in the order of the file.
+    pub upstreams: Vec<Arc<Upstream>>,
+    /// Plugins, in the order of the file.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Routes, most specific first.
+    pub routes: RouteTable,
+    /// Where access records go.
+    pub access_log: AccessLog,
+    /// How long a stop waits.
+    pub drain: Drain,
+    /// Where compiled modules are kept; the user's cache folder when absent.
+    pub cache_dir: Option<PathBuf>,
+    /// Bounds on what a client may send.
+    pub limits: Limits,
+    /// What the process adds to or trusts in forwarding headers.
+    pub forwarding: Forwarding,
+    /// What is allowed but probably not meant.
+    pub warnings: Findings,
+}
+
+/// The operator's listener: health, metrics, configuration, plugins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Address; port 0 lets the system choose and the chosen one is said on stderr.
+    pub listen: SocketAddr,
+}
+
+/// One socket on which traffic arrives.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listener {
+    /// Unique name.
+    pub name: String,
+    /// Address; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// What is spoken on it.
+    pub protocol: Protocol,
+    /// TLS, when the socket is encrypted.
+    pub tls: Option<ServerTls>,
+}
+
+/// What a listener speaks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Protocol {
+    /// HTTP/1.1 and HTTP/2 (prior knowledge or ALPN).
+    Http,
+    /// Bytes, handed to one upstream through a chain of plugins.
+    Tcp {
+        /// Name of the upstream.
+        upstream: String,
+        /// Plugin names, in order.
+        plugins: Vec<String>,
+    },
+}
+
+/// TLS towards clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTls {
+    /// Certificates, chosen by SNI; the first is the default.
+    pub certificates: Vec<CertificateFiles>,
+    /// Whether clients show a certificate.
+    pub client_certificates: ClientCertificates,
+}
+
+/// A certificate chain and its key, as PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// PEM file of the chain, leaf first.
+    pub chain: PathBuf,
+    /// PEM file of the private key.
+    pub key: PathBuf,
+}
+
+/// Whether clients show a certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Not asked for.
+    None,
+    /// Asked for; checked when shown.
+    Optional {
+        /// PEM file of the trusted authorities.
+        authorities: PathBuf,
+    },
+    /// A handshake without one fails.
+    Required {
+        /// PEM file of the trusted authorities.
+        authorities: PathBuf,
+    },
+}
+
+/// A destination: one or more endpoints behind one name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Upstream {
+    /// Unique name.
+    pub name: String,
+    /// Further names under which plugins know it, for example `outbound|80||api.static`.
+    pub aliases: Vec<String>,
+    /// Addresses; names are resolved and resolved again.
+    pub endpoints: Vec<EndpointSpec>,
+    /// How an endpoint is chosen.
+    pub balance: Balance,
+    /// What is spoken to it.
+    pub protocol: UpstreamProtocol,
+    /// TLS towards it.
+    pub tls: Option<ClientTls>,
+    /// Bounds in time.
+    pub timeouts: Timeouts,
+    /// Idle connections kept for each endpoint and worker.
+    pub idle_connections_max: usize,
+}
+
+/// One endpoint as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndpointSpec {
+    /// An address.
+    Fixed(SocketAddr),
+    /// A DNS name and a port.
+    Named {
+        /// The name.
+        host: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+/// How an endpoint is chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// One after the other.
+    RoundRobin,
+    /// Of two taken at random, the one with fewer exchanges in flight.
+    LeastRequest,
+}
+
+/// What is spoken to an upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, by prior knowledge or ALPN.
+    Http2,
+}
+
+/// TLS towards an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientTls {
+    /// Name sent as SNI and checked in the certificate; the endpoint's host when absent.
+    pub server_name: Option<String>,
+    /// PEM file of the trusted authorities; the system's when absent.
+    pub authorities: Option<PathBuf>,
+    /// Own certificate, for mutual TLS.
+    pub certificate: Option<CertificateFiles>,
+}
+
+/// Bounds in time of one upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection to stand, TLS included. Default 5 s.
+    pub connect: Duration,
+    /// From the request's last byte to the response's headers. Default 15 s.
+    pub request: Duration,
+    /// Longest silence in a body, in either direction. Default 5 min.
+    pub idle: Duration,
+    /// How long an unused connection is kept. Default 60 s.
+    pub pool_idle: Duration,
+}
+
+/// A module with its configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plugin {
+    /// Unique name.
+    pub name: String,
+    /// Where the module is.
+    pub source: Source,
+    /// Bytes the plugin gets in `proxy_on_configure`.
+    pub config: Vec<u8>,
+    /// Bytes the plugin gets in `proxy_on_vm_start`.
+    pub vm_config: Vec<u8>,
+    /// Plugins of one `vm_id`, module and `vm_config` share one instance for each worker; empty means an instance of its own.
+    pub vm_id: String,
+    /// Name of the root context inside the module.
+    pub root_id: String,
+    /// Environment variables (WASI).
+    pub environment: Vec<(String, String)>,
+    /// Bounds.
+    pub limits: PluginLimits,
+    /// What an exchange gets when the plugin is not able to decide.
+    pub on_fault: OnFault,
+    /// Header-phase `StopIteration` is honoured as such, not widened to "stop all" (Envoy's `allow_on_headers_stop_iteration`); the ABI decides when absent.
+    pub allow_on_headers_stop_iteration: Option<bool>,
+    /// Order class in a chain, as in Higress.
+    pub phase: PluginPhase,
+    /// Within a phase, higher comes first.
+    pub priority: i64,
+}
+
+/// Where a module is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file, relative to the configuration's folder, with the SHA-256 it must have.
+    File {
+        /// Path as written.
+        path: PathBuf,
+        /// Expected digest, 64 hexadecimal digits.
+        sha256: Option<[u8; 32]>,
+    },
+}
+
+/// Bounds of one plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PluginLimits {
+    /// Linear memory of one instance. Default 64 MiB.
+    pub memory_bytes_max: u64,
+    /// CPU time of one callback. Default 50 ms.
+    pub cpu_slice: Duration,
+    /// Stack of the guest. Default 512 KiB.
+    pub stack_bytes_max: u64,
+    /// Body bytes held for it, in each direction. Default 1 MiB.
+    pub body_bytes_max: u64,
+}
+
+/// What an exchange gets when a plugin is not able to decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFault {
+    /// A 503.
+    Close,
+    /// As if the plugin were not in the chain.
+    Open,
+}
+
+/// Order class of a plugin, earliest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PluginPhase {
+    /// Authentication.
+    Authn,
+    /// Authorization.
+    Authz,
+    /// Statistics.
+    Stats,
+    /// After all others.
+    Unspecified,
+}
+
+/// One route: what it matches is in the [`RouteTable`], what happens is here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// Unique name.
+    pub name: String,
+    /// What answers.
+    pub action: Action,
+    /// Plugin names, in the order in which requests pass them.
+    pub plugins: Vec<String>,
+    /// Changes to the request before it goes upstream, after the plugins.
+    pub request_headers: HeaderEdits,
+    /// Changes to the response before it goes to the client, after the plugins.
+    pub response_headers: HeaderEdits,
+    /// Names of the listeners it serves; all when empty.
+    pub listeners: Vec<String>,
+}
+
+/// What answers an exchange.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// An upstream.
+    Forward {
+        /// Which upstream.
+        target: Target,
+        /// Replaces the matched prefix (or the whole exact path).
+        prefix_rewrite: Option<String>,
+        /// Replaces the host.
+        host_rewrite: Option<String>,
+    },
+    /// A redirect.
+    Redirect(Redirect),
+    /// A fixed response.
+    Respond(FixedResponse),
+    /// The request, described as JSON, back to the client.
+    Echo,
+}
+
+/// Which upstream a route takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// Always this one.
+    Upstream(String),
+    /// The one a request header names (Envoy's `cluster_header`).
+    Header(HeaderName),
+}
+
+/// A redirect (RFC 9110 section 15.4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redirect {
+    /// 301, 302, 303, 307 or 308.
+    pub status: StatusCode,
+    /// New scheme.
+    pub scheme: Option<String>,
+    /// New host.
+    pub host: Option<String>,
+    /// New port.
+    pub port: Option<u16>,
+    /// New path; the old one when absent.
+    pub path: Option<String>,
+    /// Whether the query is left out.
+    pub strip_query: bool,
+}
+
+/// A fixed response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FixedResponse {
+    /// Status.
+    pub status: StatusCode,
+    /// Body.
+    pub body: String,
+    /// Headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Changes to a header map: removed first, then set, then added.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HeaderEdits {
+    /// Names taken out.
+    pub remove: Vec<HeaderName>,
+    /// Replaced or created.
+    pub set: Vec<(HeaderName, HeaderValue)>,
+    /// Appended.
+    pub add: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// Where access records go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// One JSON line each to stdout.
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// One JSON line each to a file, opened for appending.
+    File(PathBuf),
+}
+
+/// How a stop proceeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drain {
+    /// Between "not ready" and closed sockets. Default 0 s.
+    pub grace: Duration,
+    /// Longest wait for exchanges in flight. Default 30 s.
+    pub wait: Duration,
+}
+
+/// Bounds on what a client may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// All header bytes of one request; beyond it 431. Default 60 KiB, as in Envoy.
+    pub header_bytes_max: u32,
+    /// Number of header lines; beyond it 431. Default 100, as in Envoy.
+    pub header_count_max: u16,
+    /// For the headers of a request to arrive. Default 10 s.
+    pub header_timeout: Duration,
+    /// Streams at a time on one HTTP/2 connection. Default 100.
+    pub http2_streams_max: u32,
+    /// Connections at a time on one worker. Default 16384.
+    pub connections_max: usize,
+}
+
+/// What the process trusts in forwarding headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarding {
+    /// Hops in front of us whose `x-forwarded-for` entries are believed (Envoy's `xff_num_trusted_hops`). Default 0.
+    pub trusted_hops: u32,
+    /// `x-request-id` of the client is kept (Envoy's `preserve_external_request_id`). Default false.
+    pub preserve_request_id: bool,
+}

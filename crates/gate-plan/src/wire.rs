@@ -1,0 +1,157 @@
+//! The configuration as it is written; the doc comment of a key is its reference entry.
+
+mod listener;
+mod plugin;
+mod route;
+mod shape;
+mod upstream;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::listener::{CertificateFiles, ClientCertificates, Listener, ListenerProtocol, ServerTls};
+pub(crate) use self::plugin::{MatchRule, OnFault, Payload, Phase, Plugin, PluginLimits, Source};
+pub(crate) use self::route::{
+    HeaderCondition, HeaderEdits, Match, PathMatch, QueryCondition, Redirect, Respond, Route, Scheme,
+};
+pub(crate) use self::shape::Pairs;
+pub(crate) use self::upstream::{Balance, ClientTls, Timeouts, Upstream, UpstreamProtocol};
+use crate::word::{FilePath, Size, Written};
+
+/// The configuration of a Cofferdam gateway.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where the operator's listener stands. Without it there is none.
+    pub(crate) admin: Option<Admin>,
+    /// Number of worker threads. Default: the number of cores.
+    #[schemars(range(min = 1, max = 1024))]
+    pub(crate) workers: Option<u16>,
+    /// Sockets on which traffic arrives; at least one.
+    #[serde(default)]
+    pub(crate) listeners: Vec<Listener>,
+    /// Destinations of traffic.
+    #[serde(default)]
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Proxy-Wasm modules with their configurations.
+    #[serde(default)]
+    pub(crate) plugins: Vec<Plugin>,
+    /// Which exchange is answered by what. The most specific match wins: host (exact, then the longest `*.suffix`, then the longest
+    /// `prefix.*`, then `*`), then path (exact, then regex, then the longest prefix), then the number of further conditions (each
+    /// header and query condition, and one each for methods and listeners), then the place in the file.
+    #[serde(default)]
+    pub(crate) routes: Vec<Route>,
+    /// Where access records go: `stdout`, `off`, or a file.
+    #[serde(default)]
+    pub(crate) access_log: AccessLog,
+    /// How a stop proceeds.
+    #[serde(default)]
+    pub(crate) drain: Drain,
+    /// Folder in which compiled modules are kept. Default: a folder in the user's cache folder.
+    pub(crate) cache_dir: Option<Written<FilePath>>,
+    /// Bounds on what a client may send.
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    /// What is added to and believed in forwarding headers.
+    #[serde(default)]
+    pub(crate) forwarding: Forwarding,
+}
+
+/// The operator's listener: health, metrics, configuration, plugins.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Admin {
+    /// Address and port; with port 0 the system chooses one.
+    pub(crate) listen: Written<SocketAddr>,
+}
+
+/// Where access records go.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum AccessLog {
+    /// One JSON line for each exchange to stdout.
+    #[default]
+    Stdout,
+    /// Nowhere.
+    Off,
+    /// One JSON line for each exchange to this file, opened for appending.
+    File(Written<FilePath>),
+}
+
+/// How a stop proceeds.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Drain {
+    /// Between "not ready" and closed sockets.
+    #[schemars(extend("x-maximum" = "1h"))]
+    pub(crate) grace: Written<Duration>,
+    /// Longest wait for exchanges in flight.
+    #[schemars(extend("x-maximum" = "1h"))]
+    pub(crate) wait: Written<Duration>,
+}
+
+/// Bounds on what a client may send.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// All header bytes of one request; beyond it the answer is 431.
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1MiB"))]
+    pub(crate) header_bytes_max: Written<Size>,
+    /// Number of header lines; beyond it the answer is 431.
+    #[schemars(range(min = 1, max = 10000))]
+    pub(crate) header_count_max: u16,
+    /// For the headers of a request to arrive.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
+    pub(crate) header_timeout: Written<Duration>,
+    /// Streams at a time on one HTTP/2 connection.
+    #[schemars(range(min = 1, max = 65536))]
+    pub(crate) http2_streams_max: u32,
+    /// Connections at a time on one worker.
+    #[schemars(range(min = 1, max = 1048576))]
+    pub(crate) connections_max: u32,
+}
+
+/// What is added to and believed in forwarding headers.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Forwarding {
+    /// Hops in front of the gateway whose `x-forwarded-for` entries are believed (Envoy's `xff_num_trusted_hops`).
+    #[schemars(range(min = 0, max = 100))]
+    pub(crate) trusted_hops: u32,
+    /// Whether the client's `x-request-id` is kept (Envoy's `preserve_external_request_id`).
+    pub(crate) preserve_request_id: bool,
+}
+
+/// A time span, given as it would be written and as it is.
+pub(crate) fn span(text: &str, span: Duration) -> Written<Duration> {
+    Written::default_of(text, span)
+}
+
+/// A size, given as it would be written and in bytes.
+pub(crate) fn size(text: &str, bytes: u64) -> Written<Size> {
+    Written::default_of(text, Size(bytes))
+}
+
+impl Default for Drain {
+    fn default() -> Self {
+        Self {
+            grace: span("0s", Duration::ZERO),
+            wait: span("30s", Duration::from_secs(30)),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_bytes_max: size("60KiB", 60 << 10),
+            header_count_max: 100,
+            header_timeout: span("10s", Duration::from_secs(10)),
+            http2_streams_max: 100,
+            connections_max: 16_384,
+        }
+    }
+}

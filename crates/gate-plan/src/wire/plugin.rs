@@ -1,0 +1,186 @@
+//! `plugins`: Proxy-Wasm modules with their configurations.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::shape::Pairs;
+use super::{size, span};
+use crate::word::{Digest, EnvironmentName, EnvironmentText, FilePath, Label, Size, Written};
+
+/// A module with its configuration. A module may stand in several plugins.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plugin {
+    /// Unique name.
+    pub(crate) name: Written<Label>,
+    /// Where the module is.
+    pub(crate) source: Source,
+    /// What the plugin gets in `proxy_on_configure`: a map or list as JSON, its keys in the order written; a text as it is. Nothing
+    /// when absent.
+    pub(crate) config: Option<Payload>,
+    /// Higress's `defaultConfig`: the part of the configuration that holds where no rule matches. Instead of `config`.
+    pub(crate) default_config: Option<Map<String, Value>>,
+    /// Higress's `defaultConfigDisable`: leaves `default_config` out. A plugin that has no rule either leaves every chain.
+    #[serde(default)]
+    pub(crate) default_config_disable: bool,
+    /// Higress's `matchRules`: configurations for some routes, domains or services. The plugin gets one JSON object: the keys of
+    /// `default_config`, and the rules under `_rules_`.
+    #[serde(default)]
+    pub(crate) match_rules: Vec<MatchRule>,
+    /// What the plugin gets in `proxy_on_vm_start`, as with `config`.
+    pub(crate) vm_config: Option<Payload>,
+    /// Plugins of one `vm_id`, module and `vm_config` share one instance on each worker. Default: an instance of its own.
+    #[serde(default)]
+    pub(crate) vm_id: String,
+    /// Name of the root context inside the module, for modules that hold several.
+    #[serde(default)]
+    pub(crate) root_id: String,
+    /// Environment variables that the module sees.
+    #[serde(default)]
+    pub(crate) environment: Pairs<EnvironmentName, Written<EnvironmentText>>,
+    /// Bounds.
+    #[serde(default)]
+    pub(crate) limits: PluginLimits,
+    /// What an exchange gets when the plugin cannot decide: `close` answers 503, `open` goes on without it.
+    #[serde(default)]
+    pub(crate) on_fault: OnFault,
+    /// Envoy's `allow_on_headers_stop_iteration`: `StopIteration` from a header callback still lets the body through to the plugin.
+    /// Default: as the module's ABI has it.
+    pub(crate) allow_on_headers_stop_iteration: Option<bool>,
+    /// Place in a chain, as in Higress: `authn`, then `authz`, then `stats`, then `unspecified`. Where no plugin of a chain has a
+    /// phase or a priority, the order is that of the chain.
+    #[serde(default)]
+    pub(crate) phase: Phase,
+    /// Place within the phase: the higher comes first; equals keep the order of the chain.
+    #[serde(default)]
+    #[schemars(range(min = -1000000, max = 1000000))]
+    pub(crate) priority: i64,
+}
+
+/// Where a module is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Source {
+    /// A `.wasm` file, relative to the folder of the configuration.
+    pub(crate) file: Option<Written<FilePath>>,
+    /// An OCI reference. Not available in this version.
+    pub(crate) oci: Option<String>,
+    /// A URL. Not available in this version.
+    pub(crate) http: Option<String>,
+    /// SHA-256 that the module must have, as 64 hexadecimal digits. Not checked when absent.
+    pub(crate) sha256: Option<Written<Digest>>,
+}
+
+/// What a plugin gets as bytes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Payload(Value);
+
+/// A configuration for some routes, domains or services. At least one of the four is given.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MatchRule {
+    /// Route names. Higress's word for `route`; both may be given.
+    #[serde(default)]
+    pub(crate) ingress: Vec<String>,
+    /// Route names.
+    #[serde(default)]
+    pub(crate) route: Vec<String>,
+    /// Beginnings of route names.
+    #[serde(default)]
+    pub(crate) route_prefix: Vec<String>,
+    /// Hosts: exact, `*suffix` or `prefix*`.
+    #[serde(default)]
+    pub(crate) domain: Vec<String>,
+    /// Upstreams by the name behind `outbound|80||`, with or without `:port`.
+    #[serde(default)]
+    pub(crate) service: Vec<String>,
+    /// What the plugin gets where the rule matches.
+    #[serde(default)]
+    pub(crate) config: Map<String, Value>,
+    /// Higress's `configDisable`: leaves the rule out.
+    #[serde(default)]
+    pub(crate) config_disable: bool,
+}
+
+/// Bounds of one plugin.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PluginLimits {
+    /// Linear memory of one instance.
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "4GiB"))]
+    pub(crate) memory: Written<Size>,
+    /// CPU time of one callback.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1m"))]
+    pub(crate) cpu_slice: Written<Duration>,
+    /// Stack of the guest.
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "64MiB"))]
+    pub(crate) stack: Written<Size>,
+    /// Body bytes held for it, in each direction.
+    #[schemars(extend("x-maximum" = "1GiB"))]
+    pub(crate) body: Written<Size>,
+}
+
+/// What an exchange gets when a plugin cannot decide.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum OnFault {
+    /// A 503.
+    #[default]
+    Close,
+    /// As if the plugin were not in the chain.
+    Open,
+}
+
+/// Order class of a plugin, earliest first.
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Phase {
+    /// Authentication.
+    Authn,
+    /// Authorization.
+    Authz,
+    /// Statistics.
+    Stats,
+    /// After all others.
+    #[default]
+    Unspecified,
+}
+
+impl Payload {
+    /// A text as it is, anything else as JSON.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        match self.0 {
+            Value::String(text) => text.into_bytes(),
+            value => value.to_string().into_bytes(),
+        }
+    }
+}
+
+impl JsonSchema for Payload {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Payload".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["object", "array", "string"]})
+    }
+}
+
+impl Default for PluginLimits {
+    fn default() -> Self {
+        Self {
+            memory: size("64MiB", 64 << 20),
+            cpu_slice: span("50ms", Duration::from_millis(50)),
+            stack: size("512KiB", 512 << 10),
+            body: size("1MiB", 1 << 20),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! TLS towards clients: certificates from files, the choice by server name, client certificates, reloading.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use gate_plan::{ClientCertificates, ServerTls};
+use parking_lot::Mutex;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::connection::TlsInfo;
+
+mod certificates;
+mod facts;
+mod files;
+mod reload;
+
+use certificates::Certificates;
+pub(crate) use reload::refresh;
+pub use reload::{CertificateNews, CertificateWatch};
+
+/// Why TLS files are not usable. Each names the file.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsFault {
+    /// The file is missing or not readable.
+    #[error("TLS file `{file}` is not readable: {source}")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is no PEM.
+    #[error("TLS file `{file}` is no valid PEM: {reason}")]
+    Pem {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// PEM, but without a certificate.
+    #[error("TLS file `{file}` holds no certificate (no `BEGIN CERTIFICATE`)")]
+    NoCertificate {
+        /// The file.
+        file: PathBuf,
+    },
+    /// PEM, but without a private key.
+    #[error(
+        "TLS file `{file}` holds no private key (no `BEGIN PRIVATE KEY`, `BEGIN EC PRIVATE KEY` or `BEGIN RSA PRIVATE KEY`)"
+    )]
+    NoKey {
+        /// The file.
+        file: PathBuf,
+    },
+    /// A certificate that does not parse or is not usable.
+    #[error("certificate in `{file}` is not usable: {reason}")]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A private key that is not usable.
+    #[error("private key in `{file}` is not usable: {reason}")]
+    Key {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The key belongs to another certificate.
+    #[error("private key in `{key}` does not belong to the first certificate in `{chain}`")]
+    KeyMismatch {
+        /// File of the key.
+        key: PathBuf,
+        /// File of the chain.
+        chain: PathBuf,
+    },
+}
+
+/// Reads and checks the files as binding does; for `cofferdam check`.
+pub fn check_files(files: &ServerTls) -> Result<(), TlsFault> {
+    Loaded::read(files, Speech::Http).map(|_| ())
+}
+
+/// What is spoken inside TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Speech {
+    /// HTTP/2 and HTTP/1.1, by ALPN.
+    Http,
+    /// Anything; no ALPN.
+    Bytes,
+}
+
+/// The TLS of one listener; its certificates are replaced while it serves.
+#[derive(Debug)]
+pub(crate) struct TlsDoor {
+    files: ServerTls,
+    speech: Speech,
+    loaded: ArcSwap<Loaded>,
+    /// State of the files when they were last read. Touched by control threads only.
+    seen: Mutex<Vec<reload::Fingerprint>>,
+}
+
+/// One reading of the files.
+#[derive(Debug)]
+struct Loaded {
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+}
+
+impl TlsDoor {
+    pub(crate) fn open(files: &ServerTls, speech: Speech) -> Result<Self, TlsFault> {
+        let seen = Mutex::new(reload::fingerprints(files));
+        let loaded = ArcSwap::from_pointee(Loaded::read(files, speech)?);
+        Ok(Self {
+            files: files.clone(),
+            speech,
+            loaded,
+            seen,
+        })
+    }
+
+    pub(crate) fn files(&self) -> &ServerTls {
+        &self.files
+    }
+
+    pub(crate) fn speech(&self) -> Speech {
+        self.speech
+    }
+
+    /// Shakes hands with a client, within `limit`.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+        limit: Duration,
+    ) -> io::Result<(TlsStream<TcpStream>, TlsInfo)> {
+        let loaded = self.loaded.load_full();
+        let acceptor = TlsAcceptor::from(Arc::clone(&loaded.config));
+        let stream = tokio::time::timeout(limit, acceptor.accept(stream)).await??;
+        let info = loaded.describe(&stream);
+        Ok((stream, info))
+    }
+}
+
+impl Loaded {
+    fn read(files: &ServerTls, speech: Speech) -> Result<Self, TlsFault> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let certificates = Arc::new(Certificates::read(&files.certificates, &provider)?);
+        let verifier = verifier(&files.client_certificates, &provider)?;
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|fault| certificates.unusable(&fault))?;
+        let resolver: Arc<Certificates> = Arc::clone(&certificates);
+        let mut config = builder.with_client_cert_verifier(verifier).with_cert_resolver(resolver);
+        if speech == Speech::Http {
+            config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        }
+        // Stateless tickets: workers need no shared session table. A reload makes new ticket keys, so that a session made under old
+        // client authorities is not resumed under new ones.
+        if let Ok(ticketer) = aws_lc_rs::Ticketer::new() {
+            config.ticketer = ticketer;
+        }
+        Ok(Self {
+            config: Arc::new(config),
+            certificates,
+        })
+    }
+
+    fn describe(&self, stream: &TlsStream<TcpStream>) -> TlsInfo {
+        let (_, session) = stream.get_ref();
+        let local = self.certificates.facts(session.server_name());
+        let leaf = session.peer_certificates().and_then(<[_]>::first);
+        let peer = leaf.and_then(|leaf| facts::Facts::read(leaf).ok()).unwrap_or_default();
+        TlsInfo {
+            version: match session.protocol_version() {
+                Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLSv1.3",
+            },
+            server_name: session.server_name().map(str::to_ascii_lowercase),
+            alpn: match session.alpn_protocol() {
+                Some(b"h2") => Some("h2"),
+                Some(b"http/1.1") => Some("http/1.1"),
+                _ => None,
+            },
+            mtls: leaf.is_some(),
+            subject_peer_certificate: peer.subject,
+            subject_local_certificate: local.subject.clone(),
+            uri_san_peer: peer.uris.into_iter().next(),
+            dns_san_peer: peer.names.into_iter().next(),
+            uri_san_local: local.uris.first().cloned(),
+            dns_san_local: local.names.first().cloned(),
+            sha256_peer_certificate_digest: leaf.map(|leaf| facts::sha256(leaf)),
+        }
+    }
+}
+
+fn verifier(
+    wanted: &ClientCertificates,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsFault> {
+    let (authorities, required) = match wanted {
+        ClientCertificates::None => return Ok(Arc::new(NoClientAuth)),
+        ClientCertificates::Optional { authorities } => (authorities, false),
+        ClientCertificates::Required { authorities } => (authorities, true),
+    };
+    let unusable = |reason: String| TlsFault::Certificate {
+        file: authorities.clone(),
+        reason,
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in files::certificates(authorities)? {
+        roots.add(certificate).map_err(|fault| unusable(fault.to_string()))?;
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = if required {
+        builder
+    } else {
+        builder.allow_unauthenticated()
+    };
+    builder.build().map_err(|fault| unusable(fault.to_string()))
+}
+
+#[cfg(test)]
+mod tests;

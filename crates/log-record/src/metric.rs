@@ -1,0 +1,104 @@
+//! The table of the gateway's metrics: the only place where their names are spelled.
+
+/// How a metric behaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by bucket.
+    Histogram,
+}
+
+impl Kind {
+    /// The word of the Prometheus text format.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One metric of the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Its name, unit last.
+    pub name: &'static str,
+    /// How it behaves.
+    pub kind: Kind,
+    /// Its labels, in the order in which samples give their values.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub help: &'static str,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $name:literal, $kind:ident, [$($label:literal),*], $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help };
+        )*
+        /// Every metric, in the order in which a page carries them.
+        pub const ALL: &[Metric] = &[$($constant),*];
+    };
+}
+
+metrics! {
+    BUILD_INFO = "cofferdam_build_info", Gauge, ["version"], "Always 1; the label is the version.";
+    START_TIME = "cofferdam_start_time_seconds", Gauge, [], "When the process started, in seconds since 1970.";
+    WORKERS = "cofferdam_workers", Gauge, [], "Worker threads that run.";
+    WORKER_PANICS = "cofferdam_worker_panics_total", Counter, ["worker"], "Panics of the gateway's own code that ended one connection or stream.";
+    WORKER_MAILBOX_REFUSALS = "cofferdam_worker_mailbox_refusals_total", Counter, ["worker"], "Messages that a worker's full mailbox refused.";
+
+    CONFIG_GENERATION = "cofferdam_config_generation", Gauge, [], "Number of the configuration in force, counted from 1.";
+    CONFIG_CHANGES = "cofferdam_config_changes_total", Counter, ["result"], "Changes of the configuration seen, by result: applied or refused.";
+    CERTIFICATE_RELOADS = "cofferdam_certificate_reloads_total", Counter, ["listener", "result"], "Changes of certificate files seen, by result: applied or refused.";
+    CERTIFICATE_EXPIRY = "cofferdam_certificate_expiry_seconds", Gauge, ["listener", "subject"], "When a listener's certificate ends, in seconds since 1970.";
+
+    CONNECTIONS = "cofferdam_connections", Gauge, ["listener"], "Open client connections.";
+    CONNECTIONS_TOTAL = "cofferdam_connections_total", Counter, ["listener"], "Client connections accepted.";
+    CONNECTIONS_REFUSED = "cofferdam_connections_refused_total", Counter, ["listener", "reason"], "Client connections ended by the gateway before a request, by reason.";
+    ACCEPT_FAILURES = "cofferdam_accept_failures_total", Counter, ["listener"], "Failed accepts, as when file descriptors run out.";
+    REQUESTS_REFUSED = "cofferdam_requests_refused_total", Counter, ["listener", "reason"], "Requests refused because of how they were written, by reason.";
+
+    EXCHANGES = "cofferdam_exchanges_total", Counter, ["route", "code_class"], "Ended exchanges by route and class of status; `none` when no status was sent.";
+    EXCHANGES_IN_FLIGHT = "cofferdam_exchanges_in_flight", Gauge, [], "Exchanges under way.";
+    EXCHANGE_DURATION = "cofferdam_exchange_duration_seconds", Histogram, ["route"], "From a request's headers to the response's last byte.";
+    REQUEST_BYTES = "cofferdam_request_body_bytes_total", Counter, ["route"], "Body bytes received from clients.";
+    RESPONSE_BYTES = "cofferdam_response_body_bytes_total", Counter, ["route"], "Body bytes sent to clients.";
+
+    UPSTREAM_CONNECTIONS = "cofferdam_upstream_connections", Gauge, ["upstream"], "Open connections to an upstream.";
+    UPSTREAM_CONNECTIONS_TOTAL = "cofferdam_upstream_connections_total", Counter, ["upstream"], "Connections made to an upstream.";
+    UPSTREAM_REQUESTS = "cofferdam_upstream_requests_total", Counter, ["upstream", "code_class"], "Answered requests by upstream and class of status.";
+    UPSTREAM_REQUESTS_IN_FLIGHT = "cofferdam_upstream_requests_in_flight", Gauge, ["upstream"], "Requests under way to an upstream.";
+    UPSTREAM_FAILURES = "cofferdam_upstream_failures_total", Counter, ["upstream", "code"], "Requests that an upstream did not answer, by fault.";
+    UPSTREAM_RETRIES = "cofferdam_upstream_retries_total", Counter, ["upstream"], "Requests sent again on a fresh connection because a pooled one was closed.";
+    UPSTREAM_DURATION = "cofferdam_upstream_duration_seconds", Histogram, ["upstream"], "From a request sent upstream to its response's headers.";
+    UPSTREAM_ENDPOINTS = "cofferdam_upstream_endpoints", Gauge, ["upstream", "health"], "Endpoints of an upstream, by health: healthy or unhealthy.";
+
+    PLUGIN_INSTANCES = "cofferdam_plugin_instances", Gauge, ["plugin"], "Running instances of a plugin.";
+    PLUGIN_MEMORY = "cofferdam_plugin_memory_bytes", Gauge, ["plugin", "worker"], "Linear memory of a plugin's instance.";
+    PLUGIN_CALLBACKS = "cofferdam_plugin_callbacks_total", Counter, ["plugin"], "Calls into a plugin.";
+    PLUGIN_SECONDS = "cofferdam_plugin_seconds_total", Counter, ["plugin"], "Time spent inside a plugin.";
+    PLUGIN_FAULTS = "cofferdam_plugin_faults_total", Counter, ["plugin", "code"], "Faults of a plugin, by code.";
+    PLUGIN_RESTARTS = "cofferdam_plugin_restarts_total", Counter, ["plugin"], "Instances made to replace a faulted one.";
+
+    ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
+    LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";
+}
+
+/// The label value for a status: `2xx` and so on, `none` when no status was sent.
+pub const fn code_class(status: Option<u16>) -> &'static str {
+    match status {
+        Some(100..=199) => "1xx",
+        Some(200..=299) => "2xx",
+        Some(300..=399) => "3xx",
+        Some(400..=499) => "4xx",
+        Some(500..=599) => "5xx",
+        Some(_) => "other",
+        None => "none",
+    }
+}

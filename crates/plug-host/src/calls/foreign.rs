@@ -1,0 +1,127 @@
+//! Foreign functions: those of Envoy that need no Envoy, and Higress's.
+
+use std::io::{Read, Write};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use plug_abi::Status;
+
+use crate::calls::inject::inject;
+use crate::calls::{Done, Value};
+use crate::guest::Host;
+use crate::protobuf;
+
+/// LIMIT: bytes of arguments. The worker stands still while a function runs; hashing this much takes about 15 ms.
+const ARGUMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// LIMIT: bytes that `compress` takes: about 30 ms.
+const COMPRESSED_BYTES_MAX: usize = 1024 * 1024;
+/// LIMIT: bytes that `uncompress` gives: about 30 ms, and a small guest cannot fill the host.
+const UNCOMPRESSED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// LIMIT: bytes of a function's name.
+const NAME_BYTES_MAX: usize = 256;
+
+type Function = fn(&mut Host<'_>, &Bytes) -> Value;
+
+/// Every foreign function with its name.
+pub(crate) static FOREIGN: &[(&str, Function)] = &[
+    ("clear_route_cache", |host, _| {
+        clear_route_cache(host).map(|()| Bytes::new())
+    }),
+    ("compress", compress),
+    ("declare_property", declare_property),
+    ("get_log_level", get_log_level),
+    ("inject_encoded_data_to_filter_chain_on_header", inject_on_header),
+    ("set_envoy_filter_state", set_envoy_filter_state),
+    ("set_global_max_requests_per_io_cycle", accepted),
+    ("sign", crate::signature::sign),
+    ("uncompress", uncompress),
+    ("verify_signature", crate::signature::verify),
+];
+
+/// A name that is longer than any known one is unknown.
+fn unknown(status: Status) -> Status {
+    if status == Status::BadArgument { Status::NotFound } else { status }
+}
+
+pub(crate) fn proxy_call_foreign_function(host: &mut Host<'_>, name: (u32, u32), arguments: (u32, u32)) -> Value {
+    let name = host.name(name, NAME_BYTES_MAX).map_err(unknown)?;
+    let arguments = host.read(arguments.0, arguments.1)?;
+    if arguments.len() > ARGUMENTS_BYTES_MAX {
+        return Err(Status::BadArgument);
+    }
+    let arguments = Bytes::copy_from_slice(arguments);
+    let (_, function) = FOREIGN
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or(Status::NotFound)?;
+    function(host, &arguments)
+}
+
+/// Outside an exchange there is nothing to clear, which Envoy does not mind.
+pub(crate) fn clear_route_cache(host: &mut Host<'_>) -> Done {
+    if let Some(exchange) = host.guest.exchange() {
+        exchange.route_stale.set(true);
+    }
+    Ok(())
+}
+
+/// zlib with the default level, as Envoy.
+fn compress(_: &mut Host<'_>, arguments: &Bytes) -> Value {
+    if arguments.len() > COMPRESSED_BYTES_MAX {
+        return Err(Status::SerializationFailure);
+    }
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(arguments).map_err(|_| Status::SerializationFailure)?;
+    Ok(Bytes::from(encoder.finish().map_err(|_| Status::SerializationFailure)?))
+}
+
+fn uncompress(_: &mut Host<'_>, arguments: &Bytes) -> Value {
+    let mut plain = Vec::new();
+    let mut decoder = ZlibDecoder::new(arguments.as_ref());
+    let failed = |_| Status::SerializationFailure;
+    decoder.by_ref().take(UNCOMPRESSED_BYTES_MAX).read_to_end(&mut plain).map_err(failed)?;
+    match decoder.read(&mut [0]) {
+        Ok(0) => Ok(Bytes::from(plain)),
+        _ => Err(Status::SerializationFailure),
+    }
+}
+
+/// `DeclarePropertyArguments`: types matter to Envoy's filter state only; here each property is bytes.
+fn declare_property(_: &mut Host<'_>, arguments: &Bytes) -> Value {
+    protobuf::fields(arguments)
+        .map(|_| Bytes::new())
+        .ok_or(Status::BadArgument)
+}
+
+/// `SetEnvoyFilterStateArguments { path = 1, value = 2 }`.
+fn set_envoy_filter_state(host: &mut Host<'_>, arguments: &Bytes) -> Value {
+    let fields = protobuf::fields(arguments).ok_or(Status::BadArgument)?;
+    let path = protobuf::bytes(&fields, 1).ok_or(Status::BadArgument)?;
+    let value = protobuf::bytes(&fields, 2).unwrap_or_default();
+    let exchange = host.guest.exchange().ok_or(Status::BadArgument)?;
+    crate::calls::property::set_state(exchange, path, value)?;
+    Ok(Bytes::new())
+}
+
+/// Higress asks before each log line.
+fn get_log_level(host: &mut Host<'_>, _: &Bytes) -> Value {
+    let level = host.guest.plugin().spec.log_level;
+    Ok(Bytes::copy_from_slice(&level.raw().to_le_bytes()))
+}
+
+/// A hint to Envoy's event loop; workers here give way by themselves.
+fn accepted(_: &mut Host<'_>, _: &Bytes) -> Value {
+    Ok(Bytes::new())
+}
+
+/// `{ body = 1, end_stream = 2 }`.
+fn inject_on_header(host: &mut Host<'_>, arguments: &Bytes) -> Value {
+    let fields = protobuf::fields(arguments).ok_or(Status::BadArgument)?;
+    let body = protobuf::bytes(&fields, 1).unwrap_or_default();
+    let body = host.guest.budget.copy(body).ok_or(Status::InternalFailure)?;
+    let end = protobuf::number(&fields, 2).unwrap_or(0) != 0;
+    inject(host, body, end)?;
+    Ok(Bytes::new())
+}

@@ -1,0 +1,204 @@
+//! Headers, trailers and callout metadata as maps.
+
+use bytes::Bytes;
+use http::HeaderMap;
+use plug_abi::{Abi, LogLevel, MapKind, Status, pairs};
+
+use crate::calls::{Done, Value};
+use crate::exchange::{StreamContext, Visible};
+use crate::guest::{Answer, Guest, Host};
+use crate::map::{NotAllowed, PluginMap};
+use crate::outside::GrpcEvent;
+
+/// What a map is needed for.
+fn needed(kind: MapKind) -> Option<Visible> {
+    match kind {
+        MapKind::HttpRequestHeaders => Some(Visible::REQUEST_HEAD),
+        MapKind::HttpRequestTrailers => Some(Visible::REQUEST_TRAILERS),
+        MapKind::HttpResponseHeaders => Some(Visible::RESPONSE_HEAD),
+        MapKind::HttpResponseTrailers => Some(Visible::RESPONSE_TRAILERS),
+        _ => None,
+    }
+}
+
+/// Runs `see` on a map that may be read now.
+fn with_map<R>(guest: &Guest, kind: MapKind, see: impl FnOnce(&dyn PluginMap) -> R) -> Option<R> {
+    match kind {
+        MapKind::HttpCallResponseHeaders => return guest.answer.head().map(|head| see(head)),
+        MapKind::HttpCallResponseTrailers => return guest.answer.trailers().map(|map| see(map)),
+        MapKind::GrpcReceiveInitialMetadata => {
+            return if let Answer::Grpc(GrpcEvent::InitialMetadata(map)) = &guest.answer {
+                Some(see(map))
+            } else {
+                None
+            };
+        }
+        MapKind::GrpcReceiveTrailingMetadata => {
+            return if let Answer::Grpc(GrpcEvent::TrailingMetadata(map)) = &guest.answer {
+                Some(see(map))
+            } else {
+                None
+            };
+        }
+        _ => {}
+    }
+    let stream = guest.stream()?;
+    if !stream.visible.get().has(needed(kind)?) {
+        return None;
+    }
+    let exchange = &stream.exchange;
+    match kind {
+        MapKind::HttpRequestHeaders => Some(see(&*exchange.request.borrow())),
+        MapKind::HttpResponseHeaders => exchange.response.borrow().as_ref().map(|head| see(head)),
+        MapKind::HttpRequestTrailers => exchange.request_trailers.borrow().as_ref().map(|map| see(map)),
+        _ => exchange.response_trailers.borrow().as_ref().map(|map| see(map)),
+    }
+}
+
+/// Runs `edit` on a map that may be written now.
+fn edit_map<R>(guest: &Guest, kind: MapKind, edit: impl FnOnce(&mut dyn PluginMap) -> R) -> Option<R> {
+    let stream = guest.stream()?;
+    let visible = stream.visible.get();
+    if visible.has(Visible::LOG) || !(visible.has(needed(kind)?) || makes_trailers(stream, kind)) {
+        return None;
+    }
+    let exchange = &stream.exchange;
+    match kind {
+        MapKind::HttpRequestHeaders => {
+            let edited = edit(&mut *exchange.request.borrow_mut());
+            // Envoy clears its route cache on every change of request headers.
+            exchange.route_stale.set(true);
+            Some(edited)
+        }
+        MapKind::HttpResponseHeaders => exchange.response.borrow_mut().as_mut().map(|head| edit(head)),
+        MapKind::HttpRequestTrailers => Some(edit(
+            exchange
+                .request_trailers
+                .borrow_mut()
+                .get_or_insert_with(HeaderMap::new),
+        )),
+        _ => Some(edit(
+            exchange
+                .response_trailers
+                .borrow_mut()
+                .get_or_insert_with(HeaderMap::new),
+        )),
+    }
+}
+
+/// Trailers may be made in the callback of the last body bytes, as Envoy's `addDecodedTrailers` lets.
+fn makes_trailers(stream: &StreamContext, kind: MapKind) -> bool {
+    let visible = stream.visible.get();
+    match kind {
+        MapKind::HttpRequestTrailers => visible.has(Visible::REQUEST_BODY) && stream.request.end_of_stream.get(),
+        MapKind::HttpResponseTrailers => visible.has(Visible::RESPONSE_BODY) && stream.response.end_of_stream.get(),
+        _ => false,
+    }
+}
+
+/// A name or value that would split a message is left out and said, but answered with OK: the Rust SDK panics on any other code here.
+fn done(guest: &mut Guest, edited: Option<Result<(), NotAllowed>>) -> Done {
+    match edited {
+        None => Err(Status::BadArgument),
+        Some(Ok(())) => Ok(()),
+        Some(Err(not_allowed)) => {
+            let text = format!(
+                "header `{}` left out: name or value is not allowed in a message",
+                not_allowed.name
+            );
+            guest.log(LogLevel::Warn, &text);
+            Ok(())
+        }
+    }
+}
+
+fn kind_of(raw: u32) -> Result<MapKind, Status> {
+    MapKind::from_raw(raw).ok_or(Status::BadArgument)
+}
+
+pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at: u32) -> Done {
+    let kind = kind_of(kind)?;
+    let bytes = with_map(host.guest, kind, |map| {
+        map.pairs()
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum::<usize>()
+    });
+    let bytes = bytes.ok_or(Status::BadArgument)?;
+    host.write_u32(size_at, u32::try_from(bytes).unwrap_or(u32::MAX))
+}
+
+pub(crate) fn proxy_get_header_map_pairs(host: &mut Host<'_>, kind: u32) -> Value {
+    let kind = kind_of(kind)?;
+    let all = with_map(host.guest, kind, |map| map.pairs()).unwrap_or_default();
+    if all.is_empty() {
+        return Ok(Bytes::new());
+    }
+    Ok(Bytes::from(pairs::encode(
+        all.iter().map(|(name, value)| (&name[..], &value[..])),
+    )))
+}
+
+pub(crate) fn proxy_get_header_map_value(host: &mut Host<'_>, kind: u32, name: u32, length: u32) -> Value {
+    let kind = kind_of(kind)?;
+    let name = host.read(name, length)?;
+    let value = with_map(host.guest, kind, |map| map.first(name)).flatten();
+    match value {
+        Some(value) => Ok(value),
+        // 0.1.0 knew no "not found"; its SDKs take an empty value for it.
+        None if host.guest.abi == Abi::V0_1_0 => Ok(Bytes::new()),
+        None => Err(Status::NotFound),
+    }
+}
+
+pub(crate) fn proxy_set_header_map_pairs(host: &mut Host<'_>, kind: u32, map: u32, length: u32) -> Done {
+    let kind = kind_of(kind)?;
+    // Malformed bytes are an empty map for Envoy; here nothing is changed, so that no header is lost by a slip.
+    let wanted = pairs::decode(host.read(map, length)?).map_err(|_| Status::BadArgument)?;
+    let edited = edit_map(host.guest, kind, |map| {
+        map.clear();
+        wanted
+            .iter()
+            .map(|(name, value)| map.add(name, value))
+            .fold(Ok(()), Result::and)
+    });
+    done(host.guest, edited)
+}
+
+pub(crate) fn proxy_add_header_map_value(
+    host: &mut Host<'_>,
+    kind: u32,
+    name: u32,
+    name_length: u32,
+    value: u32,
+    value_length: u32,
+) -> Done {
+    let kind = kind_of(kind)?;
+    let (name, value) = (host.read(name, name_length)?, host.read(value, value_length)?);
+    let edited = edit_map(host.guest, kind, |map| map.add(name, value));
+    done(host.guest, edited)
+}
+
+pub(crate) fn proxy_replace_header_map_value(
+    host: &mut Host<'_>,
+    kind: u32,
+    name: u32,
+    name_length: u32,
+    value: u32,
+    value_length: u32,
+) -> Done {
+    let kind = kind_of(kind)?;
+    let (name, value) = (host.read(name, name_length)?, host.read(value, value_length)?);
+    let edited = edit_map(host.guest, kind, |map| map.replace(name, value));
+    done(host.guest, edited)
+}
+
+pub(crate) fn proxy_remove_header_map_value(host: &mut Host<'_>, kind: u32, name: u32, length: u32) -> Done {
+    let kind = kind_of(kind)?;
+    let name = host.read(name, length)?;
+    let edited = edit_map(host.guest, kind, |map| {
+        map.remove(name);
+        Ok(())
+    });
+    done(host.guest, edited)
+}

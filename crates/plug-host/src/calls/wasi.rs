@@ -1,0 +1,301 @@
+//! WASI preview 1 as far as Proxy-Wasm toolchains need it: a clock, randomness, an environment, and standard output as a log.
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+use plug_abi::{LogLevel, Status, ValueType, WASI_CALLS, WasiModule};
+use wasmtime::{Caller, FuncType, Linker, Val, ValType};
+
+use crate::calls::time::nanoseconds_since_1970;
+use crate::calls::with_host;
+use crate::guest::{Host, OnWorker};
+
+const SUCCESS: u32 = 0;
+const BADF: u32 = 8;
+const FAULT: u32 = 21;
+const INVAL: u32 = 28;
+const NOENT: u32 = 44;
+const NOSYS: u32 = 52;
+const NOTSUP: u32 = 58;
+
+const REALTIME: u32 = 0;
+const MONOTONIC: u32 = 1;
+
+/// LIMIT: bytes one `random_get` gives, as in proxy-wasm-cpp-host.
+const RANDOM_BYTES_MAX: u32 = 64 * 1024;
+/// LIMIT: pieces one `fd_write` joins.
+const PIECES_MAX: u32 = 1_024;
+/// LIMIT: bytes of one log line written by `fd_write`.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// The guest called `proc_exit`.
+#[derive(Debug, thiserror::Error)]
+#[error("`proc_exit({0})`")]
+pub(crate) struct Exited(pub(crate) i32);
+
+type Errno = Result<(), u32>;
+
+fn errno(status: Status) -> u32 {
+    if status == Status::InvalidMemoryAccess {
+        FAULT
+    } else {
+        INVAL
+    }
+}
+
+fn wasi(caller: Caller<'_, OnWorker>, call: impl FnOnce(&mut Host<'_>) -> Errno) -> u32 {
+    match with_host(caller, call) {
+        Some(Ok(())) => SUCCESS,
+        Some(Err(errno)) => errno,
+        None => FAULT,
+    }
+}
+
+/// Defines every function under both module names that binaries in the field use.
+pub(crate) fn define(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
+    for module in [WasiModule::Preview1.name(), WasiModule::Unstable.name()] {
+        define_in(linker, module)?;
+        for call in WASI_CALLS {
+            if !IMPLEMENTED.contains(&call.name) {
+                define_refusal(linker, module, call.name, call.params, call.results)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+const IMPLEMENTED: &[&str] = &[
+    "args_get",
+    "args_sizes_get",
+    "clock_res_get",
+    "clock_time_get",
+    "environ_get",
+    "environ_sizes_get",
+    "fd_fdstat_get",
+    "fd_write",
+    "poll_oneoff",
+    "proc_exit",
+    "random_get",
+];
+
+fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
+    linker.func_wrap(module, "args_get", |_: Caller<'_, OnWorker>, _: u32, _: u32| SUCCESS)?;
+    linker.func_wrap(
+        module,
+        "args_sizes_get",
+        |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| wasi(caller, |host| sizes(host, count, bytes, 0, 0)),
+    )?;
+    linker.func_wrap(
+        module,
+        "clock_res_get",
+        |caller: Caller<'_, OnWorker>, _: u32, at: u32| {
+            wasi(caller, |host| host.write(at, &1_u64.to_le_bytes()).map_err(errno))
+        },
+    )?;
+    linker.func_wrap(
+        module,
+        "clock_time_get",
+        |caller: Caller<'_, OnWorker>, clock: u32, _: u64, at: u32| {
+            wasi(caller, |host| clock_time_get(host, clock, at))
+        },
+    )?;
+    linker.func_wrap(
+        module,
+        "environ_get",
+        |caller: Caller<'_, OnWorker>, places: u32, text: u32| wasi(caller, |host| environ_get(host, places, text)),
+    )?;
+    linker.func_wrap(
+        module,
+        "environ_sizes_get",
+        |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
+            wasi(caller, |host| environ_sizes_get(host, count, bytes))
+        },
+    )?;
+    linker.func_wrap(
+        module,
+        "fd_fdstat_get",
+        |caller: Caller<'_, OnWorker>, fd: u32, at: u32| wasi(caller, |host| fd_fdstat_get(host, fd, at)),
+    )?;
+    linker.func_wrap(
+        module,
+        "fd_write",
+        |caller: Caller<'_, OnWorker>, fd: u32, at: u32, count: u32, written: u32| {
+            wasi(caller, |host| fd_write(host, fd, at, count, written))
+        },
+    )?;
+    // Go's runtime sleeps by it and dies of any error; no event is ready and the caller tries again.
+    linker.func_wrap(
+        module,
+        "poll_oneoff",
+        |caller: Caller<'_, OnWorker>, _: u32, _: u32, _: u32, ready: u32| {
+            wasi(caller, |host| host.write_u32(ready, 0).map_err(errno))
+        },
+    )?;
+    linker.func_wrap(
+        module,
+        "proc_exit",
+        |_: Caller<'_, OnWorker>, code: u32| -> wasmtime::Result<()> {
+            Err(wasmtime::Error::new(Exited(code.cast_signed())))
+        },
+    )?;
+    linker.func_wrap(
+        module,
+        "random_get",
+        |caller: Caller<'_, OnWorker>, at: u32, length: u32| wasi(caller, |host| random_get(host, at, length)),
+    )?;
+    Ok(())
+}
+
+/// What a function answers that has nothing to work on: no files, no sockets.
+fn refusal(name: &str) -> u32 {
+    match name {
+        "sched_yield"
+        | "fd_close"
+        | "fd_seek"
+        | "fd_sync"
+        | "fd_datasync"
+        | "fd_advise"
+        | "fd_allocate"
+        | "fd_fdstat_set_flags"
+        | "fd_fdstat_set_rights" => SUCCESS,
+        // Go ends its search for preopened folders at this code.
+        "fd_prestat_get" | "fd_prestat_dir_name" | "fd_filestat_get" | "fd_readdir" | "fd_tell" | "fd_renumber" => BADF,
+        "path_open" => NOENT,
+        "fd_read" | "fd_pread" | "fd_pwrite" => NOSYS,
+        _ => NOTSUP,
+    }
+}
+
+fn define_refusal(
+    linker: &mut Linker<OnWorker>,
+    module: &str,
+    name: &'static str,
+    params: &[ValueType],
+    results: &[ValueType],
+) -> wasmtime::Result<()> {
+    let engine = linker.engine().clone();
+    let kind = FuncType::new(&engine, params.iter().map(val_type), results.iter().map(val_type));
+    let answer = refusal(name).cast_signed();
+    linker.func_new(module, name, kind, move |_, _, results| {
+        if let Some(result) = results.first_mut() {
+            *result = Val::I32(answer);
+        }
+        Ok(())
+    })?;
+    Ok(())
+}
+
+pub(crate) fn val_type(kind: &ValueType) -> ValType {
+    match kind {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+        ValueType::F32 => ValType::F32,
+        ValueType::F64 => ValType::F64,
+    }
+}
+
+fn sizes(host: &mut Host<'_>, count_at: u32, bytes_at: u32, count: u32, bytes: u32) -> Errno {
+    host.write_u32(count_at, count)
+        .and_then(|()| host.write_u32(bytes_at, bytes))
+        .map_err(errno)
+}
+
+fn environment(host: &Host<'_>) -> Vec<String> {
+    let environment = &host.guest.first.spec.environment;
+    environment
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\0"))
+        .collect()
+}
+
+fn environ_sizes_get(host: &mut Host<'_>, count_at: u32, bytes_at: u32) -> Errno {
+    let entries = environment(host);
+    let bytes = entries.iter().map(String::len).sum::<usize>();
+    let number = |size: usize| u32::try_from(size).map_err(|_| INVAL);
+    sizes(host, count_at, bytes_at, number(entries.len())?, number(bytes)?)
+}
+
+fn environ_get(host: &mut Host<'_>, mut places: u32, mut text: u32) -> Errno {
+    for entry in environment(host) {
+        host.write_u32(places, text)
+            .and_then(|()| host.write(text, entry.as_bytes()))
+            .map_err(errno)?;
+        places = places.checked_add(4).ok_or(FAULT)?;
+        let length = u32::try_from(entry.len()).map_err(|_| INVAL)?;
+        text = text.checked_add(length).ok_or(FAULT)?;
+    }
+    Ok(())
+}
+
+fn clock_time_get(host: &mut Host<'_>, clock: u32, at: u32) -> Errno {
+    let nanoseconds = match clock {
+        REALTIME => nanoseconds_since_1970(),
+        MONOTONIC => nanoseconds_since_start(),
+        _ => return Err(NOTSUP),
+    };
+    host.write(at, &nanoseconds.to_le_bytes()).map_err(errno)
+}
+
+/// A clock that never goes back: Go's scheduler waits by it.
+fn nanoseconds_since_start() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+/// Standard output and error exist and may be written; nothing else is open.
+fn fd_fdstat_get(host: &mut Host<'_>, fd: u32, at: u32) -> Errno {
+    if fd != 1 && fd != 2 {
+        return Err(BADF);
+    }
+    let mut stat = [0_u8; 24];
+    // Rights: `fd_write` (bit 6), as proxy-wasm-cpp-host gives.
+    stat[8] = 64;
+    host.write(at, &stat).map_err(errno)
+}
+
+fn fd_write(host: &mut Host<'_>, fd: u32, pieces_at: u32, count: u32, written_at: u32) -> Errno {
+    let level = match fd {
+        1 => LogLevel::Info,
+        2 => LogLevel::Error,
+        _ => return Err(BADF),
+    };
+    if count > PIECES_MAX {
+        return Err(INVAL);
+    }
+    let mut line = Vec::new();
+    let mut written = 0_u32;
+    for piece in 0..count {
+        let at = piece
+            .checked_mul(8)
+            .and_then(|offset| pieces_at.checked_add(offset))
+            .ok_or(FAULT)?;
+        let (pointer, length) = piece_at(host, at)?;
+        let bytes = host.read(pointer, length).map_err(errno)?;
+        let room = LINE_BYTES_MAX.saturating_sub(line.len()).min(bytes.len());
+        line.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        written = written.checked_add(length).ok_or(INVAL)?;
+    }
+    host.write_u32(written_at, written).map_err(errno)?;
+    let text = String::from_utf8_lossy(&line);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    if !text.is_empty() {
+        host.guest.log(level, text);
+    }
+    Ok(())
+}
+
+fn piece_at(host: &Host<'_>, at: u32) -> Result<(u32, u32), u32> {
+    let bytes = host.read(at, 8).map_err(errno)?;
+    let (pointer, length) = bytes.split_at_checked(4).ok_or(FAULT)?;
+    let number = |bytes: &[u8]| bytes.try_into().map(u32::from_le_bytes).map_err(|_| FAULT);
+    Ok((number(pointer)?, number(length)?))
+}
+
+fn random_get(host: &mut Host<'_>, at: u32, length: u32) -> Errno {
+    if length > RANDOM_BYTES_MAX {
+        return Err(INVAL);
+    }
+    let mut bytes = vec![0; usize::try_from(length).map_err(|_| INVAL)?];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| NOSYS)?;
+    host.write(at, &bytes).map_err(errno)
+}

@@ -1,0 +1,129 @@
+//! The WebAssembly engine: its settings, and the tick by which guests give way.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use wasmtime::{Config, EngineWeak, InstanceAllocationStrategy, InstancePre, Linker, PoolingAllocationConfig};
+
+use crate::calls;
+use crate::fault::LoadFault;
+use crate::guest::OnWorker;
+use crate::shim;
+
+/// How often a computing guest gives way, and the grain in which its slice is measured.
+pub const TICK: Duration = Duration::from_millis(1);
+
+/// LIMIT: host frames on a guest's stack; property lookups and map edits need a fraction of it.
+const HOST_STACK_BYTES: usize = 512 * 1024;
+/// LIMIT: instances alive at a time in the process (each plugin has one for each worker, and a small shim beside it).
+const INSTANCES_MAX: u32 = 2_000;
+/// LIMIT: linear memory of any guest; a plugin's own bound is lower.
+pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
+/// LIMIT: table entries of any guest; Go modules of 9 MB have about 20,000.
+pub(crate) const TABLE_ENTRIES_MAX: usize = 200_000;
+/// LIMIT: smallest and largest stack of a guest.
+const STACK_BYTES: (usize, usize) = (64 * 1024, 16 * 1024 * 1024);
+
+/// An engine whose guests have one size of stack, with what every module on it is linked from.
+pub struct Engine {
+    pub(crate) code: wasmtime::Engine,
+    pub(crate) linker: Linker<OnWorker>,
+    pub(crate) shim: InstancePre<OnWorker>,
+    /// How many ticks there have been.
+    pub(crate) ticks: Arc<AtomicU64>,
+}
+
+impl Engine {
+    fn new(stack_bytes: usize) -> Result<Arc<Self>, LoadFault> {
+        let failed = |why: wasmtime::Error| LoadFault::Engine(format!("{why:#}"));
+        let code = wasmtime::Engine::new(&config(stack_bytes)).map_err(failed)?;
+        let mut linker = Linker::new(&code);
+        calls::define(&mut linker).map_err(failed)?;
+        let shim = wasmtime::Module::new(&code, shim::binary()?).map_err(failed)?;
+        let shim = linker.instantiate_pre(&shim).map_err(failed)?;
+        let ticks = Arc::default();
+        tick(code.weak(), Arc::clone(&ticks))?;
+        Ok(Arc::new(Self { code, linker, shim, ticks }))
+    }
+}
+
+/// Engines by guest stack size, because the engine fixes the stack for all of its instances.
+#[derive(Default)]
+pub struct Engines {
+    by_stack: Mutex<HashMap<usize, Arc<Engine>>>,
+}
+
+impl Engines {
+    /// The engine whose guests have `stack_bytes_max` of stack, rounded up to a power of two so that there are few engines: each has
+    /// a thread and reserves address space for all of its instances.
+    ///
+    /// # Errors
+    /// When the machine refuses that.
+    pub fn for_stack(&self, stack_bytes_max: u64) -> Result<Arc<Engine>, LoadFault> {
+        let (least, most) = STACK_BYTES;
+        let stack = usize::try_from(stack_bytes_max).unwrap_or(most).clamp(least, most).next_power_of_two();
+        let mut engines = self.by_stack.lock();
+        if let Some(engine) = engines.get(&stack) {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = Engine::new(stack)?;
+        engines.insert(stack, Arc::clone(&engine));
+        Ok(engine)
+    }
+}
+
+fn config(stack_bytes: usize) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(true);
+    config.max_wasm_stack(stack_bytes);
+    config.async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    config.wasm_memory64(false);
+    config.wasm_multi_memory(false);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    config
+}
+
+fn pool() -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::default();
+    pool.total_core_instances(INSTANCES_MAX * 2);
+    pool.total_memories(INSTANCES_MAX);
+    pool.total_tables(INSTANCES_MAX * 2);
+    pool.total_stacks(INSTANCES_MAX);
+    pool.max_memory_size(usize::try_from(MEMORY_BYTES_MAX).unwrap_or(usize::MAX));
+    pool.table_elements(TABLE_ENTRIES_MAX);
+    // Go modules take one slot per function that a table names: far above the default of 1 MiB.
+    pool.max_core_instance_size(16 * 1024 * 1024);
+    pool.max_tables_per_module(4);
+    pool
+}
+
+/// Advances the engine's epoch until the engine is gone.
+fn tick(engine: EngineWeak, ticks: Arc<AtomicU64>) -> Result<(), LoadFault> {
+    std::thread::Builder::new()
+        .name("guest-tick".to_owned())
+        .spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                ticks.fetch_add(1, Ordering::Relaxed);
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::sleep(TICK);
+            }
+        })
+        .map(drop)
+        .map_err(|why| LoadFault::Engine(format!("no thread for the guests' tick: {why}")))
+}
+
+/// What the whole process shares among workers on behalf of plugins.
+#[derive(Default)]
+pub struct Process {
+    /// Engines.
+    pub engines: Engines,
+    /// Shared data and queues.
+    pub(crate) shared: crate::shared_data::SharedData,
+    /// Metrics that plugins define.
+    pub metrics: crate::metrics::MetricRegistry,
+}

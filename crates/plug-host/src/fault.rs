@@ -1,0 +1,192 @@
+//! What goes wrong with a plugin: one table of faults, each with a code, a text for the operator and one for the client.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use plug_audit::AuditFault;
+use thiserror::Error;
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::calls::wasi::Exited;
+use crate::guest::Guest;
+
+/// What went wrong in an instance.
+#[derive(Debug, Clone, Error)]
+pub enum FaultKind {
+    /// The guest trapped: panic, `unreachable`, memory out of bounds, stack, and so on.
+    #[error("trapped: {reason}")]
+    Trap {
+        /// The engine's word for it.
+        reason: String,
+        /// Frames, innermost first; empty when the module has neither names nor DWARF.
+        backtrace: Vec<String>,
+    },
+    /// The callback computed longer than its slice.
+    #[error("computed longer than its slice of {slice:?}")]
+    SliceExceeded {
+        /// The slice.
+        slice: Duration,
+        /// Frames, innermost first.
+        backtrace: Vec<String>,
+    },
+    /// The guest called `proc_exit`.
+    #[error("called `proc_exit` with code {0}")]
+    Exit(i32),
+    /// `proxy_on_vm_start` answered false.
+    #[error("`proxy_on_vm_start` answered false")]
+    VmStartRefused,
+    /// `proxy_on_configure` answered false.
+    #[error("`proxy_on_configure` answered false")]
+    ConfigureRefused,
+    /// No instance could be made.
+    #[error("no instance could be made: {0}")]
+    Instantiate(String),
+    /// The instance died in another exchange's callback.
+    #[error("the instance died in another callback")]
+    InstanceLost,
+    /// The plugin waits before it is started again.
+    #[error("being started again after a fault")]
+    Restarting,
+}
+
+/// A fault with where it happened.
+#[derive(Debug, Clone, Error)]
+#[error("plugin `{plugin}` {kind} in `{callback}`")]
+pub struct Fault {
+    /// Name of the plugin.
+    pub plugin: Rc<str>,
+    /// The callback that was running.
+    pub callback: &'static str,
+    /// What went wrong.
+    pub kind: FaultKind,
+    /// What the guest last said on standard error or by `proxy_log` at error or critical level.
+    pub last_words: Option<String>,
+}
+
+impl Fault {
+    /// The fault of an exchange that waits for an instance which died elsewhere.
+    #[must_use]
+    pub fn lost(plugin: &str) -> Self {
+        Self::new(plugin, "waiting", FaultKind::InstanceLost)
+    }
+
+    /// A fault without last words.
+    pub(crate) fn new(plugin: &str, callback: &'static str, kind: FaultKind) -> Self {
+        Self {
+            plugin: plugin.into(),
+            callback,
+            kind,
+            last_words: None,
+        }
+    }
+
+    /// The fault behind an engine's error.
+    pub(crate) fn of(guest: &Guest, why: &wasmtime::Error) -> Self {
+        let mut fault = Self::new(&guest.plugin().spec.name, guest.callback, kind_of(guest, why));
+        fault.last_words = guest.last_words();
+        fault
+    }
+
+    /// The code, in words.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self.kind {
+            FaultKind::Trap { .. } => "plugin.trapped",
+            FaultKind::SliceExceeded { .. } => "plugin.slice_exceeded",
+            FaultKind::Exit(_) => "plugin.exited",
+            FaultKind::VmStartRefused => "plugin.vm_start_refused",
+            FaultKind::ConfigureRefused => "plugin.configure_refused",
+            FaultKind::Instantiate(_) => "plugin.not_instantiated",
+            FaultKind::InstanceLost => "plugin.instance_lost",
+            FaultKind::Restarting => "plugin.restarting",
+        }
+    }
+
+    /// Several lines for the operator: what, where, the last words, the frames and a next step.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        if let Some(words) = &self.last_words {
+            text.push_str("\n  last words: ");
+            text.push_str(words);
+        }
+        match self.backtrace() {
+            Some([]) => text.push_str(
+                "\n  hint: the module has neither a name section nor DWARF; keep names in the build (Rust: `strip = \"debuginfo\"`) to see frames here",
+            ),
+            Some(frames) => {
+                for frame in frames {
+                    text.push_str("\n    at ");
+                    text.push_str(frame);
+                }
+            }
+            None => {}
+        }
+        text
+    }
+
+    fn backtrace(&self) -> Option<&[String]> {
+        match &self.kind {
+            FaultKind::Trap { backtrace, .. } | FaultKind::SliceExceeded { backtrace, .. } => Some(backtrace),
+            _ => None,
+        }
+    }
+}
+
+fn kind_of(guest: &Guest, why: &wasmtime::Error) -> FaultKind {
+    if let Some(Exited(code)) = why.downcast_ref::<Exited>() {
+        return FaultKind::Exit(*code);
+    }
+    let backtrace = frames(why);
+    if guest.slice.is_exceeded() {
+        return FaultKind::SliceExceeded { slice: guest.slice.length(), backtrace };
+    }
+    match why.downcast_ref::<Trap>() {
+        Some(trap) => FaultKind::Trap {
+            reason: trap.to_string().replace("wasm trap: ", ""),
+            backtrace,
+        },
+        None => FaultKind::Instantiate(format!("{:#}", why.root_cause())),
+    }
+}
+
+fn frames(why: &wasmtime::Error) -> Vec<String> {
+    let Some(backtrace) = why.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let mut frames = Vec::new();
+    for frame in backtrace.frames() {
+        if frame.module().name() == Some("shim") {
+            continue;
+        }
+        let place = frame
+            .symbols()
+            .first()
+            .and_then(|symbol| Some(format!(" ({}:{})", symbol.file()?, symbol.line()?)));
+        let offset = frame
+            .module_offset()
+            .map_or_else(String::new, |offset| format!(" at offset {offset:#x}"));
+        let name = frame
+            .func_name()
+            .map(|name| format!("{:#}", rustc_demangle::demangle(name)));
+        // A frame without name and line says nothing.
+        if let Some(name) = name {
+            frames.push(format!("{name}{}", place.unwrap_or(offset)));
+        }
+    }
+    frames
+}
+
+/// Why a module could not be loaded.
+#[derive(Debug, Error)]
+pub enum LoadFault {
+    /// It must not run.
+    #[error("{0}")]
+    Audit(#[from] AuditFault),
+    /// The engine refused it.
+    #[error("the module could not be compiled: {0}")]
+    Compile(String),
+    /// The engine could not be set up.
+    #[error("the WebAssembly engine could not be set up: {0}")]
+    Engine(String),
+}

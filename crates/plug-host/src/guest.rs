@@ -1,0 +1,399 @@
+//! What the host keeps beside one running module: contexts, outstanding callouts, what the current callback may see.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use plug_abi::tokens::{CalloutKind, Tokens};
+use plug_abi::{Abi, LogLevel, Status};
+use tokio::sync::mpsc;
+use wasmtime::{Memory, ResourceLimiter};
+
+use crate::budget::Budget;
+use crate::engine::{Process, TABLE_ENTRIES_MAX};
+use crate::entry::Entry;
+use crate::exchange::{Exchange, ResponseHead, StreamContext};
+use crate::metrics::MetricIds;
+use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
+use crate::plugin::Plugin;
+use crate::slice::Slice;
+
+/// LIMIT: callouts one instance may have outstanding.
+const CALLOUTS_MAX: usize = 4_096;
+/// LIMIT: bytes of one line of the log; the rest of it is left out.
+const LINE_BYTES_MAX: usize = 64 * 1024;
+/// LIMIT: lines of a guest's error output kept for a fault's report.
+const LAST_WORDS_MAX: usize = 8;
+/// LIMIT: bytes kept of each of them.
+const LAST_WORDS_BYTES_MAX: usize = 4 * 1024;
+/// Envoy's status and message for a callout that was reset.
+const RESET: (u32, &str) = (11, "reset");
+
+/// A root context: one plugin in this instance.
+pub(crate) struct Root {
+    pub(crate) plugin: Arc<Plugin>,
+    /// `proxy_on_done` answered false; `proxy_done` is awaited.
+    pub(crate) done_pending: bool,
+}
+
+/// The context in whose name host calls are made.
+#[derive(Clone)]
+pub(crate) enum Current {
+    /// None: the module is starting.
+    Nothing,
+    /// A root context.
+    Root(u32),
+    /// An exchange's context.
+    Stream(Rc<StreamContext>),
+}
+
+/// The answer a callout's callback may read.
+#[derive(Default)]
+pub(crate) enum Answer {
+    /// Outside a callout's callback.
+    #[default]
+    Nothing,
+    /// An HTTP callout; none when it failed.
+    Http(Option<HttpReply>),
+    /// A gRPC event.
+    Grpc(GrpcEvent),
+    /// A Redis reply; none when the connection failed.
+    Redis(Option<Bytes>),
+}
+
+impl Answer {
+    /// What `proxy_get_status` tells of it. Envoy keeps the last number for later callbacks; here they read 0, which is never stale.
+    pub(crate) fn status(&self) -> (u32, &str) {
+        match self {
+            Self::Http(None) | Self::Redis(None) => RESET,
+            Self::Grpc(GrpcEvent::Close(code, message)) => (*code, message),
+            _ => (0, ""),
+        }
+    }
+
+    /// Headers of an HTTP callout's answer.
+    pub(crate) fn head(&self) -> Option<&ResponseHead> {
+        match self {
+            Self::Http(Some(reply)) => Some(&reply.head),
+            _ => None,
+        }
+    }
+
+    /// Trailers of an HTTP callout's answer.
+    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+        match self {
+            Self::Http(Some(reply)) => Some(&reply.trailers),
+            _ => None,
+        }
+    }
+}
+
+/// An outstanding gRPC callout.
+#[derive(Clone)]
+pub(crate) struct GrpcState {
+    pub(crate) root: u32,
+    pub(crate) outgoing: mpsc::UnboundedSender<GrpcOut>,
+    pub(crate) streaming: bool,
+    /// The plugin sends no more messages.
+    pub(crate) ended: bool,
+}
+
+impl GrpcState {
+    /// Ends the plugin's half of the stream, once.
+    pub(crate) fn end(&mut self) {
+        if !std::mem::replace(&mut self.ended, true) {
+            // The peer may have ended already, which is what was asked for.
+            let _ = self.outgoing.send(GrpcOut::End);
+        }
+    }
+}
+
+/// What a host call set going; done after the callback returned, so that nothing is re-entered.
+pub(crate) enum Effect {
+    Tick { root: u32, period: Duration },
+    Http { root: u32, token: u32, reply: LocalFuture<Option<HttpReply>> },
+    Grpc { token: u32, drive: LocalFuture<()>, events: mpsc::Receiver<GrpcEvent> },
+    Redis { root: u32, token: u32, reply: LocalFuture<Option<Bytes>> },
+    Cancel { token: u32 },
+    RootDone,
+    Rebuild,
+}
+
+/// A value on its way into the guest, waiting for the guest's allocator.
+pub(crate) struct Delivery {
+    pub(crate) value: Bytes,
+    pub(crate) pointer_at: u32,
+    pub(crate) length_at: u32,
+}
+
+/// What the host keeps beside one running module.
+pub(crate) struct Guest {
+    pub(crate) abi: Abi,
+    pub(crate) memory: Option<Memory>,
+    pub(crate) limits: Bounds,
+    pub(crate) process: Arc<Process>,
+    pub(crate) outside: Rc<dyn Outside>,
+    /// The first plugin; all that share the instance have its limits.
+    pub(crate) first: Arc<Plugin>,
+    pub(crate) roots: HashMap<u32, Root>,
+    pub(crate) streams: HashMap<u32, Rc<StreamContext>>,
+    pub(crate) context_last: u32,
+    pub(crate) current: Current,
+    /// Whose callback it is; `current` may be changed by `proxy_set_effective_context` until the next callback.
+    pub(crate) entered: Current,
+    pub(crate) callback: &'static str,
+    pub(crate) answer: Answer,
+    pub(crate) tokens: Tokens,
+    /// Callouts that have not ended.
+    pub(crate) outstanding: HashSet<u32>,
+    pub(crate) grpc: HashMap<u32, GrpcState>,
+    pub(crate) budget: Budget,
+    pub(crate) redis: HashMap<(u32, String), RedisClient>,
+    pub(crate) metrics: MetricIds,
+    pub(crate) effects: Vec<Effect>,
+    pub(crate) delivery: Option<Delivery>,
+    pub(crate) queue_listener: mpsc::Sender<(u32, u32)>,
+    pub(crate) last_words: VecDeque<String>,
+    pub(crate) slice: Slice,
+}
+
+/// Bounds of one instance, asked by the engine whenever it grows.
+pub(crate) struct Bounds {
+    pub(crate) memory_bytes_max: usize,
+    pub(crate) memory_bytes: usize,
+}
+
+impl ResourceLimiter for Bounds {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let fits = desired <= self.memory_bytes_max;
+        if fits {
+            self.memory_bytes = desired;
+        }
+        Ok(fits)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ENTRIES_MAX)
+    }
+}
+
+impl Guest {
+    /// A callback begins.
+    pub(crate) fn entering(&mut self, entry: Entry, current: Current, answer: Answer) {
+        self.callback = entry.callback();
+        if let Current::Stream(stream) = &current {
+            stream.visible.set(entry.visible(stream.visible.get()));
+            if entry.creates() {
+                stream.created.set(true);
+                self.streams.insert(stream.id, Rc::clone(stream));
+            }
+            if entry.deletes() {
+                stream.ended.set(true);
+            }
+        }
+        self.entered = current.clone();
+        self.current = current;
+        self.answer = answer;
+        self.slice.begin();
+    }
+
+    /// A callback has ended with this answer.
+    pub(crate) fn leaving(&mut self, entry: Entry, answer: u32) {
+        match entry {
+            Entry::End { context } | Entry::EndTcp { context } => drop(self.streams.remove(&context)),
+            Entry::RootDelete { root } => drop(self.roots.remove(&root)),
+            Entry::RootDone { root } => {
+                if let Some(root) = self.roots.get_mut(&root) {
+                    root.done_pending = answer == 0;
+                }
+            }
+            _ => {}
+        }
+        self.rest();
+    }
+
+    /// No callback is in progress.
+    pub(crate) fn rest(&mut self) {
+        self.current = Current::Nothing;
+        self.entered = Current::Nothing;
+        self.answer = Answer::Nothing;
+        self.delivery = None;
+    }
+
+    /// The root context behind the current one.
+    pub(crate) fn root_id(&self) -> Option<u32> {
+        match &self.current {
+            Current::Nothing => None,
+            Current::Root(root) => Some(*root),
+            Current::Stream(stream) => Some(stream.root),
+        }
+    }
+
+    /// The plugin in whose name host calls are made.
+    pub(crate) fn root(&self) -> Option<&Root> {
+        self.roots.get(&self.root_id()?)
+    }
+
+    /// The same, or the first one while none is running yet.
+    pub(crate) fn plugin(&self) -> &Plugin {
+        self.root().map_or(&self.first, |root| &root.plugin)
+    }
+
+    /// The current exchange's context.
+    pub(crate) fn stream(&self) -> Option<&Rc<StreamContext>> {
+        match &self.current {
+            Current::Stream(stream) => Some(stream),
+            Current::Nothing | Current::Root(_) => None,
+        }
+    }
+
+    /// The current exchange.
+    pub(crate) fn exchange(&self) -> Option<&Rc<Exchange>> {
+        self.stream().map(|stream| &stream.exchange)
+    }
+
+    /// A new context id, never 0.
+    pub(crate) fn next_context(&mut self) -> u32 {
+        loop {
+            self.context_last = self.context_last.wrapping_add(1).max(1);
+            let id = self.context_last;
+            if !self.streams.contains_key(&id) && !self.roots.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// Whether one more callout may be outstanding.
+    pub(crate) fn may_call(&self) -> bool {
+        self.outstanding.len() < CALLOUTS_MAX
+    }
+
+    /// A new callout id, and one more callout outstanding.
+    pub(crate) fn begin_callout(&mut self, kind: CalloutKind) -> Result<u32, Status> {
+        let token = self.tokens.callout(kind, |id| self.outstanding.contains(&id));
+        let token = token.ok_or(Status::InternalFailure)?;
+        self.outstanding.insert(token);
+        Ok(token)
+    }
+
+    /// A callout has ended; no callback for it follows.
+    pub(crate) fn end_callout(&mut self, token: u32) {
+        self.outstanding.remove(&token);
+        self.grpc.remove(&token);
+    }
+
+    /// Arms a timer once the callback has returned; of several periods the last counts.
+    pub(crate) fn set_tick(&mut self, root: u32, period: Duration) {
+        self.effects.retain(|effect| !matches!(effect, Effect::Tick { root: known, .. } if *known == root));
+        self.effects.push(Effect::Tick { root, period });
+    }
+
+    /// Asks for a fresh instance once the callback has returned.
+    pub(crate) fn rebuild(&mut self) {
+        if !self.effects.iter().any(|effect| matches!(effect, Effect::Rebuild)) {
+            self.effects.push(Effect::Rebuild);
+        }
+    }
+
+    /// Writes a line in the name of the current plugin.
+    pub(crate) fn log(&mut self, level: LogLevel, text: &str) {
+        let text = cut(text, LINE_BYTES_MAX);
+        if level >= LogLevel::Error {
+            if self.last_words.len() == LAST_WORDS_MAX {
+                self.last_words.pop_front();
+            }
+            self.last_words.push_back(cut(text, LAST_WORDS_BYTES_MAX).to_owned());
+        }
+        let plugin = &self.plugin().spec;
+        if level < plugin.log_level {
+            return;
+        }
+        let context = match &self.current {
+            Current::Nothing => 0,
+            Current::Root(root) => *root,
+            Current::Stream(stream) => stream.id,
+        };
+        let line = LogLine { plugin: &plugin.name, level, context, text };
+        self.outside.say(Saying::Line(line));
+    }
+
+    /// The last lines the guest wrote at error level or worse.
+    pub(crate) fn last_words(&self) -> Option<String> {
+        let words: Vec<&str> = self.last_words.iter().map(String::as_str).collect();
+        (!words.is_empty()).then(|| words.join(" | "))
+    }
+}
+
+/// The beginning of `text`, at most `bytes_max` long.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or(text)
+}
+
+/// The engine's name for what the host keeps.
+pub(crate) struct OnWorker(pub(crate) Box<Guest>);
+
+// SAFETY: the engine wants its stores' data to be `Send` because a store could be moved between threads. Ours is never moved: it is
+// made by `Instance::start` on a worker and held by that worker's `Rc<Instance>` and by futures that hold one, none of them `Send`,
+// until it is dropped there.
+#[allow(unsafe_code)]
+unsafe impl Send for OnWorker {}
+
+/// Memory and state of the guest for the time of one host call.
+pub(crate) struct Host<'a> {
+    pub(crate) memory: &'a mut [u8],
+    pub(crate) guest: &'a mut Guest,
+}
+
+impl Host<'_> {
+    /// Bytes of the guest.
+    pub(crate) fn read(&self, pointer: u32, length: u32) -> Result<&[u8], Status> {
+        let from = usize::try_from(pointer).map_err(|_| Status::InvalidMemoryAccess)?;
+        let length = usize::try_from(length).map_err(|_| Status::InvalidMemoryAccess)?;
+        let to = from.checked_add(length).ok_or(Status::InvalidMemoryAccess)?;
+        self.memory.get(from..to).ok_or(Status::InvalidMemoryAccess)
+    }
+
+    /// The beginning of a text of the guest, as much as a line of the log may hold.
+    pub(crate) fn line(&self, pointer: u32, length: u32) -> Result<String, Status> {
+        let bytes = self.read(pointer, length)?;
+        let bytes = bytes.get(..LINE_BYTES_MAX).unwrap_or(bytes);
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// Text of the guest that names something: at most `bytes_max` long; bytes that are no UTF-8 are replaced.
+    pub(crate) fn name(&self, place: (u32, u32), bytes_max: usize) -> Result<String, Status> {
+        let bytes = self.read(place.0, place.1)?;
+        if bytes.len() > bytes_max {
+            return Err(Status::BadArgument);
+        }
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// A copy of bytes that leave the guest, counted until they have arrived.
+    pub(crate) fn copy(&self, place: (u32, u32)) -> Result<Bytes, Status> {
+        let bytes = self.read(place.0, place.1)?;
+        self.guest.budget.copy(bytes).ok_or(Status::InternalFailure)
+    }
+
+    /// Writes bytes into the guest.
+    pub(crate) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Status> {
+        let from = usize::try_from(pointer).map_err(|_| Status::InvalidMemoryAccess)?;
+        let to = from.checked_add(bytes.len()).ok_or(Status::InvalidMemoryAccess)?;
+        let place = self.memory.get_mut(from..to).ok_or(Status::InvalidMemoryAccess)?;
+        place.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Writes a number into the guest.
+    pub(crate) fn write_u32(&mut self, pointer: u32, value: u32) -> Result<(), Status> {
+        self.write(pointer, &value.to_le_bytes())
+    }
+
+    /// Checks that a number can be written at `pointer`, before anything is set going whose id goes there.
+    pub(crate) fn check_u32(&self, pointer: u32) -> Result<(), Status> {
+        self.read(pointer, 4).map(drop)
+    }
+}

@@ -1,0 +1,232 @@
+//! A running module on one worker: how callbacks enter it and how it dies.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::task::{AbortHandle, JoinHandle};
+use wasmtime::Store;
+
+use crate::bell::Bell;
+use crate::entry::{Entry, Exports};
+use crate::fault::{Fault, FaultKind};
+use crate::guest::{Answer, Current, Guest, OnWorker};
+use crate::orphans::Orphans;
+use crate::outside::Saying;
+use crate::plugin::{Plugin, PluginStats};
+use crate::services::Services;
+
+/// The right to enter a guest: callbacks take turns in the order in which they came. Empty once the guest is dead.
+pub(crate) type Turn = OwnedMutexGuard<Option<Store<OnWorker>>>;
+
+/// A running module on one worker.
+pub(crate) struct Instance {
+    pub(crate) store: Arc<Mutex<Option<Store<OnWorker>>>>,
+    pub(crate) exports: Exports,
+    pub(crate) dead: Cell<bool>,
+    pub(crate) rebuild: Cell<bool>,
+    /// Rung when it dies.
+    pub(crate) death: Rc<Bell>,
+    /// Context ids of the plugins in it, in the order in which they were given.
+    pub(crate) roots: Vec<u32>,
+    pub(crate) plugins: Vec<Arc<Plugin>>,
+    pub(crate) services: Services,
+    pub(crate) ticks: RefCell<HashMap<u32, JoinHandle<()>>>,
+    pub(crate) queue_task: RefCell<Option<JoinHandle<()>>>,
+    /// Tasks that wait for callouts, by token.
+    pub(crate) waiting: RefCell<HashMap<u32, AbortHandle>>,
+    pub(crate) orphans: Rc<Orphans>,
+    pub(crate) keeper: JoinHandle<()>,
+    /// Open contexts of exchanges.
+    pub(crate) users: Cell<usize>,
+    /// Rung when there are none any more, and when a root context is done.
+    pub(crate) quiet: Bell,
+}
+
+impl Instance {
+    /// Whether nothing can be asked of it any more.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.get()
+    }
+
+    /// Whether the plugin asked for a fresh instance (Higress's `wasm_need_rebuild`).
+    pub(crate) fn wants_rebuild(&self) -> bool {
+        self.rebuild.get()
+    }
+
+    /// Waits until no callback is in progress.
+    pub(crate) async fn turn(&self) -> Turn {
+        let store = Arc::clone(&self.store);
+        match Arc::clone(&store).try_lock_owned() {
+            Ok(turn) => turn,
+            Err(_) => store.lock_owned().await,
+        }
+    }
+
+    /// Runs `set` on the guest's state, waiting for a callback in progress to end; none when the guest is dead.
+    pub(crate) async fn with_guest<R>(&self, set: impl FnOnce(&mut Guest) -> R) -> Option<R> {
+        self.turn().await.as_mut().map(|store| set(&mut store.data_mut().0))
+    }
+
+    /// Enters the guest when its turn comes. A caller that goes away before has called nothing.
+    pub(crate) async fn enter(
+        self: &Rc<Self>,
+        current: Current,
+        answer: Answer,
+        entry: Entry,
+    ) -> Result<u32, Fault> {
+        let turn = self.turn().await;
+        self.visit(turn, current, answer, entry).await
+    }
+
+    /// Enters the guest now. A caller that goes away leaves the callback running to its end: a guest stopped in the middle is dead.
+    pub(crate) fn visit(self: &Rc<Self>, turn: Turn, current: Current, answer: Answer, entry: Entry) -> Running {
+        let call = Box::pin(Rc::clone(self).entered(turn, current, answer, entry));
+        Running { call: Some(call), orphans: Rc::clone(&self.orphans) }
+    }
+
+    async fn entered(
+        self: Rc<Self>,
+        mut turn: Turn,
+        current: Current,
+        answer: Answer,
+        entry: Entry,
+    ) -> Result<u32, Fault> {
+        let Some(store) = turn.as_mut() else {
+            return Err(Fault::new(self.name(), entry.callback(), FaultKind::InstanceLost));
+        };
+        store.data_mut().0.entering(entry, current, answer);
+        store.set_epoch_deadline(1);
+        let answer = match self.exports.run(store, entry).await {
+            Ok(answer) => answer,
+            Err(why) => return Err(self.die(&mut turn, &why)),
+        };
+        let guest = &mut store.data_mut().0;
+        guest.leaving(entry, answer);
+        if entry.deletes() {
+            self.note_memory(guest.limits.memory_bytes);
+        }
+        let effects = std::mem::take(&mut guest.effects);
+        drop(turn);
+        self.apply(effects);
+        Ok(answer)
+    }
+
+    fn name(&self) -> &str {
+        self.plugins.first().map_or("", |plugin| plugin.spec.name.as_str())
+    }
+
+    /// What this worker counts for each plugin.
+    pub(crate) fn stats(&self) -> impl Iterator<Item = &PluginStats> {
+        self.plugins.iter().filter_map(|plugin| plugin.workers.get(self.services.worker))
+    }
+
+    pub(crate) fn note_memory(&self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        for stats in self.stats() {
+            stats.memory_bytes.store(bytes, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks the instance dead, gives its memory back and tells everybody who waits for it.
+    fn die(&self, turn: &mut Turn, why: &wasmtime::Error) -> Fault {
+        self.dead.set(true);
+        let Some(store) = turn.take() else {
+            return Fault::new(self.name(), "", FaultKind::InstanceLost);
+        };
+        let guest = &store.data().0;
+        let fault = Fault::of(guest, why);
+        for stream in guest.streams.values() {
+            stream.dead.set(true);
+            stream.exchange.ring();
+        }
+        // Callouts, messages and memory of the guest end here, whoever still holds the instance.
+        drop(store);
+        self.stop_tasks();
+        for stats in self.stats() {
+            stats.faulted(fault.to_string());
+        }
+        self.services.outside.say(Saying::Fault(&fault));
+        self.death.ring();
+        fault
+    }
+
+    pub(crate) fn stop_tasks(&self) {
+        for (_, tick) in self.ticks.borrow_mut().drain() {
+            tick.abort();
+        }
+        if let Some(task) = self.queue_task.borrow_mut().take() {
+            task.abort();
+        }
+        for (_, callout) in self.waiting.borrow_mut().drain() {
+            callout.abort();
+        }
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        self.stop_tasks();
+        self.keeper.abort();
+    }
+}
+
+/// An exchange's hold on an instance.
+pub(crate) struct Hold {
+    pub(crate) instance: Rc<Instance>,
+}
+
+impl Hold {
+    pub(crate) fn new(instance: Rc<Instance>) -> Rc<Self> {
+        instance.users.set(instance.users.get().saturating_add(1));
+        Rc::new(Self { instance })
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let users = self.instance.users.get().saturating_sub(1);
+        self.instance.users.set(users);
+        if users == 0 {
+            self.instance.quiet.ring();
+        }
+    }
+}
+
+/// A callback on its way; dropped before its end, it goes on by itself.
+pub(crate) struct Running {
+    call: Option<Pin<Box<dyn Future<Output = Result<u32, Fault>>>>>,
+    orphans: Rc<Orphans>,
+}
+
+impl Future for Running {
+    type Output = Result<u32, Fault>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(call) = self.call.as_mut() else {
+            return Poll::Pending;
+        };
+        let ready = call.as_mut().poll(task);
+        if ready.is_ready() {
+            self.call = None;
+        }
+        ready
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(call) = self.call.take() {
+            self.orphans.adopt(Box::pin(async move {
+                // A fault has been said; nobody waits for the answer.
+                let _ = call.await;
+            }));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The plugin host: runs Proxy-Wasm modules so that none of them can harm the process.
+//!
+//! Lives here: the engine and its settings, instances and their starts and deaths, every host call, shared data, queues and metrics.
+//! Never enters: sockets, configuration text, routes, and any other room's knowledge of the engine: no other crate names `wasmtime`.
+//! From: `gate-flow`, which leads an exchange through a chain of [`PluginStream`]s and answers [`Facts`] and [`Outside`].
+//! To: verdicts as the ABI's actions, and [`Fault`]s.
+
+mod engine;
+pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, TICK};
+mod cache;
+pub use cache::CodeCache;
+mod module;
+pub use module::{Module, digest};
+mod plugin;
+pub use plugin::{Plugin, PluginSpec, PluginState, PluginStats};
+mod vm;
+pub use vm::{PluginHandle, WorkerPlugins};
+mod services;
+pub use services::Services;
+mod stream;
+pub use stream::PluginStream;
+mod exchange;
+pub use exchange::{Direction, Exchange, Facts, LocalReply, RequestHead, ResponseHead, Side, StreamContext, Visible};
+mod outside;
+pub use outside::{
+    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying,
+};
+mod fault;
+pub use fault::{Fault, FaultKind, LoadFault};
+
+mod start;
+mod instance;
+mod entry;
+mod callouts;
+mod shutdown;
+mod orphans;
+mod guest;
+mod slice;
+mod budget;
+mod shim;
+mod calls;
+mod map;
+pub use map::{NotAllowed, PluginMap};
+mod body;
+pub use body::HeldBody;
+mod bell;
+pub use bell::Bell;
+mod shared_data;
+mod metrics;
+pub use metrics::{HistogramReading, MetricRegistry, Reading};
+mod protobuf;
+mod signature;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,145 @@
+//! A module ready to be instantiated: audited, compiled or taken from the cache, and linked by its own types.
+
+use std::sync::Arc;
+
+use plug_abi::{Abi, HOST_MODULE, ValueType, WasiModule, host_call};
+use plug_audit::ModuleFacts;
+use wasmtime::{ExternType, ValType};
+
+use crate::cache::CodeCache;
+use crate::calls::OTHER_SHAPES;
+use crate::engine::Engine;
+use crate::fault::LoadFault;
+use crate::shim;
+
+/// Where one import of a guest comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Provider {
+    /// The shim, by the name of its export.
+    Shim(String),
+    /// The host, by module and name in the linker.
+    Host(&'static str, String),
+}
+
+/// A module ready to be instantiated.
+pub struct Module {
+    pub(crate) code: wasmtime::Module,
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) providers: Vec<Provider>,
+    /// What the audit found.
+    pub facts: ModuleFacts,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub digest: String,
+    /// Taken from the cache instead of compiled.
+    pub cached: bool,
+}
+
+impl Module {
+    /// Reads, compiles and links `bytes`; takes compiled code from `cache` when it is there and keeps it there when it is not.
+    ///
+    /// # Errors
+    /// When the module must not run or cannot be compiled.
+    pub fn load(engine: &Arc<Engine>, bytes: &[u8], cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
+        let digest = digest(bytes);
+        let name = CodeCache::name(&digest, compatibility(&engine.code));
+        let kept = cache.and_then(|cache| cache.read(&name)).and_then(|code| trusted(&engine.code, &code));
+        let cached = kept.is_some();
+        let (facts, code) = match kept {
+            Some(code) => (plug_audit::audit_compiled(bytes)?, code),
+            None => (plug_audit::audit(bytes)?, compiled(&engine.code, bytes, cache, &name)?),
+        };
+        let providers = providers(&code)?;
+        Ok(Arc::new(Self {
+            code,
+            engine: Arc::clone(engine),
+            providers,
+            facts,
+            digest,
+            cached,
+        }))
+    }
+
+    /// The version of the ABI that decides what calls mean.
+    #[must_use]
+    pub fn abi(&self) -> Abi {
+        self.facts.abi
+    }
+}
+
+/// SHA-256 in hexadecimal digits.
+#[must_use]
+pub fn digest(bytes: &[u8]) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
+    crate::cache::hex(digest.as_ref())
+}
+
+fn compiled(
+    engine: &wasmtime::Engine,
+    bytes: &[u8],
+    cache: Option<&CodeCache>,
+    name: &str,
+) -> Result<wasmtime::Module, LoadFault> {
+    let module = wasmtime::Module::new(engine, bytes).map_err(|why| LoadFault::Compile(format!("{why:#}")))?;
+    if let (Some(cache), Ok(code)) = (cache, module.serialize()) {
+        // A full disk costs the next start its time, nothing else.
+        let _ = cache.write(name, &code);
+    }
+    Ok(module)
+}
+
+/// A number that changes with the engine's version, settings and machine.
+fn compatibility(engine: &wasmtime::Engine) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Code that the cache has authenticated; none when this engine does not take it.
+fn trusted(engine: &wasmtime::Engine, code: &[u8]) -> Option<wasmtime::Module> {
+    // SAFETY: `code` comes from `CodeCache::read`, which gives back only bytes that carry a tag under a secret that this gateway alone
+    // wrote, made over bytes that `wasmtime::Module::serialize` returned.
+    #[allow(unsafe_code)]
+    unsafe {
+        wasmtime::Module::deserialize(engine, code).ok()
+    }
+}
+
+fn providers(code: &wasmtime::Module) -> Result<Vec<Provider>, LoadFault> {
+    code.imports()
+        .map(|import| provider(import.module(), import.name(), &import.ty()))
+        .collect()
+}
+
+/// The provider of an import, chosen by the type with which the module imports it.
+pub(crate) fn provider(module: &str, name: &str, wanted: &ExternType) -> Result<Provider, LoadFault> {
+    let unknown =
+        || LoadFault::Compile(format!("import `{module}.{name}` cannot be linked with the type the module gives it"));
+    if let Some(wasi) = WasiModule::from_name(module) {
+        return Ok(Provider::Host(wasi.name(), name.to_owned()));
+    }
+    let call = host_call(name).filter(|_| module == HOST_MODULE).ok_or_else(unknown)?;
+    let (params, results) = wanted.func().and_then(types).ok_or_else(unknown)?;
+    match call.is_standard(&params, &results) {
+        true if shim::serves(call) => Ok(Provider::Shim(name.to_owned())),
+        true => Ok(Provider::Host(HOST_MODULE, name.to_owned())),
+        false if call.accepts(&params, &results) => Ok(Provider::Host(OTHER_SHAPES, name.to_owned())),
+        false => Err(unknown()),
+    }
+}
+
+fn types(function: &wasmtime::FuncType) -> Option<(Vec<ValueType>, Vec<ValueType>)> {
+    let params = function.params().map(|kind| value_type(&kind)).collect::<Option<_>>()?;
+    let results = function.results().map(|kind| value_type(&kind)).collect::<Option<_>>()?;
+    Some((params, results))
+}
+
+fn value_type(kind: &ValType) -> Option<ValueType> {
+    match kind {
+        ValType::I32 => Some(ValueType::I32),
+        ValType::I64 => Some(ValueType::I64),
+        ValType::F32 => Some(ValueType::F32),
+        ValType::F64 => Some(ValueType::F64),
+        ValType::V128 | ValType::Ref(_) => None,
+    }
+}

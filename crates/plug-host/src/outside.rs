@@ -1,0 +1,153 @@
+//! What a plugin reaches outside its exchange: callouts and its log; the room above answers.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use plug_abi::LogLevel;
+use tokio::sync::mpsc;
+
+use crate::exchange::{RequestHead, ResponseHead};
+use crate::fault::Fault;
+
+/// A future of one thread.
+pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// A line a plugin wrote.
+#[derive(Debug, Clone, Copy)]
+pub struct LogLine<'a> {
+    /// Name of the plugin.
+    pub plugin: &'a str,
+    /// Level.
+    pub level: LogLevel,
+    /// Context id in which it was written.
+    pub context: u32,
+    /// Text; control characters are the reader's business.
+    pub text: &'a str,
+}
+
+/// What is said about plugins, to the operator.
+#[derive(Debug, Clone, Copy)]
+pub enum Saying<'a> {
+    /// A line a plugin wrote.
+    Line(LogLine<'a>),
+    /// An instance died.
+    Fault(&'a Fault),
+}
+
+/// An HTTP callout.
+#[derive(Debug)]
+pub struct HttpCall {
+    /// Upstream as the plugin names it.
+    pub upstream: String,
+    /// Request head.
+    pub head: RequestHead,
+    /// Whole body.
+    pub body: Bytes,
+    /// Request trailers.
+    pub trailers: HeaderMap,
+    /// Longest wait; none without end.
+    pub timeout: Option<Duration>,
+}
+
+/// An answer to an HTTP callout.
+#[derive(Debug, Clone)]
+pub struct HttpReply {
+    /// Response head.
+    pub head: ResponseHead,
+    /// Whole body.
+    pub body: Bytes,
+    /// Response trailers.
+    pub trailers: HeaderMap,
+}
+
+/// A gRPC callout, unary or streaming.
+#[derive(Debug)]
+pub struct GrpcCall {
+    /// Upstream as the plugin names it.
+    pub upstream: String,
+    /// Full service name.
+    pub service: String,
+    /// Method name.
+    pub method: String,
+    /// Initial metadata.
+    pub metadata: HeaderMap,
+    /// Longest wait; none without end.
+    pub timeout: Option<Duration>,
+}
+
+/// What a plugin sends on a gRPC stream.
+#[derive(Debug)]
+pub enum GrpcOut {
+    /// A message.
+    Message(Bytes),
+    /// No more messages.
+    End,
+}
+
+/// What comes back on a gRPC stream.
+#[derive(Debug, Clone)]
+pub enum GrpcEvent {
+    /// Initial metadata.
+    InitialMetadata(HeaderMap),
+    /// A message.
+    Message(Bytes),
+    /// Trailing metadata.
+    TrailingMetadata(HeaderMap),
+    /// The end: status and message.
+    Close(u32, String),
+}
+
+/// A Redis client of one plugin.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RedisClient {
+    /// Upstream as the plugin names it, without options.
+    pub upstream: String,
+    /// User name; empty for none.
+    pub username: String,
+    /// Password; empty for none.
+    pub password: String,
+    /// Database chosen after connecting.
+    pub database: u32,
+    /// Longest wait for a reply.
+    pub timeout: Duration,
+}
+
+/// Why a callout was not begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallRefused {
+    /// No upstream of that name.
+    UnknownUpstream,
+    /// A bound is reached.
+    TooMany,
+}
+
+/// What a plugin reaches outside its exchange.
+pub trait Outside {
+    /// Tells the operator.
+    fn say(&self, saying: Saying<'_>);
+    /// Begins an HTTP callout; none when it failed without an answer.
+    ///
+    /// # Errors
+    /// When it cannot begin.
+    fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused>;
+    /// Begins a gRPC callout; the future drives it to its end.
+    ///
+    /// # Errors
+    /// When it cannot begin.
+    fn grpc_call(
+        &self,
+        call: GrpcCall,
+        outgoing: mpsc::UnboundedReceiver<GrpcOut>,
+        events: mpsc::Sender<GrpcEvent>,
+    ) -> Result<LocalFuture<()>, CallRefused>;
+    /// Whether there is an upstream of that name for Redis.
+    fn knows_upstream(&self, upstream: &str) -> bool;
+    /// Sends raw RESP bytes and waits for one raw reply; none when the connection failed.
+    ///
+    /// # Errors
+    /// When it cannot begin.
+    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused>;
+}

@@ -1,0 +1,157 @@
+//! A plugin: a module with its configuration, shared by all workers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use plug_abi::LogLevel;
+
+use crate::module::Module;
+
+/// What a plugin is made of, beside its module.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginSpec {
+    /// Unique name.
+    pub name: String,
+    /// Bytes for `proxy_on_configure`.
+    pub config: Bytes,
+    /// Bytes for `proxy_on_vm_start`.
+    pub vm_config: Bytes,
+    /// Plugins of one `vm_id`, module and `vm_config` share an instance; empty for an instance of its own.
+    pub vm_id: String,
+    /// Name of the root context inside the module.
+    pub root_id: String,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+    /// Bound on linear memory.
+    pub memory_bytes_max: u64,
+    /// CPU time of one callback.
+    pub cpu_slice: Duration,
+    /// Stack of the guest.
+    pub stack_bytes_max: u64,
+    /// A header callback's `StopIteration` is taken literally; the ABI decides when absent.
+    pub allow_on_headers_stop_iteration: Option<bool>,
+    /// Lines below are not written.
+    pub log_level: LogLevel,
+}
+
+/// A plugin of one generation.
+pub struct Plugin {
+    /// What it is made of.
+    pub spec: PluginSpec,
+    /// Its module.
+    pub module: Arc<Module>,
+    /// Counts configured versions of this plugin, from 1.
+    pub generation: u64,
+    /// What each worker counts.
+    pub workers: Vec<PluginStats>,
+}
+
+impl Plugin {
+    /// A plugin for `workers` workers.
+    #[must_use]
+    pub fn new(spec: PluginSpec, module: Arc<Module>, generation: u64, workers: usize) -> Arc<Self> {
+        let workers = (0..workers).map(|_| PluginStats::default()).collect();
+        Arc::new(Self {
+            spec,
+            module,
+            generation,
+            workers,
+        })
+    }
+
+    /// Whether two plugins may live in one instance: the same code with the same VM configuration, as in Envoy, and what the instance
+    /// has only once must be the same too.
+    #[must_use]
+    pub fn shares_instance_with(&self, other: &Self) -> bool {
+        let bounds = |spec: &PluginSpec| (spec.memory_bytes_max, spec.cpu_slice, spec.stack_bytes_max);
+        !self.spec.vm_id.is_empty()
+            && self.spec.vm_id == other.spec.vm_id
+            && self.spec.vm_config == other.spec.vm_config
+            && self.spec.environment == other.spec.environment
+            && bounds(&self.spec) == bounds(&other.spec)
+            && self.module.digest == other.module.digest
+    }
+
+    /// The id under which shared data and queues are kept.
+    #[must_use]
+    pub fn vm_id(&self) -> &str {
+        if self.spec.vm_id.is_empty() {
+            &self.spec.name
+        } else {
+            &self.spec.vm_id
+        }
+    }
+}
+
+/// State of a plugin on one worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(i64)]
+pub enum PluginState {
+    /// No instance has been made yet.
+    #[default]
+    NotStarted = 0,
+    /// It serves.
+    Running = 1,
+    /// It died and waits to be started again.
+    Restarting = 2,
+}
+
+impl PluginState {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotStarted => "not_started",
+            Self::Running => "running",
+            Self::Restarting => "restarting",
+        }
+    }
+}
+
+/// What one worker counts for one plugin; written by the worker alone, read by the admin listener.
+#[derive(Default)]
+pub struct PluginStats {
+    state: AtomicI64,
+    /// Faults since the start.
+    pub faults: AtomicU64,
+    /// Instances made since the start.
+    pub starts: AtomicU64,
+    /// Bytes of linear memory now.
+    pub memory_bytes: AtomicU64,
+    /// Exchanges that passed.
+    pub exchanges: AtomicU64,
+    last_error: Mutex<Option<String>>,
+}
+
+impl PluginStats {
+    /// State now.
+    #[must_use]
+    pub fn state(&self) -> PluginState {
+        match self.state.load(Ordering::Relaxed) {
+            1 => PluginState::Running,
+            2 => PluginState::Restarting,
+            _ => PluginState::NotStarted,
+        }
+    }
+
+    /// The last fault's text.
+    #[must_use]
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error.lock().clone()
+    }
+
+    pub(crate) fn started(&self) {
+        self.state.store(PluginState::Running as i64, Ordering::Relaxed);
+        self.starts.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn faulted(&self, text: String) {
+        self.state.store(PluginState::Restarting as i64, Ordering::Relaxed);
+        self.faults.fetch_add(1, Ordering::Relaxed);
+        self.memory_bytes.store(0, Ordering::Relaxed);
+        *self.last_error.lock() = Some(text);
+    }
+}

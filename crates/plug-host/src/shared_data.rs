@@ -1,0 +1,155 @@
+//! Shared data and queues: process-wide, keyed by `vm_id`, outliving instances, as in Envoy.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+/// LIMIT: bytes of keys and values one `vm_id` may keep.
+const SHARED_DATA_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// LIMIT: entries one queue may hold.
+const QUEUE_LENGTH_MAX: usize = 65_536;
+/// LIMIT: bytes one queue may hold.
+const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// LIMIT: queues of one `vm_id`.
+const QUEUES_MAX: usize = 256;
+/// What an entry takes beside its key and value.
+const ENTRY_BYTES: usize = 96;
+
+/// Why a write was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotWritten {
+    /// Somebody else wrote since the value was read.
+    Changed,
+    /// A bound is reached.
+    Full,
+    /// There is no such queue.
+    NoQueue,
+}
+
+/// Who is told when something was put in a queue.
+pub(crate) type QueueListener = Arc<dyn Fn(u32) + Send + Sync>;
+
+#[derive(Default)]
+struct Store {
+    entries: HashMap<Vec<u8>, (Bytes, u32)>,
+    bytes: usize,
+}
+
+struct Queue {
+    vm_id: String,
+    name: Vec<u8>,
+    entries: VecDeque<Bytes>,
+    bytes: usize,
+    listener: QueueListener,
+}
+
+#[derive(Default)]
+struct Tables {
+    stores: HashMap<String, Store>,
+    cas_last: u32,
+    queues: HashMap<u32, Queue>,
+    queue_last: u32,
+}
+
+fn size(key: &[u8], value: &[u8]) -> usize {
+    key.len().saturating_add(value.len()).saturating_add(ENTRY_BYTES)
+}
+
+/// All shared data and queues of the process.
+#[derive(Default)]
+pub(crate) struct SharedData {
+    tables: Mutex<Tables>,
+}
+
+impl SharedData {
+    /// The value of `key` and the number to give back in a compare-and-swap, never 0.
+    pub(crate) fn get(&self, vm_id: &str, key: &[u8]) -> Option<(Bytes, u32)> {
+        self.tables.lock().stores.get(vm_id)?.entries.get(key).cloned()
+    }
+
+    /// Writes `value`; `cas` 0 is unconditional and a key that is not there ignores it, as in Envoy.
+    pub(crate) fn set(&self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> Result<(), NotWritten> {
+        let mut tables = self.tables.lock();
+        let next = tables.cas_last.checked_add(1).unwrap_or(1);
+        let store = tables.stores.entry(vm_id.to_owned()).or_default();
+        let before = match store.entries.get(key) {
+            Some((_, current)) if cas != 0 && *current != cas => return Err(NotWritten::Changed),
+            Some((old, _)) => size(key, old),
+            None => 0,
+        };
+        let bytes = store.bytes.saturating_sub(before).saturating_add(size(key, value));
+        if bytes > SHARED_DATA_BYTES_MAX {
+            return Err(NotWritten::Full);
+        }
+        store.bytes = bytes;
+        store
+            .entries
+            .insert(key.to_owned(), (Bytes::copy_from_slice(value), next));
+        tables.cas_last = next;
+        Ok(())
+    }
+
+    /// The id of a queue, made if it is new; `listener` is told from now on.
+    pub(crate) fn register_queue(&self, vm_id: &str, name: &[u8], listener: QueueListener) -> Option<u32> {
+        let mut tables = self.tables.lock();
+        if let Some((id, queue)) = tables
+            .queues
+            .iter_mut()
+            .find(|(_, q)| q.vm_id == vm_id && q.name == name)
+        {
+            queue.listener = listener;
+            return Some(*id);
+        }
+        if tables.queues.values().filter(|queue| queue.vm_id == vm_id).count() >= QUEUES_MAX {
+            return None;
+        }
+        tables.queue_last = tables.queue_last.checked_add(1)?;
+        let id = tables.queue_last;
+        let queue = Queue {
+            vm_id: vm_id.to_owned(),
+            name: name.to_owned(),
+            entries: VecDeque::new(),
+            bytes: 0,
+            listener,
+        };
+        tables.queues.insert(id, queue);
+        Some(id)
+    }
+
+    /// The id of a queue that somebody registered.
+    pub(crate) fn resolve_queue(&self, vm_id: &str, name: &[u8]) -> Option<u32> {
+        let tables = self.tables.lock();
+        tables
+            .queues
+            .iter()
+            .find(|(_, q)| q.vm_id == vm_id && q.name == name)
+            .map(|(id, _)| *id)
+    }
+
+    /// Appends to a queue and tells its listener.
+    pub(crate) fn enqueue(&self, id: u32, value: &[u8]) -> Result<(), NotWritten> {
+        let listener = {
+            let mut tables = self.tables.lock();
+            let queue = tables.queues.get_mut(&id).ok_or(NotWritten::NoQueue)?;
+            if queue.entries.len() >= QUEUE_LENGTH_MAX || queue.bytes.saturating_add(value.len()) > QUEUE_BYTES_MAX {
+                return Err(NotWritten::Full);
+            }
+            queue.bytes = queue.bytes.saturating_add(value.len());
+            queue.entries.push_back(Bytes::copy_from_slice(value));
+            Arc::clone(&queue.listener)
+        };
+        listener(id);
+        Ok(())
+    }
+
+    /// Takes the oldest entry: `Ok(None)` when the queue is empty.
+    pub(crate) fn dequeue(&self, id: u32) -> Result<Option<Bytes>, NotWritten> {
+        let mut tables = self.tables.lock();
+        let queue = tables.queues.get_mut(&id).ok_or(NotWritten::NoQueue)?;
+        let entry = queue.entries.pop_front();
+        queue.bytes = queue.bytes.saturating_sub(entry.as_ref().map_or(0, Bytes::len));
+        Ok(entry)
+    }
+}

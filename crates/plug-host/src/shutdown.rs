@@ -1,0 +1,47 @@
+//! The end of an instance: its plugins are asked whether they are done, waited for, and deleted.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::entry::Entry;
+use crate::guest::{Answer, Current};
+use crate::instance::Instance;
+
+/// LIMIT: how long plugins that asked for time may take; Envoy waits for ever.
+pub(crate) const DONE_WAIT_MAX: Duration = Duration::from_secs(5);
+
+impl Instance {
+    /// Waits until no exchange uses it; then `proxy_on_done` for each of its plugins, a bounded wait for the `proxy_done` of those that
+    /// answered false, and `proxy_on_delete`.
+    pub(crate) async fn close(self: Rc<Self>) {
+        while self.users.get() > 0 {
+            self.quiet.heard().await;
+        }
+        for root in &self.roots {
+            let entry = Entry::RootDone { root: *root };
+            // Its fault has been said; a dead guest has nobody to wait for.
+            let _ = self.enter(Current::Root(*root), Answer::Nothing, entry).await;
+        }
+        // A plugin that takes longer is deleted all the same.
+        let _ = tokio::time::timeout(DONE_WAIT_MAX, self.all_done()).await;
+        self.stop_tasks();
+        for root in &self.roots {
+            let entry = Entry::RootDelete { root: *root };
+            // Nothing is left to protect from its fault.
+            let _ = self.enter(Current::Root(*root), Answer::Nothing, entry).await;
+        }
+        self.dead.set(true);
+        self.stop_tasks();
+        self.turn().await.take();
+    }
+
+    async fn all_done(&self) {
+        loop {
+            let pending = self.with_guest(|guest| guest.roots.values().any(|root| root.done_pending)).await;
+            if pending != Some(true) {
+                return;
+            }
+            self.quiet.heard().await;
+        }
+    }
+}

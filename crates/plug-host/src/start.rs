@@ -1,0 +1,267 @@
+//! From a module to an instance that serves: linked, initialised, and each of its plugins started and configured.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, mpsc};
+use wasmtime::{AsContextMut, Extern, Func, Ref, Store, Trap, UpdateDeadline};
+
+use crate::budget::Budget;
+use crate::calls::wasi::Exited;
+use crate::entry::{Entry, Exports};
+use crate::fault::{Fault, FaultKind};
+use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root};
+use crate::instance::Instance;
+use crate::metrics::MetricIds;
+use crate::module::{Module, Provider};
+use crate::orphans::Orphans;
+use crate::plugin::Plugin;
+use crate::services::Services;
+use crate::shim;
+use crate::slice::Slice;
+
+/// LIMIT: wake-ups of shared queues waiting for one instance.
+const QUEUE_WAKES_MAX: usize = 1_024;
+/// LIMIT: slices that each step of a start may take: Go's runtime and a configuration of many rules are set up once.
+const START_SLICES: u32 = 40;
+
+/// An instance on its way.
+struct Start {
+    store: Store<OnWorker>,
+    exports: Exports,
+}
+
+impl Instance {
+    /// Instantiates the module of `plugins` and starts and configures each of them, in Envoy's order.
+    pub(crate) async fn start(plugins: &[Arc<Plugin>], services: &Services) -> Result<Rc<Self>, Fault> {
+        let Some(first) = plugins.first() else {
+            return Err(Fault::new("", "instantiate", FaultKind::Instantiate("no plugin".to_owned())));
+        };
+        let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
+        let mut store = new_store(first, services, queue_listener);
+        let made = instantiate(&mut store, &first.module).await;
+        let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
+        let mut start = Start { store, exports };
+        let mut roots = Vec::new();
+        for plugin in plugins {
+            roots.push(start.root(plugin).await?);
+        }
+        let (instance, effects) = start.finish(roots, plugins, services);
+        instance.apply(effects);
+        instance.listen_to_queues(queue_wakes);
+        Ok(instance)
+    }
+
+    /// An instance around what has been started.
+    fn of(start: Start, roots: Vec<u32>, plugins: &[Arc<Plugin>], services: &Services) -> Rc<Self> {
+        let orphans = Rc::new(Orphans::default());
+        let keeper = orphans.keep();
+        Rc::new(Self {
+            store: Arc::new(Mutex::new(Some(start.store))),
+            exports: start.exports,
+            dead: false.into(),
+            rebuild: false.into(),
+            death: Rc::default(),
+            roots,
+            plugins: plugins.to_vec(),
+            services: services.clone(),
+            ticks: Default::default(),
+            queue_task: Default::default(),
+            waiting: Default::default(),
+            orphans,
+            keeper,
+            users: Default::default(),
+            quiet: Default::default(),
+        })
+    }
+}
+
+impl Start {
+    /// Creates, starts and configures one plugin.
+    async fn root(&mut self, plugin: &Arc<Plugin>) -> Result<u32, Fault> {
+        let guest = &mut self.store.data_mut().0;
+        let root = guest.next_context();
+        let state = Root {
+            plugin: Arc::clone(plugin),
+            done_pending: false,
+        };
+        guest.roots.insert(root, state);
+        let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let vm_start = Entry::VmStart { root, size: size(&plugin.spec.vm_config) };
+        let configure = Entry::Configure { root, size: size(&plugin.spec.config) };
+        self.step(root, Entry::ContextCreate { context: root, root: 0 }).await?;
+        if self.step(root, vm_start).await? == 0 {
+            return Err(self.refused(plugin, vm_start, FaultKind::VmStartRefused));
+        }
+        if self.step(root, configure).await? == 0 {
+            return Err(self.refused(plugin, configure, FaultKind::ConfigureRefused));
+        }
+        Ok(root)
+    }
+
+    async fn step(&mut self, root: u32, entry: Entry) -> Result<u32, Fault> {
+        let guest = &mut self.store.data_mut().0;
+        guest.entering(entry, Current::Root(root), Answer::Nothing);
+        self.store.set_epoch_deadline(1);
+        let ran = self.exports.run(&mut self.store, entry).await;
+        ran.map_err(|why| Fault::of(&self.store.data().0, &why))
+    }
+
+    fn refused(&self, plugin: &Plugin, entry: Entry, kind: FaultKind) -> Fault {
+        let mut fault = Fault::new(&plugin.spec.name, entry.callback(), kind);
+        fault.last_words = self.store.data().0.last_words();
+        fault
+    }
+
+    /// From now on an entry has one slice.
+    fn finish(
+        mut self,
+        roots: Vec<u32>,
+        plugins: &[Arc<Plugin>],
+        services: &Services,
+    ) -> (Rc<Instance>, Vec<crate::guest::Effect>) {
+        let guest = &mut self.store.data_mut().0;
+        guest.rest();
+        guest.slice.allow(guest.first.spec.cpu_slice);
+        let effects = std::mem::take(&mut guest.effects);
+        let memory_bytes = guest.limits.memory_bytes;
+        let instance = Instance::of(self, roots, plugins, services);
+        instance.note_memory(memory_bytes);
+        for stats in instance.stats() {
+            stats.started();
+        }
+        (instance, effects)
+    }
+}
+
+fn new_store(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Sender<(u32, u32)>) -> Store<OnWorker> {
+    let guest = new_guest(plugin, services, queue_listener);
+    let mut store = Store::new(plugin.module.code.engine(), OnWorker(Box::new(guest)));
+    store.limiter(|data| &mut data.0.limits);
+    store.epoch_deadline_callback(|mut store| {
+        let slice = &mut store.data_mut().0.slice;
+        if !slice.tick() {
+            return Err(Trap::Interrupt.into());
+        }
+        Ok(UpdateDeadline::YieldCustom(1, slice.give_way()))
+    });
+    store.set_epoch_deadline(1);
+    store
+}
+
+fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Sender<(u32, u32)>) -> Guest {
+    let spec = &plugin.spec;
+    Guest {
+        abi: plugin.module.abi(),
+        memory: None,
+        limits: Bounds {
+            memory_bytes_max: usize::try_from(spec.memory_bytes_max).unwrap_or(usize::MAX),
+            memory_bytes: 0,
+        },
+        process: Arc::clone(&services.process),
+        outside: Rc::clone(&services.outside),
+        first: Arc::clone(plugin),
+        roots: HashMap::new(),
+        streams: HashMap::new(),
+        context_last: 0,
+        current: Current::Nothing,
+        entered: Current::Nothing,
+        callback: "_initialize",
+        answer: Answer::Nothing,
+        tokens: plug_abi::tokens::Tokens::new(),
+        outstanding: HashSet::new(),
+        grpc: HashMap::new(),
+        budget: Budget::default(),
+        redis: HashMap::new(),
+        metrics: MetricIds::default(),
+        effects: Vec::new(),
+        delivery: None,
+        queue_listener,
+        last_words: VecDeque::new(),
+        slice: Slice::new(Arc::clone(&plugin.module.engine.ticks), spec.cpu_slice.saturating_mul(START_SLICES)),
+    }
+}
+
+/// The shim first, then the guest linked to it, then the guest's functions into the shim's table, then the guest's own start.
+async fn instantiate(store: &mut Store<OnWorker>, module: &Module) -> wasmtime::Result<Exports> {
+    let shim_instance = module.engine.shim.instantiate_async(store.as_context_mut()).await?;
+    let mut imports = Vec::with_capacity(module.providers.len());
+    for provider in &module.providers {
+        imports.push(import(store, module, &shim_instance, provider)?);
+    }
+    let guest = wasmtime::Instance::new_async(store.as_context_mut(), &module.code, &imports).await?;
+    store.data_mut().0.memory = guest.get_memory(store.as_context_mut(), "memory");
+    fill_slots(store, &guest, &shim_instance)?;
+    initialize(store, &guest).await?;
+    Exports::find(store, &guest, &shim_instance)
+}
+
+fn import(
+    store: &mut Store<OnWorker>,
+    module: &Module,
+    shim_instance: &wasmtime::Instance,
+    provider: &Provider,
+) -> wasmtime::Result<Extern> {
+    let found = match provider {
+        Provider::Shim(name) => shim_instance.get_export(store.as_context_mut(), name),
+        Provider::Host(from, name) => Some(module.engine.linker.get(store.as_context_mut(), from, name)?),
+    };
+    found.ok_or_else(|| wasmtime::format_err!("no provider for {provider:?}"))
+}
+
+fn fill_slots(
+    store: &mut Store<OnWorker>,
+    guest: &wasmtime::Instance,
+    shim_instance: &wasmtime::Instance,
+) -> wasmtime::Result<()> {
+    let Some(slots) = shim_instance.get_table(store.as_context_mut(), shim::SLOTS) else {
+        return Err(wasmtime::format_err!("the shim has no table"));
+    };
+    // The specification prefers `proxy_on_memory_allocate`; through `malloc`, memory of TinyGo's guests is never given back.
+    let allocate = ["proxy_on_memory_allocate", "malloc"];
+    let allocate = allocate
+        .iter()
+        .find_map(|name| guest.get_func(store.as_context_mut(), name));
+    let mut slots_of = vec![(shim::SLOT_ALLOCATE, allocate)];
+    let callbacks = [
+        (shim::SLOT_CONTEXT_CREATE, "proxy_on_context_create"),
+        (shim::SLOT_LOG, "proxy_on_log"),
+        (shim::SLOT_DONE, "proxy_on_done"),
+        (shim::SLOT_DELETE, "proxy_on_delete"),
+    ];
+    for (slot, name) in callbacks {
+        slots_of.push((slot, guest.get_func(store.as_context_mut(), name)));
+    }
+    let headers = guest.get_func(store.as_context_mut(), "proxy_on_request_headers");
+    let short = headers
+        .as_ref()
+        .is_some_and(|function: &Func| function.ty(store.as_context_mut()).params().len() == 2);
+    let slot = if short { shim::SLOT_REQUEST_HEADERS_SHORT } else { shim::SLOT_REQUEST_HEADERS };
+    slots_of.push((slot, headers));
+    for (slot, function) in slots_of {
+        if let Some(function) = function {
+            slots.set(store.as_context_mut(), slot, Ref::Func(Some(function)))?;
+        }
+    }
+    Ok(())
+}
+
+/// `_initialize` and then `main` or `__main_void` for reactors, `_start` for commands, as proxy-wasm-cpp-host does.
+async fn initialize(store: &mut Store<OnWorker>, guest: &wasmtime::Instance) -> wasmtime::Result<()> {
+    if let Ok(initialize) = guest.get_typed_func::<(), ()>(store.as_context_mut(), "_initialize") {
+        initialize.call_async(store.as_context_mut(), ()).await?;
+        if let Ok(main) = guest.get_typed_func::<(u32, u32), u32>(store.as_context_mut(), "main") {
+            main.call_async(store.as_context_mut(), (0, 0)).await?;
+        } else if let Ok(main) = guest.get_typed_func::<(), u32>(store.as_context_mut(), "__main_void") {
+            main.call_async(store.as_context_mut(), ()).await?;
+        }
+    } else if let Ok(start) = guest.get_typed_func::<(), ()>(store.as_context_mut(), "_start") {
+        match start.call_async(store.as_context_mut(), ()).await {
+            // A command that ends by `proc_exit(0)` has started well.
+            Err(why) if why.downcast_ref::<Exited>().is_some_and(|exited| exited.0 == 0) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}

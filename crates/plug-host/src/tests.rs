@@ -1,0 +1,17 @@
+//! The host as its room above meets it, with small guests in WebAssembly text and doubles for everything outside.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod wat;
+mod house;
+
+mod start;
+mod shim;
+mod death;
+mod neighbour;
+mod lifetime;
+mod shutdown;
+mod sharing;
+mod callouts;
+mod linking;
+mod abuse;

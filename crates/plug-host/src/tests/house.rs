@@ -1,0 +1,218 @@
+//! A worker with doubles: what plugins say is kept, what they ask of the outside is answered by the test.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method};
+use plug_abi::LogLevel;
+use plug_abi::property::PropertyValue;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::*;
+
+static ENGINES: LazyLock<Engines> = LazyLock::new(Engines::default);
+
+/// Stack of the guests in these tests.
+pub(crate) const STACK_BYTES: u64 = 256 * 1024;
+
+/// Runs `work` on a worker of its own, in real time.
+pub(crate) fn on_worker<F: Future>(work: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+/// Runs `work` on a worker whose clock jumps whenever everybody waits for it.
+pub(crate) fn on_paused_worker<F: Future>(work: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    tokio::task::LocalSet::new().block_on(&runtime, work)
+}
+
+pub(crate) fn load(bytes: &[u8]) -> Arc<Module> {
+    Module::load(&ENGINES.for_stack(STACK_BYTES).unwrap(), bytes, None).unwrap_or_else(|why| panic!("{why}"))
+}
+
+pub(crate) fn engine() -> Arc<Engine> {
+    ENGINES.for_stack(STACK_BYTES).unwrap()
+}
+
+pub(crate) fn spec(name: &str) -> PluginSpec {
+    PluginSpec {
+        name: name.to_owned(),
+        config: Bytes::from_static(b"config"),
+        vm_config: Bytes::from_static(b"vm"),
+        vm_id: String::new(),
+        root_id: "root".to_owned(),
+        environment: vec![("KEY".to_owned(), "value".to_owned())],
+        memory_bytes_max: 4 * 1024 * 1024,
+        cpu_slice: Duration::from_millis(20),
+        stack_bytes_max: STACK_BYTES,
+        allow_on_headers_stop_iteration: None,
+        log_level: LogLevel::Trace,
+    }
+}
+
+/// What plugins reach, and what the test sees of it.
+#[derive(Default)]
+pub(crate) struct Double {
+    pub(crate) lines: RefCell<Vec<(LogLevel, u32, String)>>,
+    pub(crate) faults: RefCell<Vec<Fault>>,
+    pub(crate) http: RefCell<VecDeque<(HttpCall, oneshot::Sender<Option<HttpReply>>)>>,
+    pub(crate) grpc: RefCell<VecDeque<Grpc>>,
+}
+
+/// A gRPC callout as the outside sees it.
+pub(crate) struct Grpc {
+    pub(crate) call: GrpcCall,
+    pub(crate) outgoing: mpsc::UnboundedReceiver<GrpcOut>,
+    pub(crate) events: mpsc::Sender<GrpcEvent>,
+    /// Dropped when nobody drives the callout any more.
+    pub(crate) driven: std::rc::Weak<()>,
+}
+
+impl Outside for Double {
+    fn say(&self, saying: Saying<'_>) {
+        match saying {
+            Saying::Line(line) => {
+                self.lines.borrow_mut().push((line.level, line.context, line.text.to_owned()));
+            }
+            Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
+        }
+    }
+
+    fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {
+        if call.upstream != "known" {
+            return Err(CallRefused::UnknownUpstream);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.http.borrow_mut().push_back((call, answer));
+        Ok(Box::pin(async move { answered.await.ok().flatten() }))
+    }
+
+    fn grpc_call(
+        &self,
+        call: GrpcCall,
+        outgoing: mpsc::UnboundedReceiver<GrpcOut>,
+        events: mpsc::Sender<GrpcEvent>,
+    ) -> Result<LocalFuture<()>, CallRefused> {
+        if call.upstream != "known" {
+            return Err(CallRefused::UnknownUpstream);
+        }
+        let drives = Rc::new(());
+        let driven = Rc::downgrade(&drives);
+        self.grpc.borrow_mut().push_back(Grpc { call, outgoing, events, driven });
+        Ok(Box::pin(async move {
+            std::future::pending::<()>().await;
+            drop(drives);
+        }))
+    }
+
+    fn knows_upstream(&self, upstream: &str) -> bool {
+        upstream == "known"
+    }
+
+    fn redis_call(&self, _: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+        Ok(Box::pin(async move { Some(query) }))
+    }
+}
+
+impl Double {
+    /// Takes the texts that plugins logged since they were last taken.
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.lines.take().into_iter().map(|(_, _, text)| text).collect()
+    }
+}
+
+struct NoFacts;
+
+impl Facts for NoFacts {
+    fn property(&self, _: &Exchange, path: &[&[u8]]) -> Option<PropertyValue> {
+        (path == [b"request".as_slice(), b"path"]).then(|| PropertyValue::fixed("/from-facts"))
+    }
+
+    fn upstream_hosts(&self, _: &Exchange) -> Vec<(String, String)> {
+        Vec::new()
+    }
+}
+
+pub(crate) fn exchange() -> Rc<Exchange> {
+    let mut headers = HeaderMap::new();
+    headers.insert("x-name", HeaderValue::from_static("value"));
+    let request = RequestHead {
+        method: Method::GET,
+        scheme: HeaderValue::from_static("http"),
+        authority: Some(HeaderValue::from_static("example.org")),
+        path: PathAndQuery::from_static("/path"),
+        headers,
+    };
+    Exchange::new(request, Rc::new(NoFacts), 1024 * 1024)
+}
+
+/// A worker and its plugins.
+pub(crate) struct House {
+    pub(crate) outside: Rc<Double>,
+    pub(crate) services: Services,
+    pub(crate) plugins: WorkerPlugins,
+}
+
+impl House {
+    pub(crate) fn new(plugins: &[Arc<Plugin>]) -> Self {
+        Self::in_process(Arc::default(), 0, plugins)
+    }
+
+    pub(crate) fn in_process(process: Arc<Process>, worker: usize, plugins: &[Arc<Plugin>]) -> Self {
+        let outside = Rc::new(Double::default());
+        let services = Services { process, outside: Rc::clone(&outside) as Rc<dyn Outside>, worker };
+        let plugins = WorkerPlugins::arrange(plugins, &services, None);
+        Self { outside, services, plugins }
+    }
+
+    /// A house with one plugin named `guest`.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        Self::of_spec(bytes, spec("guest"))
+    }
+
+    pub(crate) fn of_spec(bytes: &[u8], spec: PluginSpec) -> Self {
+        Self::new(&[Plugin::new(spec, load(bytes), 1, 1)])
+    }
+
+    pub(crate) fn stats(&self) -> &PluginStats {
+        &self.plugins.find("guest").unwrap().plugin().workers[0]
+    }
+
+    /// Starts the plugin, which succeeds, and forgets what it said.
+    pub(crate) async fn warm(&self) {
+        self.plugins.warm().await.unwrap();
+        self.outside.said();
+    }
+
+    /// Starts the plugin, which fails.
+    pub(crate) async fn fail(&self) -> Fault {
+        self.plugins.warm().await.unwrap_err().remove(0)
+    }
+
+    pub(crate) async fn open(&self) -> Result<PluginStream, Fault> {
+        self.plugins.find("guest").unwrap().open(&exchange()).await
+    }
+
+    /// Opens a context in an exchange of its own, which succeeds.
+    pub(crate) async fn stream(&self) -> PluginStream {
+        self.open().await.unwrap()
+    }
+
+    pub(crate) fn said(&self) -> Vec<String> {
+        self.outside.said()
+    }
+}
+
+/// Lets every other task of the worker run until it waits.
+pub(crate) async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}

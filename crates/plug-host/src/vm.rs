@@ -1,0 +1,322 @@
+//! The plugins of one worker: which instance serves them, and how a dead one comes back.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::Instant;
+
+use crate::bell::Bell;
+use crate::exchange::{Exchange, Side, StreamContext, Visible};
+use crate::fault::{Fault, FaultKind};
+use crate::instance::{Hold, Instance};
+use crate::plugin::Plugin;
+use crate::services::Services;
+use crate::stream::PluginStream;
+
+/// How long a plugin waits after its second fault in a row; doubled with each further one.
+const BACKOFF_FIRST: Duration = Duration::from_millis(10);
+/// LIMIT: longest wait.
+const BACKOFF_MAX: Duration = Duration::from_secs(10);
+/// An instance that lived this long has recovered: its next fault is a first one.
+const RECOVERED_AFTER: Duration = Duration::from_secs(1);
+
+/// One instance's place on a worker: the instance that serves now, and the plugins that live in it.
+struct Vm {
+    plugins: Vec<Arc<Plugin>>,
+    services: Services,
+    current: RefCell<Option<Rc<Instance>>>,
+    starting: Mutex<()>,
+    faults_in_a_row: Cell<u32>,
+    started: Cell<Option<Instant>>,
+    retry_at: Cell<Option<Instant>>,
+    /// The task that brings a dead instance back.
+    reviver: RefCell<Option<AbortHandle>>,
+    /// Arrangements that it is part of.
+    homes: Cell<usize>,
+}
+
+impl Vm {
+    fn new(plugins: Vec<Arc<Plugin>>, services: Services) -> Rc<Self> {
+        Rc::new(Self {
+            plugins,
+            services,
+            current: RefCell::default(),
+            starting: Mutex::default(),
+            faults_in_a_row: Cell::default(),
+            started: Cell::default(),
+            retry_at: Cell::default(),
+            reviver: RefCell::default(),
+            homes: Cell::default(),
+        })
+    }
+
+    fn serving(&self) -> Option<Rc<Instance>> {
+        let current = self.current.borrow();
+        let serves = |instance: &&Rc<Instance>| !instance.is_dead() && !instance.wants_rebuild();
+        current.as_ref().filter(serves).cloned()
+    }
+
+    async fn instance(self: &Rc<Self>, name: &Rc<str>) -> Result<Rc<Instance>, Fault> {
+        if let Some(instance) = self.serving() {
+            return Ok(instance);
+        }
+        // A task of its own, because a start goes on when its exchange no longer waits for it: the next one will.
+        let start = spawn_local(Rc::clone(self).start(Rc::clone(name)));
+        start.await.unwrap_or_else(|_| Err(Fault::new(name, "instantiate", FaultKind::Restarting)))
+    }
+
+    async fn start(self: Rc<Self>, name: Rc<str>) -> Result<Rc<Instance>, Fault> {
+        let _turn = self.starting.lock().await;
+        // Somebody else may have started it while this one waited.
+        if let Some(instance) = self.serving() {
+            return Ok(instance);
+        }
+        self.note_death();
+        if !self.wait().is_zero() {
+            return Err(Fault::new(&name, "instantiate", FaultKind::Restarting));
+        }
+        match Instance::start(&self.plugins, &self.services).await {
+            Ok(instance) => {
+                self.started.set(Some(Instant::now()));
+                *self.current.borrow_mut() = Some(Rc::clone(&instance));
+                self.watch(Rc::clone(&instance.death), name);
+                Ok(instance)
+            }
+            Err(fault) => {
+                self.back_off();
+                self.failed_to_start(&fault);
+                Err(fault)
+            }
+        }
+    }
+
+    /// Takes an instance out that no longer serves. A first fault costs no wait, so that a plugin that trips over one request is back
+    /// at once.
+    fn note_death(&self) {
+        let Some(before) = self.current.borrow_mut().take() else {
+            return;
+        };
+        if !before.is_dead() {
+            // It asked for a fresh one; the exchanges that it serves end with it.
+            spawn_local(before.close());
+            return;
+        }
+        let lived = self.started.take().map_or(Duration::ZERO, |started| started.elapsed());
+        if lived >= RECOVERED_AFTER {
+            self.faults_in_a_row.set(0);
+        }
+        self.back_off();
+    }
+
+    fn back_off(&self) {
+        let faults = self.faults_in_a_row.get();
+        self.faults_in_a_row.set(faults.saturating_add(1));
+        let doublings = faults.checked_sub(1).map(|doublings| doublings.min(16));
+        let wait = doublings.map(|doublings| BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MAX));
+        self.retry_at.set(wait.map(|wait| Instant::now() + wait));
+    }
+
+    /// How long it has to wait until it may be started again.
+    fn wait(&self) -> Duration {
+        self.retry_at.get().map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+    }
+
+    fn failed_to_start(&self, fault: &Fault) {
+        for plugin in &self.plugins {
+            if let Some(stats) = plugin.workers.get(self.services.worker) {
+                stats.faulted(fault.to_string());
+            }
+        }
+        self.services.outside.say(crate::outside::Saying::Fault(fault));
+    }
+
+    /// Brings the instance back when it dies, whether or not an exchange asks for it: timers and queues are work too.
+    fn watch(self: &Rc<Self>, death: Rc<Bell>, name: Rc<str>) {
+        let reviver = spawn_local(Self::revive(Rc::downgrade(self), death, name)).abort_handle();
+        if let Some(before) = self.reviver.borrow_mut().replace(reviver) {
+            before.abort();
+        }
+    }
+
+    async fn revive(vm: Weak<Self>, death: Rc<Bell>, name: Rc<str>) {
+        death.heard().await;
+        loop {
+            let Some(dead) = vm.upgrade() else { return };
+            dead.note_death();
+            let wait = dead.wait();
+            drop(dead);
+            tokio::time::sleep(wait).await;
+            let Some(dead) = vm.upgrade() else { return };
+            if dead.start(Rc::clone(&name)).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the instance; one that has to be started again for an exchange that comes late is not watched.
+    async fn close(&self) {
+        if let Some(reviver) = self.reviver.borrow_mut().take() {
+            reviver.abort();
+        }
+        let current = self.current.borrow_mut().take();
+        if let Some(instance) = current {
+            instance.close().await;
+        }
+    }
+
+    /// One arrangement less; true for the last.
+    fn leave(&self) -> bool {
+        let homes = self.homes.get().saturating_sub(1);
+        self.homes.set(homes);
+        homes == 0
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if let Some(reviver) = self.reviver.borrow_mut().take() {
+            reviver.abort();
+        }
+    }
+}
+
+/// A plugin as a worker uses it.
+pub struct PluginHandle {
+    plugin: Arc<Plugin>,
+    name: Rc<str>,
+    vm: Rc<Vm>,
+    /// Which of the instance's root contexts it is.
+    position: usize,
+}
+
+impl PluginHandle {
+    /// The plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    /// A context for `exchange`, in an instance that serves.
+    ///
+    /// # Errors
+    /// When there is none and none can be started now.
+    pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
+        let instance = self.vm.instance(&self.name).await?;
+        let root = instance.roots.get(self.position).copied().unwrap_or_default();
+        let lost = || Fault::lost(&self.name);
+        let id = instance.with_guest(|guest| guest.next_context()).await.ok_or_else(lost)?;
+        let context = Rc::new(StreamContext {
+            id,
+            root,
+            exchange: Rc::clone(exchange),
+            visible: Cell::new(Visible::NOTHING),
+            request: Side::default(),
+            response: Side::default(),
+            created: Cell::new(false),
+            ended: Cell::new(false),
+            replied: Cell::new(false),
+            dead: Cell::new(false),
+            plugin: Rc::clone(&self.name),
+        });
+        Ok(PluginStream::new(Hold::new(instance), context, &self.plugin))
+    }
+}
+
+/// All plugins of one worker.
+pub struct WorkerPlugins {
+    handles: Vec<Rc<PluginHandle>>,
+    left: Cell<bool>,
+}
+
+impl WorkerPlugins {
+    /// Arranges `plugins` in instances; those of `before` that are unchanged keep theirs.
+    #[must_use]
+    pub fn arrange(plugins: &[Arc<Plugin>], services: &Services, before: Option<&Self>) -> Self {
+        let mut groups: Vec<Vec<Arc<Plugin>>> = Vec::new();
+        for plugin in plugins {
+            let shares = |group: &&mut Vec<Arc<Plugin>>| group.iter().any(|other| other.shares_instance_with(plugin));
+            match groups.iter_mut().find(shares) {
+                Some(group) => group.push(Arc::clone(plugin)),
+                None => groups.push(vec![Arc::clone(plugin)]),
+            }
+        }
+        let mut handles = Vec::new();
+        for group in groups {
+            let kept = before.and_then(|before| before.vm_of(&group));
+            let vm = kept.unwrap_or_else(|| Vm::new(group.clone(), services.clone()));
+            vm.homes.set(vm.homes.get().saturating_add(1));
+            for (position, plugin) in group.into_iter().enumerate() {
+                let name = plugin.spec.name.as_str().into();
+                let vm = Rc::clone(&vm);
+                handles.push(Rc::new(PluginHandle { plugin, name, vm, position }));
+            }
+        }
+        Self { handles, left: Cell::new(false) }
+    }
+
+    fn vm_of(&self, group: &[Arc<Plugin>]) -> Option<Rc<Vm>> {
+        let same = |vm: &Rc<Vm>| {
+            vm.plugins.len() == group.len() && vm.plugins.iter().zip(group).all(|(one, other)| Arc::ptr_eq(one, other))
+        };
+        self.handles
+            .iter()
+            .map(|handle| &handle.vm)
+            .find(|vm| same(vm))
+            .cloned()
+    }
+
+    fn vms(&self) -> impl Iterator<Item = (&Rc<Vm>, &Rc<str>)> {
+        self.handles
+            .iter()
+            .filter(|handle| handle.position == 0)
+            .map(|handle| (&handle.vm, &handle.name))
+    }
+
+    /// Starts every plugin, so that the first exchange finds it running.
+    ///
+    /// # Errors
+    /// The faults of those that did not start.
+    pub async fn warm(&self) -> Result<(), Vec<Fault>> {
+        let mut faults = Vec::new();
+        for (vm, name) in self.vms() {
+            if let Err(fault) = vm.instance(name).await {
+                faults.push(fault);
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// The plugin of that name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&Rc<PluginHandle>> {
+        self.handles.iter().find(|handle| &*handle.name == name)
+    }
+
+    /// Ends every plugin that no later arrangement took over: once its last exchange has ended, `proxy_on_done`, a bounded wait for those
+    /// that ask for time, and `proxy_on_delete`. For all of them at once, so the bound counts once.
+    pub async fn close(&self) {
+        let ending: Vec<_> = self.leave().into_iter().map(|vm| spawn_local(async move { vm.close().await })).collect();
+        for vm in ending {
+            // A task that was given up belongs to a worker that is going away.
+            let _ = vm.await;
+        }
+    }
+
+    /// Gives up all places; those that nobody else has are returned.
+    fn leave(&self) -> Vec<Rc<Vm>> {
+        if self.left.replace(true) {
+            return Vec::new();
+        }
+        self.vms().map(|(vm, _)| vm).filter(|vm| vm.leave()).cloned().collect()
+    }
+}
+
+impl Drop for WorkerPlugins {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

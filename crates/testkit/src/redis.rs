@@ -1,0 +1,66 @@
+//! A real Redis on a port of its own, without persistence.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::place::peer;
+use crate::port::free_port;
+use crate::process::{DEADLINE, Process};
+
+/// Times that another port is tried when the first was taken meanwhile.
+// LIMIT: two losses of the race in a row are rare, five do not happen by chance.
+const TRIES_MAX: usize = 5;
+
+/// A running Redis.
+#[derive(Debug)]
+pub struct Redis {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The program.
+    pub process: Process,
+    _folder: TempDir,
+}
+
+/// Starts a Redis with these further command-line words, for example `["--requirepass", "secret"]`.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn redis(words: &[&str]) -> Result<Redis> {
+    let mut last = None;
+    for _ in 0..TRIES_MAX {
+        match start(words).await {
+            Ok(redis) => return Ok(redis),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.context("no try was made")?)
+}
+
+async fn start(words: &[&str]) -> Result<Redis> {
+    let folder = tempfile::tempdir().context("no temporary folder")?;
+    let port = free_port()?;
+    let mut command = Command::new(peer("redis_server")?);
+    command.args([
+        "--bind",
+        "127.0.0.1",
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--port",
+        &port.to_string(),
+    ]);
+    command.arg("--dir").arg(folder.path()).args(words);
+    let process = Process::start("redis-server", &mut command)?;
+    process
+        .wait_for_line(0, DEADLINE, |line| line.text.contains("Ready to accept connections"))
+        .await?;
+    Ok(Redis {
+        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        process,
+        _folder: folder,
+    })
+}

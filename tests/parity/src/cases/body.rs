@@ -1,0 +1,286 @@
+//! Bodies of both directions: pieces, ranges, whole-body buffering, every edit, limits.
+
+use serde_json::{Value, json};
+use testkit::backend::Reply;
+use testkit::client::Request;
+
+use crate::case::{API, Case, Plugin, Say};
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut all = reading();
+    all.extend(editing());
+    all.extend(limits());
+    all
+}
+
+fn pieces() -> Vec<Say> {
+    vec![
+        Say::Data("one"),
+        Say::Log("request_body(size=3"),
+        Say::Data("four"),
+        Say::Log("size=4"),
+        Say::Finish,
+    ]
+}
+
+fn held_pieces() -> Vec<Say> {
+    vec![
+        Say::Data("one"),
+        Say::Log("request_body(size=3"),
+        Say::Data("four"),
+        Say::Log("size=7"),
+        Say::Finish,
+    ]
+}
+
+fn streamed() -> Reply {
+    Reply::new(200).piece("one").wait("more").piece("four").wait("end")
+}
+
+fn reading() -> Vec<Case> {
+    let ranges = |buffer: u32| {
+        json!([
+            {"op": "get_buffer_bytes", "buffer": buffer}, {"op": "get_buffer_bytes", "buffer": buffer, "start": 2, "size": 3},
+            {"op": "get_buffer_bytes", "buffer": buffer, "start": 2, "size": 99}, {"op": "get_buffer_bytes", "buffer": buffer, "start": 99, "size": 1},
+            {"op": "get_buffer_bytes", "buffer": buffer, "start": 0, "size": 0}, {"op": "get_buffer_bytes", "buffer": buffer, "start": -1, "size": 1},
+            {"op": "get_buffer_bytes", "buffer": buffer, "start": 2, "size": -1}, {"op": "get_buffer_status", "buffer": buffer}])
+    };
+    let all = || {
+        let each: Vec<Value> = (0..10)
+            .flat_map(|buffer| {
+                [
+                    json!({"op": "get_buffer_bytes", "buffer": buffer}),
+                    json!({"op": "get_buffer_status", "buffer": buffer}),
+                ]
+            })
+            .collect();
+        json!(each)
+    };
+    vec![
+        Case::new(
+            "request-body-pieces",
+            json!({"request_body": [{"op": "get_request_body"}]}),
+        )
+        .talk(Request::new("POST", "/"), pieces()),
+        Case::new(
+            "request-body-pieces-http2",
+            json!({"request_body": [{"op": "get_request_body"}]}),
+        )
+        .http2()
+        .talk(Request::new("POST", "/"), pieces()),
+        Case::new(
+            "request-body-length-http2",
+            json!({"request_body": [{"op": "get_request_body"}]}),
+        )
+        .http2()
+        .send(Request::post("/", "body")),
+        Case::new(
+            "response-body-pieces",
+            json!({"response_body": [{"op": "get_response_body"}]}),
+        )
+        .reply(streamed())
+        .talk(
+            Request::get("/"),
+            vec![
+                Say::Finish,
+                Say::Head,
+                Say::Piece,
+                Say::Release(API, "more"),
+                Say::Piece,
+                Say::Release(API, "end"),
+            ],
+        ),
+        Case::new(
+            "response-body-pieces-http2",
+            json!({"response_body": [{"op": "get_response_body"}]}),
+        )
+        .to("grpc")
+        .reply_at("grpc", "/", streamed())
+        .http2()
+        .talk(
+            Request::get("/"),
+            vec![
+                Say::Finish,
+                Say::Head,
+                Say::Piece,
+                Say::Release("grpc", "more"),
+                Say::Piece,
+                Say::Release("grpc", "end"),
+            ],
+        ),
+        Case::new("request-body-ranges", json!({"request_body": ranges(0)})).send(Request::post("/", "0123456789")),
+        Case::new("response-body-ranges", json!({"response_body": ranges(1)})),
+        Case::new("buffers-in-configure", json!({"configure": all()})),
+        Case::new("buffers-in-request-headers", json!({"request_headers": all()})).send(Request::post("/", "body")),
+        Case::new("buffers-in-request-body", json!({"request_body": all()})).send(Request::post("/", "body")),
+        Case::new("buffers-in-response-headers", json!({"response_headers": all()})).send(Request::post("/", "body")),
+        Case::new("buffers-in-log", json!({"log": all()})).send(Request::post("/", "body")),
+        Case::new(
+            "request-body-empty",
+            json!({"request_body": [{"op": "get_request_body"}]}),
+        )
+        .talk(Request::new("POST", "/"), vec![Say::Finish]),
+        Case::new(
+            "request-body-length-zero",
+            json!({"request_body": [{"op": "get_request_body"}]}),
+        )
+        .send(Request::new("POST", "/").field("content-length", "0")),
+        Case::new(
+            "response-body-empty",
+            json!({"response_body": [{"op": "get_response_body"}]}),
+        )
+        .reply(Reply::new(200)),
+        Case::new(
+            "request-expects-continue",
+            json!({"request_body": [{"op": "get_request_body"}]}),
+        )
+        .send(Request::post("/", "body").field("expect", "100-continue")),
+        Case::new("response-sse", json!({"response_body": [{"op": "get_response_body"}]}))
+            .reply(
+                Reply::new(200)
+                    .field("content-type", "text/event-stream")
+                    .piece("data: 1\n\n")
+                    .wait("next")
+                    .piece("data: 2\n\n"),
+            )
+            .talk(
+                Request::get("/"),
+                vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "next")],
+            ),
+        Case::new("early-answer", json!({}))
+            .reply(Reply::new(200).piece("early").early())
+            .talk(
+                Request::new("POST", "/"),
+                vec![Say::Data("part"), Say::Head, Say::Piece],
+            ),
+        Case::new("both-ways-at-once", json!({}))
+            .http2()
+            .to("grpc")
+            .reply_at(
+                "grpc",
+                "/",
+                Reply::new(200).piece("down").wait("up").piece("more").early(),
+            )
+            .talk(
+                Request::new("POST", "/"),
+                vec![
+                    Say::Data("a"),
+                    Say::Head,
+                    Say::Piece,
+                    Say::Data("b"),
+                    Say::Arrived("grpc", "ab"),
+                    Say::Release("grpc", "up"),
+                    Say::Finish,
+                ],
+            ),
+    ]
+}
+
+/// Waits for the whole body, then does `edit`.
+fn whole(side: &str, edit: &Value) -> Value {
+    let mut steps = vec![json!({"op": "return", "action": "buffer", "when": "not_end"})];
+    steps.extend(edit.as_array().into_iter().flatten().cloned());
+    steps.push(json!({"op": format!("get_{side}_body")}));
+    json!({
+        format!("{side}_headers"): [{"op": format!("remove_{side}_header"), "key": "content-length"}],
+        format!("{side}_body"): steps})
+}
+
+fn editing() -> Vec<Case> {
+    let edit = |buffer: u32, start: i64, size: i64, value: &str| json!([{"op": "set_buffer_bytes", "buffer": buffer, "start": start, "size": size, "value": value}]);
+    let edits: [(&str, &str, i64, i64, &str); 9] = [
+        ("prepend", "prepended", 0, 0, "<"),
+        ("append", "appended", 10, 0, ">"),
+        ("append-far", "appended", 1000, 5, ">"),
+        ("replace-all", "replaced", 0, i64::from(i32::MAX), "new"),
+        ("replace-start", "changed", 0, 3, "abc"),
+        ("replace-middle", "changed", 3, 3, "abc"),
+        ("insert-middle", "inserted", 3, 0, "abc"),
+        ("empty", "emptied", 0, 10, ""),
+        ("longer", "replaced", 0, 10, "a far longer body than there was before"),
+    ];
+    let mut all = Vec::new();
+    for (word, _, start, size, value) in edits {
+        let request = whole("request", &edit(0, start, size, value));
+        all.push(Case::new(name("request-body-", word), request).send(Request::post("/", "0123456789")));
+        let response = whole("response", &edit(1, start, size, value));
+        all.push(Case::new(name("response-body-", word), response).reply(Reply::new(200).body("0123456789")));
+    }
+    let marks = |side: &str| {
+        json!({format!("{side}_body"): [{"op": format!("set_{side}_body"), "value": "[${size},${end}]"}, {"op": format!("get_{side}_body")}],
+        format!("{side}_headers"): [{"op": format!("remove_{side}_header"), "key": "content-length"}]})
+    };
+    all.extend([
+        Case::new("request-body-held-pieces", whole("request", &json!([{"op": "set_request_body", "value": "whole"}]))).talk(Request::new("POST", "/"), held_pieces()),
+        Case::new("request-body-held-http2", whole("request", &json!([{"op": "set_request_body", "value": "whole"}]))).http2().send(Request::new("POST", "/").piece("one").piece("four")),
+        Case::new("request-body-each-piece", marks("request")).talk(Request::new("POST", "/"), pieces()),
+        Case::new("response-body-each-piece", marks("response")),
+        Case::new("request-body-set-without-body", json!({"request_headers": [{"op": "set_request_body", "value": "new"}]})),
+        Case::new("request-body-longer-than-length", json!({"request_body": [{"op": "set_request_body", "value": "much longer", "when": "first"}]})).send(Request::post("/", "body")),
+        Case::new("response-body-longer-than-length", json!({"response_body": [{"op": "set_response_body", "value": "much longer than it was", "when": "first"}]})),
+        Case::new("response-body-shorter-than-length", json!({"response_body": [{"op": "set_response_body", "value": "short", "when": "first"}]})),
+        Case::new("body-of-the-other-side", json!({
+            "request_body": [{"op": "set_response_body", "value": "x"}, {"op": "get_response_body"}],
+            "response_body": [{"op": "set_request_body", "value": "x"}, {"op": "get_request_body"}],
+            "configure": [{"op": "set_buffer_bytes", "buffer": 7, "size": 5, "value": "x"}, {"op": "set_buffer_bytes", "buffer": 9, "value": "x"}]}))
+            .send(Request::post("/", "body")),
+        Case::with("body-through-two", vec![
+            Plugin::probe(whole("request", &json!([{"op": "set_buffer_bytes", "buffer": 0, "start": 99, "value": "+a"}]))),
+            Plugin::probe(whole("request", &json!([{"op": "set_buffer_bytes", "buffer": 0, "start": 99, "value": "+b"}])))])
+            .send(Request::post("/", "body")),
+        Case::with("response-body-through-two", vec![
+            Plugin::probe(whole("response", &json!([{"op": "set_buffer_bytes", "buffer": 1, "start": 99, "value": "+a"}]))),
+            Plugin::probe(whole("response", &json!([{"op": "set_buffer_bytes", "buffer": 1, "start": 99, "value": "+b"}])))]),
+        Case::new("body-whole-with-trailers", whole("request", &json!([{"op": "set_request_body", "value": "whole"}])))
+            .send(Request::new("POST", "/").piece("one").piece("four").trailer("x-t", "1")),
+    ]);
+    all
+}
+
+fn name(side: &str, word: &str) -> &'static str {
+    Box::leak(format!("{side}{word}").into_boxed_str())
+}
+
+fn limits() -> Vec<Case> {
+    let hold = |callback: &str| json!({callback: [{"op": "return", "action": "buffer"}]});
+    let long = || "0123456789abcdef".repeat(200);
+    vec![
+        Case::new("request-body-over-limit", hold("request_body"))
+            .body_kib_max(1)
+            .send(Request::post("/", &long())),
+        Case::new("response-body-over-limit", hold("response_body"))
+            .body_kib_max(1)
+            .reply(Reply::new(200).body(&long())),
+        Case::new("request-body-over-limit-paused-headers", hold("request_headers"))
+            .body_kib_max(1)
+            .talk(
+                Request::new("POST", "/"),
+                vec![Say::Data("part"), Say::Log("request_headers("), Say::Leave],
+            ),
+        Case::new("body-over-limit-not-held", json!({}))
+            .body_kib_max(1)
+            .send(Request::post("/", &long()))
+            .reply(Reply::new(200).body(&long())),
+        Case::new(
+            "request-body-grown-over-limit",
+            json!({"request_headers": [{"op": "remove_request_header", "key": "content-length"}],
+            "request_body": [{"op": "set_request_body", "value": {"repeat": "x", "times": 3000}, "when": "first"}]}),
+        )
+        .body_kib_max(1)
+        .send(Request::post("/", "body")),
+        Case::new("response-body-over-limit-http2", hold("response_body"))
+            .http2()
+            .body_kib_max(1)
+            .reply(Reply::new(200).body(&long())),
+        Case::new(
+            "response-body-over-limit-partly-sent",
+            json!({"response_body": [{"op": "return", "action": "buffer", "when": "not_first"}]}),
+        )
+        .body_kib_max(1)
+        .reply(Reply::new(200).piece("first").wait("more").piece(&long()))
+        .talk(
+            Request::get("/"),
+            vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "more")],
+        ),
+    ]
+}

@@ -1,0 +1,35 @@
+//! Plugins that die: what the exchange, the next exchange and the other plugins of the chain get.
+
+use serde_json::{Value, json};
+use testkit::backend::Reply;
+use testkit::client::Request;
+
+use crate::case::{Case, Plugin};
+
+pub(super) fn cases() -> Vec<Case> {
+    let dying = |callback: &str| json!({callback: [{"op": "unreachable"}]});
+    let open = |script: Value| vec![Plugin::probe(script).open()];
+    let get = || Request::get("/");
+    let post = || Request::new("POST", "/").piece("body").trailer("x-t", "1");
+    vec![
+        Case::new("dies-in-request-headers", dying("request_headers")).dies().send(get()),
+        Case::new("dies-in-request-body", dying("request_body")).dies().send(post()),
+        Case::new("dies-in-request-trailers", dying("request_trailers")).dies().send(post()),
+        Case::new("dies-in-response-headers", dying("response_headers")).dies().send(get()),
+        Case::new("dies-in-response-body", dying("response_body")).dies().send(get()),
+        Case::new("dies-in-create", dying("context_create")).dies().send(get()),
+        Case::new("dies-in-log", dying("log")).dies().send(get()),
+        Case::new("dies-by-panic", json!({"request_headers": [{"op": "panic", "text": "gone"}]})).dies().send(get()),
+        Case::with("dies-open-in-request-headers", open(dying("request_headers"))).dies().send(get()),
+        Case::with("dies-open-in-request-body", open(dying("request_body"))).dies().send(post()),
+        Case::with("dies-open-in-response-headers", open(dying("response_headers"))).dies().send(get()),
+        Case::with("dies-open-in-response-body", open(dying("response_body"))).dies().send(get()),
+        Case::new("dies-in-callout", json!({"request_headers": [
+            {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]], "then": [{"op": "unreachable"}]}]}))
+            .reply(Reply::new(200).body("unharmed"))
+            .dies()
+            .send(get()),
+        Case::with("dies-beside-another", vec![Plugin::probe(json!({})), Plugin::probe(dying("request_headers")), Plugin::probe(json!({}))]).dies().send(get()),
+        Case::with("dies-beside-another-in-response", vec![Plugin::probe(json!({})), Plugin::probe(dying("response_headers"))]).dies().send(get()),
+    ]
+}

@@ -1,0 +1,247 @@
+//! Plays one case against one gateway and gathers what was seen.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Result, anyhow};
+use testkit::backend::Backend;
+use testkit::client::{Connection, Exchange, Request, Response};
+use testkit::process::DEADLINE;
+
+use crate::case::{Act, Case, Say};
+use crate::normal::Addresses;
+use crate::seen::{Answer, Seen};
+use crate::sides::{LogLine, Side};
+
+/// One case at one gateway.
+struct Stage<'case> {
+    side: &'case Side,
+    case: &'case Case,
+    listener: SocketAddr,
+    first_line: usize,
+    clients: Vec<u16>,
+    seen: Seen,
+}
+
+/// Plays a case; what does not come in time is part of what was seen, so that the two gateways may agree on it.
+pub(crate) async fn play(side: &Side, case: &Case) -> Result<(Seen, Addresses)> {
+    side.backends.values().for_each(Backend::clear);
+    for (upstream, path, reply) in &case.replies {
+        side.backend(upstream)?.reply(path, reply.clone());
+    }
+    let first_line = side.line_count();
+    let mut stage = Stage {
+        side,
+        case,
+        listener: side.listener(case.name)?,
+        first_line,
+        clients: Vec::new(),
+        seen: Seen {
+            start: start_lines(side, first_line, case),
+            ..Seen::default()
+        },
+    };
+    stage.play().await?;
+    Ok(stage.finish())
+}
+
+fn start_lines(side: &Side, first_line: usize, case: &Case) -> BTreeMap<String, Vec<LogLine>> {
+    let mut start: BTreeMap<String, Vec<LogLine>> = BTreeMap::new();
+    for line in side.log_before(first_line, case.name) {
+        start.entry(line.plugin.clone()).or_default().push(line);
+    }
+    start
+}
+
+impl Stage<'_> {
+    async fn play(&mut self) -> Result<()> {
+        let get = [Act::Send(Request::get("/"))];
+        let play = if self.case.play.is_empty() {
+            get.as_slice()
+        } else {
+            &self.case.play
+        };
+        for act in play {
+            match act {
+                Act::Send(request) => {
+                    let mut connection = self.connect().await?;
+                    let answer = connection.send(request).await;
+                    self.answer(answer);
+                }
+                Act::Talk(request, says) => {
+                    let mut connection = self.connect().await?;
+                    let answer = self.talk(connection.begin(request).await?, says).await;
+                    drop(connection);
+                    self.seen.answers.extend(answer);
+                }
+                Act::Log(text) => self.wait_for_log(text).await,
+                Act::Release(upstream, gate) => self.side.backend(upstream)?.release(gate),
+                Act::Seen(upstream, count) => self.wait_for_upstream(upstream, *count).await?,
+            }
+        }
+        if self.case.settles {
+            let settled = self.side.wait_for_log(self.first_line, self.case.name, settled).await;
+            self.note("every stream deleted", settled);
+        }
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<Connection> {
+        let connection = Connection::open(self.listener, self.case.version).await?;
+        self.clients.extend(connection.local.map(|local| local.port()));
+        Ok(connection)
+    }
+
+    async fn talk(&mut self, mut exchange: Exchange<'_>, says: &[Say]) -> Option<Answer> {
+        for say in says {
+            let done = match say {
+                Say::Data(data) => exchange.data((*data).into()).await,
+                Say::Finish => exchange.finish(&Vec::new()).await,
+                Say::Trailers(trailers) => exchange.finish(trailers).await,
+                Say::Head => return Some(self.talk_on(exchange, says).await),
+                Say::Leave => return None,
+                other => {
+                    self.wait(other).await;
+                    Ok(())
+                }
+            };
+            self.note("the client's step", done);
+        }
+        Some(judge(exchange.response().await))
+    }
+
+    /// The part of a talk that begins with the response's head.
+    async fn talk_on(&mut self, mut exchange: Exchange<'_>, says: &[Say]) -> Answer {
+        let (status, fields) = match exchange.head().await {
+            Ok(head) => head,
+            Err(error) => return judge(Err(error)),
+        };
+        let mut response = Response::new(status, fields);
+        let after = says
+            .iter()
+            .position(|say| matches!(say, Say::Head))
+            .map_or(0, |at| at + 1);
+        for say in says.iter().skip(after) {
+            let done = match say {
+                Say::Data(data) => exchange.data((*data).into()).await,
+                Say::Finish => exchange.finish(&Vec::new()).await,
+                Say::Trailers(trailers) => exchange.finish(trailers).await,
+                Say::Piece => exchange
+                    .data_received()
+                    .await
+                    .map(|piece| response.pieces.extend(piece)),
+                Say::Leave => return Answer::Response(response),
+                other => {
+                    self.wait(other).await;
+                    Ok(())
+                }
+            };
+            self.note("the client's step", done);
+        }
+        exchange.read_rest(&mut response).await;
+        Answer::Response(response)
+    }
+
+    async fn wait(&mut self, say: &Say) {
+        match say {
+            Say::Log(text) => self.wait_for_log(text).await,
+            Say::Arrived(upstream, body) => {
+                let Ok(backend) = self.side.backend(upstream) else {
+                    return;
+                };
+                let arrived = backend
+                    .until(DEADLINE, |records| {
+                        records.last().filter(|record| record.text() == *body).map(|_| ())
+                    })
+                    .await;
+                self.note(&format!("`{body}` at {upstream}"), arrived);
+            }
+            Say::Release(upstream, gate) => {
+                if let Ok(backend) = self.side.backend(upstream) {
+                    backend.release(gate);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    async fn wait_for_log(&mut self, text: &str) {
+        let said = |lines: &[LogLine]| lines.iter().any(|line| line.text.contains(text)).then_some(());
+        let found = self.side.wait_for_log(self.first_line, self.case.name, said).await;
+        self.note(&format!("log line `{text}`"), found);
+    }
+
+    async fn wait_for_upstream(&mut self, upstream: &str, count: usize) -> Result<()> {
+        let backend = self.side.backend(upstream)?;
+        let seen = backend
+            .until(DEADLINE, |records| (records.len() >= count).then_some(()))
+            .await;
+        self.note(&format!("{count} requests at {upstream}"), seen);
+        Ok(())
+    }
+
+    fn answer(&mut self, answer: Result<Response>) {
+        self.seen.answers.push(judge(answer));
+    }
+
+    fn note<T>(&mut self, wanted: &str, found: Result<T>) {
+        if found.is_err() {
+            self.seen.missing.push(wanted.to_owned());
+        }
+    }
+
+    fn finish(mut self) -> (Seen, Addresses) {
+        self.seen.log = self.side.log_from(self.first_line, self.case.name);
+        let mut addresses = Addresses {
+            client_seen_as: self.side.client_seen_as.clone(),
+            ..Addresses::default()
+        };
+        for (name, backend) in &self.side.backends {
+            let records = backend.records();
+            addresses.add(backend.address.port(), name);
+            records
+                .iter()
+                .for_each(|record| addresses.add(record.peer.port(), "gateway"));
+            if !records.is_empty() {
+                self.seen.upstreams.insert((*name).to_owned(), records);
+            }
+        }
+        addresses.add(self.side.dead.port(), "dead");
+        addresses.add(self.listener.port(), "listener");
+        self.clients.iter().for_each(|port| addresses.add(*port, "client"));
+        (self.seen, addresses)
+    }
+}
+
+fn judge(answer: Result<Response>) -> Answer {
+    match answer {
+        Ok(response) => Answer::Response(response),
+        Err(error) => Answer::None(why(&error)),
+    }
+}
+
+/// Why there is no response: the words for it that both gateways' ways to break off have in common.
+fn why(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let silent = text.contains("by the deadline");
+    String::from(if silent { "nothing came" } else { "broken off" })
+}
+
+/// Whether every stream of every plugin that was created is deleted.
+fn settled(lines: &[LogLine]) -> Option<()> {
+    let mut open: BTreeMap<&str, i64> = BTreeMap::new();
+    for line in lines {
+        let change = match line.text.split('(').next() {
+            Some("context_create") => 1,
+            Some("delete") => -1,
+            _ => 0,
+        };
+        *open.entry(&line.plugin).or_default() += change;
+    }
+    open.values().all(|count| *count == 0).then_some(())
+}
+
+/// An error for a case that cannot be played at all.
+pub(crate) fn unplayable(case: &Case, error: &anyhow::Error) -> anyhow::Error {
+    anyhow!("case `{}` cannot be played: {error:#}", case.name)
+}

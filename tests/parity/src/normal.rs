@@ -1,0 +1,164 @@
+//! What is made equal before the two gateways are compared: a table, each row with its reason.
+
+use std::collections::BTreeMap;
+
+use testkit::fields::Fields;
+
+use crate::seen::{Answer, Seen};
+
+/// What is known of the addresses of one run, so that a text names the role and not the number.
+#[derive(Debug, Default)]
+pub(crate) struct Addresses {
+    /// What each known port is.
+    pub(crate) ports: BTreeMap<u16, String>,
+    /// How the gateway names a client on loopback.
+    pub(crate) client_seen_as: String,
+}
+
+impl Addresses {
+    /// Names a port; the first name stays.
+    pub(crate) fn add(&mut self, port: u16, role: &str) {
+        self.ports.entry(port).or_insert_with(|| role.to_owned());
+    }
+}
+
+/// One thing that is made equal.
+pub(crate) struct Row {
+    /// What is done.
+    pub(crate) what: &'static str,
+    /// Why the two cannot be equal in it, or why it does not matter.
+    pub(crate) reason: &'static str,
+    apply: fn(&mut Seen, &Addresses),
+}
+
+/// All of them, in the order in which they are applied.
+pub(crate) static TABLE: &[Row] = &[
+    Row {
+        what: "ports become roles: `127.0.0.1:{client}`, `={api}`",
+        reason: "the system chooses ports",
+        apply: |seen, addresses| each_text(seen, |text| name_ports(text, addresses)),
+    },
+    Row {
+        what: "the machine's own address becomes `127.0.0.1`",
+        reason: "Envoy writes it into `x-forwarded-for` for a client on loopback (`skip_xff_append` apart); such clients are only in tests",
+        apply: |seen, addresses| each_text(seen, |text| text.replace(&addresses.client_seen_as, "127.0.0.1")),
+    },
+    Row {
+        what: "times in HTTP's form become `{date}`",
+        reason: "`date` is the time",
+        apply: |seen, _| each_text(seen, name_dates),
+    },
+    Row {
+        what: "UUIDs become `{uuid}`",
+        reason: "`x-request-id` is random",
+        apply: |seen, _| each_text(seen, name_uuids),
+    },
+    Row {
+        what: "`date` of responses is left out",
+        reason: "it is the time",
+        apply: |seen, _| each_answer(seen, |fields| fields.retain(|field| field.0 != "date")),
+    },
+    Row {
+        what: "`server` of responses is left out",
+        reason: "it is the name of the product",
+        apply: |seen, _| each_answer(seen, |fields| fields.retain(|field| field.0 != "server")),
+    },
+    Row {
+        what: "fields of messages are sorted by name; repetitions keep their order",
+        reason: "the order of different fields has no meaning (RFC 9110 section 5.3); what plugins see is compared in order",
+        apply: |seen, _| each_fields(seen, |fields| fields.sort_by(|one, other| one.0.cmp(&other.0))),
+    },
+];
+
+/// Applies every row.
+pub(crate) fn normalise(seen: &mut Seen, addresses: &Addresses) {
+    TABLE.iter().for_each(|row| (row.apply)(seen, addresses));
+}
+
+fn each_answer(seen: &mut Seen, change: impl Fn(&mut Fields)) {
+    for answer in &mut seen.answers {
+        if let Answer::Response(response) = answer {
+            change(&mut response.fields);
+        }
+    }
+}
+
+fn each_fields(seen: &mut Seen, change: impl Fn(&mut Fields)) {
+    each_answer(seen, &change);
+    seen.upstreams
+        .values_mut()
+        .flatten()
+        .for_each(|record| change(&mut record.fields));
+}
+
+/// Every text in which a number may stand: log lines, field values, bodies.
+fn each_text(seen: &mut Seen, change: impl Fn(&str) -> String) {
+    let lines = seen.start.values_mut().flatten().chain(&mut seen.log);
+    lines.for_each(|line| line.text = change(&line.text));
+    each_fields(seen, |fields| {
+        fields.iter_mut().for_each(|field| field.1 = change(&field.1))
+    });
+    for answer in &mut seen.answers {
+        if let Answer::Response(response) = answer {
+            response.pieces = vec![testkit::fields::bytes(&change(&response.text())).into()];
+        }
+    }
+    for record in seen.upstreams.values_mut().flatten() {
+        record.pieces = vec![testkit::fields::bytes(&change(&record.text())).into()];
+    }
+}
+
+/// Replaces each number behind `:` or `=` that is a known port.
+fn name_ports(text: &str, addresses: &Addresses) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find([':', '=']) {
+        let (before, after) = rest.split_at(at + 1);
+        out.push_str(before);
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, tail) = after.split_at(digits);
+        match number.parse().ok().and_then(|port: u16| addresses.ports.get(&port)) {
+            Some(role) => out.extend(["{", role, "}"]),
+            None => out.push_str(number),
+        }
+        rest = tail;
+    }
+    out + rest
+}
+
+/// Replaces each `Sun, 06 Nov 1994 08:49:37 GMT`.
+fn name_dates(text: &str) -> String {
+    const LENGTH: usize = 29;
+    let mut out = text.to_owned();
+    while let Some(end) = out.find(" GMT").map(|at| at + 4) {
+        let Some(start) = end.checked_sub(LENGTH) else {
+            return out;
+        };
+        out.replace_range(start..end, "{date}");
+    }
+    out
+}
+
+/// Replaces each UUID.
+fn name_uuids(text: &str) -> String {
+    const LENGTH: usize = 36;
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        if rest.get(..LENGTH).is_some_and(is_uuid) {
+            out.push_str("{uuid}");
+            rest = rest.get(LENGTH..).unwrap_or_default();
+        } else {
+            out.push(letter);
+            rest = rest.get(letter.len_utf8()..).unwrap_or_default();
+        }
+    }
+    out
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.bytes().enumerate().all(|(at, byte)| match at {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}

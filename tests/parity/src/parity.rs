@@ -1,0 +1,123 @@
+//! Envoy and Cofferdam are given the same plugins, configuration and requests, and must do the same.
+//!
+//! `PARITY_CASE=word` plays only the cases whose name contains the word; `PARITY_SHOW=1` prints what was seen of each;
+//! `PARITY_SIDE=envoy` plays them with Envoy alone and compares nothing.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
+
+mod case;
+mod cases;
+mod sides;
+mod drive;
+mod seen;
+mod normal;
+mod compare;
+mod wanted;
+
+use std::collections::BTreeSet;
+use std::env;
+
+use anyhow::{Result, ensure};
+
+use case::Case;
+use compare::{Difference, compare};
+use drive::{play, unplayable};
+use normal::normalise;
+use seen::Seen;
+use sides::Side;
+
+/// Fewest cases that this test is worth anything with.
+const CASES_MIN: usize = 60;
+
+#[tokio::test]
+async fn envoy_and_cofferdam_do_the_same() -> Result<()> {
+    let word = env::var("PARITY_CASE").unwrap_or_default();
+    let cases: Vec<Case> = cases::all()
+        .into_iter()
+        .filter(|case| case.name.contains(&word))
+        .collect();
+    if env::var("PARITY_SIDE").is_ok_and(|side| side == "envoy") {
+        return show_envoy(&cases).await;
+    }
+    let (envoy, ours) = tokio::try_join!(Side::envoy(&cases), Side::cofferdam(&cases))?;
+    let mut differences = Vec::new();
+    for case in &cases {
+        let (one, other) = tokio::try_join!(observe(&envoy, case), observe(&ours, case))?;
+        show(case, "envoy", &one);
+        show(case, "ours", &other);
+        differences.extend(compare(case.name, &one, &other));
+    }
+    judge(&differences, word.is_empty())
+}
+
+#[test]
+fn there_are_enough_cases_and_each_has_a_name_of_its_own() {
+    let cases = cases::all();
+    let names: BTreeSet<_> = cases.iter().map(|case| case.name).collect();
+    assert_eq!(names.len(), cases.len(), "two cases have one name");
+    assert!(cases.len() >= CASES_MIN, "{} cases", cases.len());
+}
+
+#[test]
+fn every_table_row_has_its_reason() {
+    assert!(wanted::TABLE.iter().all(|row| !row.reason.is_empty()));
+    assert!(
+        normal::TABLE
+            .iter()
+            .all(|row| !row.reason.is_empty() && !row.what.is_empty())
+    );
+}
+
+async fn observe(side: &Side, case: &Case) -> Result<Seen> {
+    let (mut seen, addresses) = play(side, case).await.map_err(|error| unplayable(case, &error))?;
+    normalise(&mut seen, &addresses);
+    Ok(seen)
+}
+
+async fn show_envoy(cases: &[Case]) -> Result<()> {
+    let mut envoy = Side::envoy(cases).await?;
+    for (index, case) in cases.iter().enumerate() {
+        match observe(&envoy, case).await {
+            Ok(seen) => println!("{} · envoy\n{}", case.name, seen.show()),
+            Err(error) => println!("{} · envoy\n  {error:#}", case.name),
+        }
+        if !envoy.is_alive() {
+            println!("ENVOY DIED in {}\n{}", case.name, envoy.last_words());
+            envoy = Side::envoy(&cases[index + 1..]).await?;
+        }
+    }
+    Ok(())
+}
+
+fn show(case: &Case, side: &str, seen: &Seen) {
+    if env::var_os("PARITY_SHOW").is_some() {
+        println!("{} · {side}\n{}", case.name, seen.show());
+    }
+}
+
+/// Fails for each difference that no row wants and, when all cases were played, for each row that fits no difference.
+fn judge(differences: &[Difference], all: bool) -> Result<()> {
+    let unwanted: Vec<String> = differences
+        .iter()
+        .filter(|difference| !wanted::TABLE.iter().any(|row| row.fits(difference)))
+        .map(ToString::to_string)
+        .collect();
+    let idle: Vec<String> = wanted::TABLE
+        .iter()
+        .filter(|row| all && !differences.iter().any(|difference| row.fits(difference)))
+        .map(|row| format!("{} · {}", row.case, row.field))
+        .collect();
+    ensure!(
+        unwanted.is_empty(),
+        "{} differences that no row wants:\n{}",
+        unwanted.len(),
+        unwanted.join("\n")
+    );
+    ensure!(idle.is_empty(), "rows without a difference:\n{}", idle.join("\n"));
+    Ok(())
+}

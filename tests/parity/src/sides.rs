@@ -1,0 +1,174 @@
+//! The two gateways, each with upstreams of its own, started with the same cases.
+
+mod cofferdam;
+mod envoy;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use testkit::backend::{Backend, Speaks};
+use testkit::envoy::Envoy;
+use testkit::gateway::Gateway;
+use testkit::port::free_port;
+use testkit::process::{DEADLINE, Line, Process};
+
+use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC};
+
+/// Time that [`BRIEF`] has to answer.
+pub(crate) const BRIEF_MS: u32 = 300;
+
+/// A line that a plugin logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogLine {
+    /// Name of the plugin.
+    pub(crate) plugin: String,
+    /// Level.
+    pub(crate) level: String,
+    /// What it said.
+    pub(crate) text: String,
+}
+
+/// One of the two gateways with its upstreams.
+pub(crate) struct Side {
+    /// Its upstreams, by name.
+    pub(crate) backends: BTreeMap<&'static str, Backend>,
+    /// Address of the upstream that is none.
+    pub(crate) dead: SocketAddr,
+    /// What `x-forwarded-for` says of a client on loopback: Envoy names its own machine there.
+    pub(crate) client_seen_as: String,
+    program: Program,
+}
+
+enum Program {
+    Envoy { envoy: Envoy, worker: String },
+    Cofferdam(Gateway),
+}
+
+impl Side {
+    /// Starts Envoy with all cases.
+    pub(crate) async fn envoy(cases: &[Case]) -> Result<Self> {
+        let (backends, dead) = upstreams()?;
+        let envoy = Envoy::start(envoy::resources(cases, &addresses(&backends, dead))?).await?;
+        let worker = envoy::worker_thread(&envoy).await?;
+        let scouted = backends.get(API).map(Backend::records).unwrap_or_default();
+        let client_seen_as = scouted.first().and_then(|record| record.field("x-forwarded-for"));
+        let client_seen_as = client_seen_as.context("the scout was not forwarded")?.to_owned();
+        Ok(Self {
+            backends,
+            dead,
+            client_seen_as,
+            program: Program::Envoy { envoy, worker },
+        })
+    }
+
+    /// Starts Cofferdam with all cases.
+    pub(crate) async fn cofferdam(cases: &[Case]) -> Result<Self> {
+        let (backends, dead) = upstreams()?;
+        let text = cofferdam::configuration(cases, &addresses(&backends, dead))?.to_string();
+        let program = Program::Cofferdam(Gateway::start(&text).await?);
+        Ok(Self {
+            backends,
+            dead,
+            client_seen_as: "127.0.0.1".to_owned(),
+            program,
+        })
+    }
+
+    /// Address of a case's listener.
+    pub(crate) fn listener(&self, case: &str) -> Result<SocketAddr> {
+        match &self.program {
+            Program::Envoy { envoy, .. } => envoy.listener(case),
+            Program::Cofferdam(gateway) => gateway.listener(case),
+        }
+    }
+
+    /// An upstream's backend; [`BRIEF`] is [`API`] by another name.
+    pub(crate) fn backend(&self, upstream: &str) -> Result<&Backend> {
+        let name = if upstream == BRIEF { API } else { upstream };
+        self.backends
+            .get(name)
+            .with_context(|| format!("no upstream is called `{upstream}`"))
+    }
+
+    /// Number of lines that the program has said.
+    pub(crate) fn line_count(&self) -> usize {
+        self.process().line_count()
+    }
+
+    /// What the plugins of a case logged from line `start` on, on the thread that serves.
+    pub(crate) fn log_from(&self, start: usize, case: &str) -> Vec<LogLine> {
+        self.pick(&self.process().lines_from(start), case)
+    }
+
+    /// What the plugins of a case logged before line `end`, on the thread that serves.
+    pub(crate) fn log_before(&self, end: usize, case: &str) -> Vec<LogLine> {
+        let mut lines = self.process().lines_from(0);
+        lines.truncate(end);
+        self.pick(&lines, case)
+    }
+
+    /// Waits until `judge` makes something of the log of a case from line `start` on.
+    pub(crate) async fn wait_for_log<T>(
+        &self,
+        start: usize,
+        case: &str,
+        judge: impl Fn(&[LogLine]) -> Option<T>,
+    ) -> Result<T> {
+        self.process()
+            .wait_for(start, DEADLINE, |lines| judge(&self.pick(lines, case)))
+            .await
+    }
+
+    /// Whether the program still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        std::net::TcpStream::connect(self.admin()).is_ok()
+    }
+
+    fn admin(&self) -> SocketAddr {
+        match &self.program {
+            Program::Envoy { envoy, .. } => envoy.admin,
+            Program::Cofferdam(gateway) => gateway.admin,
+        }
+    }
+
+    pub(crate) fn last_words(&self) -> String {
+        let lines = self.process().lines_from(0);
+        let from = lines.iter().position(|line| line.text.contains("Caught") || line.text.contains("assert")).unwrap_or(lines.len().saturating_sub(5));
+        lines[from..].iter().map(|line| line.text.clone() + "\n").collect()
+    }
+
+    fn process(&self) -> &Process {
+        match &self.program {
+            Program::Envoy { envoy, .. } => &envoy.process,
+            Program::Cofferdam(gateway) => &gateway.process,
+        }
+    }
+
+    fn pick(&self, lines: &[Line], case: &str) -> Vec<LogLine> {
+        let mut found = match &self.program {
+            Program::Envoy { worker, .. } => envoy::log_lines(lines, worker),
+            Program::Cofferdam(_) => cofferdam::log_lines(lines),
+        };
+        found.retain(|line| line.plugin.strip_prefix(case).is_some_and(|rest| rest.starts_with('.')));
+        found
+    }
+}
+
+fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, SocketAddr)> {
+    let mut backends = BTreeMap::new();
+    for (name, speaks) in [(API, Speaks::Http1), (AUX, Speaks::Http1), (GRPC, Speaks::Http2)] {
+        backends.insert(name, Backend::start(name, speaks)?);
+    }
+    Ok((backends, SocketAddr::from(([127, 0, 0, 1], free_port()?))))
+}
+
+fn addresses(backends: &BTreeMap<&'static str, Backend>, dead: SocketAddr) -> BTreeMap<&'static str, SocketAddr> {
+    let mut addresses: BTreeMap<_, _> = backends
+        .iter()
+        .map(|(name, backend)| (*name, backend.address))
+        .collect();
+    addresses.insert(DEAD, dead);
+    addresses.extend(backends.get(API).map(|backend| (BRIEF, backend.address)));
+    addresses
+}

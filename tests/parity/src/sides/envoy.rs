@@ -1,0 +1,180 @@
+//! Cases as Envoy's configuration, and its log as lines of plugins.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use testkit::client::{Request, Version, send};
+use testkit::envoy::{Envoy, plugin_lines};
+use testkit::place::guest;
+use testkit::process::{DEADLINE, Line};
+
+use super::{BRIEF_MS, LogLine};
+use crate::case::{BRIEF, Case, GRPC, Plugin, Route};
+
+/// A listener whose plugin tells which thread serves.
+const SCOUT: &str = "scout";
+
+/// Envoy's `static_resources`.
+pub(super) fn resources(cases: &[Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
+    let scout = Case::new(SCOUT, json!({}));
+    let listeners: Vec<Value> = cases.iter().chain([&scout]).map(listener).collect::<Result<_>>()?;
+    let clusters: Vec<Value> = upstreams
+        .iter()
+        .map(|(name, address)| cluster(name, *address))
+        .collect();
+    Ok(json!({"listeners": listeners, "clusters": clusters}))
+}
+
+/// The thread that serves: the one on which the scout's first stream is.
+pub(super) async fn worker_thread(envoy: &Envoy) -> Result<String> {
+    send(envoy.listener(SCOUT)?, Version::Http1, &Request::get("/")).await?;
+    envoy
+        .process
+        .wait_for(0, DEADLINE, |lines| {
+            let served = |text: &str| text.starts_with("request_headers");
+            plugin_lines(lines)
+                .into_iter()
+                .find(|line| line.plugin.starts_with(SCOUT) && served(&line.text))
+        })
+        .await
+        .map(|line| line.thread)
+        .context("no thread serves")
+}
+
+pub(super) fn log_lines(lines: &[Line], worker: &str) -> Vec<LogLine> {
+    let served = plugin_lines(lines).into_iter().filter(|line| line.thread == worker);
+    served
+        .map(|line| LogLine {
+            // Behind the name stand root id and VM id.
+            plugin: line.plugin.split(' ').next().unwrap_or_default().to_owned(),
+            level: line.level,
+            text: line.text,
+        })
+        .collect()
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    let protocol = if name == GRPC {
+        json!({"http2_protocol_options": {}})
+    } else {
+        json!({"http_protocol_options": {"enable_trailers": true}})
+    };
+    json!({
+        "name": name,
+        "connect_timeout": "5s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(address)}}]}]},
+        "typed_extension_protocol_options": {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+            "explicit_http_config": protocol,
+        }},
+    })
+}
+
+fn socket(address: SocketAddr) -> Value {
+    json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
+}
+
+fn listener(case: &Case) -> Result<Value> {
+    let mut filters = vec![external_address_remover()];
+    for (index, plugin) in case.plugins.iter().enumerate() {
+        filters.push(json!({
+            "name": case.plugin_name(index),
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                "config": plugin_config(&case.plugin_name(index), plugin)?,
+            },
+        }));
+    }
+    // Envoy's own `x-envoy-*` response headers would be seen, and counted, by plugins.
+    filters.push(json!({"name": "router", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
+        "suppress_envoy_headers": true,
+    }}));
+    let manager = json!({
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": case.name,
+        // As at an edge, which is where Cofferdam stands.
+        "use_remote_address": true,
+        "http_protocol_options": {"enable_trailers": true},
+        "http_filters": filters,
+        "route_config": {"name": case.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(case)}]},
+    });
+    let mut listener = json!({
+        "name": case.name,
+        "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    });
+    if let Some(kib) = case.body_kib_max {
+        listener["per_connection_buffer_limit_bytes"] = json!(kib * 1024);
+    }
+    Ok(listener)
+}
+
+/// Takes out the one header that Envoy alone sets; plugins would see and count it.
+fn external_address_remover() -> Value {
+    json!({"name": "header_mutation", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
+        "mutations": {"request_mutations": [{"remove": "x-envoy-external-address"}]},
+    }})
+}
+
+fn routes(case: &Case) -> Vec<Value> {
+    let fallback = Route {
+        name: "",
+        header: None,
+        prefix: "/",
+        upstream: crate::case::API,
+    };
+    let routes = if case.routes.is_empty() {
+        std::slice::from_ref(&fallback)
+    } else {
+        &case.routes
+    };
+    routes.iter().map(|route| self::route(case, route)).collect()
+}
+
+fn route(case: &Case, route: &Route) -> Value {
+    let mut written = json!({
+        "name": route.full_name(case),
+        "match": {"prefix": route.prefix},
+        "route": {"cluster": route.upstream},
+    });
+    if let Some((name, value)) = route.header {
+        written["match"]["headers"] = json!([{"name": name, "string_match": {"exact": value}}]);
+    }
+    if route.upstream == BRIEF {
+        written["route"]["timeout"] = json!(format!("0.{BRIEF_MS}s"));
+    }
+    written
+}
+
+fn plugin_config(name: &str, plugin: &Plugin) -> Result<Value> {
+    let text = |text: String| json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": text});
+    let environment: BTreeMap<_, _> = plugin
+        .environment
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let mut vm = json!({
+        "vm_id": if plugin.vm_id.is_empty() { name } else { plugin.vm_id },
+        "runtime": "envoy.wasm.runtime.v8",
+        "code": {"local": {"filename": guest(plugin.guest)?}},
+        "environment_variables": {"key_values": environment},
+    });
+    if !plugin.vm_configuration.is_null() {
+        vm["configuration"] = text(plugin.vm_configuration.to_string());
+    }
+    let mut config = json!({
+        "name": name,
+        "root_id": plugin.root_id,
+        "configuration": text(plugin.configuration.to_string()),
+        "vm_config": vm,
+        "failure_policy": if plugin.open { "FAIL_OPEN" } else { "FAIL_CLOSED" },
+    });
+    if let Some(allowed) = plugin.stop_iteration {
+        config["allow_on_headers_stop_iteration"] = json!(allowed);
+    }
+    Ok(config)
+}

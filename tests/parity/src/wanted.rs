@@ -1,0 +1,30 @@
+//! Differences that we want: each with its reason. A row that no longer differs fails the test.
+
+use crate::compare::Difference;
+
+/// A difference that we want.
+pub(crate) struct Row {
+    /// Name of the case; `*` for all.
+    pub(crate) case: &'static str,
+    /// What differs.
+    pub(crate) field: &'static str,
+    /// What Envoy does.
+    pub(crate) envoy: &'static str,
+    /// What Cofferdam does.
+    pub(crate) ours: &'static str,
+    /// Why.
+    pub(crate) reason: &'static str,
+}
+
+/// All of them.
+pub(crate) static TABLE: &[Row] = &[];
+
+impl Row {
+    /// Whether this row is about that difference.
+    pub(crate) fn fits(&self, difference: &Difference) -> bool {
+        (self.case == "*" || self.case == difference.case)
+            && self.field == difference.field
+            && self.envoy == difference.envoy
+            && self.ours == difference.ours
+    }
+}

@@ -1,0 +1,60 @@
+//! What a process has used, as the kernel counts it.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::command::output;
+
+/// CPU time of a process with all its threads, in seconds.
+pub(super) fn cpu_seconds(process: u32) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).context("the server is gone")?;
+    Ok(ticks(&text).context("/proc/PID/stat has another form")? as f64 / ticks_per_second()?)
+}
+
+/// User and system ticks: the 14th and 15th field. The second is a name in parentheses that may hold anything.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut times = fields.split(' ').skip(11);
+    Some(times.next()?.parse::<u64>().ok()? + times.next()?.parse::<u64>().ok()?)
+}
+
+fn ticks_per_second() -> Result<f64> {
+    output(Command::new("getconf").arg("CLK_TCK"))?
+        .trim()
+        .parse()
+        .context("`getconf CLK_TCK` said no number")
+}
+
+/// Resident memory in MB (10^6 bytes).
+pub(super) fn resident_mb(process: u32) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).context("the server is gone")?;
+    resident_kib(&text)
+        .map(|kib| kib as f64 * 1024.0 / 1e6)
+        .context("/proc/PID/status has no VmRSS")
+}
+
+fn resident_kib(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_found_behind_any_name() {
+        let stat = "42 (a ) b) S 1 42 42 0 -1 4194304 100 0 0 0 120 35 0 0 20 0 3 0 5 6 7";
+        assert_eq!(ticks(stat), Some(155));
+        assert_eq!(ticks("42 (short) S 1"), None);
+    }
+
+    #[test]
+    fn our_own_usage_can_be_read() {
+        let process = std::process::id();
+        assert!(cpu_seconds(process).unwrap() >= 0.0);
+        assert!(resident_mb(process).unwrap() > 0.5);
+    }
+}

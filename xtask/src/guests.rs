@@ -1,0 +1,84 @@
+//! Builds our own plugins for `wasm32-wasip1`, by whichever route this machine allows.
+
+mod assemblyscript;
+mod route;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use crate::command::find;
+use crate::place;
+use route::Route;
+
+/// How to build the guests.
+#[derive(Args, Default)]
+pub(crate) struct Options {
+    /// Build by this route only, instead of the first that works
+    #[arg(long, value_enum)]
+    route: Option<Route>,
+    /// Build the AssemblyScript guest too; needs node and npm
+    #[arg(long)]
+    assemblyscript: bool,
+}
+
+impl Options {
+    /// By the first route that works; the AssemblyScript guest too where npm is.
+    pub(crate) fn all_possible() -> Self {
+        Self {
+            route: None,
+            assemblyscript: find("npm").is_some(),
+        }
+    }
+}
+
+/// Builds all guests and puts them into `target/guests`.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let built = match options.route {
+        Some(route) => route.build().with_context(|| format!("route `{route}`"))?,
+        None => route::first_that_works()?,
+    };
+    fs::create_dir_all(place::guests()).context("cannot make target/guests")?;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&built).with_context(|| format!("cannot read `{}`", built.display()))? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "wasm") {
+            names.push(publish(&file)?);
+        }
+    }
+    ensure!(!names.is_empty(), "cargo built no module in `{}`", built.display());
+    if options.assemblyscript {
+        ensure!(
+            find("npm").is_some(),
+            "the AssemblyScript guest needs node and npm: apt-get install nodejs npm"
+        );
+        names.push(publish(&assemblyscript::build()?)?);
+    }
+    names.sort();
+    println!("{}: {}", place::guests().display(), names.join(" "));
+    Ok(())
+}
+
+/// Lints the guests, where the compiler has the target: Debian's cannot be joined with this clippy.
+pub(crate) fn lint() -> Result<()> {
+    route::lint()
+}
+
+/// Copies a module to where tests look, under its crate's name, unless it is there already.
+fn publish(built: &Path) -> Result<String> {
+    let stem = built
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .replace('_', "-");
+    let name = format!("{stem}.wasm");
+    let target = place::guests().join(&name);
+    let bytes = fs::read(built).with_context(|| format!("cannot read `{}`", built.display()))?;
+    // A module that did not change keeps its time, so that nobody takes it for a new one.
+    if fs::read(&target).ok().as_deref() != Some(&bytes) {
+        fs::write(&target, bytes).with_context(|| format!("cannot write `{}`", target.display()))?;
+    }
+    Ok(name)
+}

