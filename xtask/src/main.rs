@@ -36,7 +36,7 @@ struct Arguments {
 enum Verb {
     /// Build the gateway and the sample plugin and start them on 127.0.0.1:8080
     Demo(demo::Options),
-    /// Run everything: format, lints, tidy, docs, guests, tests, peers, conformance, parity, e2e
+    /// Run everything: format, lints, tidy, docs, guests, tests, peers, conformance, parity, higress, e2e
     Test(suite::Options),
     /// Check the house rules
     Tidy,

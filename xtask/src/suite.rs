@@ -36,6 +36,7 @@ enum Step {
     Unit,
     Conformance,
     Parity,
+    Higress,
     E2e,
 }
 
@@ -51,6 +52,7 @@ impl Step {
             Self::Unit => "unit: unit and integration tests of every room",
             Self::Conformance => "conformance: every host call and callback",
             Self::Parity => "parity: the same plugins in Envoy and in Cofferdam",
+            Self::Higress => "higress: every module of its package, as it is",
             Self::E2e => "e2e: the whole binary",
         }
     }
@@ -71,6 +73,7 @@ impl Step {
             Self::Unit => Suites::find()?.unit(),
             Self::Conformance => Suites::find()?.named("conformance"),
             Self::Parity => Suites::find()?.named("parity"),
+            Self::Higress => Suites::find()?.named("higress"),
             Self::E2e => Suites::find()?.named("e2e"),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use console::listen::{BoundConsole, Console};
 use gate_flow::{Change, Flow, FlowParts};
 use gate_plan::{AccessLog, Plan};
 use gate_serve::bind::bind;
@@ -36,6 +37,8 @@ pub(crate) struct House {
     pub(crate) workers: Mutex<Option<Workers<Flow>>>,
     present: Mutex<Present>,
     pub(crate) process: Arc<Process>,
+    /// Answers until the process ends.
+    console: Mutex<Option<Console>>,
     ready: AtomicBool,
     generation: AtomicU64,
     pub(crate) changes_applied: AtomicU64,
@@ -48,7 +51,11 @@ impl House {
         let plan = Arc::clone(&loaded.plan);
         let count = workers(&plan);
         let bound = bind(&plan.listeners, plan.limits, count)?;
-        let admin: Option<u8> = None;
+        let admin = plan
+            .admin
+            .as_ref()
+            .map(|admin| BoundConsole::bind(admin.listen))
+            .transpose()?;
         let sink = AccessSink::start(target(&plan))?;
         let mut workers = start_workers(&loaded, count, loader, &sink)?;
         for listener in &bound {
@@ -57,7 +64,11 @@ impl House {
                 Some(gate_plan::Protocol::Tcp { .. }) => "tcp",
                 _ => "http",
             };
-            say(&format!("listening name={} address={} protocol={protocol}", listener.name(), listener.address()));
+            say(&format!(
+                "listening name={} address={} protocol={protocol}",
+                listener.name(),
+                listener.address()
+            ));
         }
         workers.open(bound)?;
         let watch = workers.watch_certificates(CERTIFICATES_EVERY, |news| match news.result {
@@ -68,15 +79,22 @@ impl House {
         std::mem::forget(watch);
         let house = Arc::new(Self {
             workers: Mutex::new(Some(workers)),
-            present: Mutex::new(Present { plan, plugins: loaded.plugins, sink }),
+            present: Mutex::new(Present {
+                plan,
+                plugins: loaded.plugins,
+                sink,
+            }),
             process: Arc::clone(&loader.process),
+            console: Mutex::new(None),
             ready: AtomicBool::new(true),
             generation: AtomicU64::new(1),
             changes_applied: AtomicU64::new(0),
             changes_refused: AtomicU64::new(0),
         });
         if let Some(admin) = admin {
-            let _ = admin;
+            say(&format!("admin listening address={}", admin.address()));
+            let pages = Arc::clone(&house);
+            *house.console.lock() = Some(admin.open(pages)?);
         }
         Ok(house)
     }
@@ -109,12 +127,18 @@ impl House {
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. A fault changes nothing.
     pub(crate) fn change(&self, loaded: Loaded) -> anyhow::Result<()> {
         let mut guard = self.workers.lock();
-        let Some(running) = guard.as_mut() else { bail!("the gateway is stopping") };
+        let Some(running) = guard.as_mut() else {
+            bail!("the gateway is stopping")
+        };
         let before = self.plan();
         if workers(&loaded.plan) != workers(&before) || loaded.plan.admin != before.admin {
             bail!("`workers` and `admin` take effect at the next start only");
         }
-        let sink = if loaded.plan.access_log == before.access_log { None } else { Some(AccessSink::start(target(&loaded.plan))?) };
+        let sink = if loaded.plan.access_log == before.access_log {
+            None
+        } else {
+            Some(AccessSink::start(target(&loaded.plan))?)
+        };
         let change = change(&loaded, &before)?;
         if let Err(why) = stage(running, &change) {
             discard(running);
@@ -154,7 +178,10 @@ impl House {
         if let Some(workers) = workers {
             let stopped = workers.stop(drain.wait);
             if stopped.aborted > 0 || !stopped.lost.is_empty() {
-                say(&format!("drained aborted_connections={} lost_workers={:?}", stopped.aborted, stopped.lost));
+                say(&format!(
+                    "drained aborted_connections={} lost_workers={:?}",
+                    stopped.aborted, stopped.lost
+                ));
             }
         }
         let written = {
@@ -200,8 +227,15 @@ fn start_workers(
         let log = buffers.lock().pop();
         async move {
             let log = log.ok_or("no access log for this worker")?;
-            let parts = FlowParts { worker, process, voice: crate::voice::of_plugins(), log };
-            Flow::start(parts, change).await.map_err(|faults| reports(&faults).into())
+            let parts = FlowParts {
+                worker,
+                process,
+                voice: crate::voice::of_plugins(),
+                log,
+            };
+            Flow::start(parts, change)
+                .await
+                .map_err(|faults| reports(&faults).into())
         }
     })?;
     Ok(workers)
@@ -214,10 +248,15 @@ fn reports(faults: &[Fault]) -> String {
 fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
     let mut both = loaded.plan.upstreams.clone();
     let stays = |name: &str| loaded.plan.upstreams.iter().any(|upstream| upstream.name == name);
-    both.extend(before.upstreams.iter().filter(|upstream| !stays(&upstream.name)).cloned());
-    let upstreams_of_both = Upstreams::prepare(&both).map_err(|faults| {
-        anyhow::anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
-    })?;
+    both.extend(
+        before
+            .upstreams
+            .iter()
+            .filter(|upstream| !stays(&upstream.name))
+            .cloned(),
+    );
+    let upstreams_of_both = Upstreams::prepare(&both)
+        .map_err(|faults| anyhow::anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok(Change {
         plan: Arc::clone(&loaded.plan),
         plugins: loaded.plugins.clone(),
@@ -234,7 +273,9 @@ fn stage(workers: &Workers<Flow>, change: &Change) -> anyhow::Result<()> {
         answers.push(ask?);
     }
     for answer in answers {
-        let staged = answer.wait(STAGE_MAX).context("a worker did not start the plugins in time")?;
+        let staged = answer
+            .wait(STAGE_MAX)
+            .context("a worker did not start the plugins in time")?;
         staged.map_err(anyhow::Error::msg)?;
     }
     Ok(())

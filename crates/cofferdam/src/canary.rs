@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use plug_host::{
-    CallRefused, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, Plugin, Process, RedisClient,
-    Saying, Services, WorkerPlugins,
+    CallRefused, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, Plugin, Process,
+    RedisClient, Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -56,15 +56,23 @@ impl Outside for Nowhere {
 }
 
 /// Starts every plugin that is not among `before`; the reports of those that do not start.
-pub(crate) fn try_out(plugins: &[Arc<Plugin>], before: &[Arc<Plugin>], upstreams: HashSet<String>) -> Result<(), Vec<String>> {
+pub(crate) fn try_out(
+    plugins: &[Arc<Plugin>],
+    before: &[Arc<Plugin>],
+    upstreams: HashSet<String>,
+) -> Result<(), Vec<String>> {
     let changed = |plugin: &&Arc<Plugin>| !before.iter().any(|old| Arc::ptr_eq(old, plugin));
     if !plugins.iter().any(|plugin| changed(&plugin)) {
         return Ok(());
     }
     let plugins = plugins.to_vec();
-    let trial = std::thread::Builder::new().name("canary".to_owned()).spawn(move || start(&plugins, upstreams));
+    let trial = std::thread::Builder::new()
+        .name("canary".to_owned())
+        .spawn(move || start(&plugins, upstreams));
     let trial = trial.map_err(|why| vec![format!("no thread to try plugins out: {why}")])?;
-    let faults = trial.join().unwrap_or_else(|_| Err("trying plugins out failed".to_owned()));
+    let faults = trial
+        .join()
+        .unwrap_or_else(|_| Err("trying plugins out failed".to_owned()));
     match faults {
         Ok(faults) if faults.is_empty() => Ok(()),
         Ok(faults) => Err(faults),
@@ -75,8 +83,14 @@ pub(crate) fn try_out(plugins: &[Arc<Plugin>], before: &[Arc<Plugin>], upstreams
 fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>) -> Result<Vec<String>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime to try plugins out: {why}"))?;
-    let services = Services { process: Arc::new(Process::default()), outside: Rc::new(Nowhere { upstreams }), worker: NO_WORKER };
+    let services = Services {
+        process: Arc::new(Process::default()),
+        outside: Rc::new(Nowhere { upstreams }),
+        worker: NO_WORKER,
+    };
     let local = tokio::task::LocalSet::new();
-    let warmed = local.block_on(&runtime, async { WorkerPlugins::arrange(plugins, &services, None).warm().await });
+    let warmed = local.block_on(&runtime, async {
+        WorkerPlugins::arrange(plugins, &services, None).warm().await
+    });
     Ok(warmed.err().unwrap_or_default().iter().map(Fault::report).collect())
 }

@@ -31,7 +31,10 @@ pub(crate) struct Wrong {
 
 impl Wrong {
     fn from_texts(texts: Vec<String>) -> Self {
-        let findings = texts.iter().map(|text| serde_json::json!({ "severity": "error", "message": text })).collect();
+        let findings = texts
+            .iter()
+            .map(|text| serde_json::json!({ "severity": "error", "message": text }))
+            .collect();
         Self { texts, findings }
     }
 }
@@ -46,7 +49,12 @@ pub(crate) struct Loader {
 
 impl Loader {
     pub(crate) fn new(log_level: LogLevel) -> Self {
-        Self { process: Arc::default(), log_level, modules: HashMap::new(), cache: None }
+        Self {
+            process: Arc::default(),
+            log_level,
+            modules: HashMap::new(),
+            cache: None,
+        }
     }
 
     /// Reads `file` and what it names. Plugins of `before` that did not change stay the same.
@@ -81,12 +89,23 @@ impl Loader {
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
             }
         }
-        self.modules.retain(|_, module| plugins.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
-        let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else { return Err(Wrong::from_texts(wrong)) };
-        let names = plan.upstreams.iter().flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
+        self.modules
+            .retain(|_, module| plugins.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
+        let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else {
+            return Err(Wrong::from_texts(wrong));
+        };
+        let names = plan
+            .upstreams
+            .iter()
+            .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
         crate::canary::try_out(&plugins, before, names.collect())
             .map_err(|faults| Wrong::from_texts(faults.iter().map(|fault| format!("error: {fault}")).collect()))?;
-        Ok(Loaded { plan: Arc::new(plan), plugins, upstreams, files })
+        Ok(Loaded {
+            plan: Arc::new(plan),
+            plugins,
+            upstreams,
+            files,
+        })
     }
 
     /// A folder that does not open costs compile time at each start, nothing else.
@@ -94,10 +113,15 @@ impl Loader {
         if self.cache.is_some() {
             return;
         }
-        let Some(folder) = plan.cache_dir.clone().or_else(default_cache) else { return };
+        let Some(folder) = plan.cache_dir.clone().or_else(default_cache) else {
+            return;
+        };
         match CodeCache::open(&folder) {
             Ok(cache) => self.cache = Some(cache),
-            Err(why) => crate::voice::say(&format!("warning: no cache of compiled code in `{}`: {why}", folder.display())),
+            Err(why) => crate::voice::say(&format!(
+                "warning: no cache of compiled code in `{}`: {why}",
+                folder.display()
+            )),
         }
     }
 
@@ -115,7 +139,10 @@ impl Loader {
         if let Some(wanted) = sha256 {
             let wanted: String = wanted.iter().map(|byte| format!("{byte:02x}")).collect();
             if wanted != found {
-                return Err(format!("module `{}` has SHA-256 {found}, the configuration wants {wanted}", path.display()));
+                return Err(format!(
+                    "module `{}` has SHA-256 {found}, the configuration wants {wanted}",
+                    path.display()
+                ));
             }
         }
         let module = self.module(&bytes, &found, plan.limits.stack_bytes_max, &plan.name)?;
@@ -136,7 +163,11 @@ impl Loader {
         if let Some(module) = self.modules.get(&key) {
             return Ok(Arc::clone(module));
         }
-        let engine = self.process.engines.for_stack(stack_bytes_max).map_err(|why| why.to_string())?;
+        let engine = self
+            .process
+            .engines
+            .for_stack(stack_bytes_max)
+            .map_err(|why| why.to_string())?;
         let began = std::time::Instant::now();
         let module = Module::load(&engine, bytes, self.cache.as_ref()).map_err(|why| why.to_string())?;
         let how = if module.cached { "from cache" } else { "compiled" };
@@ -153,20 +184,28 @@ impl Loader {
 
 /// Number of workers a plan asks for.
 pub(crate) fn workers(plan: &Plan) -> NonZeroUsize {
-    plan.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    plan.workers
+        .or_else(|| std::thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
 }
 
 fn read_text(file: &Path) -> Result<String, String> {
     let shown = file.display();
-    let about = std::fs::metadata(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))?;
+    let about =
+        std::fs::metadata(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))?;
     if about.len() > FILE_BYTES_MAX {
-        return Err(format!("error: configuration `{shown}` has {} bytes, more than {FILE_BYTES_MAX}", about.len()));
+        return Err(format!(
+            "error: configuration `{shown}` has {} bytes, more than {FILE_BYTES_MAX}",
+            about.len()
+        ));
     }
     std::fs::read_to_string(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))
 }
 
 fn default_cache() -> Option<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     Some(base.join("cofferdam").join("code"))
 }

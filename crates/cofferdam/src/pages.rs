@@ -11,8 +11,7 @@ use serde_json::{Value, json};
 
 use crate::assemble::{ANSWER_MAX, House};
 
-pub(crate) trait Pages { fn ready(&self)->bool; fn metrics(&self)->Vec<u8>; fn config(&self)->Value; fn plugins(&self)->Value; }
-impl Pages for House {
+impl console::house::House for House {
     fn ready(&self) -> bool {
         self.is_ready()
     }
@@ -107,19 +106,23 @@ fn traffic(house: &House) -> Traffic {
     if let Some(workers) = house.workers.lock().as_ref() {
         for mailbox in workers.mailboxes() {
             let asked = mailbox.ask(|flow| async move {
-                let upstreams: Vec<(String, UpstreamCounts)> = flow.upstreams().iter().map(|upstream| {
-                    let stats = upstream.stats();
-                    let counts = UpstreamCounts {
-                        opened: stats.connections_opened.get(),
-                        active: stats.connections_active.get(),
-                        requests_active: stats.requests_active.get(),
-                        connect_failures: stats.connect_failures.get(),
-                        timeouts: stats.request_timeouts.get(),
-                        resets: stats.resets.get(),
-                        retries: stats.retries.get(),
-                    };
-                    (upstream.name().to_owned(), counts)
-                }).collect();
+                let upstreams: Vec<(String, UpstreamCounts)> = flow
+                    .upstreams()
+                    .iter()
+                    .map(|upstream| {
+                        let stats = upstream.stats();
+                        let counts = UpstreamCounts {
+                            opened: stats.connections_opened.get(),
+                            active: stats.connections_active.get(),
+                            requests_active: stats.requests_active.get(),
+                            connect_failures: stats.connect_failures.get(),
+                            timeouts: stats.request_timeouts.get(),
+                            resets: stats.resets.get(),
+                            retries: stats.retries.get(),
+                        };
+                        (upstream.name().to_owned(), counts)
+                    })
+                    .collect();
                 (flow.tally(), upstreams)
             });
             answers.extend(asked.ok());
@@ -127,7 +130,9 @@ fn traffic(house: &House) -> Traffic {
     }
     let mut all = Traffic::default();
     for answer in answers {
-        let Some(((routes, in_flight), upstreams)) = answer.wait(ANSWER_MAX) else { continue };
+        let Some(((routes, in_flight), upstreams)) = answer.wait(ANSWER_MAX) else {
+            continue;
+        };
         for (route, tally) in routes {
             add(all.0.entry(route).or_default(), &tally);
         }
@@ -210,17 +215,28 @@ fn about_plugins(house: &House, page: &mut Exposition) {
     let mut family = page.family(&metric::PLUGIN_MEMORY);
     for plugin in &plugins {
         for (worker, stats) in plugin.workers.iter().enumerate() {
-            family.sample(&[&plugin.spec.name, &worker.to_string()], stats.memory_bytes.load(Ordering::Relaxed));
+            family.sample(
+                &[&plugin.spec.name, &worker.to_string()],
+                stats.memory_bytes.load(Ordering::Relaxed),
+            );
         }
     }
     let mut family = page.family(&metric::PLUGIN_FAULTS);
     for plugin in &plugins {
-        let faults = plugin.workers.iter().map(|stats| stats.faults.load(Ordering::Relaxed)).sum();
+        let faults = plugin
+            .workers
+            .iter()
+            .map(|stats| stats.faults.load(Ordering::Relaxed))
+            .sum();
         family.sample(&[&plugin.spec.name, "any"], faults);
     }
     let mut family = page.family(&metric::PLUGIN_RESTARTS);
     for plugin in &plugins {
-        let restarts = plugin.workers.iter().map(|stats| stats.starts.load(Ordering::Relaxed).saturating_sub(1)).sum();
+        let restarts = plugin
+            .workers
+            .iter()
+            .map(|stats| stats.starts.load(Ordering::Relaxed).saturating_sub(1))
+            .sum();
         family.sample(&[&plugin.spec.name], restarts);
     }
 }
@@ -243,7 +259,11 @@ fn by_plugins(house: &House, page: &mut Exposition) {
                 Reading::Counter(value) => family.sample(&[&plugin], value),
                 Reading::Gauge(value) => family.sample_float(&[&plugin], value as f64),
                 Reading::Histogram(reading) => {
-                    let buckets: Vec<(f64, u64)> = reading.buckets.iter().map(|(bound, count)| (*bound as f64, *count)).collect();
+                    let buckets: Vec<(f64, u64)> = reading
+                        .buckets
+                        .iter()
+                        .map(|(bound, count)| (*bound as f64, *count))
+                        .collect();
                     family.buckets(&[&plugin], &buckets, reading.sum as f64, reading.count)
                 }
             };

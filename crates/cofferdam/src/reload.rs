@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -14,6 +14,9 @@ use crate::voice::say;
 
 /// How often files are looked at. Polling also sees renames, symlink swaps and network file systems.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// LIMIT: signals that wait to be followed; the thread that takes them waits beyond it.
+const WISHES_MAX: usize = 16;
 
 /// What the system asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,7 @@ impl Signals {
     /// Takes SIGTERM and SIGINT as "stop" and SIGHUP as "read the configuration again".
     pub(crate) fn take() -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-        let (wish, wishes) = channel();
+        let (wish, wishes) = sync_channel(WISHES_MAX);
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 let asked = if signal == SIGHUP { Wish::Reload } else { Wish::Stop };
@@ -56,7 +59,10 @@ pub(crate) struct Watcher {
 impl Watcher {
     pub(crate) fn new(main: &Path, files: &[PathBuf]) -> Self {
         let files = files.iter().map(|file| (file.clone(), looks(file))).collect();
-        Self { main: main.to_owned(), files }
+        Self {
+            main: main.to_owned(),
+            files,
+        }
     }
 
     /// Whether anything changed since the last look.
@@ -98,7 +104,11 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
         Ok(loaded) => loaded,
         Err(wrong) => {
             house.refused();
-            say(&format!("configuration refused file={} generation={}", main.display(), house.generation()));
+            say(&format!(
+                "configuration refused file={} generation={}",
+                main.display(),
+                house.generation()
+            ));
             wrong.texts.iter().for_each(|text| say(text.trim_end()));
             return watcher;
         }
@@ -106,12 +116,20 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
     let files = loaded.files.clone();
     match house.change(loaded) {
         Ok(()) => {
-            say(&format!("configuration applied file={} generation={}", main.display(), house.generation()));
+            say(&format!(
+                "configuration applied file={} generation={}",
+                main.display(),
+                house.generation()
+            ));
             Watcher::new(&main, &files)
         }
         Err(why) => {
             house.refused();
-            say(&format!("configuration refused file={} generation={}\nerror: {why:#}", main.display(), house.generation()));
+            say(&format!(
+                "configuration refused file={} generation={}\nerror: {why:#}",
+                main.display(),
+                house.generation()
+            ));
             watcher
         }
     }

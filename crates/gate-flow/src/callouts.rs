@@ -13,7 +13,8 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, ResponseHead, Saying,
+    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, ResponseHead,
+    Saying,
 };
 use tokio::sync::mpsc;
 
@@ -38,7 +39,11 @@ impl Callouts {
     /// Callouts through `upstreams`; `voice` is told what plugins say.
     #[must_use]
     pub fn new(upstreams: Rc<Upstreams>, voice: Voice) -> Rc<Self> {
-        Rc::new(Self { upstreams, voice, redis: RefCell::default() })
+        Rc::new(Self {
+            upstreams,
+            voice,
+            redis: RefCell::default(),
+        })
     }
 }
 
@@ -48,7 +53,10 @@ impl Outside for Callouts {
     }
 
     fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {
-        let upstream = self.upstreams.find(&call.upstream).ok_or(CallRefused::UnknownUpstream)?;
+        let upstream = self
+            .upstreams
+            .find(&call.upstream)
+            .ok_or(CallRefused::UnknownUpstream)?;
         Ok(Box::pin(http_call(upstream, call)))
     }
 
@@ -58,7 +66,10 @@ impl Outside for Callouts {
         outgoing: mpsc::UnboundedReceiver<GrpcOut>,
         events: mpsc::Sender<GrpcEvent>,
     ) -> Result<LocalFuture<()>, CallRefused> {
-        let upstream = self.upstreams.find(&call.upstream).ok_or(CallRefused::UnknownUpstream)?;
+        let upstream = self
+            .upstreams
+            .find(&call.upstream)
+            .ok_or(CallRefused::UnknownUpstream)?;
         Ok(Box::pin(crate::grpc::call(upstream, call, outgoing, events)))
     }
 
@@ -67,9 +78,14 @@ impl Outside for Callouts {
     }
 
     fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
-        let upstream = self.upstreams.find(&client.upstream).ok_or(CallRefused::UnknownUpstream)?;
+        let upstream = self
+            .upstreams
+            .find(&client.upstream)
+            .ok_or(CallRefused::UnknownUpstream)?;
         let mut links = self.redis.borrow_mut();
-        let link = links.entry(client.clone()).or_insert_with(|| Link::new(upstream, client.clone()));
+        let link = links
+            .entry(client.clone())
+            .or_insert_with(|| Link::new(upstream, client.clone()));
         let reply = link.ask(query).ok_or(CallRefused::TooMany)?;
         Ok(Box::pin(reply))
     }
@@ -103,7 +119,14 @@ async fn exchange(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
             head::strip_hop_by_hop(&mut headers);
             let (body, trailers) = collect(body).await?;
             drop(sent.lease);
-            Some(HttpReply { head: ResponseHead { status: parts.status, headers }, body, trailers })
+            Some(HttpReply {
+                head: ResponseHead {
+                    status: parts.status,
+                    headers,
+                },
+                body,
+                trailers,
+            })
         }
     }
 }
@@ -112,7 +135,11 @@ fn own(status: StatusCode, text: &'static str) -> HttpReply {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    HttpReply { head: ResponseHead { status, headers }, body: Bytes::from_static(text.as_bytes()), trailers: HeaderMap::new() }
+    HttpReply {
+        head: ResponseHead { status, headers },
+        body: Bytes::from_static(text.as_bytes()),
+        trailers: HeaderMap::new(),
+    }
 }
 
 fn request(call: HttpCall) -> Option<Request<OutBody>> {

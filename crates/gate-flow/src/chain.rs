@@ -50,7 +50,13 @@ impl Chain {
     pub(crate) fn new(links: Links, exchange: Rc<Exchange>) -> Rc<Self> {
         let links = links.links;
         let places = RefCell::new(links.iter().map(|_| Place::Unreached).collect());
-        Rc::new(Self { links, places, exchange, verdicts: RefCell::default(), ended: Cell::new(false) })
+        Rc::new(Self {
+            links,
+            places,
+            exchange,
+            verdicts: RefCell::default(),
+            ended: Cell::new(false),
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -74,7 +80,9 @@ impl Chain {
                 Place::Unreached => {}
             }
         }
-        let Some(link) = self.links.get(index) else { return Ok(None) };
+        let Some(link) = self.links.get(index) else {
+            return Ok(None);
+        };
         match link.handle.open(&self.exchange).await {
             Ok(stream) => {
                 let stream = Rc::new(stream);
@@ -103,7 +111,10 @@ impl Chain {
 
     /// Keeps a word about a plugin for the access record.
     pub(crate) fn note(&self, plugin: &Rc<str>, word: &'static str) {
-        self.verdicts.borrow_mut().push(Verdict { plugin: Rc::clone(plugin), word });
+        self.verdicts.borrow_mut().push(Verdict {
+            plugin: Rc::clone(plugin),
+            word,
+        });
     }
 
     fn put(&self, index: usize, place: Place) {

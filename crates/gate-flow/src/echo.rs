@@ -45,7 +45,13 @@ pub(crate) async fn answer(
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
-    Ok(Whole { head: ResponseHead { status: StatusCode::OK, headers }, body: Bytes::from(text) })
+    Ok(Whole {
+        head: ResponseHead {
+            status: StatusCode::OK,
+            headers,
+        },
+        body: Bytes::from(text),
+    })
 }
 
 fn description(exchange: &Exchange, body: &[u8], bytes_total: u64) -> Value {
@@ -67,9 +73,16 @@ fn description(exchange: &Exchange, body: &[u8], bytes_total: u64) -> Value {
 fn object(headers: &HeaderMap) -> Value {
     let mut fields = Map::new();
     for name in headers.keys() {
-        let mut values: Vec<Value> =
-            headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()).into()).collect();
-        let value = if values.len() == 1 { values.remove(0) } else { Value::Array(values) };
+        let mut values: Vec<Value> = headers
+            .get_all(name)
+            .iter()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into())
+            .collect();
+        let value = if values.len() == 1 {
+            values.remove(0)
+        } else {
+            Value::Array(values)
+        };
         fields.insert(name.as_str().to_owned(), value);
     }
     Value::Object(fields)

@@ -14,13 +14,17 @@ pub(crate) struct Finish {
 impl Finish {
     pub(crate) fn new(flow: Rc<Flow>, journal: Rc<Journal>, chain: Rc<Chain>) -> Self {
         flow.began();
-        Self { parts: Some((flow, journal, chain)) }
+        Self {
+            parts: Some((flow, journal, chain)),
+        }
     }
 }
 
 impl Drop for Finish {
     fn drop(&mut self) {
-        let Some((flow, journal, chain)) = self.parts.take() else { return };
+        let Some((flow, journal, chain)) = self.parts.take() else {
+            return;
+        };
         if journal.status.get().is_none() {
             journal.note("DC", "downstream_remote_disconnect");
         }

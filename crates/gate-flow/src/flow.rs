@@ -86,7 +86,11 @@ impl Flow {
         let upstreams = Upstreams::new();
         upstreams.apply(&change.upstreams);
         let outside = Callouts::new(Rc::clone(&upstreams), parts.voice);
-        let services = Services { process: parts.process, outside, worker: parts.worker };
+        let services = Services {
+            process: parts.process,
+            outside,
+            worker: parts.worker,
+        };
         let serving = Serving::arrange(change.plan, &change.plugins, Rc::clone(&upstreams), &services, None);
         serving.plugins.warm().await?;
         let flow = Rc::new(Self {
@@ -122,8 +126,13 @@ impl Flow {
     pub async fn stage(&self, change: Change) -> Result<(), Vec<Fault>> {
         self.upstreams.apply(&change.upstreams_of_both);
         let before = self.serving();
-        let serving =
-            Serving::arrange(change.plan, &change.plugins, Rc::clone(&self.upstreams), &self.services, Some(&before));
+        let serving = Serving::arrange(
+            change.plan,
+            &change.plugins,
+            Rc::clone(&self.upstreams),
+            &self.services,
+            Some(&before),
+        );
         serving.plugins.warm().await?;
         *self.staged.borrow_mut() = Some((serving, change.upstreams));
         Ok(())
@@ -193,23 +202,41 @@ impl Flow {
         let noted = chain.verdicts.borrow();
         let verdicts: Vec<PluginVerdict<'_>> = noted
             .iter()
-            .map(|verdict| PluginVerdict { plugin: Cow::Borrowed(&verdict.plugin), verdict: Cow::Borrowed(verdict.word) })
+            .map(|verdict| PluginVerdict {
+                plugin: Cow::Borrowed(&verdict.plugin),
+                verdict: Cow::Borrowed(verdict.word),
+            })
             .collect();
         let state = chain.exchange.state.borrow();
         let mut custom: Vec<CustomField<'_>> = state
             .iter()
-            .map(|(name, value)| CustomField { name: String::from_utf8_lossy(name), value: Cow::Borrowed(&value[..]) })
+            .map(|(name, value)| CustomField {
+                name: String::from_utf8_lossy(name),
+                value: Cow::Borrowed(&value[..]),
+            })
             .collect();
         custom.sort_by(|one, other| one.name.cmp(&other.name));
-        let user_agent = head.headers.get(http::header::USER_AGENT).map(|value| Cow::Borrowed(value.as_bytes()));
+        let user_agent = journal.user_agent.as_ref().map(|value| Cow::Borrowed(value.as_bytes()));
         let record = Record {
             time: journal.began,
-            request_id: Cow::Borrowed(&journal.request_id),
+            request_id: journal
+                .request_id
+                .as_ref()
+                .map(|id| Cow::Borrowed(id.as_bytes()))
+                .unwrap_or_default(),
             listener: Cow::Borrowed(&journal.connection.listener.name),
             route: Cow::Borrowed(route),
             method: Cow::Borrowed(journal.method.as_str().as_bytes()),
-            scheme: Cow::Borrowed(if journal.connection.tls.is_some() { "https" } else { "http" }),
-            authority: head.authority.as_ref().map(|value| Cow::Borrowed(value.as_bytes())).unwrap_or_default(),
+            scheme: Cow::Borrowed(if journal.connection.tls.is_some() {
+                "https"
+            } else {
+                "http"
+            }),
+            authority: head
+                .authority
+                .as_ref()
+                .map(|value| Cow::Borrowed(value.as_bytes()))
+                .unwrap_or_default(),
             path: Cow::Borrowed(journal.target.as_str().as_bytes()),
             protocol: protocol(journal.version),
             status: journal.status.get(),
@@ -218,7 +245,10 @@ impl Flow {
             request_bytes: journal.volume.request.get(),
             response_bytes: journal.volume.response.get(),
             duration,
-            upstream: upstream.as_ref().map(|upstream| Cow::Borrowed(upstream.name())).unwrap_or_default(),
+            upstream: upstream
+                .as_ref()
+                .map(|upstream| Cow::Borrowed(upstream.name()))
+                .unwrap_or_default(),
             endpoint: journal.endpoint.get(),
             upstream_duration: journal.upstream_wait.get(),
             client: Some(journal.connection.peer.ip()),
@@ -263,8 +293,12 @@ impl Service for Flow {
         let record = Record {
             time: std::time::SystemTime::now(),
             listener: Cow::Borrowed(&connection.listener.name),
-            method: request.map(|request| Cow::Borrowed(request.method().as_str().as_bytes())).unwrap_or_default(),
-            path: request.map(|request| Cow::Borrowed(request.uri().path().as_bytes())).unwrap_or_default(),
+            method: request
+                .map(|request| Cow::Borrowed(request.method().as_str().as_bytes()))
+                .unwrap_or_default(),
+            path: request
+                .map(|request| Cow::Borrowed(request.uri().path().as_bytes()))
+                .unwrap_or_default(),
             status: Some(refusal.status().as_u16()),
             flags: Cow::Borrowed(refusal.flag()),
             details: Cow::Borrowed(refusal.code()),

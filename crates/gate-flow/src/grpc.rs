@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use gate_upstream::{BodyFault, OutBody, Upstream};
 use http::header::{CONTENT_TYPE, HeaderValue, TE};
 use http::{HeaderMap, Method, Request, Uri};
@@ -62,7 +61,11 @@ async fn converse(
     }
     let ended_at_once = body.is_end_stream();
     give(events, GrpcEvent::InitialMetadata(parts.headers.clone())).await?;
-    let trailers = if ended_at_once { parts.headers } else { receive(body, events).await? };
+    let trailers = if ended_at_once {
+        parts.headers
+    } else {
+        receive(body, events).await?
+    };
     let (status, message) = ending(&trailers);
     give(events, GrpcEvent::TrailingMetadata(trailers)).await?;
     give(events, GrpcEvent::Close(status, message)).await
@@ -72,7 +75,11 @@ async fn give(events: &mpsc::Sender<GrpcEvent>, event: GrpcEvent) -> Result<(), 
     events.send(event).await.map_err(|_| (CANCELLED, String::new()))
 }
 
-fn request(upstream: &Upstream, call: GrpcCall, mut outgoing: mpsc::UnboundedReceiver<GrpcOut>) -> Option<Request<OutBody>> {
+fn request(
+    upstream: &Upstream,
+    call: GrpcCall,
+    mut outgoing: mpsc::UnboundedReceiver<GrpcOut>,
+) -> Option<Request<OutBody>> {
     let uri = Uri::builder()
         .scheme(if upstream.spec().tls.is_some() { "https" } else { "http" })
         .authority(upstream.name().replace('|', "-"))
@@ -81,7 +88,9 @@ fn request(upstream: &Upstream, call: GrpcCall, mut outgoing: mpsc::UnboundedRec
         .ok()?;
     let body = Pump::<BodyFault>::new(|outlet| async move {
         while let Some(GrpcOut::Message(message)) = outgoing.recv().await {
-            let Ok(framed) = grpc_frame::encode(&message) else { return };
+            let Ok(framed) = grpc_frame::encode(&message) else {
+                return;
+            };
             outlet.give(Ok(Frame::data(framed))).await;
         }
     });
@@ -89,7 +98,9 @@ fn request(upstream: &Upstream, call: GrpcCall, mut outgoing: mpsc::UnboundedRec
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.headers_mut() = call.metadata;
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
     Some(request)
 }
@@ -104,7 +115,7 @@ async fn receive(mut body: Incoming, events: &mpsc::Sender<GrpcEvent>) -> Result
             Ok(bytes) => {
                 decoder.push(&bytes);
                 while let Some(message) = decoder.message().map_err(too_long)? {
-                    give(events, GrpcEvent::Message(Bytes::from(message))).await?;
+                    give(events, GrpcEvent::Message(message)).await?;
                 }
             }
             Err(frame) => {
@@ -119,6 +130,8 @@ async fn receive(mut body: Incoming, events: &mpsc::Sender<GrpcEvent>) -> Result
 
 fn ending(trailers: &HeaderMap) -> (u32, String) {
     let text = |name: &str| trailers.get(name).and_then(|value| value.to_str().ok());
-    let status = text("grpc-status").and_then(|status| status.parse().ok()).unwrap_or(UNKNOWN);
+    let status = text("grpc-status")
+        .and_then(|status| status.parse().ok())
+        .unwrap_or(UNKNOWN);
     (status, text("grpc-message").unwrap_or("").to_owned())
 }

@@ -46,11 +46,25 @@ pub(crate) fn receive(parts: request::Parts, connection: &Connection, forwarding
     let mut headers = parts.headers;
     let host = headers.remove(HOST);
     strip_hop_by_hop(&mut headers);
-    let authority = parts.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok()).or(host);
-    let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let authority = parts
+        .uri
+        .authority()
+        .and_then(|authority| HeaderValue::from_str(authority.as_str()).ok())
+        .or(host);
+    let path = parts
+        .uri
+        .path_and_query()
+        .cloned()
+        .unwrap_or_else(|| PathAndQuery::from_static("/"));
     let scheme = HeaderValue::from_static(if connection.tls.is_some() { "https" } else { "http" });
     forward(&mut headers, connection, forwarding, &scheme);
-    RequestHead { method: parts.method, scheme, authority, path, headers }
+    RequestHead {
+        method: parts.method,
+        scheme,
+        authority,
+        path,
+        headers,
+    }
 }
 
 fn forward(headers: &mut HeaderMap, connection: &Connection, forwarding: Forwarding, scheme: &HeaderValue) {
@@ -67,14 +81,14 @@ fn forward(headers: &mut HeaderMap, connection: &Connection, forwarding: Forward
         headers.insert(FORWARDED_PROTO, scheme.clone());
     }
     let keep = forwarding.preserve_request_id && headers.contains_key(REQUEST_ID);
-    if !keep && let Ok(value) = HeaderValue::from_str(&crate::request_id::new()) {
+    if !keep && let Ok(value) = HeaderValue::from_bytes(&crate::request_id::new()) {
         headers.insert(REQUEST_ID, value);
     }
 }
 
 /// The exchange's id, which is in its head.
-pub(crate) fn request_id(head: &RequestHead) -> Bytes {
-    head.headers.get(REQUEST_ID).map_or_else(Bytes::new, |value| Bytes::copy_from_slice(value.as_bytes()))
+pub(crate) fn request_id(head: &RequestHead) -> Option<HeaderValue> {
+    head.headers.get(REQUEST_ID).cloned()
 }
 
 /// Applies a route's changes: taken out, then set, then added.
@@ -94,7 +108,10 @@ pub(crate) fn edit(headers: &mut HeaderMap, edits: &HeaderEdits) {
 pub(crate) fn uri(head: &RequestHead, rewritten: Option<&str>, host: Option<&str>) -> Option<Uri> {
     let path = match rewritten {
         Some(path) => {
-            let whole = head.path.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+            let whole = head
+                .path
+                .query()
+                .map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
             PathAndQuery::try_from(whole).ok()?
         }
         None => head.path.clone(),

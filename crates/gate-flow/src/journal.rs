@@ -10,7 +10,7 @@ use bytes::Bytes;
 use gate_plan::{Action, Route, RouteKey, Target};
 use gate_serve::connection::Connection;
 use gate_upstream::{HostState, Upstream};
-use http::{HeaderMap, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, Version};
 use plug_abi::property::PropertyValue;
 use plug_host::{Exchange, Facts, RequestHead};
 
@@ -39,10 +39,11 @@ pub(crate) struct Journal {
     pub(crate) began: SystemTime,
     pub(crate) clock: Instant,
     pub(crate) version: Version,
-    pub(crate) request_id: Bytes,
+    pub(crate) request_id: Option<HeaderValue>,
     /// The request as received, for the access record.
     pub(crate) method: Method,
     pub(crate) target: http::uri::PathAndQuery,
+    pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) request_header_bytes: u64,
     pub(crate) chosen: RefCell<Option<Chosen>>,
     pub(crate) upstream: RefCell<Option<Rc<Upstream>>>,
@@ -58,8 +59,19 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
-    pub(crate) fn new(serving: Rc<Serving>, connection: Rc<Connection>, head: &RequestHead, version: Version, request_id: Bytes) -> Rc<Self> {
-        let bytes = |headers: &HeaderMap| headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    pub(crate) fn new(
+        serving: Rc<Serving>,
+        connection: Rc<Connection>,
+        head: &RequestHead,
+        version: Version,
+        request_id: Option<HeaderValue>,
+    ) -> Rc<Self> {
+        let bytes = |headers: &HeaderMap| {
+            headers
+                .iter()
+                .map(|(name, value)| name.as_str().len() + value.len())
+                .sum::<usize>()
+        };
         Rc::new(Self {
             serving,
             connection,
@@ -69,6 +81,7 @@ impl Journal {
             request_id,
             method: head.method.clone(),
             target: head.path.clone(),
+            user_agent: head.headers.get(http::header::USER_AGENT).cloned(),
             request_header_bytes: bytes(&head.headers) as u64,
             chosen: RefCell::default(),
             upstream: RefCell::default(),
@@ -85,7 +98,11 @@ impl Journal {
 
     /// Looks the route of `head` up.
     pub(crate) fn choose(&self, head: &RequestHead) {
-        let host = head.authority.as_ref().and_then(|value| value.to_str().ok()).unwrap_or("");
+        let host = head
+            .authority
+            .as_ref()
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("");
         let key = RouteKey {
             listener: &self.connection.listener.name,
             method: &head.method,
@@ -99,14 +116,19 @@ impl Journal {
                 std::borrow::Cow::Borrowed(_) => None,
                 std::borrow::Cow::Owned(path) => Some(path),
             };
-            Chosen { route: Arc::clone(matched.route), rewritten }
+            Chosen {
+                route: Arc::clone(matched.route),
+                rewritten,
+            }
         });
         *self.upstream.borrow_mut() = chosen.as_ref().and_then(|chosen| self.upstream_of(&chosen.route, head));
         *self.chosen.borrow_mut() = chosen;
     }
 
     fn upstream_of(&self, route: &Route, head: &RequestHead) -> Option<Rc<Upstream>> {
-        let Action::Forward { target, .. } = &route.action else { return None };
+        let Action::Forward { target, .. } = &route.action else {
+            return None;
+        };
         match target {
             Target::Upstream(name) => self.serving.upstreams.find(name),
             Target::Header(header) => self.serving.upstreams.find(head.headers.get(header)?.to_str().ok()?),
@@ -143,11 +165,19 @@ impl Journal {
             b"referer" => header("referer")?,
             b"useragent" => header("user-agent")?,
             b"id" => header("x-request-id")?,
-            b"time" => PropertyValue::Timestamp(nanoseconds(self.began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())),
+            b"time" => PropertyValue::Timestamp(nanoseconds(
+                self.began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
+            )),
             b"duration" => PropertyValue::Duration(nanoseconds(self.clock.elapsed())),
             b"protocol" => PropertyValue::fixed(protocol(self.version)),
             b"size" => PropertyValue::Int(self.volume.request.get().cast_signed()),
-            b"total_size" => PropertyValue::Int(self.volume.request.get().saturating_add(self.request_header_bytes).cast_signed()),
+            b"total_size" => PropertyValue::Int(
+                self.volume
+                    .request
+                    .get()
+                    .saturating_add(self.request_header_bytes)
+                    .cast_signed(),
+            ),
             _ => return None,
         })
     }
@@ -157,14 +187,21 @@ impl Journal {
         let headers = || response.as_ref().map(|head| &head.headers);
         Some(match name {
             b"code" => PropertyValue::Int(i64::from(response.as_ref()?.status.as_u16())),
-            b"code_details" => PropertyValue::text(Some(self.details.borrow().clone()).filter(|details| !details.is_empty())?),
+            b"code_details" => {
+                PropertyValue::text(Some(self.details.borrow().clone()).filter(|details| !details.is_empty())?)
+            }
             b"flags" => PropertyValue::Int(flag_bits(self.flags.get())),
             b"headers" => PropertyValue::Map(pairs(headers()?)),
             b"trailers" => PropertyValue::Map(pairs(exchange.response_trailers.borrow().as_ref()?)),
-            b"grpc_status" => PropertyValue::Int(grpc_status(headers()?, exchange.response_trailers.borrow().as_ref())?),
+            b"grpc_status" => {
+                PropertyValue::Int(grpc_status(headers()?, exchange.response_trailers.borrow().as_ref())?)
+            }
             b"size" => PropertyValue::Int(self.volume.response.get().cast_signed()),
             b"total_size" => {
-                let head = headers()?.iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>() as u64;
+                let head = headers()?
+                    .iter()
+                    .map(|(name, value)| name.as_str().len() + value.len())
+                    .sum::<usize>() as u64;
                 PropertyValue::Int(self.volume.response.get().saturating_add(head).cast_signed())
             }
             _ => return None,
@@ -201,7 +238,10 @@ impl Journal {
     }
 
     fn route_name(&self) -> Option<PropertyValue> {
-        self.chosen.borrow().as_ref().map(|chosen| PropertyValue::text(chosen.route.name.clone()))
+        self.chosen
+            .borrow()
+            .as_ref()
+            .map(|chosen| PropertyValue::text(chosen.route.name.clone()))
     }
 
     /// The upstream as a plugin names it: Higress's four fields when it is known by them, else its name.
@@ -224,12 +264,18 @@ impl Facts for Journal {
         match path {
             [b"request", b"headers", name] => {
                 let head = exchange.request.borrow();
-                joined(&head).into_iter().find(|(known, _)| known == name).map(|(_, value)| PropertyValue::Bytes(value))
+                joined(&head)
+                    .into_iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| PropertyValue::Bytes(value))
             }
             [b"response", b"headers", name] => {
                 let response = exchange.response.borrow();
                 let headers = pairs(&response.as_ref()?.headers);
-                headers.into_iter().find(|(known, _)| known == name).map(|(_, value)| PropertyValue::Bytes(value))
+                headers
+                    .into_iter()
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| PropertyValue::Bytes(value))
             }
             [b"request", name] => self.request_property(exchange, name),
             [b"response", name] => self.response_property(exchange, name),
@@ -239,7 +285,7 @@ impl Facts for Journal {
             [b"destination", name] => socket(self.connection.local, name),
             [b"route_name"] | [b"xds", b"route_name"] => self.route_name(),
             [b"cluster_name"] | [b"xds", b"cluster_name"] => self.upstream_name(),
-            [b"x_request_id"] => Some(PropertyValue::Bytes(self.request_id.clone())),
+            [b"x_request_id"] => self.request_id.as_ref().map(|id| bytes(id.as_bytes())),
             // 1 is "inbound" in Envoy's `TrafficDirection`; a gateway's listeners are neither, which is 0.
             [b"listener_direction"] => Some(PropertyValue::Int(0)),
             _ => None,
@@ -249,7 +295,9 @@ impl Facts for Journal {
     fn upstream_hosts(&self, exchange: &Exchange) -> Vec<(String, String)> {
         self.refresh(exchange);
         let upstream = self.upstream.borrow();
-        upstream.as_ref().map_or_else(Vec::new, |upstream| upstream.hosts().iter().map(host).collect())
+        upstream
+            .as_ref()
+            .map_or_else(Vec::new, |upstream| upstream.hosts().iter().map(host).collect())
     }
 }
 
@@ -280,7 +328,11 @@ fn protocol(version: Version) -> &'static str {
 /// The host of an authority, without its port; brackets of an IPv6 address stay.
 pub(crate) fn without_port(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) => host,
+        Some((host, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!host.contains(':') || host.ends_with(']')) =>
+        {
+            host
+        }
         _ => authority,
     }
 }
@@ -289,8 +341,11 @@ pub(crate) fn without_port(authority: &str) -> &str {
 fn pairs(headers: &HeaderMap) -> Vec<(Bytes, Bytes)> {
     let mut pairs = Vec::with_capacity(headers.keys_len());
     for name in headers.keys() {
-        let values: Vec<&[u8]> = headers.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
-        pairs.push((Bytes::copy_from_slice(name.as_str().as_bytes()), Bytes::from(values.join(&b","[..]))));
+        let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+        pairs.push((
+            Bytes::copy_from_slice(name.as_str().as_bytes()),
+            Bytes::from(values.join(&b","[..])),
+        ));
     }
     pairs
 }
@@ -307,7 +362,9 @@ fn joined(head: &RequestHead) -> Vec<(Bytes, Bytes)> {
 }
 
 fn grpc_status(headers: &HeaderMap, trailers: Option<&HeaderMap>) -> Option<i64> {
-    let value = trailers.and_then(|trailers| trailers.get("grpc-status")).or_else(|| headers.get("grpc-status"))?;
+    let value = trailers
+        .and_then(|trailers| trailers.get("grpc-status"))
+        .or_else(|| headers.get("grpc-status"))?;
     value.to_str().ok()?.parse().ok()
 }
 

@@ -188,7 +188,11 @@ impl Lane {
             if bell.poll_heard(task).is_ready() {
                 return Poll::Ready(None);
             }
-            if wants { source.poll_piece(task).map(Some) } else { Poll::Pending }
+            if wants {
+                source.poll_piece(task).map(Some)
+            } else {
+                Poll::Pending
+            }
         });
         match tokio::time::timeout(self.idle, event).await {
             Err(_) => Err(Stop::Idle),
@@ -224,15 +228,18 @@ impl Lane {
     fn is_full(&self) -> bool {
         let limit = self.held_bytes_max();
         (0..self.stages.len()).any(|at| {
-            self.stages.get(at).is_some_and(|stage| {
-                stage.watermark && stage.gate != Gate::Open && self.held(at) > limit
-            })
+            self.stages
+                .get(at)
+                .is_some_and(|stage| stage.watermark && stage.gate != Gate::Open && self.held(at) > limit)
         })
     }
 
     fn held(&self, at: usize) -> usize {
         let gathered = self.stages.get(at).map_or(0, |stage| stage.gathered.len());
-        gathered + self.stream(at).map_or(0, |stream| stream.context().side(self.direction).body.borrow().len())
+        gathered
+            + self
+                .stream(at)
+                .map_or(0, |stream| stream.context().side(self.direction).body.borrow().len())
     }
 
     async fn step(&mut self, work: Work) -> Result<Option<Out>, Stop> {
@@ -284,11 +291,8 @@ impl Lane {
 
     fn obey_headers(&mut self, at: usize, end: bool, action: HeadersAction) {
         let gate = match action {
-            HeadersAction::Continue => return self.pass_headers(at, end),
-            HeadersAction::ContinueAndEndStream => {
-                self.source_ended = true;
-                return self.pass_headers(at, true);
-            }
+            // Envoy takes its number 2 for "go on" without ending the stream.
+            HeadersAction::Continue | HeadersAction::ContinueAndEndStream => return self.pass_headers(at, end),
             HeadersAction::StopIteration => Gate::Holding,
             HeadersAction::StopAllIterationAndBuffer | HeadersAction::StopAllIterationAndWatermark => Gate::Stopped,
         };
@@ -315,12 +319,18 @@ impl Lane {
             return Ok(());
         };
         let side = stream.context().side(self.direction);
-        let Some(stage) = self.stages.get_mut(at) else { return Ok(()) };
+        let Some(stage) = self.stages.get_mut(at) else {
+            return Ok(());
+        };
         stage.end_here |= end;
         side.body.borrow_mut().push(bytes);
         let held = side.body.borrow().len() + stage.gathered.len();
         if stage.gate == Gate::Stopped {
-            return if held > limit && !stage.watermark { Err(Stop::TooLarge) } else { Ok(()) };
+            return if held > limit && !stage.watermark {
+                Err(Stop::TooLarge)
+            } else {
+                Ok(())
+            };
         }
         // Envoy adds the bytes before it asks the plugin, and does not ask when they are too many.
         if stage.buffering && held > limit {
@@ -337,7 +347,9 @@ impl Lane {
         let limit = self.held_bytes_max();
         let Some(stream) = self.stream(at) else { return Ok(()) };
         let body = &stream.context().side(self.direction).body;
-        let Some(stage) = self.stages.get_mut(at) else { return Ok(()) };
+        let Some(stage) = self.stages.get_mut(at) else {
+            return Ok(());
+        };
         stage.buffering = false;
         stage.watermark = false;
         match action {
@@ -381,7 +393,11 @@ impl Lane {
             self.work.push_front(Work::Trailers { at: at + 1 });
         }
         if !bytes.is_empty() || (end && !new_trailers) {
-            self.work.push_front(Work::Data { at: at + 1, bytes, end: end && !new_trailers });
+            self.work.push_front(Work::Data {
+                at: at + 1,
+                bytes,
+                end: end && !new_trailers,
+            });
         }
     }
 
@@ -434,12 +450,17 @@ impl Lane {
             self.work.push_front(Work::Data { at: to, bytes, end });
         }
         if headers {
-            self.work.push_front(Work::Headers { at: at + 1, end: headers_end });
+            self.work.push_front(Work::Headers {
+                at: at + 1,
+                end: headers_end,
+            });
         }
     }
 
     fn stage_body(&self, at: usize) -> Bytes {
-        self.stream(at).map_or_else(Bytes::new, |stream| stream.context().side(self.direction).body.borrow_mut().take())
+        self.stream(at).map_or_else(Bytes::new, |stream| {
+            stream.context().side(self.direction).body.borrow_mut().take()
+        })
     }
 
     /// Lets a stage go on whose plugin said so.

@@ -13,6 +13,7 @@ mod lane;
 mod source;
 mod pump;
 mod passing;
+mod silence;
 mod answer;
 mod echo;
 mod response_body;

@@ -8,31 +8,28 @@ use std::time::Duration;
 use bytes::Bytes;
 use gate_upstream::BodyFault;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::{Instant, Sleep};
 
 use crate::journal::Journal;
+use crate::silence::Silence;
 use crate::source::{Piece, Source};
 
 /// A body that passes no plugin.
 pub(crate) struct Passing {
     source: Source,
     journal: Rc<Journal>,
-    idle: Duration,
-    /// Set while nothing comes.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
     ended: bool,
 }
 
 impl Passing {
     pub(crate) fn new(source: Source, journal: Rc<Journal>, idle: Duration) -> Self {
         let ended = source.is_empty();
-        Self { source, journal, idle, silence: None, ended }
-    }
-
-    fn poll_silence(&mut self, task: &mut Context<'_>) -> Poll<()> {
-        let idle = self.idle;
-        let sleep = self.silence.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + idle)));
-        sleep.as_mut().poll(task)
+        Self {
+            source,
+            journal,
+            silence: Silence::new(idle),
+            ended,
+        }
     }
 }
 
@@ -45,17 +42,21 @@ impl Body for Passing {
             return Poll::Ready(None);
         }
         let piece = match self.source.poll_piece(task) {
-            Poll::Pending => return self.poll_silence(task).map(|()| Some(Err(BodyFault::Idle))),
+            Poll::Pending => return self.silence.poll_over(task).map(|()| Some(Err(BodyFault::Idle))),
             Poll::Ready(piece) => piece,
         };
-        self.silence = None;
+        self.silence.broken();
         Poll::Ready(match piece {
             Err(_) => Some(Err(BodyFault::ClientGone)),
             Ok(Piece::Data { bytes, end }) => {
                 self.ended = end;
                 let volume = &self.journal.volume.request;
                 volume.set(volume.get().saturating_add(bytes.len() as u64));
-                if bytes.is_empty() && end { None } else { Some(Ok(Frame::data(bytes))) }
+                if bytes.is_empty() && end {
+                    None
+                } else {
+                    Some(Ok(Frame::data(bytes)))
+                }
             }
             Ok(Piece::Trailers(trailers)) => {
                 self.ended = true;
@@ -65,7 +66,7 @@ impl Body for Passing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended
+        self.ended || self.source.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

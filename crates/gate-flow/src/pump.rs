@@ -20,7 +20,14 @@ impl<E> Outlet<E> {
     /// Gives one frame, after the one before has been taken.
     pub(crate) async fn give(&self, item: Item<E>) {
         // No waker is kept: whoever takes the frame before polls this future again for the next one.
-        poll_fn(|_| if self.slot.borrow().is_some() { Poll::Pending } else { Poll::Ready(()) }).await;
+        poll_fn(|_| {
+            if self.slot.borrow().is_some() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
         *self.slot.borrow_mut() = Some(item);
     }
 }
@@ -36,7 +43,10 @@ impl<E> Pump<E> {
     pub(crate) fn new<F: Future<Output = ()> + 'static>(make: impl FnOnce(Outlet<E>) -> F) -> Self {
         let slot = Rc::new(RefCell::new(None));
         let outlet = Outlet { slot: Rc::clone(&slot) };
-        Self { future: Some(Box::pin(make(outlet))), slot }
+        Self {
+            future: Some(Box::pin(make(outlet))),
+            slot,
+        }
     }
 }
 

@@ -117,7 +117,11 @@ async fn converse(stream: UpstreamStream, first: Call, waiting: &mut mpsc::Recei
     }
 }
 
-async fn write(writing: &mut WriteHalf<UpstreamStream>, call: Call, asked: &mut VecDeque<oneshot::Sender<Bytes>>) -> bool {
+async fn write(
+    writing: &mut WriteHalf<UpstreamStream>,
+    call: Call,
+    asked: &mut VecDeque<oneshot::Sender<Bytes>>,
+) -> bool {
     let written = writing.write_all(&call.query).await.is_ok() && writing.flush().await.is_ok();
     asked.push_back(call.reply);
     written

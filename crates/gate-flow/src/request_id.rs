@@ -1,7 +1,6 @@
 //! Ids of exchanges: random UUIDs (RFC 9562 version 4) from a generator of the worker.
 
 use std::cell::Cell;
-use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
 thread_local! {
@@ -18,20 +17,29 @@ fn next() -> u64 {
     mixed ^ (mixed >> 31)
 }
 
-/// A new id.
-pub(crate) fn new() -> String {
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+/// Where the hyphens of a UUID stand.
+const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+
+/// A new id. It is written by hand because formatting it costs ten times as much, on every exchange.
+pub(crate) fn new() -> [u8; 36] {
     let high = (next() & !0xf000) | 0x4000;
     let low = (next() & !(0b11 << 62)) | (0b10 << 62);
-    let mut text = String::with_capacity(36);
-    // Writing to a string cannot fail.
-    let _ = write!(
-        text,
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        (high >> 16) & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
-    );
+    let mut number = (u128::from(high) << 64) | u128::from(low);
+    let mut text = [b'-'; 36];
+    for (place, letter) in text.iter_mut().enumerate().rev() {
+        if !HYPHENS.contains(&place) {
+            *letter = usize::try_from(number & 0xf)
+                .ok()
+                .and_then(|digit| DIGITS.get(digit))
+                .copied()
+                .unwrap_or(b'0');
+            number >>= 4;
+        }
+    }
     text
 }
+
+#[cfg(test)]
+#[allow(clippy::expect_used, clippy::indexing_slicing)]
+mod tests;

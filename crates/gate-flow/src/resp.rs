@@ -34,7 +34,10 @@ fn end(bytes: &[u8], start: usize, depth: usize) -> Result<usize, Short> {
             -1 => Ok(after),
             size => {
                 let size = usize::try_from(size).map_err(|_| Short::Malformed)?;
-                let end = after.checked_add(size).and_then(|end| end.checked_add(2)).ok_or(Short::Malformed)?;
+                let end = after
+                    .checked_add(size)
+                    .and_then(|end| end.checked_add(2))
+                    .ok_or(Short::Malformed)?;
                 if end <= bytes.len() { Ok(end) } else { Err(Short::More) }
             }
         },
@@ -53,5 +56,12 @@ fn elements(bytes: &[u8], mut at: usize, count: i64, depth: usize) -> Result<usi
 }
 
 fn number(line: &[u8]) -> Result<i64, Short> {
-    std::str::from_utf8(line).ok().and_then(|text| text.parse().ok()).ok_or(Short::Malformed)
+    std::str::from_utf8(line)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or(Short::Malformed)
 }
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests;

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use crate::finish::Finish;
 use crate::journal::Journal;
 use crate::pump::Pump;
+use crate::silence::Silence;
 
 /// Why a response's body broke off.
 pub type BodyError = Box<dyn Error + Send + Sync>;
@@ -24,7 +25,11 @@ pub(crate) enum Bytestream {
     /// Bytes at hand.
     Full(Bytes),
     /// The upstream, past no plugin.
-    Direct { body: Incoming, _lease: Lease },
+    Direct {
+        body: Incoming,
+        silence: Silence,
+        _lease: Lease,
+    },
     /// A chain of plugins.
     Chain(Pump<BodyError>),
 }
@@ -38,7 +43,24 @@ pub struct ResponseBody {
 
 impl ResponseBody {
     pub(crate) fn new(stream: Bytestream, journal: Rc<Journal>, finish: Finish) -> Self {
-        Self { stream, journal, _finish: finish }
+        Self {
+            stream,
+            journal,
+            _finish: finish,
+        }
+    }
+}
+
+/// The next frame of an upstream's body, or the end of patience.
+fn poll_direct(body: &mut Incoming, silence: &mut Silence, task: &mut Context<'_>) -> Poll<Item> {
+    match Pin::new(body).poll_frame(task) {
+        Poll::Ready(frame) => {
+            silence.broken();
+            Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+        }
+        Poll::Pending => silence
+            .poll_over(task)
+            .map(|()| Some(Err("the upstream was silent for too long".into()))),
     }
 }
 
@@ -57,7 +79,7 @@ impl Body for ResponseBody {
                 this.stream = Bytestream::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Bytestream::Direct { body, .. } => Pin::new(body).poll_frame(task).map_err(BodyError::from),
+            Bytestream::Direct { body, silence, .. } => poll_direct(body, silence, task),
             Bytestream::Chain(pump) => Pin::new(pump).poll_frame(task),
         };
         match &polled {

@@ -26,6 +26,7 @@ use crate::journal::{Chosen, Journal};
 use crate::lane::{Lane, Out, Stop};
 use crate::pump::{Outlet, Pump};
 use crate::response_body::{BodyError, Bytestream, ResponseBody};
+use crate::silence::Silence;
 use crate::source::{Source, SourceFault};
 
 /// Longest silence in a body or a paused plugin where no upstream says otherwise; Envoy's stream idle timeout.
@@ -53,13 +54,19 @@ pub(crate) async fn serve_one(
     let head = head::receive(parts, &connection, serving.plan.forwarding);
     let journal = Journal::new(Rc::clone(&serving), connection, &head, version, head::request_id(&head));
     journal.choose(&head);
-    let links = serving.chain(journal.chosen.borrow().as_ref().map(|chosen| chosen.route.name.as_str()));
+    let links = serving.chain(
+        journal
+            .chosen
+            .borrow()
+            .as_ref()
+            .map(|chosen| chosen.route.name.as_str()),
+    );
     let body_bytes_max = links.body_bytes_max;
     let facts = Rc::clone(&journal);
     let exchange = Exchange::new(head, facts, body_bytes_max);
     let chain = Chain::new(links, exchange);
     let finish = Finish::new(flow, Rc::clone(&journal), Rc::clone(&chain));
-    let passage = Passage { journal, chain, idle: IDLE_DEFAULT };
+    let passage = Passage { journal, chain };
     let answer = passage.ask(Source::of(body)).await;
     passage.deliver(answer, finish).await
 }
@@ -68,7 +75,6 @@ pub(crate) async fn serve_one(
 struct Passage {
     journal: Rc<Journal>,
     chain: Rc<Chain>,
-    idle: Duration,
 }
 
 impl Passage {
@@ -76,9 +82,18 @@ impl Passage {
         &self.chain.exchange
     }
 
+    /// Longest silence, as the upstream's configuration has it.
+    fn idle(&self) -> Duration {
+        self.journal
+            .upstream
+            .borrow()
+            .as_ref()
+            .map_or(IDLE_DEFAULT, |upstream| upstream.spec().timeouts.idle)
+    }
+
     /// Leads the request through its plugins and has it answered.
     async fn ask(&self, mut source: Source) -> Answer {
-        let mut lane = Lane::new(Direction::Request, &self.chain, source.is_empty(), self.idle);
+        let mut lane = Lane::new(Direction::Request, &self.chain, source.is_empty(), self.idle());
         let end = match lane.next(&mut source).await {
             Ok(Out::Headers { end }) => end,
             Ok(_) => return Answer::Nothing,
@@ -96,11 +111,15 @@ impl Passage {
         match &chosen.route.action {
             Action::Redirect(redirect) => direct(answer::redirect(&self.exchange().request.borrow(), redirect)),
             Action::Respond(response) => direct(answer::fixed(&self.exchange().request.borrow(), response)),
-            Action::Echo => match crate::echo::answer(&mut lane, &mut source, end, &self.journal, self.exchange()).await {
-                Ok(whole) => direct(whole),
-                Err(stop) => self.stopped(stop, Direction::Request),
-            },
-            Action::Forward { host_rewrite, .. } => self.forward(lane, source, end, &chosen, host_rewrite.as_deref()).await,
+            Action::Echo => {
+                match crate::echo::answer(&mut lane, &mut source, end, &self.journal, self.exchange()).await {
+                    Ok(whole) => direct(whole),
+                    Err(stop) => self.stopped(stop, Direction::Request),
+                }
+            }
+            Action::Forward { host_rewrite, .. } => {
+                self.forward(lane, source, end, &chosen, host_rewrite.as_deref()).await
+            }
         }
     }
 
@@ -112,7 +131,9 @@ impl Passage {
     fn stopped(&self, stop: Stop, direction: Direction) -> Answer {
         let (flags, details, status, text) = match (stop, direction) {
             (Stop::Reply, _) => {
-                let Some(reply) = self.exchange().local_reply.take() else { return Answer::Nothing };
+                let Some(reply) = self.exchange().local_reply.take() else {
+                    return Answer::Nothing;
+                };
                 self.journal.note("", &reply.details);
                 self.chain.note(&reply.plugin, "local_response");
                 return Answer::Own(answer::local(&self.exchange().request.borrow(), reply));
@@ -126,17 +147,36 @@ impl Passage {
                 return Answer::Nothing;
             }
             (Stop::Fault(fault), _) => ("", fault.code(), StatusCode::SERVICE_UNAVAILABLE, ""),
-            (Stop::TooLarge, Direction::Request) => {
-                ("", "request_payload_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Payload Too Large")
-            }
-            (Stop::TooLarge, Direction::Response) => {
-                ("", "response_payload_too_large", StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
-            }
-            (Stop::Idle, Direction::Request) => ("SI", "request_idle_timeout", StatusCode::REQUEST_TIMEOUT, "stream timeout"),
-            (Stop::Idle, Direction::Response) => ("SI", "response_idle_timeout", StatusCode::GATEWAY_TIMEOUT, "stream timeout"),
-            (Stop::Source(_), Direction::Response) => {
-                ("UC", "upstream_reset_before_response_started", StatusCode::SERVICE_UNAVAILABLE, "upstream connect error or disconnect/reset before headers")
-            }
+            (Stop::TooLarge, Direction::Request) => (
+                "",
+                "request_payload_too_large",
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "Payload Too Large",
+            ),
+            (Stop::TooLarge, Direction::Response) => (
+                "",
+                "response_payload_too_large",
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Internal Server Error",
+            ),
+            (Stop::Idle, Direction::Request) => (
+                "SI",
+                "request_idle_timeout",
+                StatusCode::REQUEST_TIMEOUT,
+                "stream timeout",
+            ),
+            (Stop::Idle, Direction::Response) => (
+                "SI",
+                "response_idle_timeout",
+                StatusCode::GATEWAY_TIMEOUT,
+                "stream timeout",
+            ),
+            (Stop::Source(_), Direction::Response) => (
+                "UC",
+                "upstream_reset_before_response_started",
+                StatusCode::SERVICE_UNAVAILABLE,
+                "upstream connect error or disconnect/reset before headers",
+            ),
         };
         self.journal.note(flags, details);
         self.own(status, text)
@@ -158,7 +198,9 @@ impl Passage {
                 self.journal.volume.request.set(bytes.len() as u64);
                 OutBody::from(bytes)
             }
-            None if self.chain.len() == 0 => OutBody::stream(crate::passing::Passing::new(source, Rc::clone(&self.journal), idle)),
+            None if self.chain.len() == 0 => {
+                OutBody::stream(crate::passing::Passing::new(source, Rc::clone(&self.journal), idle))
+            }
             None => {
                 let (journal, chain) = (Rc::clone(&self.journal), Rc::clone(&self.chain));
                 OutBody::stream(Pump::new(|outlet| pump_request(lane, source, outlet, journal, chain)))
@@ -181,7 +223,11 @@ impl Passage {
         *request.uri_mut() = uri;
         *request.method_mut() = head.method.clone();
         // Plugins may still read them when they log.
-        let headers = if self.chain.len() == 0 { std::mem::take(&mut head.headers) } else { head.headers.clone() };
+        let headers = if self.chain.len() == 0 {
+            std::mem::take(&mut head.headers)
+        } else {
+            head.headers.clone()
+        };
         *request.headers_mut() = headers;
         head::edit(request.headers_mut(), &chosen.route.request_headers);
         if let Some(whole) = whole
@@ -229,7 +275,10 @@ impl Passage {
         let mut headers = parts.headers;
         head::strip_hop_by_hop(&mut headers);
         self.journal.note("", "via_upstream");
-        *self.exchange().response.borrow_mut() = Some(ResponseHead { status: parts.status, headers });
+        *self.exchange().response.borrow_mut() = Some(ResponseHead {
+            status: parts.status,
+            headers,
+        });
         Answer::Upstream(Source::of(body), sent.lease)
     }
 
@@ -241,9 +290,9 @@ impl Passage {
             Answer::Own(whole) => (self.put(whole), None),
         };
         if self.chain.len() == 0 {
-            return Ok(self.respond(direct(source, lease), finish));
+            return Ok(self.respond(direct(source, lease, self.idle()), finish));
         }
-        let mut lane = Lane::new(Direction::Response, &self.chain, source.is_empty(), self.idle);
+        let mut lane = Lane::new(Direction::Response, &self.chain, source.is_empty(), self.idle());
         match lane.next(&mut source).await {
             Ok(Out::Headers { end: true }) => Ok(self.respond(Bytestream::Empty, finish)),
             Ok(Out::Headers { end: false }) => {
@@ -258,7 +307,7 @@ impl Passage {
             Err(stop) => match self.stopped(stop, Direction::Response) {
                 Answer::Own(whole) => {
                     let source = self.put(whole);
-                    Ok(self.respond(direct(source, None), finish))
+                    Ok(self.respond(direct(source, None, self.idle()), finish))
                 }
                 _ => Err(Abort),
             },
@@ -268,7 +317,11 @@ impl Passage {
     fn put(&self, whole: Whole) -> Source {
         *self.exchange().response.borrow_mut() = Some(whole.head);
         *self.exchange().response_trailers.borrow_mut() = None;
-        if whole.body.is_empty() { Source::Empty } else { Source::Full(whole.body) }
+        if whole.body.is_empty() {
+            Source::Empty
+        } else {
+            Source::Full(whole.body)
+        }
     }
 
     /// All of the body is here, so its length cannot be wrong.
@@ -310,9 +363,13 @@ impl Passage {
 }
 
 /// A response past no plugin.
-fn direct(source: Source, lease: Option<Lease>) -> Bytestream {
+fn direct(source: Source, lease: Option<Lease>, idle: Duration) -> Bytestream {
     match (source, lease) {
-        (Source::Incoming(body), Some(lease)) => Bytestream::Direct { body, _lease: lease },
+        (Source::Incoming(body), Some(lease)) => Bytestream::Direct {
+            body,
+            silence: Silence::new(idle),
+            _lease: lease,
+        },
         (Source::Full(bytes), _) => Bytestream::Full(bytes),
         _ => Bytestream::Empty,
     }
@@ -321,11 +378,24 @@ fn direct(source: Source, lease: Option<Lease>) -> Bytestream {
 /// The length that the response's head promises; a response to HEAD promises one and sends none.
 fn promised_bytes(exchange: &Exchange) -> Option<u64> {
     let response = exchange.response.borrow();
-    response.as_ref()?.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    response
+        .as_ref()?
+        .headers
+        .get(CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Gives the upstream what comes out of the request's lane.
-async fn pump_request(mut lane: Lane, mut source: Source, outlet: Outlet<BodyFault>, journal: Rc<Journal>, chain: Rc<Chain>) {
+async fn pump_request(
+    mut lane: Lane,
+    mut source: Source,
+    outlet: Outlet<BodyFault>,
+    journal: Rc<Journal>,
+    chain: Rc<Chain>,
+) {
     loop {
         match lane.next(&mut source).await {
             Ok(Out::Headers { .. }) => {}
@@ -340,7 +410,8 @@ async fn pump_request(mut lane: Lane, mut source: Source, outlet: Outlet<BodyFau
                 }
             }
             Ok(Out::Trailers) => {
-                if let Some(trailers) = chain.exchange.request_trailers.borrow().clone() {
+                let trailers = chain.exchange.request_trailers.borrow().clone();
+                if let Some(trailers) = trailers {
                     outlet.give(Ok(Frame::trailers(trailers))).await;
                 }
                 return;
@@ -356,9 +427,12 @@ async fn pump_request(mut lane: Lane, mut source: Source, outlet: Outlet<BodyFau
 
 /// The request's body does not come to its end: says what the client gets, when no response has begun, and breaks the upstream off.
 fn give_up(stop: Stop, journal: &Rc<Journal>, chain: &Rc<Chain>) -> BodyFault {
-    let passage = Passage { journal: Rc::clone(journal), chain: Rc::clone(chain), idle: IDLE_DEFAULT };
+    let passage = Passage {
+        journal: Rc::clone(journal),
+        chain: Rc::clone(chain),
+    };
     let fault = match &stop {
-        Stop::Source(SourceFault::Broken(_)) => BodyFault::ClientGone,
+        Stop::Source(SourceFault) => BodyFault::ClientGone,
         Stop::Idle => BodyFault::Idle,
         Stop::TooLarge => BodyFault::TooLong,
         Stop::Reply | Stop::Reset | Stop::Fault(_) => BodyFault::GivenUp,
@@ -393,7 +467,9 @@ async fn pump_response(
                 given = given.saturating_add(bytes.len() as u64);
                 if promised.is_some_and(|promised| given > promised || (end && given < promised)) {
                     journal.note("LR", "plugin_changed_length");
-                    outlet.give(Err("a plugin changed the body but not its `content-length`".into())).await;
+                    outlet
+                        .give(Err("a plugin changed the body but not its `content-length`".into()))
+                        .await;
                     return;
                 }
                 if !bytes.is_empty() {
@@ -404,7 +480,8 @@ async fn pump_response(
                 }
             }
             Ok(Out::Trailers) => {
-                if let Some(trailers) = chain.exchange.response_trailers.borrow().clone() {
+                let trailers = chain.exchange.response_trailers.borrow().clone();
+                if let Some(trailers) = trailers {
                     outlet.give(Ok(Frame::trailers(trailers))).await;
                 }
                 return;

@@ -31,14 +31,27 @@ impl Serving {
         before: Option<&Self>,
     ) -> Self {
         let plugins = WorkerPlugins::arrange(plugins, services, before.map(|before| &before.plugins));
-        let chains = plan.routes.iter().map(|route| (route.name.clone(), links(&plan, &plugins, &route.plugins))).collect();
+        let chains = plan
+            .routes
+            .iter()
+            .map(|route| (route.name.clone(), links(&plan, &plugins, &route.plugins)))
+            .collect();
         let tcp = plan.listeners.iter().filter_map(|listener| match &listener.protocol {
-            gate_plan::Protocol::Tcp { plugins: names, .. } => Some((listener.name.clone(), links(&plan, &plugins, names))),
+            gate_plan::Protocol::Tcp { plugins: names, .. } => {
+                Some((listener.name.clone(), links(&plan, &plugins, names)))
+            }
             gate_plan::Protocol::Http => None,
         });
         let tcp_chains = tcp.collect();
         let nothing = links(&plan, &plugins, &[]);
-        Self { plan, plugins, upstreams, chains, tcp_chains, nothing }
+        Self {
+            plan,
+            plugins,
+            upstreams,
+            chains,
+            tcp_chains,
+            nothing,
+        }
     }
 
     /// The plugins, for starting them before the first exchange.
@@ -49,7 +62,10 @@ impl Serving {
 
     /// The chain of a route; empty when no route matched.
     pub(crate) fn chain(&self, route: Option<&str>) -> Links {
-        route.and_then(|route| self.chains.get(route)).unwrap_or(&self.nothing).clone()
+        route
+            .and_then(|route| self.chains.get(route))
+            .unwrap_or(&self.nothing)
+            .clone()
     }
 
     /// The chain of a TCP listener.
@@ -63,7 +79,10 @@ fn links(plan: &Plan, plugins: &WorkerPlugins, names: &[String]) -> Links {
     let links = names.iter().filter_map(|name| {
         let spec = plan.plugins.iter().find(|plugin| plugin.name == *name)?;
         body_bytes_max = body_bytes_max.max(spec.limits.body_bytes_max);
-        Some(Link { handle: Rc::clone(plugins.find(name)?), on_fault: spec.on_fault })
+        Some(Link {
+            handle: Rc::clone(plugins.find(name)?),
+            on_fault: spec.on_fault,
+        })
     });
     let links = links.collect();
     Links { links, body_bytes_max }

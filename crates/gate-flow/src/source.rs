@@ -17,12 +17,9 @@ pub(crate) enum Piece {
     Trailers(HeaderMap),
 }
 
-/// Why a body did not come to its end.
+/// The connection broke or its bytes made no sense, so that a body did not come to its end.
 #[derive(Debug)]
-pub(crate) enum SourceFault {
-    /// The connection broke or its bytes made no sense.
-    Broken(hyper::Error),
-}
+pub(crate) struct SourceFault;
 
 /// Where a lane's body comes from.
 pub(crate) enum Source {
@@ -37,7 +34,11 @@ pub(crate) enum Source {
 impl Source {
     /// The source for a message's body.
     pub(crate) fn of(body: Incoming) -> Self {
-        if body.is_end_stream() { Self::Empty } else { Self::Incoming(body) }
+        if body.is_end_stream() {
+            Self::Empty
+        } else {
+            Self::Incoming(body)
+        }
     }
 
     /// Whether there is nothing.
@@ -49,11 +50,17 @@ impl Source {
         }
     }
 
-    /// The next piece; the end of a body without trailers is an empty piece, as Envoy shows it to plugins.
+    /// The next piece; the end of a body that came over a connection is an empty piece.
     pub(crate) fn poll_piece(&mut self, task: &mut Context<'_>) -> Poll<Result<Piece, SourceFault>> {
         match self {
-            Self::Empty => Poll::Ready(Ok(Piece::Data { bytes: Bytes::new(), end: true })),
-            Self::Full(bytes) => Poll::Ready(Ok(Piece::Data { bytes: std::mem::take(bytes), end: true })),
+            Self::Empty => Poll::Ready(Ok(Piece::Data {
+                bytes: Bytes::new(),
+                end: true,
+            })),
+            Self::Full(bytes) => Poll::Ready(Ok(Piece::Data {
+                bytes: std::mem::take(bytes),
+                end: true,
+            })),
             Self::Incoming(body) => poll_incoming(body, task),
         }
     }
@@ -66,12 +73,22 @@ fn poll_incoming(body: &mut Incoming, task: &mut Context<'_>) -> Poll<Result<Pie
             Poll::Ready(frame) => frame,
         };
         let frame = match frame {
-            None => return Poll::Ready(Ok(Piece::Data { bytes: Bytes::new(), end: true })),
-            Some(Err(why)) => return Poll::Ready(Err(SourceFault::Broken(why))),
+            None => {
+                return Poll::Ready(Ok(Piece::Data {
+                    bytes: Bytes::new(),
+                    end: true,
+                }));
+            }
+            Some(Err(_)) => return Poll::Ready(Err(SourceFault)),
             Some(Ok(frame)) => frame,
         };
         let frame = match frame.into_data() {
-            Ok(bytes) => return Poll::Ready(Ok(Piece::Data { bytes, end: body.is_end_stream() })),
+            Ok(bytes) => {
+                return Poll::Ready(Ok(Piece::Data {
+                    bytes,
+                    end: body.is_end_stream(),
+                }));
+            }
             Err(frame) => frame,
         };
         // Frames of other kinds than data and trailers are unknown and passed over (`http_body::Frame` may grow).

@@ -30,15 +30,27 @@ struct Broken;
 /// Serves one connection.
 pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream: Stream) {
     let serving = flow.serving();
-    let Protocol::Tcp { upstream, .. } = &connection.listener.protocol else { return };
+    let Protocol::Tcp { upstream, .. } = &connection.listener.protocol else {
+        return;
+    };
     let head = nothing();
-    let journal = Journal::new(Rc::clone(&serving), Rc::clone(&connection), &head, Version::HTTP_11, Bytes::new());
+    let journal = Journal::new(
+        Rc::clone(&serving),
+        Rc::clone(&connection),
+        &head,
+        Version::HTTP_11,
+        None,
+    );
     *journal.upstream.borrow_mut() = serving.upstreams.find(upstream);
     let links = serving.tcp_chain(&connection.listener.name);
     let body_bytes_max = links.body_bytes_max;
     let exchange = Exchange::new(head, journal.clone(), body_bytes_max);
     let chain = Chain::new(links, exchange);
-    let passage = Passage { journal, chain, body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX) };
+    let passage = Passage {
+        journal,
+        chain,
+        body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
+    };
     passage.run(stream).await;
     passage.end().await;
     passage.record(&flow);
@@ -124,7 +136,10 @@ impl Passage {
 
     fn closed(&self, stream: &PluginStream) -> bool {
         let context = stream.context();
-        context.dead.get() || context.request.close.get() || context.response.close.get() || context.exchange.reset.get()
+        context.dead.get()
+            || context.request.close.get()
+            || context.response.close.get()
+            || context.exchange.reset.get()
     }
 
     async fn connect(&self) -> Result<gate_upstream::UpstreamStream, UpstreamFault> {
@@ -153,7 +168,9 @@ impl Passage {
                 Ok(Ok(_)) => false,
                 _ => return Err(Broken),
             };
-            let Some(bytes) = self.filter(direction, buffer.split().freeze(), end).await else { return Err(Broken) };
+            let Some(bytes) = self.filter(direction, buffer.split().freeze(), end).await else {
+                return Err(Broken);
+            };
             self.count(direction, bytes.len());
             if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
                 return Err(Broken);
@@ -178,8 +195,14 @@ impl Passage {
     async fn filter(&self, direction: Direction, mut bytes: Bytes, end: bool) -> Option<Bytes> {
         let length = self.chain.len();
         for step in 0..length {
-            let index = if direction == Direction::Request { step } else { length - step - 1 };
-            let Some(stream) = self.chain.stream(index) else { continue };
+            let index = if direction == Direction::Request {
+                step
+            } else {
+                length - step - 1
+            };
+            let Some(stream) = self.chain.stream(index) else {
+                continue;
+            };
             bytes = self.through(&stream, index, direction, bytes, end).await?;
             if bytes.is_empty() && !end {
                 return Some(bytes);
@@ -188,7 +211,14 @@ impl Passage {
         Some(bytes)
     }
 
-    async fn through(&self, stream: &Rc<PluginStream>, index: usize, direction: Direction, bytes: Bytes, end: bool) -> Option<Bytes> {
+    async fn through(
+        &self,
+        stream: &Rc<PluginStream>,
+        index: usize,
+        direction: Direction,
+        bytes: Bytes,
+        end: bool,
+    ) -> Option<Bytes> {
         let side = stream.context().side(direction);
         side.body.borrow_mut().push(bytes);
         match stream.data(direction, end).await {
@@ -196,7 +226,11 @@ impl Passage {
             // Without an end the next bytes are seen together with these; with one there is nothing to wait for but the plugin.
             Ok(StreamAction::StopIteration) if !end => {
                 let too_many = side.body.borrow().len() > self.body_bytes_max;
-                return if too_many || self.closed(stream) { None } else { Some(Bytes::new()) };
+                return if too_many || self.closed(stream) {
+                    None
+                } else {
+                    Some(Bytes::new())
+                };
             }
             Ok(StreamAction::StopIteration) => {
                 if !self.resumed(stream, direction).await {
@@ -213,8 +247,14 @@ impl Passage {
 
     async fn end(&self) {
         for index in 0..self.chain.len() {
-            let Some(stream) = self.chain.stream(index) else { continue };
-            let by = if stream.context().request.close.get() { PeerType::Local } else { PeerType::Remote };
+            let Some(stream) = self.chain.stream(index) else {
+                continue;
+            };
+            let by = if stream.context().request.close.get() {
+                PeerType::Local
+            } else {
+                PeerType::Remote
+            };
             // Faults here have been said; the connection is over.
             let _ = stream.closed(Direction::Request, by).await;
             let _ = stream.closed(Direction::Response, by).await;
@@ -229,7 +269,10 @@ impl Passage {
         let noted = self.chain.verdicts.borrow();
         let verdicts: Vec<PluginVerdict<'_>> = noted
             .iter()
-            .map(|verdict| PluginVerdict { plugin: (&*verdict.plugin).into(), verdict: verdict.word.into() })
+            .map(|verdict| PluginVerdict {
+                plugin: (&*verdict.plugin).into(),
+                verdict: verdict.word.into(),
+            })
             .collect();
         flow.record(&Record {
             time: journal.began,
@@ -240,7 +283,10 @@ impl Passage {
             request_bytes: journal.volume.request.get(),
             response_bytes: journal.volume.response.get(),
             duration: journal.clock.elapsed(),
-            upstream: upstream.as_ref().map(|upstream| upstream.name().into()).unwrap_or_default(),
+            upstream: upstream
+                .as_ref()
+                .map(|upstream| upstream.name().into())
+                .unwrap_or_default(),
             endpoint: journal.endpoint.get(),
             client: Some(journal.connection.peer.ip()),
             plugins: verdicts.as_slice().into(),

@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use gate_plan::{Limits, Listener, Protocol, ServerTls};
@@ -138,6 +138,15 @@ pub(crate) fn listener(name: &str, protocol: Protocol, tls: Option<ServerTls>) -
         protocol,
         tls,
     })
+}
+
+/// Waits for what another thread does a moment later.
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "it does not happen");
+        std::thread::yield_now();
+    }
 }
 
 pub(crate) fn http_listener() -> Arc<Listener> {

@@ -33,7 +33,8 @@ mod executor;
 pub(crate) use executor::Crew;
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// LIMIT: bytes of a body that hyper reads ahead on HTTP/1, and of a response that it holds for a slow client.
+/// LIMIT: bytes of a body that hyper reads ahead on HTTP/1, and of a response that it holds for a slow client; more when
+/// `limits.header_bytes_max` is more.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// LIMIT: how long a closed connection still reads, so that unread bytes do not make the kernel reset it before the client has read our
 /// answer (RFC 9112 section 9.6); Envoy's `delayed_close_timeout`.
@@ -101,10 +102,11 @@ async fn has_preface(stream: &mut Stream, read: &mut BytesMut, presence: &Presen
 
 async fn serve_http1<S: Service>(wire: Wire, desk: Rc<Desk<S>>) {
     let mut builder = http1::Builder::new();
+    let header_bytes_max = usize::try_from(desk.limits.header_bytes_max).unwrap_or(usize::MAX);
     builder
         .header_read_timeout(None)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .max_header_size(usize::try_from(desk.limits.header_bytes_max).unwrap_or(usize::MAX));
+        .max_buf_size(BUFFER_BYTES_MAX.max(header_bytes_max))
+        .max_header_size(header_bytes_max);
     // hyper's own number is 100; naming it costs an initialised array for each request.
     if desk.limits.header_count_max != 100 {
         builder.max_headers(usize::from(desk.limits.header_count_max));

@@ -18,7 +18,7 @@ pub(crate) mod time;
 pub(crate) mod wasi;
 
 use bytes::Bytes;
-use plug_abi::{BufferKind, HOST_MODULE, Status, StreamKind};
+use plug_abi::{HOST_MODULE, Status, StreamKind};
 use wasmtime::{Caller, Extern, Linker, Memory};
 
 use crate::guest::{Delivery, Host, OnWorker};
@@ -261,8 +261,7 @@ fn define_valued(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
             |host: &mut Host<'_>| property::proxy_get_property(host, path, path_length);
         "proxy_dequeue_shared_queue" (queue; pointer, length) => |host: &mut Host<'_>| shared::proxy_dequeue_shared_queue(host, queue);
         "proxy_get_upstream_hosts" (; pointer, length) => |host: &mut Host<'_>| inject::proxy_get_upstream_hosts(host);
-        "proxy_get_configuration" (; pointer, length) =>
-            |host: &mut Host<'_>| buffer::proxy_get_buffer_bytes(host, BufferKind::PluginConfiguration.raw(), 0, u32::MAX);
+        "proxy_get_configuration" (; pointer, length) => |host: &mut Host<'_>| buffer::proxy_get_configuration(host);
         "proxy_get_status" (code_at; pointer, length) => |host: &mut Host<'_>| grpc::proxy_get_status(host, code_at);
     }
     Ok(())

@@ -3,7 +3,7 @@
 use wasmtime::{AsContextMut, Store, TypedFunc, WasmParams, WasmResults};
 
 use crate::exchange::{Direction, Visible};
-use crate::guest::{Guest, OnWorker};
+use crate::guest::{Current, Guest, OnWorker};
 
 /// One entry into the guest.
 #[derive(Debug, Clone, Copy)]
@@ -197,6 +197,13 @@ impl Guest {
             _ => "proxy_on_delete",
         };
         self.current = self.entered.clone();
+        if let Current::Stream(stream) = &self.current {
+            let visible = stream.visible.get();
+            // Envoy shows the exchange to its log and then no more.
+            if callback != 3 && visible.has(Visible::LOG) {
+                stream.visible.set(Visible::LOG);
+            }
+        }
     }
 }
 

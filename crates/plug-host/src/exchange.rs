@@ -248,8 +248,6 @@ pub struct StreamContext {
     pub created: Cell<bool>,
     /// Its end has begun: it is called no more.
     pub ended: Cell<bool>,
-    /// The plugin has answered in place of the upstream; it can do so once.
-    pub replied: Cell<bool>,
     /// The instance died; nothing can be asked of this context any more.
     pub dead: Cell<bool>,
     /// Name of the plugin.

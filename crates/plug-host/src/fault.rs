@@ -1,5 +1,6 @@
 //! What goes wrong with a plugin: one table of faults, each with a code, a text for the operator and one for the client.
 
+use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -11,18 +12,16 @@ use crate::calls::wasi::Exited;
 use crate::guest::Guest;
 
 /// What went wrong in an instance.
-#[derive(Debug, Clone, Error)]
+#[derive(Debug, Clone)]
 pub enum FaultKind {
     /// The guest trapped: panic, `unreachable`, memory out of bounds, stack, and so on.
-    #[error("trapped: {reason}")]
     Trap {
         /// The engine's word for it.
         reason: String,
-        /// Frames, innermost first; empty when the module has neither names nor DWARF.
+        /// Frames, innermost first; empty when the module has no names.
         backtrace: Vec<String>,
     },
     /// The callback computed longer than its slice.
-    #[error("computed longer than its slice of {slice:?}")]
     SliceExceeded {
         /// The slice.
         slice: Duration,
@@ -30,28 +29,21 @@ pub enum FaultKind {
         backtrace: Vec<String>,
     },
     /// The guest called `proc_exit`.
-    #[error("called `proc_exit` with code {0}")]
     Exit(i32),
     /// `proxy_on_vm_start` answered false.
-    #[error("`proxy_on_vm_start` answered false")]
     VmStartRefused,
     /// `proxy_on_configure` answered false.
-    #[error("`proxy_on_configure` answered false")]
     ConfigureRefused,
     /// No instance could be made.
-    #[error("no instance could be made: {0}")]
     Instantiate(String),
     /// The instance died in another exchange's callback.
-    #[error("the instance died in another callback")]
     InstanceLost,
     /// The plugin waits before it is started again.
-    #[error("being started again after a fault")]
     Restarting,
 }
 
 /// A fault with where it happened.
-#[derive(Debug, Clone, Error)]
-#[error("plugin `{plugin}` {kind} in `{callback}`")]
+#[derive(Debug, Clone)]
 pub struct Fault {
     /// Name of the plugin.
     pub plugin: Rc<str>,
@@ -61,6 +53,31 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What the guest last said on standard error or by `proxy_log` at error or critical level.
     pub last_words: Option<String>,
+}
+
+impl std::error::Error for Fault {}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { plugin, callback, .. } = self;
+        match &self.kind {
+            FaultKind::Trap { reason, .. } => write!(formatter, "plugin `{plugin}` trapped in `{callback}`: {reason}"),
+            FaultKind::SliceExceeded { slice, .. } => {
+                write!(formatter, "plugin `{plugin}` computed in `{callback}` longer than its slice of {slice:?}")
+            }
+            FaultKind::Exit(code) => {
+                write!(formatter, "plugin `{plugin}` called `proc_exit` in `{callback}` with code {code}")
+            }
+            FaultKind::VmStartRefused | FaultKind::ConfigureRefused => {
+                write!(formatter, "plugin `{plugin}` answered false to `{callback}`")
+            }
+            FaultKind::Instantiate(why) => write!(formatter, "plugin `{plugin}` could not be instantiated: {why}"),
+            FaultKind::InstanceLost => {
+                write!(formatter, "plugin `{plugin}` has lost its instance in a callback of another exchange")
+            }
+            FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
+        }
+    }
 }
 
 impl Fault {

@@ -118,6 +118,15 @@ impl Instance {
         Ok(answer)
     }
 
+    /// Writes into the guest's memory.
+    #[cfg(test)]
+    pub(crate) async fn put(&self, at: usize, bytes: &[u8]) {
+        let mut turn = self.turn().await;
+        let store = turn.as_mut().unwrap();
+        let memory = store.data().0.memory.unwrap();
+        memory.write(store, at, bytes).unwrap();
+    }
+
     fn name(&self) -> &str {
         self.plugins.first().map_or("", |plugin| plugin.spec.name.as_str())
     }

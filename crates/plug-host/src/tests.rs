@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-mod wat;
-mod house;
+pub(crate) mod wat;
+pub(crate) mod house;
 
 mod start;
 mod shim;

@@ -218,7 +218,6 @@ impl PluginHandle {
             response: Side::default(),
             created: Cell::new(false),
             ended: Cell::new(false),
-            replied: Cell::new(false),
             dead: Cell::new(false),
             plugin: Rc::clone(&self.name),
         });
@@ -274,6 +273,11 @@ impl WorkerPlugins {
             .iter()
             .filter(|handle| handle.position == 0)
             .map(|handle| (&handle.vm, &handle.name))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn instance(&self, name: &str) -> Rc<Instance> {
+        self.find(name).and_then(|handle| handle.vm.serving()).unwrap()
     }
 
     /// Starts every plugin, so that the first exchange finds it running.

@@ -265,8 +265,8 @@ impl Plugin {
     }
 
     /// With an environment variable.
-    pub(crate) fn environment(mut self, name: &'static str, value: &Value) -> Self {
-        self.environment.push((name, value.to_string()));
+    pub(crate) fn environment(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.push((name, value.to_owned()));
         self
     }
 

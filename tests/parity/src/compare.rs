@@ -63,8 +63,13 @@ pub(crate) fn compare(case: &str, envoy: &Seen, ours: &Seen) -> Vec<Difference> 
         let records = |seen: &'_ Seen| seen.upstreams.get(name).unwrap_or(&none).clone();
         finder.records(name, &records(envoy), &records(ours));
     }
+    finder.value("the gateway", life(envoy), life(ours));
     finder.value("missing", &envoy.missing.join("; "), &ours.missing.join("; "));
     finder.found
+}
+
+fn life(seen: &Seen) -> &'static str {
+    if seen.dead { "dies" } else { "lives" }
 }
 
 impl Finder<'_> {
@@ -133,11 +138,12 @@ impl Finder<'_> {
         }
     }
 
-    /// One difference for each run of lines that are not in both.
+    /// One difference for each line that is not in both: lines of the same step are set beside one another.
     fn lines(&mut self, field: &str, envoy: &[LogLine], ours: &[LogLine]) {
         let show = |lines: &[LogLine]| lines.iter().map(show_line).collect::<Vec<_>>();
-        for (one, other) in unlike(&show(envoy), &show(ours)) {
-            self.value(field, &one.join("\n"), &other.join("\n"));
+        for (one, other) in align(&show(envoy), &show(ours)) {
+            let or_absent = |line: Option<String>| line.unwrap_or_else(|| "absent".to_owned());
+            self.value(field, &or_absent(one), &or_absent(other));
         }
     }
 }
@@ -156,38 +162,50 @@ fn brief(answer: &Answer) -> String {
     }
 }
 
-/// Runs of lines that the longest common subsequence does not hold.
-fn unlike(one: &[String], other: &[String]) -> Vec<(Vec<String>, Vec<String>)> {
-    let mut lengths = vec![vec![0_usize; other.len() + 1]; one.len() + 1];
-    for left in (0..one.len()).rev() {
-        for right in (0..other.len()).rev() {
-            lengths[left][right] = if one[left] == other[right] {
-                lengths[left + 1][right + 1] + 1
-            } else {
-                lengths[left + 1][right].max(lengths[left][right + 1])
-            };
+/// What a line is about: two lines of one step differ only behind it.
+fn step(line: &str) -> &str {
+    let end = line.find(" -> ").or_else(|| line.find('(')).unwrap_or(line.len());
+    &line[..end]
+}
+
+/// Cost of setting two lines beside one another; none when they are of different steps.
+fn cost(one: &str, other: &str) -> Option<usize> {
+    (one == other)
+        .then_some(0)
+        .or_else(|| (step(one) == step(other)).then_some(1))
+}
+
+/// Sets two logs beside one another with the fewest differing lines.
+fn align(one: &[String], other: &[String]) -> Vec<(Option<String>, Option<String>)> {
+    let mut costs = vec![vec![0_usize; other.len() + 1]; one.len() + 1];
+    for left in (0..=one.len()).rev() {
+        for right in (0..=other.len()).rev() {
+            let skip_left = (left < one.len()).then(|| costs[left + 1][right] + 1);
+            let skip_right = (right < other.len()).then(|| costs[left][right + 1] + 1);
+            let both = (left < one.len() && right < other.len())
+                .then(|| cost(&one[left], &other[right]).map(|cost| cost + costs[left + 1][right + 1]))
+                .flatten();
+            costs[left][right] = [both, skip_left, skip_right].into_iter().flatten().min().unwrap_or(0);
         }
     }
     let (mut left, mut right) = (0, 0);
-    let mut runs = Vec::new();
-    let mut run = (Vec::new(), Vec::new());
+    let mut pairs = Vec::new();
     while left < one.len() || right < other.len() {
-        let both = left < one.len() && right < other.len();
-        if both && one[left] == other[right] {
-            if !run.0.is_empty() || !run.1.is_empty() {
-                runs.push(std::mem::take(&mut run));
-            }
+        let here = costs[left][right];
+        let beside = (left < one.len() && right < other.len())
+            .then(|| cost(&one[left], &other[right]))
+            .flatten()
+            .is_some_and(|cost| cost + costs[left + 1][right + 1] == here);
+        if beside {
+            pairs.push((Some(one[left].clone()), Some(other[right].clone())));
             (left, right) = (left + 1, right + 1);
-        } else if right == other.len() || (left < one.len() && lengths[left + 1][right] >= lengths[left][right + 1]) {
-            run.0.push(one[left].clone());
+        } else if left < one.len() && costs[left + 1][right] + 1 == here {
+            pairs.push((Some(one[left].clone()), None));
             left += 1;
         } else {
-            run.1.push(other[right].clone());
+            pairs.push((None, Some(other[right].clone())));
             right += 1;
         }
     }
-    if !run.0.is_empty() || !run.1.is_empty() {
-        runs.push(run);
-    }
-    runs
+    pairs
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use anyhow::{Result, anyhow};
 use testkit::backend::Backend;
@@ -11,7 +12,7 @@ use testkit::process::DEADLINE;
 use crate::case::{Act, Case, Say};
 use crate::normal::Addresses;
 use crate::seen::{Answer, Seen};
-use crate::sides::{LogLine, Side};
+use crate::sides::{LogLine, SCOUT_PATH, Side};
 
 /// One case at one gateway.
 struct Stage<'case> {
@@ -30,6 +31,7 @@ pub(crate) async fn play(side: &Side, case: &Case) -> Result<(Seen, Addresses)> 
         side.backend(upstream)?.reply(path, reply.clone());
     }
     let first_line = side.line_count();
+    let began = Instant::now();
     let mut stage = Stage {
         side,
         case,
@@ -42,6 +44,7 @@ pub(crate) async fn play(side: &Side, case: &Case) -> Result<(Seen, Addresses)> 
         },
     };
     stage.play().await?;
+    stage.seen.took = began.elapsed();
     Ok(stage.finish())
 }
 
@@ -81,8 +84,9 @@ impl Stage<'_> {
         }
         if self.case.settles {
             let settled = self.side.wait_for_log(self.first_line, self.case.name, settled).await;
-            self.note("every stream deleted", settled);
+            self.note("every stream deleted, every callout answered", settled);
         }
+        self.seen.dead = self.side.settle().await.is_err();
         Ok(())
     }
 
@@ -197,7 +201,8 @@ impl Stage<'_> {
             ..Addresses::default()
         };
         for (name, backend) in &self.side.backends {
-            let records = backend.records();
+            let mut records = backend.records();
+            records.retain(|record| record.target != SCOUT_PATH);
             addresses.add(backend.address.port(), name);
             records
                 .iter()
@@ -227,16 +232,19 @@ fn why(error: &anyhow::Error) -> String {
     String::from(if silent { "nothing came" } else { "broken off" })
 }
 
-/// Whether every stream of every plugin that was created is deleted.
+/// Whether every stream of every plugin that was created is deleted, and every HTTP callout answered.
 fn settled(lines: &[LogLine]) -> Option<()> {
-    let mut open: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut open: BTreeMap<(&str, &str), i64> = BTreeMap::new();
     for line in lines {
-        let change = match line.text.split('(').next() {
-            Some("context_create") => 1,
-            Some("delete") => -1,
-            _ => 0,
+        let text = line.text.as_str();
+        let (what, change) = match text.split('(').next() {
+            Some("context_create") => ("streams", 1),
+            Some("delete") => ("streams", -1),
+            Some("http_call_response") => ("callouts", -1),
+            _ if text.ends_with(": http_call -> 0") => ("callouts", 1),
+            _ => continue,
         };
-        *open.entry(&line.plugin).or_default() += change;
+        *open.entry((&line.plugin, what)).or_default() += change;
     }
     open.values().all(|count| *count == 0).then_some(())
 }

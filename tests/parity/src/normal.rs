@@ -64,8 +64,35 @@ pub(crate) static TABLE: &[Row] = &[
         apply: |seen, _| each_answer(seen, |fields| fields.retain(|field| field.0 != "server")),
     },
     Row {
+        what: "`x-envoy-*` of callouts are left out",
+        reason: "Envoy's own router adds them, also to callouts; nobody else's router does",
+        apply: |seen, _| {
+            let requests = seen.upstreams.values_mut().flatten();
+            requests.for_each(|record| record.fields.retain(|field| !field.0.starts_with("x-envoy-")));
+            each_line(seen, drop_service_time);
+        },
+    },
+    Row {
+        what: "the number of a callout's answering headers becomes `some` or `0`",
+        reason: "Envoy counts its `x-envoy-upstream-service-time`; the maps themselves are compared",
+        apply: |seen, _| {
+            each_line(seen, |text| some_headers(text, "http_call_response(headers="));
+            each_line(seen, |text| some_headers(text, "grpc_receive_initial_metadata(count="));
+        },
+    },
+    Row {
+        what: "`date` and `server` are left out of the response headers that `on_log` sees",
+        reason: "as in responses: the time, and the name of the product",
+        apply: |seen, _| each_line(seen, drop_own_fields),
+    },
+    Row {
+        what: "maps that plugins see are sorted by name; repetitions keep their order",
+        reason: "the order of different fields has no meaning (RFC 9110 section 5.3); ours keeps the repetitions of a name together, Envoy's property maps come from a hash map",
+        apply: |seen, _| each_line(seen, sort_map),
+    },
+    Row {
         what: "fields of messages are sorted by name; repetitions keep their order",
-        reason: "the order of different fields has no meaning (RFC 9110 section 5.3); what plugins see is compared in order",
+        reason: "the order of different fields has no meaning (RFC 9110 section 5.3)",
         apply: |seen, _| each_fields(seen, |fields| fields.sort_by(|one, other| one.0.cmp(&other.0))),
     },
 ];
@@ -106,6 +133,60 @@ fn each_text(seen: &mut Seen, change: impl Fn(&str) -> String) {
     for record in seen.upstreams.values_mut().flatten() {
         record.pieces = vec![testkit::fields::bytes(&change(&record.text())).into()];
     }
+}
+
+fn each_line(seen: &mut Seen, change: impl Fn(&str) -> String) {
+    let lines = seen.start.values_mut().flatten().chain(&mut seen.log);
+    lines.for_each(|line| line.text = change(&line.text));
+}
+
+/// Takes `["x-envoy-upstream-service-time","N"]` out of a map.
+fn drop_service_time(text: &str) -> String {
+    let Some((before, after)) = text.split_once(r#",["x-envoy-upstream-service-time""#) else {
+        return text.to_owned();
+    };
+    let after = after.split_once(']').map_or("", |(_, after)| after);
+    format!("{before}{after}")
+}
+
+/// Replaces a number that is not 0 behind `mark` by `some`.
+fn some_headers(text: &str, mark: &str) -> String {
+    let Some(after) = text.strip_prefix(mark) else {
+        return text.to_owned();
+    };
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, rest) = after.split_at(digits);
+    format!("{mark}{}{rest}", if number == "0" { "0" } else { "some" })
+}
+
+/// Takes `date` and `server` out of the maps that are shown in `on_log`.
+fn drop_own_fields(text: &str) -> String {
+    if !text.starts_with("log: ") {
+        return text.to_owned();
+    }
+    let own = [
+        r#"["date","{date}"]"#,
+        r#"["server","envoy"]"#,
+        r#"["server","cofferdam"]"#,
+    ];
+    own.iter().fold(text.to_owned(), |text, pair| {
+        text.replace(&format!(",{pair}"), "")
+            .replace(&format!("{pair},"), "")
+            .replace(pair, "")
+    })
+}
+
+/// Sorts the pairs of a map that a line shows by their keys.
+fn sort_map(text: &str) -> String {
+    let Some((before, pairs)) = text.split_once("=[[") else {
+        return text.to_owned();
+    };
+    let Some((pairs, after)) = pairs.rsplit_once("]]") else {
+        return text.to_owned();
+    };
+    let mut sorted: Vec<&str> = pairs.split("],[").collect();
+    sorted.sort_by_key(|pair| pair.split(',').next());
+    format!("{before}=[[{}]]{after}", sorted.join("],["))
 }
 
 /// Replaces each number behind `:` or `=` that is a known port.

@@ -22,7 +22,7 @@ mod wanted;
 use std::collections::BTreeSet;
 use std::env;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use case::Case;
 use compare::{Difference, compare};
@@ -44,15 +44,23 @@ async fn envoy_and_cofferdam_do_the_same() -> Result<()> {
     if env::var("PARITY_SIDE").is_ok_and(|side| side == "envoy") {
         return show_envoy(&cases).await;
     }
-    let (envoy, ours) = tokio::try_join!(Side::envoy(&cases), Side::cofferdam(&cases))?;
+    let (mut envoy, mut ours) = tokio::try_join!(Side::envoy(&cases), Side::cofferdam(&cases))?;
     let mut differences = Vec::new();
     for case in &cases {
         let (one, other) = tokio::try_join!(observe(&envoy, case), observe(&ours, case))?;
         show(case, "envoy", &one);
         show(case, "ours", &other);
         differences.extend(compare(case.name, &one, &other));
+        // A case may kill a gateway; that is a difference, and the next case needs a living one.
+        if one.dead {
+            envoy = Side::envoy(&cases).await?;
+        }
+        if other.dead {
+            ours = Side::cofferdam(&cases).await?;
+        }
     }
-    judge(&differences, word.is_empty())
+    judge(&differences, word.is_empty());
+    Ok(())
 }
 
 #[test]
@@ -81,14 +89,11 @@ async fn observe(side: &Side, case: &Case) -> Result<Seen> {
 
 async fn show_envoy(cases: &[Case]) -> Result<()> {
     let mut envoy = Side::envoy(cases).await?;
-    for (index, case) in cases.iter().enumerate() {
-        match observe(&envoy, case).await {
-            Ok(seen) => println!("{} · envoy\n{}", case.name, seen.show()),
-            Err(error) => println!("{} · envoy\n  {error:#}", case.name),
-        }
-        if !envoy.is_alive() {
-            println!("ENVOY DIED in {}\n{}", case.name, envoy.last_words());
-            envoy = Side::envoy(&cases[index + 1..]).await?;
+    for case in cases {
+        let seen = observe(&envoy, case).await?;
+        println!("{} · envoy\n{}", case.name, seen.show());
+        if seen.dead {
+            envoy = Side::envoy(cases).await?;
         }
     }
     Ok(())
@@ -96,12 +101,12 @@ async fn show_envoy(cases: &[Case]) -> Result<()> {
 
 fn show(case: &Case, side: &str, seen: &Seen) {
     if env::var_os("PARITY_SHOW").is_some() {
-        println!("{} · {side}\n{}", case.name, seen.show());
+        println!("{} · {side} · {:?}\n{}", case.name, seen.took, seen.show());
     }
 }
 
 /// Fails for each difference that no row wants and, when all cases were played, for each row that fits no difference.
-fn judge(differences: &[Difference], all: bool) -> Result<()> {
+fn judge(differences: &[Difference], all: bool) {
     let unwanted: Vec<String> = differences
         .iter()
         .filter(|difference| !wanted::TABLE.iter().any(|row| row.fits(difference)))
@@ -112,12 +117,11 @@ fn judge(differences: &[Difference], all: bool) -> Result<()> {
         .filter(|row| all && !differences.iter().any(|difference| row.fits(difference)))
         .map(|row| format!("{} · {}", row.case, row.field))
         .collect();
-    ensure!(
+    assert!(
         unwanted.is_empty(),
         "{} differences that no row wants:\n{}",
         unwanted.len(),
         unwanted.join("\n")
     );
-    ensure!(idle.is_empty(), "rows without a difference:\n{}", idle.join("\n"));
-    Ok(())
+    assert!(idle.is_empty(), "rows without a difference:\n{}", idle.join("\n"));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use testkit::backend::Record;
 use testkit::client::Response;
@@ -19,6 +20,10 @@ pub(crate) struct Seen {
     pub(crate) answers: Vec<Answer>,
     /// Requests that each upstream got.
     pub(crate) upstreams: BTreeMap<String, Vec<Record>>,
+    /// How long it took.
+    pub(crate) took: Duration,
+    /// Whether the gateway no longer serves.
+    pub(crate) dead: bool,
     /// What was to be waited for and did not come.
     pub(crate) missing: Vec<String>,
 }

@@ -6,14 +6,24 @@ mod envoy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use std::sync::OnceLock;
+
 use anyhow::{Context, Result};
+use serde_json::json;
 use testkit::backend::{Backend, Speaks};
+use testkit::client::{Request, Version, send};
 use testkit::envoy::Envoy;
 use testkit::gateway::Gateway;
 use testkit::port::free_port;
 use testkit::process::{DEADLINE, Line, Process};
 
 use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC};
+
+/// A listener whose plugin says that everything before it is done.
+const SCOUT: &str = "scout";
+
+/// What the scout is asked for.
+pub(crate) const SCOUT_PATH: &str = "/scout";
 
 /// Time that [`BRIEF`] has to answer.
 pub(crate) const BRIEF_MS: u32 = 300;
@@ -41,7 +51,11 @@ pub(crate) struct Side {
 }
 
 enum Program {
-    Envoy { envoy: Envoy, worker: String },
+    Envoy {
+        envoy: Envoy,
+        worker: String,
+        roots: BTreeMap<String, String>,
+    },
     Cofferdam(Gateway),
 }
 
@@ -49,7 +63,7 @@ impl Side {
     /// Starts Envoy with all cases.
     pub(crate) async fn envoy(cases: &[Case]) -> Result<Self> {
         let (backends, dead) = upstreams()?;
-        let envoy = Envoy::start(envoy::resources(cases, &addresses(&backends, dead))?).await?;
+        let envoy = Envoy::start(envoy::resources(&with_scout(cases), &addresses(&backends, dead))?).await?;
         let worker = envoy::worker_thread(&envoy).await?;
         let scouted = backends.get(API).map(Backend::records).unwrap_or_default();
         let client_seen_as = scouted.first().and_then(|record| record.field("x-forwarded-for"));
@@ -58,14 +72,18 @@ impl Side {
             backends,
             dead,
             client_seen_as,
-            program: Program::Envoy { envoy, worker },
+            program: Program::Envoy {
+                envoy,
+                worker,
+                roots: envoy::root_names(&with_scout(cases)),
+            },
         })
     }
 
     /// Starts Cofferdam with all cases.
     pub(crate) async fn cofferdam(cases: &[Case]) -> Result<Self> {
         let (backends, dead) = upstreams()?;
-        let text = cofferdam::configuration(cases, &addresses(&backends, dead))?.to_string();
+        let text = cofferdam::configuration(&with_scout(cases), &addresses(&backends, dead))?.to_string();
         let program = Program::Cofferdam(Gateway::start(&text).await?);
         Ok(Self {
             backends,
@@ -120,22 +138,12 @@ impl Side {
             .await
     }
 
-    /// Whether the program still runs.
-    pub(crate) fn is_alive(&self) -> bool {
-        std::net::TcpStream::connect(self.admin()).is_ok()
-    }
-
-    fn admin(&self) -> SocketAddr {
-        match &self.program {
-            Program::Envoy { envoy, .. } => envoy.admin,
-            Program::Cofferdam(gateway) => gateway.admin,
-        }
-    }
-
-    pub(crate) fn last_words(&self) -> String {
-        let lines = self.process().lines_from(0);
-        let from = lines.iter().position(|line| line.text.contains("Caught") || line.text.contains("assert")).unwrap_or(lines.len().saturating_sub(5));
-        lines[from..].iter().map(|line| line.text.clone() + "\n").collect()
+    /// Waits until the one worker has done everything that was to be done before: it serves a request of its own then.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        let start = self.line_count();
+        send(self.listener(SCOUT)?, Version::Http1, &Request::get(SCOUT_PATH)).await?;
+        let deleted = |lines: &[LogLine]| lines.iter().any(|line| line.text.starts_with("delete(")).then_some(());
+        self.wait_for_log(start, SCOUT, deleted).await
     }
 
     fn process(&self) -> &Process {
@@ -147,12 +155,19 @@ impl Side {
 
     fn pick(&self, lines: &[Line], case: &str) -> Vec<LogLine> {
         let mut found = match &self.program {
-            Program::Envoy { worker, .. } => envoy::log_lines(lines, worker),
+            Program::Envoy { worker, roots, .. } => envoy::log_lines(lines, worker, roots),
             Program::Cofferdam(_) => cofferdam::log_lines(lines),
         };
         found.retain(|line| line.plugin.strip_prefix(case).is_some_and(|rest| rest.starts_with('.')));
         found
     }
+}
+
+/// The cases and the scout.
+fn with_scout(cases: &[Case]) -> Vec<&Case> {
+    static SCOUT_CASE: OnceLock<Case> = OnceLock::new();
+    let scout = SCOUT_CASE.get_or_init(|| Case::new(SCOUT, json!({})));
+    cases.iter().chain([scout]).collect()
 }
 
 fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, SocketAddr)> {

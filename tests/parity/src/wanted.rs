@@ -4,7 +4,7 @@ use crate::compare::Difference;
 
 /// A difference that we want.
 pub(crate) struct Row {
-    /// Name of the case; `*` for all.
+    /// Name of the case; with `*` at its end, all that begin so.
     pub(crate) case: &'static str,
     /// What differs.
     pub(crate) field: &'static str,
@@ -22,9 +22,10 @@ pub(crate) static TABLE: &[Row] = &[];
 impl Row {
     /// Whether this row is about that difference.
     pub(crate) fn fits(&self, difference: &Difference) -> bool {
-        (self.case == "*" || self.case == difference.case)
-            && self.field == difference.field
-            && self.envoy == difference.envoy
-            && self.ours == difference.ours
+        let named = match self.case.strip_suffix('*') {
+            Some(beginning) => difference.case.starts_with(beginning),
+            None => self.case == difference.case,
+        };
+        named && self.field == difference.field && self.envoy == difference.envoy && self.ours == difference.ours
     }
 }

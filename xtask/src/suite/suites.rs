@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::command::{cargo, output, run};
 
 /// Suites that need guests or peers and have a step of their own.
-const OWN_STEP: &[&str] = &["conformance", "parity", "e2e"];
+const OWN_STEP: &[&str] = &["conformance", "parity", "higress", "e2e"];
 
 /// Packages of the workspace with their test targets.
 pub(super) struct Suites {

@@ -25,7 +25,10 @@ pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
             ExitCode::SUCCESS
         }
         (Ok(loaded), Format::Json) => {
-            print(&format!("{}\n", json!({ "good": true, "findings": [], "plan": loaded.plan.describe() })));
+            print(&format!(
+                "{}\n",
+                json!({ "good": true, "findings": [], "plan": loaded.plan.describe() })
+            ));
             ExitCode::SUCCESS
         }
         (Err(wrong), Format::Text) => {

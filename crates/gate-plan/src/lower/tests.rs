@@ -76,10 +76,8 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(plugin.allow_on_headers_stop_iteration, None);
 }
 
-#[test]
-fn every_key_reaches_the_plan() {
-    let plan = crate::check(
-        r#"
+/// A configuration that says everything.
+const EVERY_KEY: &str = r#"
 admin: { listen: "[::1]:9901" }
 workers: 3
 listeners:
@@ -121,10 +119,15 @@ drain: { grace: 1s, wait: 2s }
 cache_dir: /var/cache/cofferdam
 limits: { header_bytes_max: 2KiB, header_count_max: 5, header_timeout: 3s, http2_streams_max: 6, connections_max: 7 }
 forwarding: { trusted_hops: 2, preserve_request_id: true }
-"#,
-        "t.yaml",
-    )
-    .unwrap_or_else(|findings| panic!("{findings}"));
+"#;
+
+fn full() -> Plan {
+    crate::check(EVERY_KEY, "t.yaml").unwrap_or_else(|findings| panic!("{findings}"))
+}
+
+#[test]
+fn every_key_of_listeners_and_upstreams_reaches_the_plan() {
+    let plan = full();
     assert_eq!(plan.admin.as_ref().unwrap().listen.to_string(), "[::1]:9901");
     assert_eq!(plan.workers.unwrap().get(), 3);
     let tls = plan.listeners[0].tls.as_ref().unwrap();
@@ -162,6 +165,11 @@ forwarding: { trusted_hops: 2, preserve_request_id: true }
         (upstream.timeouts.connect, upstream.idle_connections_max),
         (Duration::from_millis(10), 7)
     );
+}
+
+#[test]
+fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
+    let plan = full();
     let plugin = &plan.plugins[0];
     let Source::File { path, sha256 } = &plugin.source;
     assert_eq!(

@@ -159,7 +159,9 @@ fn unknown_time_unit(text: &str, count: u64, unit: &str) -> Flaw {
 /// A time span as the configuration would write it.
 pub(crate) fn span_text(span: Duration) -> String {
     let nanoseconds = span.as_nanos();
-    let unit = TIME_UNITS.iter().find(|(_, unit)| nanoseconds % u128::from(*unit) == 0);
+    let unit = TIME_UNITS
+        .iter()
+        .find(|(_, unit)| nanoseconds.is_multiple_of(u128::from(*unit)));
     let (name, unit) = unit.copied().unwrap_or(("ns", 1));
     if nanoseconds == 0 {
         "0s".to_owned()

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::TokioIo;
 
 use super::*;
-use crate::fixture::{Client, Event, LIMITS, PATIENCE, Stage, http_listener};
+use crate::fixture::{Client, Event, LIMITS, PATIENCE, Stage, http_listener, until};
 
 mod framing;
 
@@ -24,14 +24,6 @@ fn refused(stage: &Stage, request: impl AsRef<[u8]>, status: &str, refusal: Refu
     );
     assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{shown:?} got {answer:?}");
     stage.wait_for(&Event::Refused(refusal));
-}
-
-fn until(condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline);
-        std::thread::yield_now();
-    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use gate_plan::Protocol;
 
 use super::*;
-use crate::fixture::{Client, Event, LIMITS, PATIENCE, Performer, Stage, http_listener, listener, tcp_listener};
+use crate::fixture::{Client, Event, LIMITS, PATIENCE, Performer, Stage, http_listener, listener, tcp_listener, until};
 
 #[test]
 fn connections_spread_over_the_workers_and_have_numbers_of_their_own() {
@@ -79,11 +79,7 @@ fn letters_are_read_in_order_and_their_panics_are_contained() {
         assert_eq!(answer.wait(PATIENCE), None::<()>);
     }
     // A panic is counted when it has been unwound, a moment after its answer is gone.
-    let deadline = Instant::now() + PATIENCE;
-    while stage.workers.panics() != [2, 2] {
-        assert!(Instant::now() < deadline, "{:?}", stage.workers.panics());
-        std::thread::yield_now();
-    }
+    until(|| stage.workers.panics() == [2, 2]);
     let mailbox = stage.workers.mailboxes().next().unwrap().clone();
     stage.workers.stop(PATIENCE);
     assert_eq!(mailbox.tell(|_| ()), Err(MailboxFault::Gone));

@@ -11,6 +11,8 @@ use crate::outside::GrpcEvent;
 /// LIMIT: bytes of a body that a plugin makes larger; what it may hold of the sender's is bounded by the exchange.
 const EDITED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
+const CONFIGURE: &str = "proxy_on_configure";
+
 /// A buffer as it can be used now.
 enum Buffer<'a> {
     /// A body, which may be read and changed.
@@ -30,14 +32,14 @@ fn buffer(guest: &Guest, kind: BufferKind) -> Option<Buffer<'_>> {
         (BufferKind::DownstreamData, _) => Some(held(guest, Visible::DOWNSTREAM)),
         (BufferKind::UpstreamData, _) => Some(held(guest, Visible::UPSTREAM)),
         (BufferKind::VmConfiguration, _) => fixed(&guest.plugin().spec.vm_config),
-        // Envoy gives it in `proxy_on_configure` only.
-        (BufferKind::PluginConfiguration, _) => fixed(&guest.plugin().spec.config),
+        // As in Envoy, there only; it is what `proxy_get_configuration` reads then, and the VM's configuration else.
+        (BufferKind::PluginConfiguration, _) if guest.callback == CONFIGURE => fixed(&guest.plugin().spec.config),
         (BufferKind::HttpCallResponseBody, Answer::Http(Some(reply))) => fixed(&reply.body),
         (BufferKind::HttpCallResponseBody, Answer::Http(None)) => fixed(&Bytes::new()),
         (BufferKind::GrpcReceive, Answer::Grpc(GrpcEvent::Message(message))) => fixed(message),
-        (BufferKind::GrpcReceive, _) => Some(Buffer::Absent),
         (BufferKind::RedisCallResponse, Answer::Redis(Some(reply))) => fixed(reply),
-        // No host calls `proxy_on_foreign_function` here, so there are never arguments of one.
+        // Nothing here calls `proxy_on_foreign_function`, so there are never arguments of one.
+        (BufferKind::GrpcReceive | BufferKind::CallData, _) => Some(Buffer::Absent),
         _ => None,
     }
 }
@@ -71,6 +73,12 @@ pub(crate) fn proxy_get_buffer_bytes(host: &mut Host<'_>, kind: u32, start: u32,
         }
         Buffer::Absent => Ok(Bytes::new()),
     }
+}
+
+/// The configuration of the plugin while it is configured, and that of its VM at other times, as in proxy-wasm-cpp-host.
+pub(crate) fn proxy_get_configuration(host: &mut Host<'_>) -> Value {
+    let spec = &host.guest.plugin().spec;
+    Ok(if host.guest.callback == CONFIGURE { spec.config.clone() } else { spec.vm_config.clone() })
 }
 
 pub(crate) fn proxy_get_buffer_status(host: &mut Host<'_>, kind: u32, length_at: u32, flags_at: u32) -> Done {

@@ -7,8 +7,11 @@ use plug_abi::Status;
 use crate::calls::Done;
 use crate::guest::{Current, Effect, Host};
 
+/// 0 means the context whose callback this is, as in proxy-wasm-cpp-host.
 pub(crate) fn proxy_set_effective_context(host: &mut Host<'_>, id: u32) -> Done {
-    if let Some(stream) = host.guest.streams.get(&id) {
+    if id == 0 {
+        host.guest.current = host.guest.entered.clone();
+    } else if let Some(stream) = host.guest.streams.get(&id) {
         host.guest.current = Current::Stream(Rc::clone(stream));
     } else if host.guest.roots.contains_key(&id) {
         host.guest.current = Current::Root(id);

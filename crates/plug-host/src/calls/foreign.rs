@@ -95,12 +95,12 @@ fn declare_property(_: &mut Host<'_>, arguments: &Bytes) -> Value {
         .ok_or(Status::BadArgument)
 }
 
-/// `SetEnvoyFilterStateArguments { path = 1, value = 2 }`.
+/// `SetEnvoyFilterStateArguments { path = 1, value = 2 }`. Envoy knows some paths; here any is kept, for plugins and the access record.
 fn set_envoy_filter_state(host: &mut Host<'_>, arguments: &Bytes) -> Value {
     let fields = protobuf::fields(arguments).ok_or(Status::BadArgument)?;
-    let path = protobuf::bytes(&fields, 1).ok_or(Status::BadArgument)?;
+    let path = protobuf::bytes(&fields, 1).filter(|path| !path.is_empty()).ok_or(Status::NotFound)?;
     let value = protobuf::bytes(&fields, 2).unwrap_or_default();
-    let exchange = host.guest.exchange().ok_or(Status::BadArgument)?;
+    let exchange = host.guest.exchange().ok_or(Status::NotFound)?;
     crate::calls::property::set_state(exchange, path, value)?;
     Ok(Bytes::new())
 }

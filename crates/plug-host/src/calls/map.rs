@@ -57,12 +57,10 @@ fn with_map<R>(guest: &Guest, kind: MapKind, see: impl FnOnce(&dyn PluginMap) ->
 
 /// Runs `edit` on a map that may be written now.
 fn edit_map<R>(guest: &Guest, kind: MapKind, edit: impl FnOnce(&mut dyn PluginMap) -> R) -> Option<R> {
-    let stream = guest.stream()?;
-    let visible = stream.visible.get();
-    if visible.has(Visible::LOG) || !(visible.has(needed(kind)?) || makes_trailers(stream, kind)) {
+    if !may_edit(guest, kind) {
         return None;
     }
-    let exchange = &stream.exchange;
+    let exchange = guest.exchange()?;
     match kind {
         MapKind::HttpRequestHeaders => {
             let edited = edit(&mut *exchange.request.borrow_mut());
@@ -84,6 +82,13 @@ fn edit_map<R>(guest: &Guest, kind: MapKind, edit: impl FnOnce(&mut dyn PluginMa
                 .get_or_insert_with(HeaderMap::new),
         )),
     }
+}
+
+/// Whether a map may be written now.
+fn may_edit(guest: &Guest, kind: MapKind) -> bool {
+    let (Some(stream), Some(needed)) = (guest.stream(), needed(kind)) else { return false };
+    let visible = stream.visible.get();
+    !visible.has(Visible::LOG) && (visible.has(needed) || makes_trailers(stream, kind))
 }
 
 /// Trailers may be made in the callback of the last body bytes, as Envoy's `addDecodedTrailers` lets.
@@ -116,16 +121,17 @@ fn kind_of(raw: u32) -> Result<MapKind, Status> {
     MapKind::from_raw(raw).ok_or(Status::BadArgument)
 }
 
+/// Envoy takes the map as if to change it, so that this is a bad argument where reading would do.
 pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at: u32) -> Done {
     let kind = kind_of(kind)?;
+    if !may_edit(host.guest, kind) {
+        return Err(Status::BadArgument);
+    }
     let bytes = with_map(host.guest, kind, |map| {
-        map.pairs()
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum::<usize>()
+        let sizes = map.pairs().into_iter().map(|(name, value)| name.len().saturating_add(value.len()));
+        sizes.fold(0, usize::saturating_add)
     });
-    let bytes = bytes.ok_or(Status::BadArgument)?;
-    host.write_u32(size_at, u32::try_from(bytes).unwrap_or(u32::MAX))
+    host.write_u32(size_at, u32::try_from(bytes.unwrap_or(0)).unwrap_or(u32::MAX))
 }
 
 pub(crate) fn proxy_get_header_map_pairs(host: &mut Host<'_>, kind: u32) -> Value {

@@ -18,52 +18,54 @@ pub(crate) struct Arguments {
     pub(crate) grpc_status: u32,
 }
 
+/// Always answers OK where it can, as Envoy does: the Rust SDK panics on anything else.
 pub(crate) fn proxy_send_local_response(host: &mut Host<'_>, arguments: &Arguments) -> Done {
-    let status = u16::try_from(arguments.status)
-        .ok()
-        .and_then(|code| StatusCode::from_u16(code).ok());
-    let status = status
-        .filter(|status| (200..600).contains(&status.as_u16()))
-        .ok_or(Status::BadArgument)?;
     let details = host.line(arguments.details.0, arguments.details.1)?;
-    let body = Bytes::copy_from_slice(host.read(arguments.body.0, arguments.body.1)?);
-    let wanted =
-        pairs::decode(host.read(arguments.headers.0, arguments.headers.1)?).map_err(|_| Status::BadArgument)?;
-    let mut headers = HeaderMap::new();
-    let mut left_out = Vec::new();
-    for (name, value) in wanted {
-        if let Err(not_allowed) = headers.add(name, value) {
-            left_out.push(not_allowed.name);
-        }
-    }
-    for name in left_out {
-        host.guest.log(
-            LogLevel::Warn,
-            &format!("header `{name}` of a local response left out: not allowed in a message"),
-        );
-    }
-    let Some(stream) = host.guest.stream() else {
-        // Envoy ignores a local response outside an exchange.
+    let body = host.read(arguments.body.0, arguments.body.1)?;
+    let pairs = host.read(arguments.headers.0, arguments.headers.1)?;
+    // Envoy ignores a local response outside an exchange. It dies of one in the log (SIGSEGV, 1.40): the exchange is over then.
+    let Some(stream) = host.guest.stream().filter(|stream| !stream.visible.get().has(Visible::LOG)) else {
         return Ok(());
     };
-    if stream.visible.get().has(Visible::LOG) {
-        // Envoy 1.40 dies of this (SIGSEGV); the exchange is over, so there is nothing to answer.
-        host.guest
-            .log(LogLevel::Warn, "local response ignored: the exchange has ended");
-        return Ok(());
-    }
+    let mut wrong = Vec::new();
     let reply = LocalReply {
-        status,
+        status: status(arguments.status).unwrap_or_else(|| {
+            wrong.push(format!("status {} of a local response made 500: it cannot end an exchange", arguments.status));
+            StatusCode::INTERNAL_SERVER_ERROR
+        }),
         details: details.split_whitespace().collect::<Vec<_>>().join("_"),
-        headers,
-        body,
+        headers: headers(pairs, &mut wrong),
+        body: Bytes::copy_from_slice(body),
         grpc_status: Some(arguments.grpc_status).filter(|code| *code <= 16),
         plugin: stream.plugin.clone(),
     };
-    // The reply passes this plugin's own response callbacks: one that answered again would never come to an end.
-    if !stream.replied.replace(true) {
-        stream.exchange.local_reply.borrow_mut().get_or_insert(reply);
-        stream.exchange.ring();
+    // Of several in one callback the first counts.
+    stream.exchange.local_reply.borrow_mut().get_or_insert(reply);
+    stream.exchange.ring();
+    for text in wrong {
+        host.guest.log(LogLevel::Warn, &text);
     }
     Ok(())
+}
+
+/// A status that ends an exchange: not an interim one (RFC 9110 section 15.2), and one of three digits.
+fn status(code: u32) -> Option<StatusCode> {
+    let status = StatusCode::from_u16(u16::try_from(code).ok()?).ok()?;
+    (!status.is_informational()).then_some(status)
+}
+
+/// Headers as far as they may stand in a message.
+fn headers(bytes: &[u8], wrong: &mut Vec<String>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let pairs = pairs::decode(bytes).unwrap_or_else(|why| {
+        wrong.push(format!("headers of a local response left out: {why}"));
+        Vec::new()
+    });
+    for (name, value) in pairs {
+        if let Err(not_allowed) = headers.add(name, value) {
+            let name = not_allowed.name;
+            wrong.push(format!("header `{name}` of a local response left out: not allowed in a message"));
+        }
+    }
+    headers
 }

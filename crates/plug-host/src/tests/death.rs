@@ -1,1 +1,227 @@
-//! To come.
+//! How instances die, what is told of it, and how they come back.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::house::{House, on_paused_worker, on_worker, settle, spec};
+use super::wat::Wat;
+use crate::{FaultKind, PluginSpec, PluginState};
+
+const HEADERS: &str = "(param i32 i32 i32) (result i32)";
+
+/// A guest that dies in `proxy_on_request_headers` of exchanges with an end, and lets others pass.
+fn mortal(code: &str) -> Wat {
+    let mut wat = Wat::new();
+    let code = format!("(if (local.get 2) (then {code})) (i32.const 0)");
+    wat.on("proxy_on_request_headers", HEADERS, &code);
+    wat
+}
+
+fn fault_of(wat: &Wat) -> crate::Fault {
+    on_worker(async {
+        let house = House::of(&wat.build());
+        house.warm().await;
+        house.stream().await.request_headers(true).await.unwrap_err()
+    })
+}
+
+#[test]
+fn a_trap_is_told_with_its_reason_and_the_names_of_functions() {
+    let mut wat = mortal("(call $outer)");
+    wat.with("(func $inner unreachable) (func $outer (call $inner))");
+    let fault = fault_of(&wat);
+    let FaultKind::Trap { reason, backtrace } = &fault.kind else { panic!("{fault:?}") };
+    assert_eq!(reason, "wasm `unreachable` instruction executed");
+    let names: Vec<_> = backtrace.iter().map(|frame| frame.split(' ').next().unwrap()).collect();
+    assert_eq!(names, ["inner", "outer", "proxy_on_request_headers"]);
+    assert_eq!(
+        fault.to_string(),
+        "plugin `guest` trapped in `proxy_on_request_headers`: wasm `unreachable` instruction executed"
+    );
+    assert_eq!(fault.code(), "plugin.trapped");
+}
+
+#[test]
+fn what_the_guest_last_said_as_an_error_is_in_the_report() {
+    let mut wat = Wat::new();
+    let panicked = wat.text("panicked at lib.rs:7");
+    let code = format!("(drop (call $log (i32.const 5) {panicked})) unreachable");
+    wat.on("proxy_on_request_headers", HEADERS, &code);
+    let fault = fault_of(&wat);
+    assert_eq!(fault.last_words.as_deref(), Some("panicked at lib.rs:7"));
+    assert!(fault.report().contains("\n  last words: panicked at lib.rs:7\n    at proxy_on_request_headers"));
+}
+
+#[test]
+fn memory_out_of_bounds_is_a_trap() {
+    let FaultKind::Trap { reason, .. } = fault_of(&mortal("(drop (i32.load (i32.const -4)))")).kind else { panic!() };
+    assert_eq!(reason, "out of bounds memory access");
+}
+
+#[test]
+fn a_recursion_without_end_is_a_trap_and_the_worker_lives() {
+    let mut wat = mortal("(call $down)");
+    wat.with("(func $down (local i64 i64 i64 i64) (call $down) (call $nothing)) (func $nothing)");
+    let FaultKind::Trap { reason, .. } = fault_of(&wat).kind else { panic!() };
+    assert_eq!(reason, "call stack exhausted");
+}
+
+#[test]
+fn an_exit_is_a_fault_with_its_code() {
+    let mut wat = mortal("(call $proc_exit (i32.const 255))");
+    wat.import_from("wasi_unstable", "proc_exit", "(param i32)");
+    let fault = fault_of(&wat);
+    assert!(matches!(fault.kind, FaultKind::Exit(255)));
+    assert_eq!(fault.code(), "plugin.exited");
+}
+
+#[test]
+fn a_loop_without_end_is_stopped_at_its_slice() {
+    let fault = fault_of(&mortal("(loop $ever (br $ever))"));
+    assert_eq!(
+        fault.to_string(),
+        "plugin `guest` computed in `proxy_on_request_headers` longer than its slice of 20ms"
+    );
+}
+
+#[test]
+fn a_loop_of_host_calls_is_stopped_at_its_slice() {
+    let mut wat = Wat::new();
+    let say = wat.say("again");
+    wat.on("proxy_on_request_headers", HEADERS, &format!("(loop $ever {say} (br $ever)) (i32.const 0)"));
+    assert!(matches!(fault_of(&wat).kind, FaultKind::SliceExceeded { .. }));
+}
+
+#[test]
+fn memory_grows_to_the_bound_and_no_further() {
+    let mut wat = Wat::new();
+    let code = "(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))
+      (call $tell (memory.size)) (i32.const 0)";
+    wat.on("proxy_on_request_headers", HEADERS, code);
+    on_worker(async {
+        let spec = PluginSpec { memory_bytes_max: 10 * 65_536 + 5, ..spec("guest") };
+        let house = House::of_spec(&wat.build(), spec);
+        house.warm().await;
+        let stream = house.stream().await;
+        stream.request_headers(true).await.unwrap();
+        stream.end().await;
+        assert_eq!(house.said(), ["10"]);
+        assert_eq!(house.stats().memory_bytes.load(Ordering::Relaxed), 10 * 65_536);
+    });
+}
+
+#[test]
+fn an_instance_that_died_is_replaced_at_once_and_its_exchanges_are_told() {
+    on_worker(async {
+        let house = House::of(&mortal("unreachable").build());
+        house.warm().await;
+        let paused = house.stream().await;
+        paused.request_headers(false).await.unwrap();
+        let fatal = house.stream().await;
+        fatal.request_headers(true).await.unwrap_err();
+        assert!(paused.context().dead.get(), "whoever waits for it must not wait for ever");
+        assert!(matches!(
+            paused.response_headers(true).await.unwrap_err().kind,
+            FaultKind::InstanceLost
+        ));
+        paused.end().await;
+        fatal.end().await;
+        house.stream().await.request_headers(false).await.unwrap();
+        let stats = house.stats();
+        assert_eq!(stats.state(), PluginState::Running);
+        assert_eq!(stats.faults.load(Ordering::Relaxed), 1);
+        assert_eq!(stats.starts.load(Ordering::Relaxed), 2);
+        assert!(stats.last_error().unwrap().contains("unreachable"));
+        assert_eq!(house.outside.faults.borrow().len(), 1, "it is said once");
+    });
+}
+
+#[test]
+fn a_callback_that_waited_for_its_turn_is_told_that_the_instance_is_lost() {
+    on_worker(async {
+        let house = House::of(&mortal("(loop $ever (br $ever))").build());
+        house.warm().await;
+        let (fatal, waiting) = (house.stream().await, house.stream().await);
+        let (died, lost) = tokio::join!(fatal.request_headers(true), waiting.request_headers(false));
+        assert!(matches!(died.unwrap_err().kind, FaultKind::SliceExceeded { .. }));
+        assert!(matches!(lost.unwrap_err().kind, FaultKind::InstanceLost));
+        assert!(!waiting.context().created.get(), "the plugin has not seen it, so it may be opened anew");
+    });
+}
+
+#[test]
+fn a_plugin_that_dies_again_and_again_waits_longer_each_time() {
+    on_paused_worker(async {
+        let house = House::of(&mortal("unreachable").build());
+        house.warm().await;
+        let mut waits = Vec::new();
+        for _ in 0..6 {
+            house.stream().await.request_headers(true).await.unwrap_err();
+            let died = tokio::time::Instant::now();
+            let mut restarting = house.open().await;
+            while let Err(fault) = restarting {
+                assert!(matches!(fault.kind, FaultKind::Restarting), "{fault}");
+                assert_eq!(fault.code(), "plugin.restarting");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                restarting = house.open().await;
+            }
+            waits.push(died.elapsed().as_millis());
+        }
+        assert_eq!(waits[0], 0, "the first fault costs no wait");
+        for (wait, least) in waits[1..].iter().zip([10, 20, 40, 80, 160]) {
+            assert!((least..least + 3).contains(wait), "{waits:?}");
+        }
+    });
+}
+
+#[test]
+fn an_instance_that_lived_long_enough_has_recovered() {
+    on_paused_worker(async {
+        let house = House::of(&mortal("unreachable").build());
+        house.warm().await;
+        for _ in 0..3 {
+            house.stream().await.request_headers(true).await.unwrap_err();
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            house.stream().await.request_headers(false).await.unwrap();
+        }
+        house.stream().await.request_headers(true).await.unwrap_err();
+        house.open().await.unwrap();
+    });
+}
+
+#[test]
+fn a_dead_instance_comes_back_without_being_asked() {
+    on_paused_worker(async {
+        let mut wat = mortal("unreachable");
+        wat.hears("_initialize", 0, 0);
+        let house = House::of(&wat.build());
+        house.warm().await;
+        for _ in 0..2 {
+            house.stream().await.request_headers(true).await.unwrap_err();
+            tokio::time::sleep(Duration::from_millis(11)).await;
+        }
+        assert_eq!(house.said(), ["_initialize", "_initialize"]);
+        assert_eq!(house.stats().state(), PluginState::Running);
+    });
+}
+
+#[test]
+fn the_memory_of_a_dead_instance_is_given_back_while_exchanges_still_hold_it() {
+    on_worker(async {
+        let house = House::of(&mortal("unreachable").build());
+        house.warm().await;
+        let mut held = Vec::new();
+        // The pool of instances has 2000 places.
+        for _ in 0..2_100 {
+            let stream = house.stream().await;
+            stream.request_headers(true).await.unwrap_err();
+            held.push(stream);
+            settle().await;
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(11)).await;
+            tokio::time::resume();
+            settle().await;
+        }
+        house.stream().await.request_headers(false).await.unwrap();
+    });
+}

@@ -1,1 +1,219 @@
-//! To come.
+//! Contexts whose exchange goes away, timers, and what an instance leaves behind.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::house::{House, exchange, on_paused_worker, on_worker, settle};
+use super::wat::Wat;
+
+const HEADERS: &str = "(param i32 i32 i32) (result i32)";
+
+/// A guest whose header callback computes for some milliseconds, and which tells what it sees.
+fn slow() -> Wat {
+    let mut wat = Wat::new();
+    let (begin, end) = (wat.say("begin"), wat.say("end"));
+    let code = format!(
+        "(local $left i32) {begin}
+         (local.set $left (i32.const 3000000))
+         (loop $more (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+         {end} (i32.const 0)"
+    );
+    wat.on("proxy_on_request_headers", HEADERS, &code);
+    wat.hears("proxy_on_log", 1, 0);
+    wat.hears("proxy_on_delete", 1, 0);
+    wat
+}
+
+/// Polls a future until the guest has given way for the first time, then lets go of it.
+async fn begin_and_drop(work: impl Future) {
+    let mut work = pin!(work);
+    std::future::poll_fn(|task| {
+        assert!(work.as_mut().poll(task).is_pending(), "the guest should compute for longer than a tick");
+        Poll::Ready(())
+    })
+    .await;
+}
+
+#[test]
+fn a_callback_whose_exchange_goes_away_comes_to_its_end_and_so_does_its_context() {
+    on_worker(async {
+        let house = House::of(&slow().build());
+        house.warm().await;
+        let stream = house.stream().await;
+        begin_and_drop(stream.request_headers(true)).await;
+        assert_eq!(house.said(), ["begin"]);
+        drop(stream);
+        let next = house.stream().await;
+        next.request_headers(true).await.unwrap();
+        next.end().await;
+        let seen = ["end", "proxy_on_log", "proxy_on_delete", "begin", "end", "proxy_on_log", "proxy_on_delete"];
+        assert_eq!(house.said(), seen);
+        assert_eq!(house.outside.faults.borrow().len(), 0);
+    });
+}
+
+#[test]
+fn a_callback_that_had_not_begun_when_its_exchange_went_away_is_not_made() {
+    on_worker(async {
+        let house = House::of(&slow().build());
+        house.warm().await;
+        let (first, second) = (house.stream().await, house.stream().await);
+        let mut busy = Box::pin(first.request_headers(true));
+        std::future::poll_fn(|task| {
+            assert!(busy.as_mut().poll(task).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        begin_and_drop(second.request_headers(true)).await;
+        second.end().await;
+        drop(second);
+        busy.await.unwrap();
+        settle().await;
+        assert_eq!(house.said(), ["begin", "end"]);
+    });
+}
+
+#[test]
+fn no_callback_follows_the_end() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        wat.hears("proxy_on_response_headers", 3, 1);
+        wat.hears("proxy_on_delete", 1, 0);
+        let house = House::of(&wat.build());
+        house.warm().await;
+        let stream = house.stream().await;
+        stream.request_headers(true).await.unwrap();
+        stream.end().await;
+        assert_eq!(stream.response_headers(true).await.unwrap(), plug_abi::HeadersAction::Continue);
+        assert_eq!(house.said(), ["proxy_on_delete"]);
+    });
+}
+
+#[test]
+fn a_worker_that_goes_away_in_the_middle_of_a_callback_does_not_panic() {
+    let bytes = slow().build();
+    on_worker(async {
+        let house = House::of(&bytes);
+        house.warm().await;
+        let stream = house.stream().await;
+        tokio::task::spawn_local(async move { stream.request_headers(true).await });
+        settle().await;
+        // The set of tasks is dropped here, the callback with it.
+    });
+}
+
+#[test]
+fn a_context_may_be_dropped_outside_its_worker() {
+    let bytes = slow().build();
+    let (_house, stream) = on_worker(async {
+        let house = House::of(&bytes);
+        house.warm().await;
+        let stream = house.stream().await;
+        stream.request_headers(true).await.unwrap();
+        (house, stream)
+    });
+    drop(stream);
+}
+
+/// A guest with a timer of 10 ms that stops after three ticks.
+fn ticking() -> Wat {
+    let mut wat = Wat::new();
+    wat.import("proxy_set_tick_period_milliseconds", "(param i32) (result i32)");
+    wat.with("(global $ticks (mut i32) (i32.const 0))");
+    let configure = "(drop (call $proxy_set_tick_period_milliseconds (i32.const 99)))
+      (drop (call $proxy_set_tick_period_milliseconds (i32.const 10))) (i32.const 1)";
+    wat.on("proxy_on_configure", "(param i32 i32) (result i32)", configure);
+    let code = "(global.set $ticks (i32.add (global.get $ticks) (i32.const 1)))
+      (call $tell (global.get $ticks))
+      (if (i32.eq (global.get $ticks) (i32.const 3))
+        (then (drop (call $proxy_set_tick_period_milliseconds (i32.const 0)))))";
+    wat.on("proxy_on_tick", "(param i32)", code);
+    wat
+}
+
+#[test]
+fn a_timer_ticks_until_it_is_stopped() {
+    on_paused_worker(async {
+        let house = House::of(&ticking().build());
+        house.warm().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(house.said().is_empty());
+        tokio::time::sleep(Duration::from_millis(6)).await;
+        assert_eq!(house.said(), ["1"], "of two periods the last counts");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(house.said(), ["2", "3"]);
+    });
+}
+
+#[test]
+fn a_timer_ends_with_its_instance() {
+    on_paused_worker(async {
+        let house = House::of(&ticking().build());
+        house.warm().await;
+        let outside = std::rc::Rc::clone(&house.outside);
+        drop(house);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(outside.said().is_empty());
+    });
+}
+
+#[test]
+fn a_tick_that_dies_brings_a_new_instance_whose_timer_goes_on() {
+    on_paused_worker(async {
+        let mut wat = Wat::new();
+        wat.import("proxy_set_tick_period_milliseconds", "(param i32) (result i32)");
+        let configure = "(drop (call $proxy_set_tick_period_milliseconds (i32.const 2000))) (i32.const 1)";
+        wat.on("proxy_on_configure", "(param i32 i32) (result i32)", configure);
+        let say = wat.say("tick");
+        wat.on("proxy_on_tick", "(param i32)", &format!("{say} unreachable"));
+        let house = House::of(&wat.build());
+        house.warm().await;
+        tokio::time::sleep(Duration::from_millis(6_500)).await;
+        assert_eq!(house.said(), ["tick", "tick", "tick"]);
+    });
+}
+
+#[test]
+fn a_plugin_may_ask_for_a_fresh_instance_and_the_old_one_ends_with_its_exchanges() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        wat.import("proxy_set_property", "(param i32 i32 i32 i32) (result i32)");
+        let pair = format!("{} {}", wat.text("wasm_need_rebuild"), wat.text("true"));
+        let code = format!("(drop (call $proxy_set_property {pair})) (i32.const 0)");
+        wat.on("proxy_on_request_headers", HEADERS, &code);
+        wat.hears("_initialize", 0, 0);
+        wat.hears("proxy_on_response_headers", 3, 1);
+        wat.hears("proxy_on_delete", 1, 0);
+        let house = House::of(&wat.build());
+        house.warm().await;
+        let first = house.stream().await;
+        first.request_headers(true).await.unwrap();
+        let second = house.stream().await;
+        settle().await;
+        assert_eq!(house.said(), ["_initialize"], "the next exchange has a fresh one");
+        assert_eq!(second.context().id, 2, "with its own numbers");
+        first.response_headers(true).await.unwrap();
+        first.end().await;
+        drop(first);
+        settle().await;
+        assert_eq!(house.said(), ["proxy_on_response_headers", "proxy_on_delete", "proxy_on_delete"], "and its root");
+        drop(second);
+    });
+}
+
+#[test]
+fn an_exchange_that_ends_before_the_plugin_saw_it_leaves_no_trace() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        wat.hears("proxy_on_delete", 1, 0);
+        let house = House::of(&wat.build());
+        house.warm().await;
+        let stream = house.plugins.find("guest").unwrap().open(&exchange()).await.unwrap();
+        stream.end().await;
+        drop(stream);
+        settle().await;
+        assert!(house.said().is_empty());
+    });
+}

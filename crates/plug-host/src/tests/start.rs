@@ -114,7 +114,7 @@ fn a_configure_that_answers_false_is_a_fault_with_the_guests_last_words() {
         assert_eq!(fault.callback, "proxy_on_configure");
         assert_eq!(
             fault.report(),
-            "plugin `guest` `proxy_on_configure` answered false in `proxy_on_configure`\n  last words: no such key"
+            "plugin `guest` answered false to `proxy_on_configure`\n  last words: no such key"
         );
         assert_eq!(house.outside.faults.borrow().len(), 1, "the operator is told");
         assert_eq!(house.stats().state(), PluginState::Restarting);
@@ -139,7 +139,7 @@ fn a_memory_beyond_the_bound_is_refused() {
         assert_eq!(fault.code(), "plugin.not_instantiated");
         assert_eq!(
             fault.to_string(),
-            "plugin `guest` no instance could be made: memory minimum size of 1 pages exceeds memory limits in `_initialize`"
+            "plugin `guest` could not be instantiated: memory minimum size of 1 pages exceeds memory limits"
         );
     });
 }

@@ -62,11 +62,17 @@ impl Wat {
 
     /// A text in memory: the two constants that a call takes for it.
     pub(crate) fn text(&mut self, text: &str) -> String {
+        self.bytes(text.as_bytes())
+    }
+
+    /// Bytes in memory: the two constants that a call takes for them.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> String {
         let at = self.text_at;
-        self.text_at += text.len();
-        let escaped: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
+        self.text_at += bytes.len();
+        assert!(self.text_at < 2_048, "the rest of the page belongs to the test");
+        let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();
         let _ = writeln!(self.body, r#"  (data (i32.const {at}) "{escaped}")"#);
-        format!("(i32.const {at}) (i32.const {})", text.len())
+        format!("(i32.const {at}) (i32.const {})", bytes.len())
     }
 
     /// Code that logs a text.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::backend::{Reply, Step};
 use testkit::client::Request;
 
-use crate::case::{AUX, Case, GRPC, Plugin};
+use crate::case::{API, AUX, Case, GRPC, Plugin, Say};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut all = answered();
@@ -41,19 +41,6 @@ fn refused(changed: Value) -> Value {
 }
 
 fn answered() -> Vec<Case> {
-    let several = |upstreams: &[(&str, &str)]| -> Value {
-        let mut steps: Vec<Value> = upstreams
-            .iter()
-            .map(|(upstream, path)| {
-                json!({"op": "http_call", "upstream": upstream, "headers": [[":method", "GET"], [":path", path], [":authority", "a"]],
-                    "then": [{"op": "get_call_body"}]})
-            })
-            .collect();
-        steps.push(json!({"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/last"], [":authority", "a"]],
-            "then": [{"op": "get_call_body"}, {"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}]}));
-        steps.push(json!({"op": "return", "action": "pause"}));
-        json!({"request_headers": steps})
-    };
     let found = || Reply::new(200).field("X-Ask", "1").field("x-ask", "2").body("answer");
     vec![
         Case::new("callout", asking(json!({}))).reply_at(AUX, "/ask", found()),
@@ -70,8 +57,17 @@ fn answered() -> Vec<Case> {
         Case::new("callout-http2-trailers", asking(json!({"upstream": "grpc"}))).reply_at(GRPC, "/ask", Reply::new(200).piece("body").trailer("x-t", "1")),
         Case::new("callout-head", asking(json!({"headers": [[":method", "HEAD"], [":path", "/ask"], [":authority", "a"]]}))).reply_at(AUX, "/ask", found()),
         Case::new("callout-large-answer", asking(json!({"then": [{"op": "get_buffer_status", "buffer": 4}, {"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}]}))).reply_at(AUX, "/ask", Reply::new(200).body(&"x".repeat(300_000))),
-        // Answers may overtake one another: only the first is let through before the last.
-        Case::new("callouts-several", several(&[]).clone()),
+        Case::new("callouts-several", json!({"request_headers": [
+            {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/one"], [":authority", "a"]], "then": [{"op": "get_call_body"}]},
+            {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/two"], [":authority", "a"]], "then": [{"op": "get_call_body"}]},
+            {"op": "http_call", "upstream": "grpc", "headers": [[":method", "GET"], [":path", "/three"], [":authority", "a"]],
+                "then": [{"op": "get_call_body"}, {"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}]},
+            {"op": "return", "action": "pause"}]}))
+            .reply_at(AUX, "/one", Reply::new(200).wait_first("one").body("1"))
+            .reply_at(AUX, "/two", Reply::new(200).wait_first("two").body("2"))
+            .reply_at(GRPC, "/three", Reply::new(200).wait_first("three").body("3"))
+            .talk(Request::get("/"), vec![
+                Say::Finish, Say::Release(AUX, "two"), Say::Log("value=\"2\""), Say::Release(AUX, "one"), Say::Log("value=\"1\""), Say::Release(GRPC, "three")]),
         Case::new(
             "callouts-in-order",
             json!({"request_headers": [
@@ -184,7 +180,9 @@ fn elsewhere() -> Vec<Case> {
             json!({"response_body": [{"op": "http_call", "when": "first", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]],
             "then": [{"op": "get_call_body"}, {"op": "set_effective_context", "context": "${origin}"}, {"op": "get_response_body"}, {"op": "continue_response"}]},
             {"op": "return", "action": "buffer", "when": "first"}]}),
-        ),
+        )
+        .reply(Reply::new(200).piece("one").wait("more").piece("two"))
+        .talk(Request::get("/"), vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "more")]),
         Case::with(
             "callout-in-both-plugins",
             vec![

@@ -55,6 +55,12 @@ fn resumed() -> Vec<Case> {
                 "then": [{"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_stream", "stream": stream}]},
             {"op": "return", "action": "pause", "when": "first"}]})
     };
+    // The callout is made for the end of the body alone: two at a time could answer in any order.
+    let at_end = |callback: &str, stream: &str| {
+        let mut callout = callout_then(stream);
+        callout["when"] = json!("end");
+        json!({callback: [callout, {"op": "return", "action": "pause"}]})
+    };
     vec![
         Case::new("pause-request-headers", pausing("request_headers", "request")),
         Case::new("pause-request-headers-with-body", pausing("request_headers", "request"))
@@ -64,8 +70,17 @@ fn resumed() -> Vec<Case> {
             pausing("request_headers", "request"),
         )
         .send(Request::new("POST", "/").piece("body").trailer("x-t", "1")),
-        Case::new("pause-request-body", pausing("request_body", "request")).send(Request::post("/", "body")),
-        Case::new("pause-request-body-first", once("request_body", "request")).send(Request::post("/", "body")),
+        Case::new("pause-request-body", at_end("request_body", "request")).send(Request::post("/", "body")),
+        Case::new("pause-request-body-first", once("request_body", "request")).talk(
+            Request::new("POST", "/"),
+            vec![
+                Say::Data("one"),
+                Say::Log("continue_stream"),
+                Say::Data("two"),
+                Say::Log("request_body(size=3 end=0)"),
+                Say::Finish,
+            ],
+        ),
         Case::new("pause-request-trailers", pausing("request_trailers", "request"))
             .send(Request::new("POST", "/").piece("body").trailer("x-t", "1")),
         Case::new("pause-response-headers", pausing("response_headers", "response")),
@@ -79,8 +94,13 @@ fn resumed() -> Vec<Case> {
             pausing("response_headers", "response"),
         )
         .reply(Reply::new(204)),
-        Case::new("pause-response-body", pausing("response_body", "response")),
-        Case::new("pause-response-body-first", once("response_body", "response")),
+        Case::new("pause-response-body", at_end("response_body", "response")),
+        Case::new("pause-response-body-first", once("response_body", "response"))
+            .reply(Reply::new(200).piece("one").wait("more").piece("two"))
+            .talk(
+                Request::get("/"),
+                vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "more")],
+            ),
         Case::new("pause-response-trailers", pausing("response_trailers", "response")).reply(chunked()),
         Case::new(
             "pause-request-by-tick",
@@ -97,9 +117,14 @@ fn resumed() -> Vec<Case> {
         ),
         Case::new(
             "continue-not-paused",
-            json!({"request_headers": [{"op": "continue_request"}, {"op": "continue_response"}, {"op": "continue_stream", "stream": 2}, {"op": "continue_stream", "stream": 3}, {"op": "continue_stream", "stream": 9}],
+            json!({"request_headers": [{"op": "continue_request"}, {"op": "continue_stream", "stream": 2}, {"op": "continue_stream", "stream": 3}, {"op": "continue_stream", "stream": 9}],
                    "response_headers": [{"op": "continue_request"}, {"op": "continue_response"}]}),
         ),
+        Case::new(
+            "continue-response-too-early",
+            json!({"request_headers": [{"op": "continue_response"}]}),
+        )
+        .dies(),
         Case::new(
             "continue-in-the-same-callback",
             json!({"request_headers": [{"op": "continue_request"}, {"op": "return", "action": "pause"}]}),
@@ -149,7 +174,10 @@ fn actions() -> Vec<Case> {
                     {"op": "set_tick_period_milliseconds", "period": 20, "when": "first"},
                     {"op": "return", "action": action, "when": "first"}],
                 "tick": tick(stream)});
-            Case::new(name, script).send(Request::post("/", "body"))
+            // Chunked, so that dropped bytes leave a message that is whole.
+            Case::new(name, script)
+                .reply(Reply::new(200).piece("reply"))
+                .send(Request::new("POST", "/").piece("body"))
         })
         .collect()
 }
@@ -181,7 +209,7 @@ fn left() -> Vec<Case> {
             .talk(get(), vec![Say::Log("request_headers("), Say::Leave])
             .log("delete(")
             .release(AUX, "gone")
-            .log("continue_stream")
+            .log("continue_request")
     ]
 }
 

@@ -88,7 +88,6 @@ const UPSTREAM: &[(&str, &str)] = &[
     ("xds.virtual_host_name", "length"),
     ("xds.filter_chain_name", "text"),
     ("xds.listener_direction", "i64"),
-    ("xds.node", "length"),
 ];
 
 const PLUGIN: &[(&str, &str)] = &[
@@ -110,9 +109,16 @@ const PLUGIN: &[(&str, &str)] = &[
     ("", "text"),
 ];
 
+/// Steps that read properties, each named in the log before its value.
 fn get(names: &[(&str, &str)]) -> Vec<Value> {
-    let step = |(name, shown): &(&str, &str)| json!({"op": "get_property", "path": name.split('.').collect::<Vec<_>>(), "as": shown});
-    names.iter().map(step).collect()
+    let steps = |(name, shown): &(&str, &str)| {
+        let path: Vec<&str> = name.split('.').collect();
+        [
+            json!({"op": "log", "text": name}),
+            json!({"op": "get_property", "path": path, "as": shown}),
+        ]
+    };
+    names.iter().flat_map(steps).collect()
 }
 
 fn asked() -> Request {

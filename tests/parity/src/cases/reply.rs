@@ -50,10 +50,6 @@ fn phases() -> Vec<Case> {
         Case::new("reply-in-response-body-http2", watched("response_body"))
             .http2()
             .reply(answered()),
-        Case::new(
-            "reply-in-held-response-body",
-            json!({"response_headers": [{"op": "return", "action": 1}], "response_body": [plain()]}),
-        ),
         Case::with(
             "reply-in-stopped-response-body",
             vec![
@@ -175,8 +171,10 @@ fn contents() -> Vec<Case> {
                 json!({"status": 200, "headers": [["server", "mine"], ["connection", "close"], ["transfer-encoding", "chunked"]]}),
             ),
         ),
-        Case::new("reply-0", reply(json!({"status": 0, "body": "x"}))),
-        Case::new("reply-100", reply(json!({"status": 100, "body": "x"}))),
+        Case::new("reply-0", reply(json!({"status": 0, "body": "x"})))
+            .talk(Request::get("/"), vec![Say::Finish, Say::Log("log("), Say::Leave]),
+        Case::new("reply-100", reply(json!({"status": 100, "body": "x"})))
+            .talk(Request::get("/"), vec![Say::Finish, Say::Log("log("), Say::Leave]),
         Case::new("reply-600", reply(json!({"status": 600, "body": "x"}))),
         Case::new("reply-1000", reply(json!({"status": 1000, "body": "x"}))),
         Case::new("reply-304", reply(json!({"status": 304, "body": "x"}))),

@@ -31,8 +31,8 @@ fn data() -> Vec<Case> {
             {"op": "set_shared_data", "key": "c", "value": "3", "cas": "${seen}"},
             get("c")]})),
         Case::with("shared-data-of-one-vm-id", vec![
-            Plugin::probe(json!({"request_headers": [set("k", "from a")]})).vm_id("shared-vm-1"),
-            Plugin::probe(json!({"request_headers": [get("k")], "note": []})).vm_id("shared-vm-1")]),
+            Plugin::probe(json!({"request_headers": [set("k", "from a")]})).vm_id("shared-vm-1").root_id("one"),
+            Plugin::probe(json!({"request_headers": [get("k")]})).vm_id("shared-vm-1").root_id("two")]),
         Case::with("shared-data-of-two-vm-ids", vec![
             Plugin::probe(json!({"request_headers": [set("k", "from a")]})).vm_id("shared-vm-2"),
             Plugin::probe(json!({"request_headers": [get("k")]})).vm_id("shared-vm-3")]),
@@ -130,11 +130,10 @@ fn others() -> Vec<Case> {
             {"op": "log", "text": "two\nlines"}, {"op": "log", "text": ""}, {"op": "print", "text": "printed\n"}, {"op": "eprint", "text": "to stderr\n"},
             {"op": "get_log_level"}]})),
         Case::with("environment", vec![Plugin::probe(json!({"request_headers": [{"op": "environment", "name": "MINE"}, {"op": "environment", "name": "PATH"}, {"op": "environment", "name": "HOME"}, {"op": "clock"}]}))
-            .environment("MINE", &json!("yes"))]),
+            .environment("MINE", "yes")]),
         Case::with("start", vec![Plugin::probe(json!({"configure": [{"op": "get_buffer_bytes", "buffer": 7}, {"op": "get_buffer_bytes", "buffer": 6}, {"op": "get_property", "path": ["plugin_root_id"]}]}))
             .vm_configuration(json!({"trace": true, "vm_start": [{"op": "get_buffer_bytes", "buffer": 6}, {"op": "get_buffer_bytes", "buffer": 7}, {"op": "get_property", "path": ["plugin_name"]}]}))
-            .environment("PROBE", &json!({"trace": true, "initialize": [{"op": "log", "text": "in initialize"}], "root_create": [{"op": "get_property", "path": ["plugin_root_id"]}, {"op": "get_buffer_bytes", "buffer": 7}]}))
-            .root_id("first")]),
+            .environment("PROBE", &json!({"trace": true, "initialize": [{"op": "log", "text": "in initialize"}], "root_create": [{"op": "get_property", "path": ["plugin_root_id"]}, {"op": "get_buffer_bytes", "buffer": 7}]}).to_string()).root_id("first")]),
         Case::new("memory-places", json!({"request_headers": [
             {"op": "get_header_map_value", "map": 0, "key": {"ptr": -1, "len": 5}}, {"op": "get_header_map_value", "map": 0, "key": {"ptr": 0, "len": -1}},
             {"op": "add_request_header", "key": {"ptr": 2_147_483_000, "len": 100}, "value": "x"},

@@ -13,7 +13,7 @@ use super::{BRIEF_MS, LogLine};
 use crate::case::{API, BRIEF, Case, GRPC, Plugin, Route};
 
 /// The configuration, as JSON, which is YAML.
-pub(super) fn configuration(cases: &[Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
+pub(super) fn configuration(cases: &[&Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
     let listeners: Vec<Value> = cases
         .iter()
         .map(|case| json!({"name": case.name, "listen": "127.0.0.1:0", "protocol": "http"}))
@@ -35,7 +35,7 @@ pub(super) fn configuration(cases: &[Case], upstreams: &BTreeMap<&'static str, S
         "listeners": listeners,
         "upstreams": upstreams,
         "plugins": plugins,
-        "routes": cases.iter().flat_map(routes).collect::<Vec<_>>(),
+        "routes": cases.iter().flat_map(|case| routes(case)).collect::<Vec<_>>(),
     }))
 }
 

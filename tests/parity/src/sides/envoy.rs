@@ -10,16 +10,12 @@ use testkit::envoy::{Envoy, plugin_lines};
 use testkit::place::guest;
 use testkit::process::{DEADLINE, Line};
 
-use super::{BRIEF_MS, LogLine};
+use super::{BRIEF_MS, LogLine, SCOUT};
 use crate::case::{BRIEF, Case, GRPC, Plugin, Route};
 
-/// A listener whose plugin tells which thread serves.
-const SCOUT: &str = "scout";
-
 /// Envoy's `static_resources`.
-pub(super) fn resources(cases: &[Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
-    let scout = Case::new(SCOUT, json!({}));
-    let listeners: Vec<Value> = cases.iter().chain([&scout]).map(listener).collect::<Result<_>>()?;
+pub(super) fn resources(cases: &[&Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
+    let listeners: Vec<Value> = cases.iter().map(|case| listener(case)).collect::<Result<_>>()?;
     let clusters: Vec<Value> = upstreams
         .iter()
         .map(|(name, address)| cluster(name, *address))
@@ -43,12 +39,28 @@ pub(super) async fn worker_thread(envoy: &Envoy) -> Result<String> {
         .context("no thread serves")
 }
 
-pub(super) fn log_lines(lines: &[Line], worker: &str) -> Vec<LogLine> {
+/// Names of plugins by what stands in front of what their root contexts log: root id and VM id, where they are not empty.
+pub(super) fn root_names(cases: &[&Case]) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for case in cases {
+        for (index, plugin) in case.plugins.iter().enumerate() {
+            let name = case.plugin_name(index);
+            let vm_id = if plugin.vm_id.is_empty() { &name } else { plugin.vm_id };
+            names.insert(format!("{} {vm_id}", plugin.root_id).trim().to_owned(), name);
+        }
+    }
+    names
+}
+
+pub(super) fn log_lines(lines: &[Line], worker: &str, roots: &BTreeMap<String, String>) -> Vec<LogLine> {
     let served = plugin_lines(lines).into_iter().filter(|line| line.thread == worker);
     served
         .map(|line| LogLine {
-            // Behind the name stand root id and VM id.
-            plugin: line.plugin.split(' ').next().unwrap_or_default().to_owned(),
+            // In front of what a stream's context logs stands the plugin's name, then root id and VM id.
+            plugin: match roots.get(&line.plugin) {
+                Some(name) => name.clone(),
+                None => line.plugin.split(' ').next().unwrap_or_default().to_owned(),
+            },
             level: line.level,
             text: line.text,
         })

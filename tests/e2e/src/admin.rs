@@ -1,0 +1,177 @@
+//! The operator's listener.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use testkit::client::{Request, Response, Version, send};
+use testkit::gateway::Gateway;
+
+use crate::setting::{ask, backend, gateway, get, page, plugin, upstream};
+
+async fn admin(gateway: &Gateway, target: &str) -> Result<Response> {
+    send(gateway.admin, Version::Http1, &Request::get(target)).await
+}
+
+/// Samples by name and labels. Every line must be of the text format 0.0.4, and the samples of a metric must stand together.
+fn samples(page: &str) -> Result<BTreeMap<String, f64>> {
+    let mut samples = BTreeMap::new();
+    let mut kinds = BTreeMap::new();
+    let mut current = String::new();
+    for line in page.lines() {
+        if let Some(words) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = words.split_once(' ').context("a type")?;
+            anyhow::ensure!(["counter", "gauge", "histogram"].contains(&kind), "{line}");
+            anyhow::ensure!(kinds.insert(name.to_owned(), kind.to_owned()).is_none(), "{name} twice");
+            name.clone_into(&mut current);
+            continue;
+        }
+        if line.starts_with("# HELP ") {
+            continue;
+        }
+        let (key, number) = line.rsplit_once(' ').with_context(|| format!("no sample: {line}"))?;
+        let name = key.split('{').next().unwrap_or_default();
+        let suffix = name
+            .strip_prefix(current.as_str())
+            .with_context(|| format!("{name} among {current}"))?;
+        anyhow::ensure!(["", "_bucket", "_sum", "_count"].contains(&suffix), "{line}");
+        anyhow::ensure!(
+            name.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':'),
+            "{line}"
+        );
+        anyhow::ensure!(key.len() == name.len() || key.ends_with('}'), "{line}");
+        anyhow::ensure!(samples.insert(key.to_owned(), number.parse()?).is_none(), "{key} twice");
+    }
+    Ok(samples)
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_said() -> Result<()> {
+    let gateway = gateway(json!({"routes": [{"name": "r", "respond": {}}]})).await?;
+    for target in ["/healthz", "/readyz"] {
+        assert_eq!(admin(&gateway, target).await?.status, 200, "{target}");
+    }
+    assert_eq!(admin(&gateway, "/nothing").await?.status, 404);
+    let posted = send(gateway.admin, Version::Http1, &Request::post("/healthz", "x")).await?;
+    assert_eq!(posted.status, 405);
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_are_readable_and_count() -> Result<()> {
+    let backend = backend()?;
+    let script = json!({
+        "configure": [
+            {"op": "define_metric", "type": "counter", "name": "seen total", "save": "counter", "scope": "root"},
+        ],
+        "request_headers": [{"op": "increment_metric", "metric": "${counter}", "offset": 2}],
+    });
+    let gateway = gateway(json!({
+        "upstreams": [upstream("up", &backend)],
+        "plugins": [plugin("probe", "probe-021", script)?],
+        "routes": [
+            {"name": "r", "match": {"path": {"prefix": "/r"}}, "upstream": "up", "plugins": ["probe"]},
+            {"name": "odd", "match": {"path": {"prefix": "/odd"}}, "respond": {"status": 404}},
+        ],
+    }))
+    .await?;
+    for _ in 0..3 {
+        ask(&gateway, &Request::post("/r", "four")).await?;
+    }
+    get(&gateway, "/odd").await?;
+    let answer = admin(&gateway, "/metrics").await?;
+    assert_eq!(
+        answer.field("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let samples = samples(&answer.text())?;
+    let of = |words: &[&str]| -> f64 {
+        let found = samples
+            .iter()
+            .filter(|(key, _)| words.iter().all(|word| key.contains(word)));
+        found.map(|(_, number)| number).sum()
+    };
+    assert_eq!(of(&["cofferdam_exchanges_total", "\"r\"", "2xx"]), 3.0, "{samples:#?}");
+    assert_eq!(of(&["cofferdam_exchanges_total", "4xx"]), 1.0);
+    assert_eq!(of(&["request_body_bytes_total", "\"r\""]), 12.0);
+    assert_eq!(of(&["wasmcustom_seen_total"]), 6.0);
+    assert_eq!(of(&["cofferdam_worker_panics_total"]), 0.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_configuration_is_shown_without_its_secrets() -> Result<()> {
+    let gateway = gateway(json!({
+        "plugins": [plugin("hello", "hello", json!({"greeting": "s3cret"}))?],
+        "routes": [{"name": "r", "respond": {"body": "ok"}, "plugins": ["hello"]}],
+    }))
+    .await?;
+    let shown = page(&gateway, "/config").await?;
+    assert_eq!(
+        (&shown["generation"], &shown["plan"]["routes"][0]["name"]),
+        (&json!(1), &json!("r"))
+    );
+    assert!(!shown.to_string().contains("s3cret"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn plugins_are_shown_worker_by_worker() -> Result<()> {
+    let gateway = gateway(json!({
+        "workers": 2,
+        "plugins": [plugin("die", "die", json!(""))?],
+        "routes": [{"name": "r", "echo": true, "plugins": ["die"]}],
+    }))
+    .await?;
+    let before = page(&gateway, "/plugins").await?;
+    let plugin = &before[0];
+    assert_eq!(
+        (&plugin["name"], &plugin["generation"], &plugin["abi"]),
+        (&json!("die"), &json!(1), &json!("0.2.1"))
+    );
+    let workers = plugin["workers"].as_array().context("no workers")?;
+    assert_eq!(workers.len(), 2);
+    for worker in workers {
+        assert_eq!(
+            (&worker["state"], &worker["faults"]),
+            (&json!("running"), &json!(0)),
+            "{worker}"
+        );
+        assert!(
+            worker["memory_bytes"].as_u64() > Some(0) && worker["last_error"].is_null(),
+            "{worker}"
+        );
+    }
+    ask(
+        &gateway,
+        &Request::get("/").field("x-die", "request_headers unreachable"),
+    )
+    .await?;
+    ask(&gateway, &Request::get("/")).await?;
+    let after = page(&gateway, "/plugins").await?;
+    let faulty = after[0]["workers"].as_array().context("no workers")?;
+    let faulty: Vec<_> = faulty.iter().filter(|worker| worker["faults"] == json!(1)).collect();
+    assert_eq!(faulty.len(), 1, "{after}");
+    assert!(
+        faulty[0]["last_error"]
+            .as_str()
+            .is_some_and(|text| text.contains("unreachable")),
+        "{after}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_hostile_client_harms_the_operators_listener_not() -> Result<()> {
+    let gateway = gateway(json!({"routes": [{"name": "r", "respond": {}}]})).await?;
+    for bytes in [
+        &b"\0\0\0"[..],
+        b"GET /healthz HTTP/1.1\r\nbad : x\r\n\r\n",
+        b"GET /../etc/passwd HTTP/1.1\r\nhost: a\r\n\r\n",
+    ] {
+        testkit::client::send_bytes(gateway.admin, bytes, std::time::Duration::from_millis(50)).await?;
+    }
+    assert_eq!(admin(&gateway, "/healthz").await?.status, 200);
+    Ok(())
+}

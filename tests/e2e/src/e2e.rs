@@ -1,0 +1,23 @@
+//! The whole gateway from outside: the real binary, real sockets, one module for each theme.
+//!
+//! `UPDATE=1` writes the golden files anew.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod setting;
+mod golden;
+mod certificates;
+mod routes;
+mod forwarding;
+mod broken;
+mod streaming;
+mod tls;
+mod tcp;
+mod plugins;
+mod configuration;
+mod modules;
+mod commands;
+mod reload;
+mod stop;
+mod admin;
+mod access_log;
+mod hostile;
