@@ -59,16 +59,7 @@ impl House {
         let sink = AccessSink::start(target(&plan))?;
         let mut workers = start_workers(&loaded, count, loader, &sink)?;
         for listener in &bound {
-            let spec = plan.listeners.iter().find(|spec| spec.name == listener.name());
-            let protocol = match spec.map(|spec| &spec.protocol) {
-                Some(gate_plan::Protocol::Tcp { .. }) => "tcp",
-                _ => "http",
-            };
-            say(&format!(
-                "listening name={} address={} protocol={protocol}",
-                listener.name(),
-                listener.address()
-            ));
+            say_listening(&plan, &listener.name(), listener.address());
         }
         workers.open(bound)?;
         let watch = workers.watch_certificates(CERTIFICATES_EVERY, |news| match news.result {
@@ -144,9 +135,12 @@ impl House {
             discard(running);
             return Err(why);
         }
-        if let Err(why) = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait) {
-            discard(running);
-            return Err(why.into());
+        let relistened = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait);
+        let relistened = relistened.inspect_err(|_| discard(running))?;
+        for report in running.listeners() {
+            if relistened.opened.contains(&report.name) {
+                say_listening(&loaded.plan, &report.name, report.address);
+            }
         }
         for mailbox in running.mailboxes() {
             let log = sink.as_ref().map(AccessSink::buffer);
@@ -198,6 +192,16 @@ impl House {
     pub(crate) fn access_tally(&self) -> log_record::sink::Tally {
         self.present.lock().sink.tally()
     }
+}
+
+/// Says where a listener stands, with the port that the system chose for port 0.
+fn say_listening(plan: &Plan, name: &str, address: std::net::SocketAddr) {
+    let spec = plan.listeners.iter().find(|spec| spec.name == name);
+    let protocol = match spec.map(|spec| &spec.protocol) {
+        Some(gate_plan::Protocol::Tcp { .. }) => "tcp",
+        _ => "http",
+    };
+    say(&format!("listening name={name} address={address} protocol={protocol}"));
 }
 
 fn target(plan: &Plan) -> Target {

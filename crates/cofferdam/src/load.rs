@@ -61,7 +61,7 @@ impl Loader {
     pub(crate) fn load(&mut self, file: &Path, before: &[Arc<Plugin>]) -> Result<Loaded, Wrong> {
         let text = read_text(file).map_err(|why| Wrong::from_texts(vec![why]))?;
         let origin = file.display().to_string();
-        let plan = gate_plan::check(&text, &origin).map_err(|findings| Wrong {
+        let mut plan = gate_plan::check(&text, &origin).map_err(|findings| Wrong {
             texts: vec![findings.to_string()],
             findings: findings.iter().map(|finding| finding.to_json()).collect(),
         })?;
@@ -69,7 +69,16 @@ impl Loader {
             crate::voice::say(plan.warnings.to_string().trim_end());
         }
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
+        crate::anchor::anchor(&mut plan, &folder);
         let mut wrong = Vec::new();
+        for listener in &plan.listeners {
+            let checked = listener.tls.as_ref().map_or(Ok(()), gate_serve::tls::check_files);
+            wrong.extend(
+                checked
+                    .err()
+                    .map(|why| format!("error: listener `{}`: {why}", listener.name)),
+            );
+        }
         let upstreams = match Upstreams::prepare(&plan.upstreams) {
             Ok(prepared) => Some(prepared),
             Err(faults) => {

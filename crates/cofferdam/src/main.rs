@@ -6,6 +6,7 @@ mod cmd {
     pub(crate) mod schema;
 }
 mod load;
+mod anchor;
 mod assemble;
 mod reload;
 mod canary;

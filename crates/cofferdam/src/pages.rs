@@ -19,6 +19,7 @@ impl console::house::House for House {
     fn metrics(&self) -> Vec<u8> {
         let mut page = Exposition::new();
         about_process(self, &mut page);
+        about_listeners(self, &mut page);
         about_traffic(self, &mut page);
         about_plugins(self, &mut page);
         by_plugins(self, &mut page);
@@ -207,6 +208,38 @@ fn about_traffic(house: &House, page: &mut Exposition) {
     let mut family = page.family(&metric::UPSTREAM_RETRIES);
     for (name, counts) in &upstreams {
         family.sample(&[name], counts.retries);
+    }
+}
+
+fn about_listeners(house: &House, page: &mut Exposition) {
+    let reports = house
+        .workers
+        .lock()
+        .as_ref()
+        .map(|workers| workers.listeners())
+        .unwrap_or_default();
+    let mut family = page.family(&metric::CONNECTIONS);
+    for report in &reports {
+        family.sample(&[&report.name], report.open);
+    }
+    let mut family = page.family(&metric::CONNECTIONS_TOTAL);
+    for report in &reports {
+        family.sample(&[&report.name], report.accepted);
+    }
+    let mut family = page.family(&metric::CONNECTIONS_REFUSED);
+    for report in &reports {
+        family.sample(&[&report.name, "full"], report.full);
+        family.sample(&[&report.name, "handshake"], report.handshakes_failed);
+    }
+    let mut family = page.family(&metric::ACCEPT_FAILURES);
+    for report in &reports {
+        family.sample(&[&report.name], report.accepts_failed);
+    }
+    let mut family = page.family(&metric::REQUESTS_REFUSED);
+    for report in &reports {
+        for (refusal, count) in &report.refused {
+            family.sample(&[&report.name, refusal.code()], *count);
+        }
     }
 }
 

@@ -96,6 +96,12 @@ impl Chain {
         }
     }
 
+    /// The plugin at `index` in an instance that serves now, after the one before died while this exchange had not begun in it.
+    pub(crate) async fn open_again(&self, index: usize) -> Result<Option<Rc<PluginStream>>, Fault> {
+        self.put(index, Place::Unreached);
+        self.open(index).await
+    }
+
     /// Applies the plugin's policy: `Ok` means that the exchange goes on without it.
     pub(crate) fn failed(&self, index: usize, fault: &Fault) -> Result<(), Fault> {
         self.note(&fault.plugin, fault.code());

@@ -151,6 +151,14 @@ impl Journal {
         }
     }
 
+    /// Notes what became of a response that had begun, unless something is noted already.
+    pub(crate) fn overrule(&self, flags: &'static str, details: &str) {
+        if self.flags.get().is_empty() {
+            details.clone_into(&mut self.details.borrow_mut());
+            self.flags.set(flags);
+        }
+    }
+
     fn request_property(&self, exchange: &Exchange, name: &[u8]) -> Option<PropertyValue> {
         let head = exchange.request.borrow();
         let header = |name: &str| head.headers.get(name).map(|value| bytes(value.as_bytes()));

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plug_abi::{BodyAction, HeadersAction, TrailersAction};
-use plug_host::{Direction, Fault, HeldBody, PluginStream};
+use plug_host::{Direction, Fault, FaultKind, HeldBody, PluginStream};
 
 use crate::chain::Chain;
 use crate::source::{Piece, Source, SourceFault};
@@ -279,7 +279,7 @@ impl Lane {
             return Ok(());
         };
         let asked = match self.direction {
-            Direction::Request => stream.request_headers(end).await,
+            Direction::Request => self.ask_anew(at, &stream, end).await?,
             Direction::Response => stream.response_headers(end).await,
         };
         match asked {
@@ -287,6 +287,24 @@ impl Lane {
             Err(fault) => return self.failed(at, &fault),
         }
         self.interrupted()
+    }
+
+    /// A plugin whose instance died under another exchange, while this one was waiting for its turn, is asked once more in the next.
+    async fn ask_anew(
+        &self,
+        at: usize,
+        stream: &PluginStream,
+        end: bool,
+    ) -> Result<Result<HeadersAction, Fault>, Stop> {
+        match stream.request_headers(end).await {
+            Err(fault) if matches!(fault.kind, FaultKind::InstanceLost) => {
+                match self.chain.open_again(at).await.map_err(Stop::Fault)? {
+                    Some(again) => Ok(again.request_headers(end).await),
+                    None => Ok(Ok(HeadersAction::Continue)),
+                }
+            }
+            asked => Ok(asked),
+        }
     }
 
     fn obey_headers(&mut self, at: usize, end: bool, action: HeadersAction) {

@@ -37,16 +37,56 @@ pub(crate) enum Bytestream {
 /// The body of a response; its end, or its being dropped, ends the exchange.
 pub struct ResponseBody {
     stream: Bytestream,
+    /// Bytes that the head promises and that have not been taken; hyper stops asking when they are.
+    missing: Option<u64>,
+    ended: bool,
     journal: Rc<Journal>,
     _finish: Finish,
 }
 
 impl ResponseBody {
-    pub(crate) fn new(stream: Bytestream, journal: Rc<Journal>, finish: Finish) -> Self {
+    /// A body whose head promises `promised` bytes; `bodiless` when the client expects none, as after HEAD.
+    pub(crate) fn new(
+        stream: Bytestream,
+        promised: Option<u64>,
+        bodiless: bool,
+        journal: Rc<Journal>,
+        finish: Finish,
+    ) -> Self {
         Self {
             stream,
+            missing: promised,
+            ended: bodiless,
             journal,
             _finish: finish,
+        }
+    }
+}
+
+impl ResponseBody {
+    fn note(&mut self, polled: &Poll<Item>) {
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+                let sent = &self.journal.volume.response;
+                sent.set(sent.get().saturating_add(bytes));
+                self.missing = self.missing.map(|missing| missing.saturating_sub(bytes));
+                self.ended |= self.missing == Some(0) || frame.is_trailers();
+            }
+            Poll::Ready(Some(Err(_))) => {
+                self.ended = true;
+                self.journal.overrule("UC", "upstream_reset_after_response_started");
+            }
+            Poll::Ready(None) => self.ended = true,
+            Poll::Pending => {}
+        }
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if !self.ended && !self.is_end_stream() {
+            self.journal.overrule("DC", "downstream_remote_disconnect");
         }
     }
 }
@@ -82,16 +122,7 @@ impl Body for ResponseBody {
             Bytestream::Direct { body, silence, .. } => poll_direct(body, silence, task),
             Bytestream::Chain(pump) => Pin::new(pump).poll_frame(task),
         };
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(bytes) = frame.data_ref() {
-                    let sent = &this.journal.volume.response;
-                    sent.set(sent.get().saturating_add(bytes.len() as u64));
-                }
-            }
-            Poll::Ready(Some(Err(_))) => this.journal.note("UC", "upstream_reset_after_response_started"),
-            _ => {}
-        }
+        this.note(&polled);
         polled
     }
 

@@ -12,7 +12,7 @@ use gate_serve::connection::Connection;
 use gate_serve::service::Abort;
 use gate_upstream::{BodyFault, Lease, OutBody, Sent, Upstream, UpstreamFault};
 use http::header::CONTENT_LENGTH;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Frame;
 use hyper::body::Incoming;
 use plug_host::{Direction, Exchange, ResponseHead};
@@ -355,7 +355,14 @@ impl Passage {
             head::edit(&mut headers, &chosen.route.response_headers);
         }
         self.journal.status.set(Some(status.as_u16()));
-        let mut response = Response::new(ResponseBody::new(stream, Rc::clone(&self.journal), finish));
+        let promised = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let bodiless = self.journal.method == Method::HEAD
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED;
+        let body = ResponseBody::new(stream, promised, bodiless, Rc::clone(&self.journal), finish);
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         response
@@ -466,7 +473,7 @@ async fn pump_response(
             Ok(Out::Data { bytes, end }) => {
                 given = given.saturating_add(bytes.len() as u64);
                 if promised.is_some_and(|promised| given > promised || (end && given < promised)) {
-                    journal.note("LR", "plugin_changed_length");
+                    journal.overrule("LR", "plugin_changed_length");
                     outlet
                         .give(Err("a plugin changed the body but not its `content-length`".into()))
                         .await;
@@ -488,7 +495,7 @@ async fn pump_response(
             }
             Err(stop) => {
                 let text = broken(&stop);
-                journal.note("LR", text);
+                journal.overrule(if matches!(stop, Stop::Source(_)) { "UC" } else { "LR" }, text);
                 outlet.give(Err(text.into())).await;
                 return;
             }

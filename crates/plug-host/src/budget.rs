@@ -23,7 +23,11 @@ impl Budget {
             return None;
         }
         self.0.fetch_add(size, Ordering::Relaxed);
-        let counted = Counted { bytes: bytes.to_vec(), size, budget: Arc::clone(&self.0) };
+        let counted = Counted {
+            bytes: bytes.to_vec(),
+            size,
+            budget: Arc::clone(&self.0),
+        };
         Some(Bytes::from_owner(counted))
     }
 

@@ -103,7 +103,7 @@ impl CodeCache {
                 kept.push((about.modified()?, about.len(), entry.path()));
             }
         }
-        kept.sort_by(|one, other| other.0.cmp(&one.0));
+        kept.sort_by_key(|(age, ..)| std::cmp::Reverse(*age));
         let mut bytes = 0_u64;
         for (_, length, path) in kept {
             bytes = bytes.saturating_add(length);
@@ -122,7 +122,10 @@ fn own(folder: &Path) -> io::Result<u32> {
     if about.uid() == me && about.mode() & 0o022 == 0 {
         return Ok(me);
     }
-    let text = format!("`{}` must belong to the user of this process and be writable by nobody else", folder.display());
+    let text = format!(
+        "`{}` must belong to the user of this process and be writable by nobody else",
+        folder.display()
+    );
     Err(io::Error::new(io::ErrorKind::PermissionDenied, text))
 }
 
@@ -148,7 +151,12 @@ fn make_secret(path: &Path) -> io::Result<Vec<u8>> {
     rand::fill(&mut secret).map_err(|_| io::Error::other("no random bytes"))?;
     // Linked into place whole, so that another process of ours never reads half of it.
     let part = path.with_extension(format!("{}.part", std::process::id()));
-    let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&part)?;
+    let mut file = fs::OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&part)?;
     file.write_all(&secret)?;
     let linked = fs::hard_link(&part, path);
     fs::remove_file(&part)?;

@@ -109,15 +109,28 @@ async fn http_call(instance: Weak<Instance>, root: u32, token: u32, reply: Local
         let headers = reply.head.headers.len().saturating_add(1);
         (count(headers), count(reply.body.len()), count(reply.trailers.len()))
     });
-    let entry = Entry::HttpCallResponse { root, token, headers, size, trailers };
+    let entry = Entry::HttpCallResponse {
+        root,
+        token,
+        headers,
+        size,
+        trailers,
+    };
     instance.answer(token, root, Answer::Http(reply), entry).await;
 }
 
 async fn redis_call(instance: Weak<Instance>, root: u32, token: u32, reply: LocalFuture<Option<Bytes>>) {
     let reply = reply.await;
     let Some(instance) = instance.upgrade() else { return };
-    let (status, size) = reply.as_ref().map_or((REDIS_FAILED, 0), |reply| (0, count(reply.len())));
-    let entry = Entry::RedisResponse { root, token, status, size };
+    let (status, size) = reply
+        .as_ref()
+        .map_or((REDIS_FAILED, 0), |reply| (0, count(reply.len())));
+    let entry = Entry::RedisResponse {
+        root,
+        token,
+        status,
+        size,
+    };
     instance.answer(token, root, Answer::Redis(reply), entry).await;
 }
 
@@ -153,9 +166,13 @@ impl Instance {
     /// Gives one event to the guest; false when no further one is wanted.
     async fn grpc_event(self: &Rc<Self>, token: u32, event: GrpcEvent, message: &mut Option<Bytes>) -> bool {
         let mut turn = self.turn().await;
-        let Some(guest) = turn.as_mut().map(|store| &mut store.data_mut().0) else { return false };
+        let Some(guest) = turn.as_mut().map(|store| &mut store.data_mut().0) else {
+            return false;
+        };
         // Cancelled meanwhile.
-        let Some(call) = guest.grpc.get(&token).cloned() else { return false };
+        let Some(call) = guest.grpc.get(&token).cloned() else {
+            return false;
+        };
         let event = match (call.streaming, event) {
             (true, event) => event,
             (false, event) => match unary(event, message) {
@@ -168,7 +185,9 @@ impl Instance {
             guest.end_callout(token);
         }
         let entry = grpc_entry(call.root, token, &event);
-        let entered = self.visit(turn, Current::Root(call.root), Answer::Grpc(event), entry).await;
+        let entered = self
+            .visit(turn, Current::Root(call.root), Answer::Grpc(event), entry)
+            .await;
         entered.is_ok() && !closing
     }
 }
@@ -182,9 +201,11 @@ fn unary(event: GrpcEvent, message: &mut Option<Bytes>) -> Option<GrpcEvent> {
             None
         }
         GrpcEvent::InitialMetadata(_) | GrpcEvent::TrailingMetadata(_) => None,
-        GrpcEvent::Close(0, _) => {
-            Some(message.take().map_or_else(|| GrpcEvent::Close(INTERNAL, String::new()), GrpcEvent::Message))
-        }
+        GrpcEvent::Close(0, _) => Some(
+            message
+                .take()
+                .map_or_else(|| GrpcEvent::Close(INTERNAL, String::new()), GrpcEvent::Message),
+        ),
         GrpcEvent::Close(status, text) => Some(GrpcEvent::Close(status, text)),
     }
 }
@@ -192,11 +213,25 @@ fn unary(event: GrpcEvent, message: &mut Option<Bytes>) -> Option<GrpcEvent> {
 fn grpc_entry(root: u32, token: u32, event: &GrpcEvent) -> Entry {
     let entries = |metadata: &HeaderMap| count(metadata.len());
     match event {
-        GrpcEvent::InitialMetadata(metadata) => Entry::GrpcInitialMetadata { root, token, entries: entries(metadata) },
-        GrpcEvent::Message(message) => Entry::GrpcReceive { root, token, size: count(message.len()) },
-        GrpcEvent::TrailingMetadata(metadata) => {
-            Entry::GrpcTrailingMetadata { root, token, entries: entries(metadata) }
-        }
-        GrpcEvent::Close(status, _) => Entry::GrpcClose { root, token, status: *status },
+        GrpcEvent::InitialMetadata(metadata) => Entry::GrpcInitialMetadata {
+            root,
+            token,
+            entries: entries(metadata),
+        },
+        GrpcEvent::Message(message) => Entry::GrpcReceive {
+            root,
+            token,
+            size: count(message.len()),
+        },
+        GrpcEvent::TrailingMetadata(metadata) => Entry::GrpcTrailingMetadata {
+            root,
+            token,
+            entries: entries(metadata),
+        },
+        GrpcEvent::Close(status, _) => Entry::GrpcClose {
+            root,
+            token,
+            status: *status,
+        },
     }
 }

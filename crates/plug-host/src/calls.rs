@@ -86,7 +86,11 @@ fn prepare(
             return Ok(None);
         }
         let size = u32::try_from(value.len()).map_err(|_| Status::InternalFailure)?;
-        host.guest.delivery = Some(Delivery { value, pointer_at, length_at });
+        host.guest.delivery = Some(Delivery {
+            value,
+            pointer_at,
+            length_at,
+        });
         Ok(Some(size))
     });
     told(prepared)
@@ -296,7 +300,11 @@ fn define_foreign(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
             let call = |host: &mut Host<'_>| {
                 foreign::proxy_call_foreign_function(host, (name, name_length), (arguments, arguments_length))
             };
-            if pointer == 0 { discard(caller, length, call) } else { prepare(caller, pointer, length, call) }
+            if pointer == 0 {
+                discard(caller, length, call)
+            } else {
+                prepare(caller, pointer, length, call)
+            }
         },
     )?;
     Ok(())
@@ -342,7 +350,7 @@ fn define_legacy(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
         HOST_MODULE,
         "proxy_clear_route_cache",
         |caller: Caller<'_, OnWorker>| {
-            with_host(caller, |host| foreign::clear_route_cache(host));
+            with_host(caller, foreign::clear_route_cache);
         },
     )?;
     Ok(())

@@ -46,7 +46,12 @@ impl Engine {
         let shim = linker.instantiate_pre(&shim).map_err(failed)?;
         let ticks = Arc::default();
         tick(code.weak(), Arc::clone(&ticks))?;
-        Ok(Arc::new(Self { code, linker, shim, ticks }))
+        Ok(Arc::new(Self {
+            code,
+            linker,
+            shim,
+            ticks,
+        }))
     }
 }
 
@@ -64,7 +69,10 @@ impl Engines {
     /// When the machine refuses that.
     pub fn for_stack(&self, stack_bytes_max: u64) -> Result<Arc<Engine>, LoadFault> {
         let (least, most) = STACK_BYTES;
-        let stack = usize::try_from(stack_bytes_max).unwrap_or(most).clamp(least, most).next_power_of_two();
+        let stack = usize::try_from(stack_bytes_max)
+            .unwrap_or(most)
+            .clamp(least, most)
+            .next_power_of_two();
         let mut engines = self.by_stack.lock();
         if let Some(engine) = engines.get(&stack) {
             return Ok(Arc::clone(engine));

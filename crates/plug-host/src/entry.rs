@@ -158,14 +158,15 @@ impl Entry {
 }
 
 /// What can be read when an exchange is logged. Envoy lets request headers, response headers and response trailers be read then.
-const LOGGED: Visible =
-    Visible::LOG.with(Visible::REQUEST_HEAD).with(Visible::RESPONSE_HEAD).with(Visible::RESPONSE_TRAILERS);
+const LOGGED: Visible = Visible::LOG
+    .with(Visible::REQUEST_HEAD)
+    .with(Visible::RESPONSE_HEAD)
+    .with(Visible::RESPONSE_TRAILERS);
 
 impl Entry {
     /// What may be touched in this callback, after what could be touched before it.
     pub(crate) fn visible(self, before: Visible) -> Visible {
         match self {
-            Self::Begin { .. } => before.with(Visible::REQUEST_HEAD),
             Self::ResponseHeaders { .. } => before.with(Visible::RESPONSE_HEAD),
             Self::Body { direction, .. } => before.with(Visible::body(direction)),
             Self::Trailers { direction, .. } => before.with(Visible::trailers(direction)),
@@ -199,14 +200,17 @@ impl Guest {
         self.current = self.entered.clone();
         if let Current::Stream(stream) = &self.current {
             let visible = stream.visible.get();
-            // Envoy shows the exchange to its log and then no more.
-            if callback != 3 && visible.has(Visible::LOG) {
-                stream.visible.set(Visible::LOG);
-            }
+            stream.visible.set(match callback {
+                2 => visible.with(Visible::REQUEST_HEAD),
+                3 => visible,
+                // Envoy shows the exchange to its log and then no more.
+                _ => Visible::LOG,
+            });
         }
     }
 }
 
+type Five = TypedFunc<(u32, u32, u32, u32, u32), ()>;
 type Short = TypedFunc<(u32, u32), u32>;
 type Long = TypedFunc<(u32, u32, u32), u32>;
 
@@ -231,7 +235,7 @@ pub(crate) struct Exports {
     upstream_close: Option<TypedFunc<(u32, u32), ()>>,
     tick: Option<TypedFunc<u32, ()>>,
     queue_ready: Option<TypedFunc<(u32, u32), ()>>,
-    http_call_response: Option<TypedFunc<(u32, u32, u32, u32, u32), ()>>,
+    http_call_response: Option<Five>,
     grpc_initial_metadata: Option<TypedFunc<(u32, u32, u32), ()>>,
     grpc_receive: Option<TypedFunc<(u32, u32, u32), ()>>,
     grpc_trailing_metadata: Option<TypedFunc<(u32, u32, u32), ()>>,

@@ -63,17 +63,26 @@ impl fmt::Display for Fault {
         match &self.kind {
             FaultKind::Trap { reason, .. } => write!(formatter, "plugin `{plugin}` trapped in `{callback}`: {reason}"),
             FaultKind::SliceExceeded { slice, .. } => {
-                write!(formatter, "plugin `{plugin}` computed in `{callback}` longer than its slice of {slice:?}")
+                write!(
+                    formatter,
+                    "plugin `{plugin}` computed in `{callback}` longer than its slice of {slice:?}"
+                )
             }
             FaultKind::Exit(code) => {
-                write!(formatter, "plugin `{plugin}` called `proc_exit` in `{callback}` with code {code}")
+                write!(
+                    formatter,
+                    "plugin `{plugin}` called `proc_exit` in `{callback}` with code {code}"
+                )
             }
             FaultKind::VmStartRefused | FaultKind::ConfigureRefused => {
                 write!(formatter, "plugin `{plugin}` answered false to `{callback}`")
             }
             FaultKind::Instantiate(why) => write!(formatter, "plugin `{plugin}` could not be instantiated: {why}"),
             FaultKind::InstanceLost => {
-                write!(formatter, "plugin `{plugin}` has lost its instance in a callback of another exchange")
+                write!(
+                    formatter,
+                    "plugin `{plugin}` has lost its instance in a callback of another exchange"
+                )
             }
             FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
         }
@@ -156,7 +165,10 @@ fn kind_of(guest: &Guest, why: &wasmtime::Error) -> FaultKind {
     }
     let backtrace = frames(why);
     if guest.slice.is_exceeded() {
-        return FaultKind::SliceExceeded { slice: guest.slice.length(), backtrace };
+        return FaultKind::SliceExceeded {
+            slice: guest.slice.length(),
+            backtrace,
+        };
     }
     match why.downcast_ref::<Trap>() {
         Some(trap) => FaultKind::Trap {

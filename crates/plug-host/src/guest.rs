@@ -113,11 +113,28 @@ impl GrpcState {
 
 /// What a host call set going; done after the callback returned, so that nothing is re-entered.
 pub(crate) enum Effect {
-    Tick { root: u32, period: Duration },
-    Http { root: u32, token: u32, reply: LocalFuture<Option<HttpReply>> },
-    Grpc { token: u32, drive: LocalFuture<()>, events: mpsc::Receiver<GrpcEvent> },
-    Redis { root: u32, token: u32, reply: LocalFuture<Option<Bytes>> },
-    Cancel { token: u32 },
+    Tick {
+        root: u32,
+        period: Duration,
+    },
+    Http {
+        root: u32,
+        token: u32,
+        reply: LocalFuture<Option<HttpReply>>,
+    },
+    Grpc {
+        token: u32,
+        drive: LocalFuture<()>,
+        events: mpsc::Receiver<GrpcEvent>,
+    },
+    Redis {
+        root: u32,
+        token: u32,
+        reply: LocalFuture<Option<Bytes>>,
+    },
+    Cancel {
+        token: u32,
+    },
     RootDone,
     Rebuild,
 }
@@ -287,7 +304,8 @@ impl Guest {
 
     /// Arms a timer once the callback has returned; of several periods the last counts.
     pub(crate) fn set_tick(&mut self, root: u32, period: Duration) {
-        self.effects.retain(|effect| !matches!(effect, Effect::Tick { root: known, .. } if *known == root));
+        self.effects
+            .retain(|effect| !matches!(effect, Effect::Tick { root: known, .. } if *known == root));
         self.effects.push(Effect::Tick { root, period });
     }
 
@@ -316,7 +334,12 @@ impl Guest {
             Current::Root(root) => *root,
             Current::Stream(stream) => stream.id,
         };
-        let line = LogLine { plugin: &plugin.name, level, context, text };
+        let line = LogLine {
+            plugin: &plugin.name,
+            level,
+            context,
+            text,
+        };
         self.outside.say(Saying::Line(line));
     }
 

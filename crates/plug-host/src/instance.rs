@@ -18,7 +18,7 @@ use crate::entry::{Entry, Exports};
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Answer, Current, Guest, OnWorker};
 use crate::orphans::Orphans;
-use crate::outside::Saying;
+use crate::outside::{LocalFuture, Saying};
 use crate::plugin::{Plugin, PluginStats};
 use crate::services::Services;
 
@@ -75,12 +75,7 @@ impl Instance {
     }
 
     /// Enters the guest when its turn comes. A caller that goes away before has called nothing.
-    pub(crate) async fn enter(
-        self: &Rc<Self>,
-        current: Current,
-        answer: Answer,
-        entry: Entry,
-    ) -> Result<u32, Fault> {
+    pub(crate) async fn enter(self: &Rc<Self>, current: Current, answer: Answer, entry: Entry) -> Result<u32, Fault> {
         let turn = self.turn().await;
         self.visit(turn, current, answer, entry).await
     }
@@ -88,7 +83,10 @@ impl Instance {
     /// Enters the guest now. A caller that goes away leaves the callback running to its end: a guest stopped in the middle is dead.
     pub(crate) fn visit(self: &Rc<Self>, turn: Turn, current: Current, answer: Answer, entry: Entry) -> Running {
         let call = Box::pin(Rc::clone(self).entered(turn, current, answer, entry));
-        Running { call: Some(call), orphans: Rc::clone(&self.orphans) }
+        Running {
+            call: Some(call),
+            orphans: Rc::clone(&self.orphans),
+        }
     }
 
     async fn entered(
@@ -133,7 +131,9 @@ impl Instance {
 
     /// What this worker counts for each plugin.
     pub(crate) fn stats(&self) -> impl Iterator<Item = &PluginStats> {
-        self.plugins.iter().filter_map(|plugin| plugin.workers.get(self.services.worker))
+        self.plugins
+            .iter()
+            .filter_map(|plugin| plugin.workers.get(self.services.worker))
     }
 
     pub(crate) fn note_memory(&self, bytes: usize) {
@@ -210,7 +210,7 @@ impl Drop for Hold {
 
 /// A callback on its way; dropped before its end, it goes on by itself.
 pub(crate) struct Running {
-    call: Option<Pin<Box<dyn Future<Output = Result<u32, Fault>>>>>,
+    call: Option<LocalFuture<Result<u32, Fault>>>,
     orphans: Rc<Orphans>,
 }
 

@@ -139,8 +139,11 @@ impl MetricRegistry {
     #[must_use]
     pub fn read(&self) -> Vec<(String, String, Reading)> {
         let plugins = self.plugins.lock();
-        let all = plugins.iter().flat_map(|(plugin, metrics)| metrics.iter().map(move |metric| (plugin, metric)));
-        all.map(|(plugin, (name, metric))| (plugin.clone(), name.clone(), metric.read())).collect()
+        let all = plugins
+            .iter()
+            .flat_map(|(plugin, metrics)| metrics.iter().map(move |metric| (plugin, metric)));
+        all.map(|(plugin, (name, metric))| (plugin.clone(), name.clone(), metric.read()))
+            .collect()
     }
 }
 

@@ -42,7 +42,9 @@ impl Module {
     pub fn load(engine: &Arc<Engine>, bytes: &[u8], cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
         let digest = digest(bytes);
         let name = CodeCache::name(&digest, compatibility(&engine.code));
-        let kept = cache.and_then(|cache| cache.read(&name)).and_then(|code| trusted(&engine.code, &code));
+        let kept = cache
+            .and_then(|cache| cache.read(&name))
+            .and_then(|code| trusted(&engine.code, &code));
         let cached = kept.is_some();
         let (facts, code) = match kept {
             Some(code) => (plug_audit::audit_compiled(bytes)?, code),
@@ -113,8 +115,11 @@ fn providers(code: &wasmtime::Module) -> Result<Vec<Provider>, LoadFault> {
 
 /// The provider of an import, chosen by the type with which the module imports it.
 pub(crate) fn provider(module: &str, name: &str, wanted: &ExternType) -> Result<Provider, LoadFault> {
-    let unknown =
-        || LoadFault::Compile(format!("import `{module}.{name}` cannot be linked with the type the module gives it"));
+    let unknown = || {
+        LoadFault::Compile(format!(
+            "import `{module}.{name}` cannot be linked with the type the module gives it"
+        ))
+    };
     if let Some(wasi) = WasiModule::from_name(module) {
         return Ok(Provider::Host(wasi.name(), name.to_owned()));
     }
@@ -130,7 +135,10 @@ pub(crate) fn provider(module: &str, name: &str, wanted: &ExternType) -> Result<
 
 fn types(function: &wasmtime::FuncType) -> Option<(Vec<ValueType>, Vec<ValueType>)> {
     let params = function.params().map(|kind| value_type(&kind)).collect::<Option<_>>()?;
-    let results = function.results().map(|kind| value_type(&kind)).collect::<Option<_>>()?;
+    let results = function
+        .results()
+        .map(|kind| value_type(&kind))
+        .collect::<Option<_>>()?;
     Some((params, results))
 }
 

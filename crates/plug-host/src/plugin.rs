@@ -75,14 +75,11 @@ impl Plugin {
             && self.module.digest == other.module.digest
     }
 
-    /// The id under which shared data and queues are kept.
+    /// The id under which shared data and queues are kept. All plugins without one share them, as in Envoy: plugins that are deployed
+    /// twice, such as Higress's load balancer, count on it.
     #[must_use]
     pub fn vm_id(&self) -> &str {
-        if self.spec.vm_id.is_empty() {
-            &self.spec.name
-        } else {
-            &self.spec.vm_id
-        }
+        &self.spec.vm_id
     }
 }
 

@@ -37,7 +37,9 @@ impl Instance {
 
     async fn all_done(&self) {
         loop {
-            let pending = self.with_guest(|guest| guest.roots.values().any(|root| root.done_pending)).await;
+            let pending = self
+                .with_guest(|guest| guest.roots.values().any(|root| root.done_pending))
+                .await;
             if pending != Some(true) {
                 return;
             }

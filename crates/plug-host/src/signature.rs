@@ -26,7 +26,10 @@ struct Hash {
 static HASHES: [Hash; 4] = [
     Hash {
         name: "sha1",
-        verify: &[&signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, &signature::ECDSA_P256_SHA1_ASN1],
+        verify: &[
+            &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            &signature::ECDSA_P256_SHA1_ASN1,
+        ],
         rsa: None,
         ecdsa: None,
     },
@@ -100,7 +103,9 @@ impl<'a> Arguments<'a> {
 /// `VerifySignatureResult { result = 1, error = 2 }`.
 pub(crate) fn verify(_: &mut Host<'_>, arguments: &Bytes) -> Value {
     let arguments = Arguments::read(arguments)?;
-    let key = arguments.key(5, |pem| Some(SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?.to_vec()))?;
+    let key = arguments.key(5, |pem| {
+        Some(SubjectPublicKeyInfoDer::from_pem_slice(pem).ok()?.to_vec())
+    })?;
     let verified = hash(arguments.bytes(1)).and_then(|hash| {
         let parse = |algorithm: &&'static dyn VerificationAlgorithm| ParsedPublicKey::new(*algorithm, &key).ok();
         let key = hash.verify.iter().find_map(parse);
@@ -118,7 +123,14 @@ pub(crate) fn verify(_: &mut Host<'_>, arguments: &Bytes) -> Value {
 /// `SignResult { result = 1, signature = 2, error = 3 }`.
 pub(crate) fn sign(_: &mut Host<'_>, arguments: &Bytes) -> Value {
     let arguments = Arguments::read(arguments)?;
-    let from_pem = |pem: &[u8]| Some(PrivatePkcs8KeyDer::from_pem_slice(pem).ok()?.secret_pkcs8_der().to_vec());
+    let from_pem = |pem: &[u8]| {
+        Some(
+            PrivatePkcs8KeyDer::from_pem_slice(pem)
+                .ok()?
+                .secret_pkcs8_der()
+                .to_vec(),
+        )
+    };
     let key = arguments.key(4, from_pem)?;
     let signed = hash(arguments.bytes(1)).and_then(|hash| signed(hash, &key, arguments.bytes(3)));
     Ok(match signed {
@@ -131,7 +143,8 @@ fn signed(hash: &Hash, key: &[u8], text: &[u8]) -> Result<Vec<u8>, String> {
     let failed = |_| "Failed to create signature.".to_owned();
     if let (Some(encoding), Ok(pair)) = (hash.rsa, KeyPair::from_pkcs8(key)) {
         let mut signature = vec![0; pair.public_modulus_len()];
-        pair.sign(encoding, &SystemRandom::new(), text, &mut signature).map_err(failed)?;
+        pair.sign(encoding, &SystemRandom::new(), text, &mut signature)
+            .map_err(failed)?;
         return Ok(signature);
     }
     if let Some(algorithm) = hash.ecdsa

@@ -22,7 +22,13 @@ pub(crate) struct Slice {
 impl Slice {
     pub(crate) fn new(now: Arc<AtomicU64>, length: Duration) -> Self {
         let resumed = Arc::new(AtomicU64::new(now.load(Ordering::Relaxed)));
-        Self { now, resumed, used: 0, length, exceeded: false }
+        Self {
+            now,
+            resumed,
+            used: 0,
+            length,
+            exceeded: false,
+        }
     }
 
     /// From the next entry on it may compute for `length`.
@@ -38,9 +44,14 @@ impl Slice {
 
     /// The engine's tick was noticed; false when the slice is over. A long host call lets several ticks pass unnoticed: they count.
     pub(crate) fn tick(&mut self) -> bool {
-        let since = self.now.load(Ordering::Relaxed).saturating_sub(self.resumed.load(Ordering::Relaxed));
+        let since = self
+            .now
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.resumed.load(Ordering::Relaxed));
         self.used = self.used.saturating_add(since.max(1));
-        let max = u64::try_from(self.length.as_nanos() / TICK.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let max = u64::try_from(self.length.as_nanos() / TICK.as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1);
         self.exceeded = self.used > max;
         !self.exceeded
     }

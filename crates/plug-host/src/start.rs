@@ -36,7 +36,11 @@ impl Instance {
     /// Instantiates the module of `plugins` and starts and configures each of them, in Envoy's order.
     pub(crate) async fn start(plugins: &[Arc<Plugin>], services: &Services) -> Result<Rc<Self>, Fault> {
         let Some(first) = plugins.first() else {
-            return Err(Fault::new("", "instantiate", FaultKind::Instantiate("no plugin".to_owned())));
+            return Err(Fault::new(
+                "",
+                "instantiate",
+                FaultKind::Instantiate("no plugin".to_owned()),
+            ));
         };
         let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
         let mut store = new_store(first, services, queue_listener);
@@ -88,8 +92,14 @@ impl Start {
         };
         guest.roots.insert(root, state);
         let size = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        let vm_start = Entry::VmStart { root, size: size(&plugin.spec.vm_config) };
-        let configure = Entry::Configure { root, size: size(&plugin.spec.config) };
+        let vm_start = Entry::VmStart {
+            root,
+            size: size(&plugin.spec.vm_config),
+        };
+        let configure = Entry::Configure {
+            root,
+            size: size(&plugin.spec.config),
+        };
         self.step(root, Entry::ContextCreate { context: root, root: 0 }).await?;
         if self.step(root, vm_start).await? == 0 {
             return Err(self.refused(plugin, vm_start, FaultKind::VmStartRefused));
@@ -179,7 +189,10 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
         delivery: None,
         queue_listener,
         last_words: VecDeque::new(),
-        slice: Slice::new(Arc::clone(&plugin.module.engine.ticks), spec.cpu_slice.saturating_mul(START_SLICES)),
+        slice: Slice::new(
+            Arc::clone(&plugin.module.engine.ticks),
+            spec.cpu_slice.saturating_mul(START_SLICES),
+        ),
     }
 }
 
@@ -237,7 +250,11 @@ fn fill_slots(
     let short = headers
         .as_ref()
         .is_some_and(|function: &Func| function.ty(store.as_context_mut()).params().len() == 2);
-    let slot = if short { shim::SLOT_REQUEST_HEADERS_SHORT } else { shim::SLOT_REQUEST_HEADERS };
+    let slot = if short {
+        shim::SLOT_REQUEST_HEADERS_SHORT
+    } else {
+        shim::SLOT_REQUEST_HEADERS
+    };
     slots_of.push((slot, headers));
     for (slot, function) in slots_of {
         if let Some(function) = function {

@@ -125,9 +125,15 @@ impl PluginStream {
         context.response.end_of_stream.set(end_of_stream);
         let headers = {
             let response = context.exchange.response.borrow();
-            response.as_ref().map_or(0, |head| number(head.headers.len().saturating_add(1)))
+            response
+                .as_ref()
+                .map_or(0, |head| number(head.headers.len().saturating_add(1)))
         };
-        let entry = Entry::ResponseHeaders { context: context.id, headers, end: end_of_stream.into() };
+        let entry = Entry::ResponseHeaders {
+            context: context.id,
+            headers,
+            end: end_of_stream.into(),
+        };
         let action = self.headers_action(self.enter(entry).await?);
         if action == HeadersAction::Continue {
             self.hide(Visible::RESPONSE_HEAD);
@@ -172,7 +178,11 @@ impl PluginStream {
             Direction::Response => &exchange.response_trailers,
         };
         let trailers = map.borrow().as_ref().map_or(0, http::HeaderMap::len);
-        let entry = Entry::Trailers { direction, context: self.context.id, trailers: number(trailers) };
+        let entry = Entry::Trailers {
+            direction,
+            context: self.context.id,
+            trailers: number(trailers),
+        };
         let action = TrailersAction::from_guest(self.enter(entry).await?);
         if action == TrailersAction::Continue {
             self.hide(Visible::trailers(direction));
@@ -189,7 +199,9 @@ impl PluginStream {
         self.tcp.set(true);
         let (context, root) = (self.context.id, self.context.root);
         self.enter(Entry::ContextCreate { context, root }).await?;
-        Ok(StreamAction::from_guest(self.enter(Entry::NewConnection { context }).await?))
+        Ok(StreamAction::from_guest(
+            self.enter(Entry::NewConnection { context }).await?,
+        ))
     }
 
     /// The data callback of one direction of a TCP connection, over the bytes in that side's `body`.
@@ -223,19 +235,27 @@ impl PluginStream {
         if !self.is_open() {
             return Ok(());
         }
-        let entry = Entry::ConnectionClose { direction, context: self.context.id, peer: peer.raw() };
+        let entry = Entry::ConnectionClose {
+            direction,
+            context: self.context.id,
+            peer: peer.raw(),
+        };
         self.enter(entry).await.map(drop)
     }
 
     /// The exchange has ended: `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`.
     pub async fn end(&self) {
-        let entry = Entry::End { context: self.context.id };
+        let entry = Entry::End {
+            context: self.context.id,
+        };
         self.finish(entry).await;
     }
 
     /// The connection has ended: `proxy_on_done`, `proxy_on_log`, `proxy_on_delete`.
     pub async fn end_tcp(&self) {
-        let entry = Entry::EndTcp { context: self.context.id };
+        let entry = Entry::EndTcp {
+            context: self.context.id,
+        };
         self.finish(entry).await;
     }
 
@@ -255,11 +275,18 @@ impl Drop for PluginStream {
         }
         let (hold, context) = (Rc::clone(&self.hold), Rc::clone(&self.context));
         let id = context.id;
-        let entry = if self.tcp.get() { Entry::EndTcp { context: id } } else { Entry::End { context: id } };
+        let entry = if self.tcp.get() {
+            Entry::EndTcp { context: id }
+        } else {
+            Entry::End { context: id }
+        };
         self.instance().orphans.adopt(Box::pin(async move {
             let turn = hold.instance.turn().await;
             if !context.ended.get() {
-                let _ = hold.instance.visit(turn, Current::Stream(context), Answer::Nothing, entry).await;
+                let _ = hold
+                    .instance
+                    .visit(turn, Current::Stream(context), Answer::Nothing, entry)
+                    .await;
             }
         }));
     }

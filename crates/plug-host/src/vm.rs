@@ -66,7 +66,9 @@ impl Vm {
         }
         // A task of its own, because a start goes on when its exchange no longer waits for it: the next one will.
         let start = spawn_local(Rc::clone(self).start(Rc::clone(name)));
-        start.await.unwrap_or_else(|_| Err(Fault::new(name, "instantiate", FaultKind::Restarting)))
+        start
+            .await
+            .unwrap_or_else(|_| Err(Fault::new(name, "instantiate", FaultKind::Restarting)))
     }
 
     async fn start(self: Rc<Self>, name: Rc<str>) -> Result<Rc<Instance>, Fault> {
@@ -122,7 +124,9 @@ impl Vm {
 
     /// How long it has to wait until it may be started again.
     fn wait(&self) -> Duration {
-        self.retry_at.get().map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+        self.retry_at
+            .get()
+            .map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
     fn failed_to_start(&self, fault: &Fault) {
@@ -208,7 +212,10 @@ impl PluginHandle {
         let instance = self.vm.instance(&self.name).await?;
         let root = instance.roots.get(self.position).copied().unwrap_or_default();
         let lost = || Fault::lost(&self.name);
-        let id = instance.with_guest(|guest| guest.next_context()).await.ok_or_else(lost)?;
+        let id = instance
+            .with_guest(|guest| guest.next_context())
+            .await
+            .ok_or_else(lost)?;
         let context = Rc::new(StreamContext {
             id,
             root,
@@ -251,10 +258,18 @@ impl WorkerPlugins {
             for (position, plugin) in group.into_iter().enumerate() {
                 let name = plugin.spec.name.as_str().into();
                 let vm = Rc::clone(&vm);
-                handles.push(Rc::new(PluginHandle { plugin, name, vm, position }));
+                handles.push(Rc::new(PluginHandle {
+                    plugin,
+                    name,
+                    vm,
+                    position,
+                }));
             }
         }
-        Self { handles, left: Cell::new(false) }
+        Self {
+            handles,
+            left: Cell::new(false),
+        }
     }
 
     fn vm_of(&self, group: &[Arc<Plugin>]) -> Option<Rc<Vm>> {
@@ -303,7 +318,11 @@ impl WorkerPlugins {
     /// Ends every plugin that no later arrangement took over: once its last exchange has ended, `proxy_on_done`, a bounded wait for those
     /// that ask for time, and `proxy_on_delete`. For all of them at once, so the bound counts once.
     pub async fn close(&self) {
-        let ending: Vec<_> = self.leave().into_iter().map(|vm| spawn_local(async move { vm.close().await })).collect();
+        let ending: Vec<_> = self
+            .leave()
+            .into_iter()
+            .map(|vm| spawn_local(async move { vm.close().await }))
+            .collect();
         for vm in ending {
             // A task that was given up belongs to a worker that is going away.
             let _ = vm.await;

@@ -46,10 +46,7 @@ impl Connection {
             .with_context(|| format!("cannot connect to {address}"))?;
         stream.set_nodelay(true)?;
         let local = stream.local_addr()?;
-        Ok(Self {
-            local: Some(local),
-            ..Self::over(Box::new(stream), version).await?
-        })
+        Ok(Self::over(Box::new(stream), version).await?.at(local))
     }
 
     /// Speaks over a stream that stands already, for example TLS.
@@ -62,6 +59,13 @@ impl Connection {
             Version::Http2 => Kind::Http2(http2::Connection::new(stream).await?),
         };
         Ok(Self { local: None, kind })
+    }
+
+    /// Notes the client's own address.
+    #[must_use]
+    pub fn at(mut self, local: SocketAddr) -> Self {
+        self.local = Some(local);
+        self
     }
 
     /// Sends a request's head; its body follows through the [`Exchange`] when `request` says that there is one.

@@ -2,7 +2,7 @@
 //! told and remembers everything, and clients that show a message exactly as it was on the wire.
 //!
 //! Here live [`process`] and the programs it starts ([`gateway`], [`envoy`], [`redis`]), the scripted upstream
-//! ([`backend`]) and the clients ([`client`]). Nothing here knows what a right answer is: the tests judge. Dev only: no
+//! ([`backend`]) and the clients ([`client`], over TLS with [`tls`]). Nothing here knows what a right answer is: the tests judge. Dev only: no
 //! shipped crate depends on this one.
 //!
 //! Everything waits for a condition with a deadline; nothing sleeps and hopes. Every address is on loopback.
@@ -17,3 +17,4 @@ pub mod fields;
 mod wire;
 pub mod backend;
 pub mod client;
+pub mod tls;

@@ -3,7 +3,6 @@
 use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::{Request, Version};
-use testkit::fields::Fields;
 
 /// The upstream of a case that names no route.
 pub(crate) const API: &str = "api";
@@ -13,6 +12,8 @@ pub(crate) const AUX: &str = "aux";
 pub(crate) const BRIEF: &str = "brief";
 /// An HTTP/2 upstream.
 pub(crate) const GRPC: &str = "grpc";
+/// An upstream that sends back what it gets, without HTTP.
+pub(crate) const RAW: &str = "raw";
 /// An upstream whose port nobody listens on.
 pub(crate) const DEAD: &str = "dead";
 
@@ -30,10 +31,25 @@ pub(crate) struct Case {
     pub(crate) play: Vec<Act>,
     /// What the client speaks.
     pub(crate) version: Version,
+    /// What the listener speaks below HTTP.
+    pub(crate) transport: Transport,
     /// Body bytes that may be held, when not the default of 1 MiB.
     pub(crate) body_kib_max: Option<u32>,
     /// Whether every stream that begins is also deleted; not so where a plugin dies.
     pub(crate) settles: bool,
+}
+
+/// What a listener speaks below HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// HTTP in the clear.
+    Plain,
+    /// HTTP over TLS.
+    Tls,
+    /// HTTP over TLS, and clients show a certificate.
+    MutualTls,
+    /// Bytes, to the upstream of the first route.
+    Bytes,
 }
 
 /// A plugin of a case.
@@ -74,10 +90,10 @@ pub(crate) enum Act {
     Send(Request),
     /// An exchange step by step on a connection of its own.
     Talk(Request, Vec<Say>),
+    /// A connection without HTTP, step by step.
+    Bytes(Vec<Say>),
     /// Waits for a line of a plugin that contains this.
     Log(&'static str),
-    /// Waits until an upstream has seen this many requests since the case began.
-    Seen(&'static str, usize),
     /// Lets the reply of an upstream pass its gate.
     Release(&'static str, &'static str),
 }
@@ -88,8 +104,6 @@ pub(crate) enum Say {
     Data(&'static str),
     /// Ends the request.
     Finish,
-    /// Ends the request with trailers.
-    Trailers(Fields),
     /// Waits for the response's head.
     Head,
     /// Waits for a piece of the response's body.
@@ -98,6 +112,8 @@ pub(crate) enum Say {
     Log(&'static str),
     /// Waits until the request that an upstream got last has this body so far.
     Arrived(&'static str, &'static str),
+    /// Waits until the request that an upstream got last has ended.
+    Ended(&'static str),
     /// Lets the reply of an upstream pass its gate.
     Release(&'static str, &'static str),
     /// Closes the connection. Without it the whole response is awaited at the end.
@@ -119,6 +135,7 @@ impl Case {
             replies: Vec::new(),
             play: Vec::new(),
             version: Version::Http1,
+            transport: Transport::Plain,
             body_kib_max: None,
             settles: true,
         }
@@ -163,15 +180,25 @@ impl Case {
         self
     }
 
-    /// Waits for a line of a plugin that contains this.
-    pub(crate) fn log(mut self, text: &'static str) -> Self {
-        self.play.push(Act::Log(text));
+    /// The client speaks over TLS.
+    pub(crate) fn over(mut self, transport: Transport) -> Self {
+        self.transport = transport;
         self
     }
 
-    /// Waits until an upstream has seen this many requests.
-    pub(crate) fn seen(mut self, upstream: &'static str, count: usize) -> Self {
-        self.play.push(Act::Seen(upstream, count));
+    /// The client and the upstream exchange bytes.
+    pub(crate) fn bytes(mut self, says: Vec<Say>) -> Self {
+        self.play.push(Act::Bytes(says));
+        if self.routes.is_empty() {
+            self.over(Transport::Bytes).to(RAW)
+        } else {
+            self.over(Transport::Bytes)
+        }
+    }
+
+    /// Waits for a line of a plugin that contains this.
+    pub(crate) fn log(mut self, text: &'static str) -> Self {
+        self.play.push(Act::Log(text));
         self
     }
 

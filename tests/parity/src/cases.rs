@@ -11,6 +11,7 @@ mod property;
 mod shared;
 mod chain;
 mod route;
+mod tcp;
 mod fault;
 mod version;
 
@@ -30,6 +31,7 @@ pub(crate) fn all() -> Vec<Case> {
         shared::cases,
         chain::cases,
         route::cases,
+        tcp::cases,
         fault::cases,
         version::cases,
     ]

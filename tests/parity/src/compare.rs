@@ -9,6 +9,9 @@ use testkit::fields::{Fields, values};
 use crate::seen::{Answer, Seen, show_line};
 use crate::sides::LogLine;
 
+/// The field of a row that is about a case as a whole.
+pub(crate) const WHOLE: &str = "whole";
+
 /// A difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Difference {
@@ -66,6 +69,17 @@ pub(crate) fn compare(case: &str, envoy: &Seen, ours: &Seen) -> Vec<Difference> 
     finder.value("the gateway", life(envoy), life(ours));
     finder.value("missing", &envoy.missing.join("; "), &ours.missing.join("; "));
     finder.found
+}
+
+/// What came of a case, in a line: the answers, and how often upstreams were asked.
+pub(crate) fn outcome(seen: &Seen) -> String {
+    let answers = seen.answers.iter().map(brief);
+    let asked = seen
+        .upstreams
+        .iter()
+        .map(|(name, records)| format!("{name} {}", records.len()));
+    let life = seen.dead.then(|| "dead".to_owned());
+    answers.chain(asked).chain(life).collect::<Vec<_>>().join(", ")
 }
 
 fn life(seen: &Seen) -> &'static str {

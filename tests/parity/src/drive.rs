@@ -5,14 +5,18 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Result, anyhow};
-use testkit::backend::Backend;
-use testkit::client::{Connection, Exchange, Request, Response};
+use bytes::Bytes;
+use testkit::backend::{Backend, Record, RecordEnd};
+use testkit::client::{Connection, End, Exchange, Request, Response};
 use testkit::process::DEADLINE;
+use testkit::tls;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::case::{Act, Case, Say};
+use crate::case::{Act, Case, Say, Transport};
 use crate::normal::Addresses;
 use crate::seen::{Answer, Seen};
-use crate::sides::{LogLine, SCOUT_PATH, Side};
+use crate::sides::{LogLine, SCOUT_PATH, SERVER_NAME, Side};
 
 /// One case at one gateway.
 struct Stage<'case> {
@@ -77,9 +81,12 @@ impl Stage<'_> {
                     drop(connection);
                     self.seen.answers.extend(answer);
                 }
+                Act::Bytes(says) => {
+                    let answer = self.bytes(says).await?;
+                    self.seen.answers.extend(answer);
+                }
                 Act::Log(text) => self.wait_for_log(text).await,
                 Act::Release(upstream, gate) => self.side.backend(upstream)?.release(gate),
-                Act::Seen(upstream, count) => self.wait_for_upstream(upstream, *count).await?,
             }
         }
         if self.case.settles {
@@ -91,9 +98,51 @@ impl Stage<'_> {
     }
 
     async fn connect(&mut self) -> Result<Connection> {
-        let connection = Connection::open(self.listener, self.case.version).await?;
+        let certificates = &self.side.certificates;
+        let identity = (self.case.transport == Transport::MutualTls).then_some(&certificates.client);
+        let connection = match self.case.transport {
+            Transport::Plain | Transport::Bytes => Connection::open(self.listener, self.case.version).await?,
+            Transport::Tls | Transport::MutualTls => {
+                let authority = &certificates.authority;
+                tls::connect(self.listener, SERVER_NAME, authority, identity, self.case.version).await?
+            }
+        };
         self.clients.extend(connection.local.map(|local| local.port()));
         Ok(connection)
+    }
+
+    /// A connection without HTTP.
+    async fn bytes(&mut self, says: &[Say]) -> Result<Option<Answer>> {
+        let mut stream = TcpStream::connect(self.listener).await?;
+        self.clients.push(stream.local_addr()?.port());
+        let mut response = Response::new(0, Vec::new());
+        let mut buffer = vec![0; 64 << 10];
+        for say in says {
+            let done = match say {
+                Say::Data(data) => stream.write_all(data.as_bytes()).await.map_err(Into::into),
+                Say::Finish => stream.shutdown().await.map_err(Into::into),
+                Say::Piece => read(&mut stream, &mut buffer)
+                    .await
+                    .map(|piece| response.pieces.push(piece)),
+                Say::Leave => return Ok(None),
+                other => {
+                    self.wait(other).await;
+                    Ok(())
+                }
+            };
+            self.note("the client's step", done);
+        }
+        loop {
+            match read(&mut stream, &mut buffer).await {
+                Ok(piece) if piece.is_empty() => break,
+                Ok(piece) => response.pieces.push(piece),
+                Err(error) => {
+                    response.end = End::Broken(format!("{error:#}"));
+                    break;
+                }
+            }
+        }
+        Ok(Some(Answer::Response(response)))
     }
 
     async fn talk(&mut self, mut exchange: Exchange<'_>, says: &[Say]) -> Option<Answer> {
@@ -101,7 +150,6 @@ impl Stage<'_> {
             let done = match say {
                 Say::Data(data) => exchange.data((*data).into()).await,
                 Say::Finish => exchange.finish(&Vec::new()).await,
-                Say::Trailers(trailers) => exchange.finish(trailers).await,
                 Say::Head => return Some(self.talk_on(exchange, says).await),
                 Say::Leave => return None,
                 other => {
@@ -129,7 +177,6 @@ impl Stage<'_> {
             let done = match say {
                 Say::Data(data) => exchange.data((*data).into()).await,
                 Say::Finish => exchange.finish(&Vec::new()).await,
-                Say::Trailers(trailers) => exchange.finish(trailers).await,
                 Say::Piece => exchange
                     .data_received()
                     .await
@@ -160,6 +207,14 @@ impl Stage<'_> {
                     .await;
                 self.note(&format!("`{body}` at {upstream}"), arrived);
             }
+            Say::Ended(upstream) => {
+                let Ok(backend) = self.side.backend(upstream) else {
+                    return;
+                };
+                let ended = |records: &[Record]| records.last().is_some_and(|record| record.end != RecordEnd::Open);
+                let ended = backend.until(DEADLINE, |records| ended(records).then_some(())).await;
+                self.note(&format!("the end of a request at {upstream}"), ended);
+            }
             Say::Release(upstream, gate) => {
                 if let Ok(backend) = self.side.backend(upstream) {
                     backend.release(gate);
@@ -173,15 +228,6 @@ impl Stage<'_> {
         let said = |lines: &[LogLine]| lines.iter().any(|line| line.text.contains(text)).then_some(());
         let found = self.side.wait_for_log(self.first_line, self.case.name, said).await;
         self.note(&format!("log line `{text}`"), found);
-    }
-
-    async fn wait_for_upstream(&mut self, upstream: &str, count: usize) -> Result<()> {
-        let backend = self.side.backend(upstream)?;
-        let seen = backend
-            .until(DEADLINE, |records| (records.len() >= count).then_some(()))
-            .await;
-        self.note(&format!("{count} requests at {upstream}"), seen);
-        Ok(())
     }
 
     fn answer(&mut self, answer: Result<Response>) {
@@ -216,6 +262,11 @@ impl Stage<'_> {
         self.clients.iter().for_each(|port| addresses.add(*port, "client"));
         (self.seen, addresses)
     }
+}
+
+async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Bytes> {
+    let size = tokio::time::timeout(DEADLINE, stream.read(buffer)).await??;
+    Ok(Bytes::copy_from_slice(buffer.get(..size).unwrap_or_default()))
 }
 
 fn judge(answer: Result<Response>) -> Answer {

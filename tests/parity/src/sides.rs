@@ -6,24 +6,30 @@ mod envoy;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use tempfile::TempDir;
 use testkit::backend::{Backend, Speaks};
 use testkit::client::{Request, Version, send};
 use testkit::envoy::Envoy;
 use testkit::gateway::Gateway;
 use testkit::port::free_port;
 use testkit::process::{DEADLINE, Line, Process};
+use testkit::tls::{Authority, Identity};
 
-use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC};
+use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC, RAW};
 
 /// A listener whose plugin says that everything before it is done.
 const SCOUT: &str = "scout";
 
 /// What the scout is asked for.
 pub(crate) const SCOUT_PATH: &str = "/scout";
+
+/// The name that the certificate of TLS listeners is for.
+pub(crate) const SERVER_NAME: &str = "gateway.example";
 
 /// Time that [`BRIEF`] has to answer.
 pub(crate) const BRIEF_MS: u32 = 300;
@@ -39,6 +45,30 @@ pub(crate) struct LogLine {
     pub(crate) text: String,
 }
 
+/// What TLS listeners and their clients show.
+pub(crate) struct Certificates {
+    pub(crate) authority: Authority,
+    pub(crate) server: Identity,
+    pub(crate) client: Identity,
+    _folder: TempDir,
+}
+
+impl Certificates {
+    /// Issues them into a temporary folder.
+    pub(crate) fn issue() -> Result<Rc<Self>> {
+        let folder = tempfile::tempdir()?;
+        let authority = Authority::new(folder.path())?;
+        let server = authority.issue("gateway", &[SERVER_NAME, "also.example", "spiffe://example/gateway"])?;
+        let client = authority.issue("client", &["client.example", "spiffe://example/client"])?;
+        Ok(Rc::new(Self {
+            authority,
+            server,
+            client,
+            _folder: folder,
+        }))
+    }
+}
+
 /// One of the two gateways with its upstreams.
 pub(crate) struct Side {
     /// Its upstreams, by name.
@@ -47,6 +77,8 @@ pub(crate) struct Side {
     pub(crate) dead: SocketAddr,
     /// What `x-forwarded-for` says of a client on loopback: Envoy names its own machine there.
     pub(crate) client_seen_as: String,
+    /// What TLS listeners and their clients show.
+    pub(crate) certificates: Rc<Certificates>,
     program: Program,
 }
 
@@ -61,9 +93,14 @@ enum Program {
 
 impl Side {
     /// Starts Envoy with all cases.
-    pub(crate) async fn envoy(cases: &[Case]) -> Result<Self> {
+    pub(crate) async fn envoy(cases: &[Case], certificates: &Rc<Certificates>) -> Result<Self> {
         let (backends, dead) = upstreams()?;
-        let envoy = Envoy::start(envoy::resources(&with_scout(cases), &addresses(&backends, dead))?).await?;
+        let envoy = Envoy::start(envoy::resources(
+            &with_scout(cases),
+            &addresses(&backends, dead),
+            certificates,
+        )?)
+        .await?;
         let worker = envoy::worker_thread(&envoy).await?;
         let scouted = backends.get(API).map(Backend::records).unwrap_or_default();
         let client_seen_as = scouted.first().and_then(|record| record.field("x-forwarded-for"));
@@ -72,6 +109,7 @@ impl Side {
             backends,
             dead,
             client_seen_as,
+            certificates: Rc::clone(certificates),
             program: Program::Envoy {
                 envoy,
                 worker,
@@ -81,14 +119,15 @@ impl Side {
     }
 
     /// Starts Cofferdam with all cases.
-    pub(crate) async fn cofferdam(cases: &[Case]) -> Result<Self> {
+    pub(crate) async fn cofferdam(cases: &[Case], certificates: &Rc<Certificates>) -> Result<Self> {
         let (backends, dead) = upstreams()?;
-        let text = cofferdam::configuration(&with_scout(cases), &addresses(&backends, dead))?.to_string();
+        let text = cofferdam::configuration(&with_scout(cases), &addresses(&backends, dead), certificates)?.to_string();
         let program = Program::Cofferdam(Gateway::start(&text).await?);
         Ok(Self {
             backends,
             dead,
             client_seen_as: "127.0.0.1".to_owned(),
+            certificates: Rc::clone(certificates),
             program,
         })
     }
@@ -172,7 +211,12 @@ fn with_scout(cases: &[Case]) -> Vec<&Case> {
 
 fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, SocketAddr)> {
     let mut backends = BTreeMap::new();
-    for (name, speaks) in [(API, Speaks::Http1), (AUX, Speaks::Http1), (GRPC, Speaks::Http2)] {
+    for (name, speaks) in [
+        (API, Speaks::Http1),
+        (AUX, Speaks::Http1),
+        (GRPC, Speaks::Http2),
+        (RAW, Speaks::Bytes),
+    ] {
         backends.insert(name, Backend::start(name, speaks)?);
     }
     Ok((backends, SocketAddr::from(([127, 0, 0, 1], free_port()?))))

@@ -24,7 +24,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     let watcher = Watcher::new(file, &loaded.files);
     let house = match House::open(loaded, &loader) {
         Ok(house) => house,
-        Err(why) => return failed(&format!("error: {why:#}")),
+        Err(why) => return failed(&format!("error: {why}")),
     };
     say("ready");
     crate::reload::follow(&house, &mut loader, watcher, &signals);

@@ -11,7 +11,9 @@ use crate::tests::wat::Wat;
 
 fn code_files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    paths.filter(|path| path.extension().is_some_and(|extension| extension == "code")).collect()
+    paths
+        .filter(|path| path.extension().is_some_and(|extension| extension == "code"))
+        .collect()
 }
 
 #[test]
@@ -22,7 +24,10 @@ fn the_second_load_comes_from_the_cache() {
     assert!(!Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached);
     assert!(Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached);
     let again = CodeCache::open(folder.path()).unwrap();
-    assert!(Module::load(&engine(), &bytes, Some(&again)).unwrap().cached, "also after a restart");
+    assert!(
+        Module::load(&engine(), &bytes, Some(&again)).unwrap().cached,
+        "also after a restart"
+    );
     let other = Wat::marked("proxy_abi_version_0_2_0").build();
     assert!(!Module::load(&engine(), &other, Some(&again)).unwrap().cached);
 }
@@ -40,11 +45,17 @@ fn any_changed_byte_is_a_miss_and_is_written_anew() {
         let mut changed = good.clone();
         changed[at] ^= 1;
         fs::write(&file, changed).unwrap();
-        assert!(!Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached, "byte {at}");
+        assert!(
+            !Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached,
+            "byte {at}"
+        );
         assert!(Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached);
     }
     fs::write(&file, &good[..good.len() - 1]).unwrap();
-    assert!(!Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached, "cut short");
+    assert!(
+        !Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached,
+        "cut short"
+    );
     fs::write(&file, b"").unwrap();
     assert!(!Module::load(&engine(), &bytes, Some(&cache)).unwrap().cached, "empty");
 }
@@ -82,7 +93,10 @@ fn a_folder_that_others_may_write_is_refused() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let why = CodeCache::open(folder.path()).err().unwrap();
     assert_eq!(why.kind(), io::ErrorKind::PermissionDenied);
-    assert!(why.to_string().ends_with("must belong to the user of this process and be writable by nobody else"));
+    assert!(
+        why.to_string()
+            .ends_with("must belong to the user of this process and be writable by nobody else")
+    );
 }
 
 #[test]

@@ -78,7 +78,11 @@ pub(crate) fn proxy_get_buffer_bytes(host: &mut Host<'_>, kind: u32, start: u32,
 /// The configuration of the plugin while it is configured, and that of its VM at other times, as in proxy-wasm-cpp-host.
 pub(crate) fn proxy_get_configuration(host: &mut Host<'_>) -> Value {
     let spec = &host.guest.plugin().spec;
-    Ok(if host.guest.callback == CONFIGURE { spec.config.clone() } else { spec.vm_config.clone() })
+    Ok(if host.guest.callback == CONFIGURE {
+        spec.config.clone()
+    } else {
+        spec.vm_config.clone()
+    })
 }
 
 pub(crate) fn proxy_get_buffer_status(host: &mut Host<'_>, kind: u32, length_at: u32, flags_at: u32) -> Done {

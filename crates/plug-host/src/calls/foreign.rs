@@ -42,7 +42,11 @@ pub(crate) static FOREIGN: &[(&str, Function)] = &[
 
 /// A name that is longer than any known one is unknown.
 fn unknown(status: Status) -> Status {
-    if status == Status::BadArgument { Status::NotFound } else { status }
+    if status == Status::BadArgument {
+        Status::NotFound
+    } else {
+        status
+    }
 }
 
 pub(crate) fn proxy_call_foreign_function(host: &mut Host<'_>, name: (u32, u32), arguments: (u32, u32)) -> Value {
@@ -81,7 +85,11 @@ fn uncompress(_: &mut Host<'_>, arguments: &Bytes) -> Value {
     let mut plain = Vec::new();
     let mut decoder = ZlibDecoder::new(arguments.as_ref());
     let failed = |_| Status::SerializationFailure;
-    decoder.by_ref().take(UNCOMPRESSED_BYTES_MAX).read_to_end(&mut plain).map_err(failed)?;
+    decoder
+        .by_ref()
+        .take(UNCOMPRESSED_BYTES_MAX)
+        .read_to_end(&mut plain)
+        .map_err(failed)?;
     match decoder.read(&mut [0]) {
         Ok(0) => Ok(Bytes::from(plain)),
         _ => Err(Status::SerializationFailure),
@@ -98,7 +106,9 @@ fn declare_property(_: &mut Host<'_>, arguments: &Bytes) -> Value {
 /// `SetEnvoyFilterStateArguments { path = 1, value = 2 }`. Envoy knows some paths; here any is kept, for plugins and the access record.
 fn set_envoy_filter_state(host: &mut Host<'_>, arguments: &Bytes) -> Value {
     let fields = protobuf::fields(arguments).ok_or(Status::BadArgument)?;
-    let path = protobuf::bytes(&fields, 1).filter(|path| !path.is_empty()).ok_or(Status::NotFound)?;
+    let path = protobuf::bytes(&fields, 1)
+        .filter(|path| !path.is_empty())
+        .ok_or(Status::NotFound)?;
     let value = protobuf::bytes(&fields, 2).unwrap_or_default();
     let exchange = host.guest.exchange().ok_or(Status::NotFound)?;
     crate::calls::property::set_state(exchange, path, value)?;

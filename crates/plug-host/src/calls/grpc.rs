@@ -38,7 +38,13 @@ fn upstream(bytes: &[u8]) -> String {
 
 fn name(host: &Host<'_>, place: (u32, u32)) -> Result<String, Status> {
     // The Rust SDK panics on a bad argument here.
-    host.name(place, NAME_BYTES_MAX).map_err(|status| if status == Status::BadArgument { Status::ParseFailure } else { status })
+    host.name(place, NAME_BYTES_MAX).map_err(|status| {
+        if status == Status::BadArgument {
+            Status::ParseFailure
+        } else {
+            status
+        }
+    })
 }
 
 pub(crate) fn begin(host: &mut Host<'_>, arguments: &Arguments) -> Done {
@@ -69,7 +75,10 @@ fn start(host: &mut Host<'_>, call: GrpcCall, message: Option<Bytes>) -> Result<
         return Err(Status::InternalFailure);
     }
     let streaming = message.is_none();
-    #[expect(clippy::disallowed_methods, reason = "every message is counted in the instance's budget until it is sent")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "every message is counted in the instance's budget until it is sent"
+    )]
     let (outgoing, outgoing_end) = mpsc::unbounded_channel();
     let (events_end, events) = mpsc::channel::<GrpcEvent>(EVENTS_MAX);
     if let Some(message) = message {
@@ -77,16 +86,32 @@ fn start(host: &mut Host<'_>, call: GrpcCall, message: Option<Bytes>) -> Result<
         let _ = outgoing.send(GrpcOut::Message(message));
         let _ = outgoing.send(GrpcOut::End);
     }
-    let drive = host.guest.outside.grpc_call(call, outgoing_end, events_end).map_err(|refused| {
-        match status_of(refused) {
-            // To Envoy an unknown upstream is a parse failure: it tries to read the name as a `GrpcService`.
-            Status::BadArgument => Status::ParseFailure,
-            other => other,
-        }
-    })?;
-    let kind = if streaming { CalloutKind::GrpcStream } else { CalloutKind::GrpcCall };
+    let drive = host
+        .guest
+        .outside
+        .grpc_call(call, outgoing_end, events_end)
+        .map_err(|refused| {
+            match status_of(refused) {
+                // To Envoy an unknown upstream is a parse failure: it tries to read the name as a `GrpcService`.
+                Status::BadArgument => Status::ParseFailure,
+                other => other,
+            }
+        })?;
+    let kind = if streaming {
+        CalloutKind::GrpcStream
+    } else {
+        CalloutKind::GrpcCall
+    };
     let token = host.guest.begin_callout(kind)?;
-    host.guest.grpc.insert(token, GrpcState { root, outgoing, streaming, ended: !streaming });
+    host.guest.grpc.insert(
+        token,
+        GrpcState {
+            root,
+            outgoing,
+            streaming,
+            ended: !streaming,
+        },
+    );
     host.guest.effects.push(Effect::Grpc { token, drive, events });
     Ok(token)
 }
@@ -104,7 +129,9 @@ pub(crate) fn proxy_grpc_send(host: &mut Host<'_>, token: u32, message: u32, len
     if call.ended {
         return Err(Status::BadArgument);
     }
-    call.outgoing.send(GrpcOut::Message(message)).map_err(|_| Status::NotFound)?;
+    call.outgoing
+        .send(GrpcOut::Message(message))
+        .map_err(|_| Status::NotFound)?;
     if end != 0 {
         call.end();
     }

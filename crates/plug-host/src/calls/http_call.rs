@@ -62,7 +62,11 @@ fn head(bytes: &[u8]) -> Result<RequestHead, Status> {
         head.add(name, value).map_err(|_| Status::BadArgument)?;
     }
     // Envoy refuses a callout without these three.
-    if method && path && head.authority.is_some() { Ok(head) } else { Err(Status::BadArgument) }
+    if method && path && head.authority.is_some() {
+        Ok(head)
+    } else {
+        Err(Status::BadArgument)
+    }
 }
 
 pub(crate) fn proxy_http_call(host: &mut Host<'_>, arguments: &Arguments) -> Done {

@@ -25,7 +25,9 @@ pub(crate) fn inject(host: &mut Host<'_>, chunk: Bytes, end: bool) -> Done {
 pub(crate) fn proxy_get_upstream_hosts(host: &mut Host<'_>) -> Value {
     let exchange = host.guest.exchange().ok_or(Status::NotFound)?;
     let hosts = exchange.facts.upstream_hosts(exchange);
-    let hosts = hosts.iter().map(|(address, about)| (address.as_bytes(), about.as_bytes()));
+    let hosts = hosts
+        .iter()
+        .map(|(address, about)| (address.as_bytes(), about.as_bytes()));
     Ok(Bytes::from(pairs::encode(hosts)))
 }
 

@@ -86,7 +86,9 @@ fn edit_map<R>(guest: &Guest, kind: MapKind, edit: impl FnOnce(&mut dyn PluginMa
 
 /// Whether a map may be written now.
 fn may_edit(guest: &Guest, kind: MapKind) -> bool {
-    let (Some(stream), Some(needed)) = (guest.stream(), needed(kind)) else { return false };
+    let (Some(stream), Some(needed)) = (guest.stream(), needed(kind)) else {
+        return false;
+    };
     let visible = stream.visible.get();
     !visible.has(Visible::LOG) && (visible.has(needed) || makes_trailers(stream, kind))
 }
@@ -128,7 +130,10 @@ pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at:
         return Err(Status::BadArgument);
     }
     let bytes = with_map(host.guest, kind, |map| {
-        let sizes = map.pairs().into_iter().map(|(name, value)| name.len().saturating_add(value.len()));
+        let sizes = map
+            .pairs()
+            .into_iter()
+            .map(|(name, value)| name.len().saturating_add(value.len()));
         sizes.fold(0, usize::saturating_add)
     });
     host.write_u32(size_at, u32::try_from(bytes.unwrap_or(0)).unwrap_or(u32::MAX))

@@ -13,7 +13,12 @@ pub(crate) fn proxy_define_metric(host: &mut Host<'_>, kind: u32, name: u32, len
     let name = host.name((name, length), NAME_BYTES_MAX)?;
     host.check_u32(id_at)?;
     let plugin = &host.guest.plugin().spec.name;
-    let metric = host.guest.process.metrics.define(plugin, &name, kind).ok_or(Status::BadArgument)?;
+    let metric = host
+        .guest
+        .process
+        .metrics
+        .define(plugin, &name, kind)
+        .ok_or(Status::BadArgument)?;
     let id = host.guest.metrics.insert(metric).ok_or(Status::InternalFailure)?;
     host.write_u32(id_at, id)
 }

@@ -19,9 +19,9 @@ fn of_plugin(guest: &Guest, name: &[u8]) -> Option<PropertyValue> {
         b"plugin_name" => Some(PropertyValue::text(spec.name.as_str())),
         b"plugin_root_id" => Some(PropertyValue::text(spec.root_id.as_str())),
         b"plugin_vm_id" => Some(PropertyValue::text(spec.vm_id.as_str())),
-        b"plugin_vm_memory" => {
-            Some(PropertyValue::Uint(u64::try_from(guest.limits.memory_bytes).unwrap_or(u64::MAX)))
-        }
+        b"plugin_vm_memory" => Some(PropertyValue::Uint(
+            u64::try_from(guest.limits.memory_bytes).unwrap_or(u64::MAX),
+        )),
         _ => None,
     }
 }
@@ -80,7 +80,9 @@ pub(crate) fn set_state(exchange: &Exchange, path: &[u8], value: &[u8]) -> Done 
     let mut state = exchange.state.borrow_mut();
     let others = || state.iter().filter(|(name, _)| name.as_slice() != path);
     let bytes = |(name, value): (&Vec<u8>, &Bytes)| name.len().saturating_add(value.len());
-    let total = others().map(bytes).fold(path.len().saturating_add(value.len()), usize::saturating_add);
+    let total = others()
+        .map(bytes)
+        .fold(path.len().saturating_add(value.len()), usize::saturating_add);
     if total > STATE_BYTES_MAX || others().count() >= STATE_KEYS_MAX {
         return Err(Status::BadArgument);
     }

@@ -60,7 +60,11 @@ pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query:
     let root = host.guest.root_id().ok_or(Status::BadArgument)?;
     let name = host.name(upstream, NAME_BYTES_MAX)?;
     let query = host.copy(query)?;
-    let client = host.guest.redis.get(&(root, split(&name).0.to_owned())).ok_or(Status::BadArgument)?;
+    let client = host
+        .guest
+        .redis
+        .get(&(root, split(&name).0.to_owned()))
+        .ok_or(Status::BadArgument)?;
     host.check_u32(token_at)?;
     if !host.guest.may_call() {
         return Err(Status::InternalFailure);

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use plug_abi::{LogLevel, Status, pairs};
+use plug_abi::{LogLevel, pairs};
 
 use crate::calls::Done;
 use crate::exchange::{LocalReply, Visible};
@@ -24,13 +24,20 @@ pub(crate) fn proxy_send_local_response(host: &mut Host<'_>, arguments: &Argumen
     let body = host.read(arguments.body.0, arguments.body.1)?;
     let pairs = host.read(arguments.headers.0, arguments.headers.1)?;
     // Envoy ignores a local response outside an exchange. It dies of one in the log (SIGSEGV, 1.40): the exchange is over then.
-    let Some(stream) = host.guest.stream().filter(|stream| !stream.visible.get().has(Visible::LOG)) else {
+    let Some(stream) = host
+        .guest
+        .stream()
+        .filter(|stream| !stream.visible.get().has(Visible::LOG))
+    else {
         return Ok(());
     };
     let mut wrong = Vec::new();
     let reply = LocalReply {
         status: status(arguments.status).unwrap_or_else(|| {
-            wrong.push(format!("status {} of a local response made 500: it cannot end an exchange", arguments.status));
+            wrong.push(format!(
+                "status {} of a local response made 500: it cannot end an exchange",
+                arguments.status
+            ));
             StatusCode::INTERNAL_SERVER_ERROR
         }),
         details: details.split_whitespace().collect::<Vec<_>>().join("_"),
@@ -64,7 +71,9 @@ fn headers(bytes: &[u8], wrong: &mut Vec<String>) -> HeaderMap {
     for (name, value) in pairs {
         if let Err(not_allowed) = headers.add(name, value) {
             let name = not_allowed.name;
-            wrong.push(format!("header `{name}` of a local response left out: not allowed in a message"));
+            wrong.push(format!(
+                "header `{name}` of a local response left out: not allowed in a message"
+            ));
         }
     }
     headers

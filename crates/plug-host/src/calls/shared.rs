@@ -25,7 +25,8 @@ pub(crate) fn proxy_set_shared_data(
         Err(NotWritten::Changed) => Err(Status::CasMismatch),
         Err(NotWritten::Full | NotWritten::NoQueue) => {
             // The Rust SDK panics on anything but OK and CAS_MISMATCH, and plugins try again for ever on the second.
-            host.guest.log(LogLevel::Error, "shared data is full: a value was not written");
+            host.guest
+                .log(LogLevel::Error, "shared data is full: a value was not written");
             Ok(())
         }
     }
@@ -51,27 +52,39 @@ pub(crate) fn proxy_register_shared_queue(host: &mut Host<'_>, name: u32, length
         // LIMIT: a worker that is this far behind has wake-ups waiting already.
         let _ = sender.try_send((root, queue));
     });
-    let id = host.guest.process.shared.register_queue(host.guest.first.vm_id(), name, listener);
+    let id = host
+        .guest
+        .process
+        .shared
+        .register_queue(host.guest.first.vm_id(), name, listener);
     host.write_u32(id_at, id.ok_or(Status::InternalFailure)?)
 }
 
-pub(crate) fn proxy_resolve_shared_queue(
-    host: &mut Host<'_>,
-    vm_id: (u32, u32),
-    name: (u32, u32),
-    id_at: u32,
-) -> Done {
+pub(crate) fn proxy_resolve_shared_queue(host: &mut Host<'_>, vm_id: (u32, u32), name: (u32, u32), id_at: u32) -> Done {
     let named = host.line(vm_id.0, vm_id.1)?;
     let name = host.read(name.0, name.1)?;
-    let vm_id = if named.is_empty() { host.guest.first.vm_id() } else { &named };
-    let id = host.guest.process.shared.resolve_queue(vm_id, name).ok_or(Status::NotFound)?;
+    let vm_id = if named.is_empty() {
+        host.guest.first.vm_id()
+    } else {
+        &named
+    };
+    let id = host
+        .guest
+        .process
+        .shared
+        .resolve_queue(vm_id, name)
+        .ok_or(Status::NotFound)?;
     host.write_u32(id_at, id)
 }
 
 pub(crate) fn proxy_enqueue_shared_queue(host: &mut Host<'_>, id: u32, value: u32, length: u32) -> Done {
     let value = host.read(value, length)?;
     // The Rust SDK survives only OK and NOT_FOUND here, also when the queue is full.
-    host.guest.process.shared.enqueue(id, value).map_err(|_| Status::NotFound)
+    host.guest
+        .process
+        .shared
+        .enqueue(id, value)
+        .map_err(|_| Status::NotFound)
 }
 
 pub(crate) fn proxy_dequeue_shared_queue(host: &mut Host<'_>, id: u32) -> Value {

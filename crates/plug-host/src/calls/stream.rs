@@ -42,7 +42,9 @@ pub(crate) fn proxy_continue_stream(host: &mut Host<'_>, kind: u32) -> Done {
 /// Outside an exchange there is nothing to close, which Envoy does not mind.
 pub(crate) fn proxy_close_stream(host: &mut Host<'_>, kind: u32) -> Done {
     let kind = StreamKind::from_raw(kind).ok_or(Status::BadArgument)?;
-    let Some(stream) = host.guest.stream() else { return Ok(()) };
+    let Some(stream) = host.guest.stream() else {
+        return Ok(());
+    };
     match kind {
         StreamKind::HttpRequest | StreamKind::HttpResponse => stream.exchange.reset.set(true),
         StreamKind::Downstream => stream.request.close.set(true),

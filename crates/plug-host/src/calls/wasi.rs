@@ -239,7 +239,9 @@ fn clock_time_get(host: &mut Host<'_>, clock: u32, at: u32) -> Errno {
 /// A clock that never goes back: Go's scheduler waits by it.
 fn nanoseconds_since_start() -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
+    u64::try_from(START.elapsed().as_nanos())
+        .unwrap_or(u64::MAX)
+        .saturating_add(1)
 }
 
 /// Standard output and error exist and may be written; nothing else is open.

@@ -30,5 +30,8 @@ fn a_length_beyond_the_end_is_no_message() {
 
 #[test]
 fn fields_of_fixed_size_are_skipped() {
-    assert_eq!(fields(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4]), Some(vec![(1, Field::Other), (2, Field::Other)]));
+    assert_eq!(
+        fields(&[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x15, 1, 2, 3, 4]),
+        Some(vec![(1, Field::Other), (2, Field::Other)])
+    );
 }

@@ -23,14 +23,22 @@ impl Subject {
     fn new(module: &str, name: &str, params: &[ValueType], results: &[ValueType]) -> Self {
         let mut wat = Wat::new();
         let types: Vec<String> = params.iter().map(ValueType::to_string).collect();
-        let signature = format!("(param {}) {}", types.join(" "), if results.is_empty() { "" } else { "(result i32)" });
+        let signature = format!(
+            "(param {}) {}",
+            types.join(" "),
+            if results.is_empty() { "" } else { "(result i32)" }
+        );
         if name == "proxy_log" {
             wat.with("(func $proxy_log (param i32 i32 i32) (result i32) (call $log (local.get 0) (local.get 1) (local.get 2)))");
         } else {
             wat.import_from(module, name, &signature);
         }
         let argument = |index: usize, kind: &ValueType| format!("({kind}.load (i32.const {}))", 2_048 + 8 * index);
-        let arguments: String = params.iter().enumerate().map(|(index, kind)| argument(index, kind)).collect();
+        let arguments: String = params
+            .iter()
+            .enumerate()
+            .map(|(index, kind)| argument(index, kind))
+            .collect();
         let call = format!("(call ${name} {arguments})");
         let code = match results {
             [] => format!("{call} (i32.const 0)"),
@@ -48,7 +56,12 @@ impl Subject {
             wat.on(callback, &signature, &code);
         }
         // What is written over the arguments must not make the next callback's arguments tamer or wilder than they were.
-        Self { name: name.to_owned(), params: params.to_vec(), answers: !results.is_empty(), module: load(&wat.build()) }
+        Self {
+            name: name.to_owned(),
+            params: params.to_vec(),
+            answers: !results.is_empty(),
+            module: load(&wat.build()),
+        }
     }
 
     /// Calls it with these arguments in several phases; every answer must be a status of the ABI, or an error number of WASI.
@@ -60,12 +73,27 @@ impl Subject {
             let memory: Vec<u8> = arguments.iter().flat_map(|argument| argument.to_le_bytes()).collect();
             let put = || async {
                 house.plugins.instance("guest").put(2_048, &memory).await;
-                house.plugins.instance("guest").put(3_000, &plug_abi::pairs::encode([(b"a".as_slice(), b"b".as_slice())].into_iter())).await;
+                house
+                    .plugins
+                    .instance("guest")
+                    .put(
+                        3_000,
+                        &plug_abi::pairs::encode([(b"a".as_slice(), b"b".as_slice())].into_iter()),
+                    )
+                    .await;
             };
             put().await;
-            stream.request_headers(false).await.unwrap_or_else(|fault| panic!("{}: {}", self.name, fault.report()));
+            stream
+                .request_headers(false)
+                .await
+                .unwrap_or_else(|fault| panic!("{}: {}", self.name, fault.report()));
             put().await;
-            stream.context().request.body.borrow_mut().push(bytes::Bytes::from_static(b"a body"));
+            stream
+                .context()
+                .request
+                .body
+                .borrow_mut()
+                .push(bytes::Bytes::from_static(b"a body"));
             stream.body(Direction::Request, true).await.unwrap();
             put().await;
             stream.trailers(Direction::Request).await.unwrap();
@@ -86,7 +114,11 @@ impl Subject {
         let numbers: Vec<u32> = said.iter().filter_map(|text| text.parse().ok()).collect();
         assert!(numbers.len() >= 5, "{}: {said:?}", self.name);
         if self.name.starts_with("proxy_") {
-            assert!(numbers.iter().all(|number| Status::from_raw(*number).is_some()), "{}: {said:?}", self.name);
+            assert!(
+                numbers.iter().all(|number| Status::from_raw(*number).is_some()),
+                "{}: {said:?}",
+                self.name
+            );
         }
     }
 }
@@ -101,14 +133,30 @@ static SUBJECTS: LazyLock<Vec<Subject>> = LazyLock::new(|| {
         }
     }
     for call in WASI_CALLS.iter().filter(|call| call.name != "proc_exit") {
-        subjects.push(Subject::new(WasiModule::Preview1.name(), call.name, call.params, call.results));
+        subjects.push(Subject::new(
+            WasiModule::Preview1.name(),
+            call.name,
+            call.params,
+            call.results,
+        ));
     }
     subjects
 });
 
 #[test]
 fn pointers_and_lengths_outside_memory_are_answered() {
-    let edges = [0, 1, 7, 65_535, 65_536, 65_537, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, u64::MAX];
+    let edges = [
+        0,
+        1,
+        7,
+        65_535,
+        65_536,
+        65_537,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        u64::MAX,
+    ];
     for subject in SUBJECTS.iter() {
         for edge in edges {
             subject.call(&vec![edge; subject.params.len()]);
@@ -136,7 +184,11 @@ fn argument() -> impl Strategy<Value = u64> {
 #[test]
 fn any_arguments_are_answered() {
     let cases = 24;
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner = TestRunner::new(Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    });
     for subject in SUBJECTS.iter() {
         let arguments = proptest::collection::vec(argument(), subject.params.len());
         runner
@@ -163,9 +215,15 @@ fn a_map_that_lies_about_its_sizes_changes_nothing() {
     ];
     for bytes in hostile {
         let at = wat.bytes(bytes);
-        code.push_str(&format!("(call $tell (call $proxy_set_header_map_pairs (i32.const 0) {at}))"));
+        code.push_str(&format!(
+            "(call $tell (call $proxy_set_header_map_pairs (i32.const 0) {at}))"
+        ));
     }
-    wat.on("proxy_on_request_headers", "(param i32 i32 i32) (result i32)", &format!("{code} (i32.const 0)"));
+    wat.on(
+        "proxy_on_request_headers",
+        "(param i32 i32 i32) (result i32)",
+        &format!("{code} (i32.const 0)"),
+    );
     on_worker(async {
         let house = House::of(&wat.build());
         house.warm().await;
@@ -230,7 +288,10 @@ fn a_body_can_be_made_only_so_large() {
       (call $tell (local.get $made)) (i32.const 0)";
     wat.on("proxy_on_request_body", "(param i32 i32 i32) (result i32)", code);
     on_worker(async {
-        let spec = crate::PluginSpec { cpu_slice: std::time::Duration::from_secs(20), ..spec("guest") };
+        let spec = crate::PluginSpec {
+            cpu_slice: std::time::Duration::from_secs(20),
+            ..spec("guest")
+        };
         let house = House::of_spec(&wat.build(), spec);
         house.warm().await;
         let stream = house.stream().await;
@@ -243,17 +304,30 @@ fn a_body_can_be_made_only_so_large() {
 #[test]
 fn a_local_response_is_survived_whatever_is_in_it() {
     let mut wat = Wat::new();
-    wat.import("proxy_send_local_response", "(param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)");
+    wat.import(
+        "proxy_send_local_response",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)",
+    );
     let none = "(i32.const 0) (i32.const 0)";
     let malformed = wat.bytes(&[1, 0, 0, 0, 9]);
     let hostile = plug_abi::pairs::encode([(b"x-a".as_slice(), b"1\r\nx-b: 2".as_slice()), (b"x-c", b"3")].into_iter());
     let hostile = wat.bytes(&hostile);
     let reply = |status: u32, headers: &str| {
-        format!("(call $tell (call $proxy_send_local_response (i32.const {status}) {none} {none} {headers} (i32.const 17)))")
+        format!(
+            "(call $tell (call $proxy_send_local_response (i32.const {status}) {none} {none} {headers} (i32.const 17)))"
+        )
     };
     let answers = |code: String| format!("{code} (i32.const 0)");
-    wat.on("proxy_on_request_headers", "(param i32 i32 i32) (result i32)", &answers(reply(403, &hostile) + &reply(404, none)));
-    wat.on("proxy_on_request_body", "(param i32 i32 i32) (result i32)", &answers(reply(101, &malformed)));
+    wat.on(
+        "proxy_on_request_headers",
+        "(param i32 i32 i32) (result i32)",
+        &answers(reply(403, &hostile) + &reply(404, none)),
+    );
+    wat.on(
+        "proxy_on_request_body",
+        "(param i32 i32 i32) (result i32)",
+        &answers(reply(101, &malformed)),
+    );
     on_worker(async {
         let house = House::of(&wat.build());
         house.warm().await;
@@ -263,7 +337,11 @@ fn a_local_response_is_survived_whatever_is_in_it() {
         let left_out = "header `x-a` of a local response left out: not allowed in a message";
         assert_eq!(house.said(), [left_out, "0", "0"]);
         let reply = exchange.local_reply.take().unwrap();
-        assert_eq!((reply.status.as_u16(), reply.grpc_status), (403, None), "the first counts, and 17 is no status of gRPC");
+        assert_eq!(
+            (reply.status.as_u16(), reply.grpc_status),
+            (403, None),
+            "the first counts, and 17 is no status of gRPC"
+        );
         assert_eq!(reply.headers.len(), 1);
         stream.body(Direction::Request, true).await.unwrap();
         assert_eq!(exchange.local_reply.take().unwrap().status.as_u16(), 500);

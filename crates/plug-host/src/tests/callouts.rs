@@ -20,10 +20,18 @@ fn pairs(pairs: &[(&str, &str)]) -> String {
 /// A guest that makes an HTTP callout in each request and tells what comes back.
 fn caller(upstream: &str) -> Wat {
     let mut wat = Wat::new();
-    wat.import("proxy_http_call", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)");
+    wat.import(
+        "proxy_http_call",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)",
+    );
     wat.import("proxy_get_status", "(param i32 i32 i32) (result i32)");
     let upstream = wat.text(upstream);
-    let head = wat.text(&pairs(&[(":method", "POST"), (":path", "/x"), (":authority", "there"), ("x-a", "1")]));
+    let head = wat.text(&pairs(&[
+        (":method", "POST"),
+        (":path", "/x"),
+        (":authority", "there"),
+        ("x-a", "1"),
+    ]));
     let body = wat.text("body");
     let code = format!(
         "(call $tell (call $proxy_http_call {upstream} {head} {body} (i32.const 0) (i32.const 0) (i32.const 5) (i32.const 40)))
@@ -44,7 +52,10 @@ fn reply() -> HttpReply {
     let mut headers = HeaderMap::new();
     headers.insert("x-b", HeaderValue::from_static("2"));
     HttpReply {
-        head: ResponseHead { status: StatusCode::OK, headers },
+        head: ResponseHead {
+            status: StatusCode::OK,
+            headers,
+        },
         body: Bytes::from_static(b"answer"),
         trailers: HeaderMap::new(),
     }
@@ -63,7 +74,10 @@ fn an_answer_comes_back_even_when_the_exchange_has_ended() {
         assert_eq!((call.head.method.as_str(), call.head.path.as_str()), ("POST", "/x"));
         assert_eq!(call.head.authority.unwrap(), "there");
         assert_eq!(call.head.headers["x-a"], "1");
-        assert_eq!((call.body.as_ref(), call.timeout.unwrap().as_millis()), (b"body".as_slice(), 5));
+        assert_eq!(
+            (call.body.as_ref(), call.timeout.unwrap().as_millis()),
+            (b"body".as_slice(), 5)
+        );
         assert_eq!(house.said(), ["0"]);
         answer.send(Some(reply())).ok().unwrap();
         settle().await;
@@ -129,7 +143,10 @@ fn one_instance_may_have_only_so_many_callouts() {
     on_paused_worker(async {
         let mut wat = Wat::new();
         wat.import("proxy_redis_init", "(param i32 i32 i32 i32 i32 i32 i32) (result i32)");
-        wat.import("proxy_http_call", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)");
+        wat.import(
+            "proxy_http_call",
+            "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)",
+        );
         let upstream = wat.text("known");
         let head = wat.text(&pairs(&[(":method", "GET"), (":path", "/"), (":authority", "there")]));
         let none = "(i32.const 0) (i32.const 0)";
@@ -169,7 +186,10 @@ fn one_instance_may_have_only_so_many_bytes_on_their_way() {
              (call $tell (local.get $made)) (i32.const 0)"
         );
         wat.on("proxy_on_response_headers", HEADERS, &code);
-        let spec = crate::PluginSpec { cpu_slice: std::time::Duration::from_secs(5), ..super::house::spec("guest") };
+        let spec = crate::PluginSpec {
+            cpu_slice: std::time::Duration::from_secs(5),
+            ..super::house::spec("guest")
+        };
         let house = House::of_spec(&wat.build(), spec);
         house.warm().await;
         let stream = house.stream().await;
@@ -183,8 +203,14 @@ fn one_instance_may_have_only_so_many_bytes_on_their_way() {
 /// A guest with a unary gRPC call and a stream in each request; both ids are kept, the call's at 40 and the stream's at 44.
 fn grpc() -> Wat {
     let mut wat = Wat::new();
-    wat.import("proxy_grpc_call", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)");
-    wat.import("proxy_grpc_stream", "(param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)");
+    wat.import(
+        "proxy_grpc_call",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)",
+    );
+    wat.import(
+        "proxy_grpc_stream",
+        "(param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)",
+    );
     wat.import("proxy_grpc_send", "(param i32 i32 i32 i32) (result i32)");
     wat.import("proxy_grpc_cancel", "(param i32) (result i32)");
     wat.import("proxy_grpc_close", "(param i32) (result i32)");
@@ -200,7 +226,11 @@ fn grpc() -> Wat {
     wat.hears("proxy_on_grpc_receive_trailing_metadata", 3, 0);
     wat.hears("proxy_on_grpc_receive", 3, 0);
     let close = wat.say("close");
-    wat.on("proxy_on_grpc_close", "(param i32 i32 i32)", &format!("{close} (call $tell (local.get 2))"));
+    wat.on(
+        "proxy_on_grpc_close",
+        "(param i32 i32 i32)",
+        &format!("{close} (call $tell (local.get 2))"),
+    );
     wat
 }
 
@@ -236,7 +266,10 @@ fn a_unary_call_hears_its_message_and_no_more() {
     on_worker(async {
         let house = House::of(&grpc().build());
         let (_exchange, mut unary, _stream) = begin(&house).await;
-        assert_eq!((unary.call.service.as_str(), unary.call.method.as_str()), ("Service", "Method"));
+        assert_eq!(
+            (unary.call.service.as_str(), unary.call.method.as_str()),
+            ("Service", "Method")
+        );
         assert!(matches!(unary.outgoing.recv().await, Some(GrpcOut::Message(message)) if message == "question"));
         assert!(matches!(unary.outgoing.recv().await, Some(GrpcOut::End)));
         send(&unary, answer(0)).await;
@@ -320,7 +353,12 @@ fn a_stream_sends_until_the_plugin_ends_its_half() {
         };
         let close = "(call $tell (call $proxy_grpc_close (i32.load (i32.const 44))))";
         let unknown = format!("(call $tell (call $proxy_grpc_send (i32.const 402) {message} (i32.const 0)))");
-        let code = format!("{} {} {close} {close} {} {unknown} (i32.const 0)", send(44, 0), send(40, 0), send(44, 1));
+        let code = format!(
+            "{} {} {close} {close} {} {unknown} (i32.const 0)",
+            send(44, 0),
+            send(40, 0),
+            send(44, 1)
+        );
         wat.on("proxy_on_response_headers", HEADERS, &code);
         let house = House::of(&wat.build());
         let (exchange, _unary, mut stream) = begin(&house).await;

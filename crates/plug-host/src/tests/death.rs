@@ -30,7 +30,9 @@ fn a_trap_is_told_with_its_reason_and_the_names_of_functions() {
     let mut wat = mortal("(call $outer)");
     wat.with("(func $inner unreachable) (func $outer (call $inner))");
     let fault = fault_of(&wat);
-    let FaultKind::Trap { reason, backtrace } = &fault.kind else { panic!("{fault:?}") };
+    let FaultKind::Trap { reason, backtrace } = &fault.kind else {
+        panic!("{fault:?}")
+    };
     assert_eq!(reason, "wasm `unreachable` instruction executed");
     let names: Vec<_> = backtrace.iter().map(|frame| frame.split(' ').next().unwrap()).collect();
     assert_eq!(names, ["inner", "outer", "proxy_on_request_headers"]);
@@ -49,12 +51,18 @@ fn what_the_guest_last_said_as_an_error_is_in_the_report() {
     wat.on("proxy_on_request_headers", HEADERS, &code);
     let fault = fault_of(&wat);
     assert_eq!(fault.last_words.as_deref(), Some("panicked at lib.rs:7"));
-    assert!(fault.report().contains("\n  last words: panicked at lib.rs:7\n    at proxy_on_request_headers"));
+    assert!(
+        fault
+            .report()
+            .contains("\n  last words: panicked at lib.rs:7\n    at proxy_on_request_headers")
+    );
 }
 
 #[test]
 fn memory_out_of_bounds_is_a_trap() {
-    let FaultKind::Trap { reason, .. } = fault_of(&mortal("(drop (i32.load (i32.const -4)))")).kind else { panic!() };
+    let FaultKind::Trap { reason, .. } = fault_of(&mortal("(drop (i32.load (i32.const -4)))")).kind else {
+        panic!()
+    };
     assert_eq!(reason, "out of bounds memory access");
 }
 
@@ -62,7 +70,9 @@ fn memory_out_of_bounds_is_a_trap() {
 fn a_recursion_without_end_is_a_trap_and_the_worker_lives() {
     let mut wat = mortal("(call $down)");
     wat.with("(func $down (local i64 i64 i64 i64) (call $down) (call $nothing)) (func $nothing)");
-    let FaultKind::Trap { reason, .. } = fault_of(&wat).kind else { panic!() };
+    let FaultKind::Trap { reason, .. } = fault_of(&wat).kind else {
+        panic!()
+    };
     assert_eq!(reason, "call stack exhausted");
 }
 
@@ -88,7 +98,11 @@ fn a_loop_without_end_is_stopped_at_its_slice() {
 fn a_loop_of_host_calls_is_stopped_at_its_slice() {
     let mut wat = Wat::new();
     let say = wat.say("again");
-    wat.on("proxy_on_request_headers", HEADERS, &format!("(loop $ever {say} (br $ever)) (i32.const 0)"));
+    wat.on(
+        "proxy_on_request_headers",
+        HEADERS,
+        &format!("(loop $ever {say} (br $ever)) (i32.const 0)"),
+    );
     assert!(matches!(fault_of(&wat).kind, FaultKind::SliceExceeded { .. }));
 }
 
@@ -99,7 +113,10 @@ fn memory_grows_to_the_bound_and_no_further() {
       (call $tell (memory.size)) (i32.const 0)";
     wat.on("proxy_on_request_headers", HEADERS, code);
     on_worker(async {
-        let spec = PluginSpec { memory_bytes_max: 10 * 65_536 + 5, ..spec("guest") };
+        let spec = PluginSpec {
+            memory_bytes_max: 10 * 65_536 + 5,
+            ..spec("guest")
+        };
         let house = House::of_spec(&wat.build(), spec);
         house.warm().await;
         let stream = house.stream().await;
@@ -119,7 +136,10 @@ fn an_instance_that_died_is_replaced_at_once_and_its_exchanges_are_told() {
         paused.request_headers(false).await.unwrap();
         let fatal = house.stream().await;
         fatal.request_headers(true).await.unwrap_err();
-        assert!(paused.context().dead.get(), "whoever waits for it must not wait for ever");
+        assert!(
+            paused.context().dead.get(),
+            "whoever waits for it must not wait for ever"
+        );
         assert!(matches!(
             paused.response_headers(true).await.unwrap_err().kind,
             FaultKind::InstanceLost
@@ -145,7 +165,10 @@ fn a_callback_that_waited_for_its_turn_is_told_that_the_instance_is_lost() {
         let (died, lost) = tokio::join!(fatal.request_headers(true), waiting.request_headers(false));
         assert!(matches!(died.unwrap_err().kind, FaultKind::SliceExceeded { .. }));
         assert!(matches!(lost.unwrap_err().kind, FaultKind::InstanceLost));
-        assert!(!waiting.context().created.get(), "the plugin has not seen it, so it may be opened anew");
+        assert!(
+            !waiting.context().created.get(),
+            "the plugin has not seen it, so it may be opened anew"
+        );
     });
 }
 

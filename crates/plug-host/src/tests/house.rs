@@ -23,13 +23,20 @@ pub(crate) const STACK_BYTES: u64 = 256 * 1024;
 
 /// Runs `work` on a worker of its own, in real time.
 pub(crate) fn on_worker<F: Future>(work: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, work)
 }
 
 /// Runs `work` on a worker whose clock jumps whenever everybody waits for it.
 pub(crate) fn on_paused_worker<F: Future>(work: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, work)
 }
 
@@ -79,7 +86,9 @@ impl Outside for Double {
     fn say(&self, saying: Saying<'_>) {
         match saying {
             Saying::Line(line) => {
-                self.lines.borrow_mut().push((line.level, line.context, line.text.to_owned()));
+                self.lines
+                    .borrow_mut()
+                    .push((line.level, line.context, line.text.to_owned()));
             }
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
         }
@@ -105,7 +114,12 @@ impl Outside for Double {
         }
         let drives = Rc::new(());
         let driven = Rc::downgrade(&drives);
-        self.grpc.borrow_mut().push_back(Grpc { call, outgoing, events, driven });
+        self.grpc.borrow_mut().push_back(Grpc {
+            call,
+            outgoing,
+            events,
+            driven,
+        });
         Ok(Box::pin(async move {
             std::future::pending::<()>().await;
             drop(drives);
@@ -167,9 +181,17 @@ impl House {
 
     pub(crate) fn in_process(process: Arc<Process>, worker: usize, plugins: &[Arc<Plugin>]) -> Self {
         let outside = Rc::new(Double::default());
-        let services = Services { process, outside: Rc::clone(&outside) as Rc<dyn Outside>, worker };
+        let services = Services {
+            process,
+            outside: Rc::clone(&outside) as Rc<dyn Outside>,
+            worker,
+        };
         let plugins = WorkerPlugins::arrange(plugins, &services, None);
-        Self { outside, services, plugins }
+        Self {
+            outside,
+            services,
+            plugins,
+        }
     }
 
     /// A house with one plugin named `guest`.

@@ -30,7 +30,10 @@ fn slow() -> Wat {
 async fn begin_and_drop(work: impl Future) {
     let mut work = pin!(work);
     std::future::poll_fn(|task| {
-        assert!(work.as_mut().poll(task).is_pending(), "the guest should compute for longer than a tick");
+        assert!(
+            work.as_mut().poll(task).is_pending(),
+            "the guest should compute for longer than a tick"
+        );
         Poll::Ready(())
     })
     .await;
@@ -48,7 +51,15 @@ fn a_callback_whose_exchange_goes_away_comes_to_its_end_and_so_does_its_context(
         let next = house.stream().await;
         next.request_headers(true).await.unwrap();
         next.end().await;
-        let seen = ["end", "proxy_on_log", "proxy_on_delete", "begin", "end", "proxy_on_log", "proxy_on_delete"];
+        let seen = [
+            "end",
+            "proxy_on_log",
+            "proxy_on_delete",
+            "begin",
+            "end",
+            "proxy_on_log",
+            "proxy_on_delete",
+        ];
         assert_eq!(house.said(), seen);
         assert_eq!(house.outside.faults.borrow().len(), 0);
     });
@@ -86,7 +97,10 @@ fn no_callback_follows_the_end() {
         let stream = house.stream().await;
         stream.request_headers(true).await.unwrap();
         stream.end().await;
-        assert_eq!(stream.response_headers(true).await.unwrap(), plug_abi::HeadersAction::Continue);
+        assert_eq!(
+            stream.response_headers(true).await.unwrap(),
+            plug_abi::HeadersAction::Continue
+        );
         assert_eq!(house.said(), ["proxy_on_delete"]);
     });
 }
@@ -198,7 +212,11 @@ fn a_plugin_may_ask_for_a_fresh_instance_and_the_old_one_ends_with_its_exchanges
         first.end().await;
         drop(first);
         settle().await;
-        assert_eq!(house.said(), ["proxy_on_response_headers", "proxy_on_delete", "proxy_on_delete"], "and its root");
+        assert_eq!(
+            house.said(),
+            ["proxy_on_response_headers", "proxy_on_delete", "proxy_on_delete"],
+            "and its root"
+        );
         drop(second);
     });
 }

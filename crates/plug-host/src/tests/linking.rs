@@ -33,7 +33,11 @@ fn link(module: &str, name: &str, params: &[ValueType], results: &[ValueType]) {
 
 fn starts(bytes: &[u8]) {
     on_worker(async {
-        House::of(bytes).plugins.warm().await.unwrap_or_else(|faults| panic!("{}", faults[0]));
+        House::of(bytes)
+            .plugins
+            .warm()
+            .await
+            .unwrap_or_else(|faults| panic!("{}", faults[0]));
     });
 }
 
@@ -86,7 +90,10 @@ fn the_hosts_own_functions_cannot_be_imported() {
     ] {
         let mut wat = Wat::new();
         wat.import_from(module, name, signature);
-        assert!(crate::Module::load(&engine(), &wat.build(), None).is_err(), "{module}.{name}");
+        assert!(
+            crate::Module::load(&engine(), &wat.build(), None).is_err(),
+            "{module}.{name}"
+        );
     }
 }
 

@@ -16,12 +16,22 @@ use crate::{FaultKind, Plugin, PluginSpec};
 
 fn looping() -> Vec<u8> {
     let mut wat = Wat::new();
-    wat.on("proxy_on_request_headers", "(param i32 i32 i32) (result i32)", "(loop $ever (br $ever)) (i32.const 0)");
+    wat.on(
+        "proxy_on_request_headers",
+        "(param i32 i32 i32) (result i32)",
+        "(loop $ever (br $ever)) (i32.const 0)",
+    );
     wat.build()
 }
 
 fn slow(slice: Duration) -> House {
-    House::of_spec(&looping(), PluginSpec { cpu_slice: slice, ..spec("guest") })
+    House::of_spec(
+        &looping(),
+        PluginSpec {
+            cpu_slice: slice,
+            ..spec("guest")
+        },
+    )
 }
 
 #[test]
@@ -56,7 +66,10 @@ fn what_the_network_brings_is_served_while_a_guest_computes() {
         let computes = Arc::new(AtomicBool::new(true));
         let goes_on = Arc::clone(&computes);
         let client = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             runtime.block_on(async {
                 let mut waits = Vec::new();
                 while goes_on.load(Ordering::Relaxed) {
@@ -77,10 +90,14 @@ fn what_the_network_brings_is_served_while_a_guest_computes() {
         });
         let stream = house.stream().await;
         // As on a real worker, the exchange is a task among others.
-        let fault = spawn_local(async move { stream.request_headers(true).await.unwrap_err() }).await.unwrap();
+        let fault = spawn_local(async move { stream.request_headers(true).await.unwrap_err() })
+            .await
+            .unwrap();
         computes.store(false, Ordering::Relaxed);
         assert!(matches!(fault.kind, FaultKind::SliceExceeded { .. }));
-        let waits = tokio::task::spawn_blocking(move || client.join().unwrap()).await.unwrap();
+        let waits = tokio::task::spawn_blocking(move || client.join().unwrap())
+            .await
+            .unwrap();
         // Two or three turns of a millisecond each. With the engine's own way to yield every third client waited for 60 of them or more;
         // a busy machine holds up one now and then.
         let long = waits.iter().filter(|wait| **wait > Duration::from_millis(40)).count();
@@ -94,7 +111,15 @@ fn other_plugins_of_the_worker_serve_while_one_computes() {
     on_worker(async {
         let quick = super::house::load(&Wat::new().build());
         let house = House::new(&[
-            Plugin::new(PluginSpec { cpu_slice: Duration::from_millis(100), ..spec("guest") }, super::house::load(&looping()), 1, 1),
+            Plugin::new(
+                PluginSpec {
+                    cpu_slice: Duration::from_millis(100),
+                    ..spec("guest")
+                },
+                super::house::load(&looping()),
+                1,
+                1,
+            ),
             Plugin::new(spec("quick"), quick, 1, 1),
         ]);
         house.warm().await;
@@ -102,7 +127,13 @@ fn other_plugins_of_the_worker_serve_while_one_computes() {
         let computing = spawn_local(async move { stream.request_headers(true).await.unwrap_err() });
         let mut served = 0;
         while !computing.is_finished() {
-            let stream = house.plugins.find("quick").unwrap().open(&super::house::exchange()).await.unwrap();
+            let stream = house
+                .plugins
+                .find("quick")
+                .unwrap()
+                .open(&super::house::exchange())
+                .await
+                .unwrap();
             stream.request_headers(true).await.unwrap();
             stream.end().await;
             served += 1;
@@ -116,15 +147,30 @@ fn other_plugins_of_the_worker_serve_while_one_computes() {
 fn two_loops_on_one_worker_each_get_their_own_slice_of_computing() {
     on_worker(async {
         let module = super::house::load(&looping());
-        let spec = |name| PluginSpec { cpu_slice: Duration::from_millis(60), ..spec(name) };
-        let house =
-            House::new(&[Plugin::new(spec("guest"), module.clone(), 1, 1), Plugin::new(spec("other"), module, 1, 1)]);
+        let spec = |name| PluginSpec {
+            cpu_slice: Duration::from_millis(60),
+            ..spec(name)
+        };
+        let house = House::new(&[
+            Plugin::new(spec("guest"), module.clone(), 1, 1),
+            Plugin::new(spec("other"), module, 1, 1),
+        ]);
         house.warm().await;
         let began = Instant::now();
         let one = house.stream().await;
-        let other = house.plugins.find("other").unwrap().open(&super::house::exchange()).await.unwrap();
+        let other = house
+            .plugins
+            .find("other")
+            .unwrap()
+            .open(&super::house::exchange())
+            .await
+            .unwrap();
         let (one, other) = tokio::join!(one.request_headers(true), other.request_headers(true));
         assert!(one.is_err() && other.is_err());
-        assert!(began.elapsed() >= Duration::from_millis(110), "time given away is not counted: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() >= Duration::from_millis(110),
+            "time given away is not counted: {:?}",
+            began.elapsed()
+        );
     });
 }

@@ -10,7 +10,10 @@ use super::wat::Wat;
 use crate::{Plugin, PluginSpec, Process, Reading};
 
 fn shared(name: &str) -> PluginSpec {
-    PluginSpec { vm_id: "vm-1".to_owned(), ..spec(name) }
+    PluginSpec {
+        vm_id: "vm-1".to_owned(),
+        ..spec(name)
+    }
 }
 
 #[test]
@@ -22,15 +25,33 @@ fn plugins_of_one_vm_id_share_an_instance_and_have_each_a_root_context() {
         wat.on("proxy_on_context_create", "(param i32 i32)", code);
         let module = load(&wat.build());
         let first = Plugin::new(shared("guest"), Arc::clone(&module), 1, 1);
-        let second = Plugin::new(PluginSpec { config: Bytes::from_static(b"other"), ..shared("second") }, module, 1, 1);
+        let second = Plugin::new(
+            PluginSpec {
+                config: Bytes::from_static(b"other"),
+                ..shared("second")
+            },
+            module,
+            1,
+            1,
+        );
         let house = House::new(&[first, second]);
         house.plugins.warm().await.unwrap();
         assert_eq!(house.said(), ["_initialize", "1", "0", "2", "0"]);
         let one = house.stream().await;
-        let two = house.plugins.find("second").unwrap().open(&super::house::exchange()).await.unwrap();
+        let two = house
+            .plugins
+            .find("second")
+            .unwrap()
+            .open(&super::house::exchange())
+            .await
+            .unwrap();
         one.request_headers(true).await.unwrap();
         two.request_headers(true).await.unwrap();
-        assert_eq!(house.said(), ["3", "1", "4", "2"], "each context has its own plugin's root");
+        assert_eq!(
+            house.said(),
+            ["3", "1", "4", "2"],
+            "each context has its own plugin's root"
+        );
     });
 }
 
@@ -39,14 +60,32 @@ fn what_an_instance_has_only_once_must_be_the_same_for_all_that_share_it() {
     let module = load(&Wat::new().build());
     let plugin = |spec| Plugin::new(spec, Arc::clone(&module), 1, 1);
     let one = plugin(shared("one"));
-    assert!(one.shares_instance_with(&plugin(PluginSpec { root_id: "another".to_owned(), ..shared("two") })));
+    assert!(one.shares_instance_with(&plugin(PluginSpec {
+        root_id: "another".to_owned(),
+        ..shared("two")
+    })));
     for other in [
         spec("no vm_id"),
-        PluginSpec { vm_id: "vm-2".to_owned(), ..spec("another vm_id") },
-        PluginSpec { vm_config: Bytes::from_static(b"another"), ..shared("two") },
-        PluginSpec { memory_bytes_max: 1, ..shared("two") },
-        PluginSpec { cpu_slice: Duration::from_millis(1), ..shared("two") },
-        PluginSpec { environment: Vec::new(), ..shared("two") },
+        PluginSpec {
+            vm_id: "vm-2".to_owned(),
+            ..spec("another vm_id")
+        },
+        PluginSpec {
+            vm_config: Bytes::from_static(b"another"),
+            ..shared("two")
+        },
+        PluginSpec {
+            memory_bytes_max: 1,
+            ..shared("two")
+        },
+        PluginSpec {
+            cpu_slice: Duration::from_millis(1),
+            ..shared("two")
+        },
+        PluginSpec {
+            environment: Vec::new(),
+            ..shared("two")
+        },
     ] {
         assert!(!one.shares_instance_with(&plugin(other.clone())), "{}", other.name);
     }
@@ -90,8 +129,24 @@ fn shared_data_is_written_unless_somebody_else_has_since() {
 fn shared_data_belongs_to_a_vm_id_and_outlives_instances() {
     let process = Arc::new(Process::default());
     let plugins = [
-        Plugin::new(PluginSpec { vm_id: "a".to_owned(), ..spec("guest") }, load(&writer().build()), 1, 1),
-        Plugin::new(PluginSpec { vm_id: "b".to_owned(), ..spec("other") }, load(&writer().build()), 1, 1),
+        Plugin::new(
+            PluginSpec {
+                vm_id: "a".to_owned(),
+                ..spec("guest")
+            },
+            load(&writer().build()),
+            1,
+            1,
+        ),
+        Plugin::new(
+            PluginSpec {
+                vm_id: "b".to_owned(),
+                ..spec("other")
+            },
+            load(&writer().build()),
+            1,
+            1,
+        ),
     ];
     for (round, first) in ["1", "0"].into_iter().enumerate() {
         on_worker(async {
@@ -103,7 +158,13 @@ fn shared_data_belongs_to_a_vm_id_and_outlives_instances() {
     }
     on_worker(async {
         let house = House::in_process(process, 0, &plugins);
-        let stream = house.plugins.find("other").unwrap().open(&super::house::exchange()).await.unwrap();
+        let stream = house
+            .plugins
+            .find("other")
+            .unwrap()
+            .open(&super::house::exchange())
+            .await
+            .unwrap();
         stream.request_headers(true).await.unwrap();
         assert_eq!(house.said()[0], "1", "another `vm_id` does not see it");
     });
@@ -152,7 +213,10 @@ fn a_queue_calls_its_listener_after_the_callback_that_filled_it() {
 fn a_queue_crosses_from_one_worker_to_another() {
     let process = Arc::new(Process::default());
     let plugin = |registers| {
-        let spec = PluginSpec { vm_id: "queues".to_owned(), ..spec("guest") };
+        let spec = PluginSpec {
+            vm_id: "queues".to_owned(),
+            ..spec("guest")
+        };
         Plugin::new(spec, load(&queueing(registers).build()), 1, 2)
     };
     let (listener, sender) = (plugin(true), plugin(false));
@@ -191,9 +255,8 @@ fn metrics_of_one_name_are_one_metric_and_can_be_read_outside() {
     wat.import("proxy_increment_metric", "(param i32 i64) (result i32)");
     wat.import("proxy_record_metric", "(param i32 i64) (result i32)");
     let (counter, gauge, histogram) = (wat.text("counter"), wat.text("gauge"), wat.text("histogram"));
-    let define = |kind, name: &str| {
-        format!("(call $tell (call $proxy_define_metric (i32.const {kind}) {name} (i32.const 40)))")
-    };
+    let define =
+        |kind, name: &str| format!("(call $tell (call $proxy_define_metric (i32.const {kind}) {name} (i32.const 40)))");
     let id = "(i32.load (i32.const 40))";
     let code = format!(
         "{} (drop (call $proxy_increment_metric {id} (i64.const 2)))
@@ -211,15 +274,27 @@ fn metrics_of_one_name_are_one_metric_and_can_be_read_outside() {
             let house = House::in_process(Arc::clone(&process), worker, &[Arc::clone(&plugin)]);
             house.warm().await;
             house.stream().await.request_headers(true).await.unwrap();
-            assert_eq!(house.said(), ["0", "0", "0", "2"], "another kind of the same name is refused");
+            assert_eq!(
+                house.said(),
+                ["0", "0", "0", "2"],
+                "another kind of the same name is refused"
+            );
         });
     }
     let read = process.metrics.read();
-    let names: Vec<_> = read.iter().map(|(plugin, name, _)| (plugin.as_str(), name.as_str())).collect();
-    assert_eq!(names, [("guest", "counter"), ("guest", "gauge"), ("guest", "histogram")]);
+    let names: Vec<_> = read
+        .iter()
+        .map(|(plugin, name, _)| (plugin.as_str(), name.as_str()))
+        .collect();
+    assert_eq!(
+        names,
+        [("guest", "counter"), ("guest", "gauge"), ("guest", "histogram")]
+    );
     assert_eq!(read[0].2, Reading::Counter(4));
     assert_eq!(read[1].2, Reading::Gauge(-6));
-    let Reading::Histogram(histogram) = &read[2].2 else { panic!() };
+    let Reading::Histogram(histogram) = &read[2].2 else {
+        panic!()
+    };
     assert_eq!((histogram.sum, histogram.count), (10, 2));
     assert_eq!(histogram.buckets, [(7, 2)], "five lies between four and seven");
 }

@@ -62,7 +62,11 @@ fn an_allocator_that_points_outside_memory_is_an_invalid_access() {
     let outside = r#"(func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const -3))"#;
     assert_eq!(request_headers(&reader(Some(outside))), ["6"]);
     let edge = r#"(func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 65532))"#;
-    assert_eq!(request_headers(&reader(Some(edge))), ["6"], "the value has five bytes, and four are left");
+    assert_eq!(
+        request_headers(&reader(Some(edge))),
+        ["6"],
+        "the value has five bytes, and four are left"
+    );
 }
 
 #[test]
@@ -99,7 +103,9 @@ fn an_allocator_that_loops_for_ever_is_stopped_at_its_slice() {
         let house = House::of(&reader(Some(looping)).build());
         house.warm().await;
         let fault = house.stream().await.request_headers(true).await.unwrap_err();
-        let FaultKind::SliceExceeded { slice, backtrace } = &fault.kind else { panic!("{fault:?}") };
+        let FaultKind::SliceExceeded { slice, backtrace } = &fault.kind else {
+            panic!("{fault:?}")
+        };
         assert_eq!(*slice, Duration::from_millis(20));
         assert_eq!(backtrace.len(), 2, "the shim between the two is not shown");
         assert!(backtrace[0].starts_with("stuck") && backtrace[1].starts_with("proxy_on_request_headers"));
@@ -113,7 +119,7 @@ fn an_empty_value_does_not_bother_the_allocator() {
     wat.import("proxy_get_buffer_bytes", "(param i32 i32 i32 i32 i32) (result i32)");
     let code = "
       (i32.store (i32.const 32) (i32.const 7)) (i32.store (i32.const 36) (i32.const 7))
-      (call $tell (call $proxy_get_buffer_bytes (i32.const 7) (i32.const 100) (i32.const 9) (i32.const 32) (i32.const 36)))
+      (call $tell (call $proxy_get_buffer_bytes (i32.const 6) (i32.const 100) (i32.const 9) (i32.const 32) (i32.const 36)))
       (call $tell (i32.load (i32.const 32))) (call $tell (i32.load (i32.const 36))) (i32.const 0)";
     wat.on("proxy_on_request_headers", "(param i32 i32 i32) (result i32)", code);
     assert_eq!(request_headers(&wat), ["0", "0", "0"]);
@@ -123,7 +129,10 @@ fn an_empty_value_does_not_bother_the_allocator() {
 fn a_foreign_functions_result_may_be_declined() {
     let mut wat = Wat::new();
     wat.allocator(r#"(func (export "proxy_on_memory_allocate") (param i32) (result i32) unreachable)"#);
-    wat.import("proxy_call_foreign_function", "(param i32 i32 i32 i32 i32 i32) (result i32)");
+    wat.import(
+        "proxy_call_foreign_function",
+        "(param i32 i32 i32 i32 i32 i32) (result i32)",
+    );
     let name = wat.text("get_log_level");
     let code = format!(
         "(i32.store (i32.const 0) (i32.const 77))
@@ -141,11 +150,19 @@ fn lifetime(wat: &mut Wat) {
     let create = tell(wat, "create");
     wat.on("proxy_on_context_create", "(param i32 i32)", &create);
     let headers = tell(wat, "headers");
-    wat.on("proxy_on_request_headers", "(param i32 i32 i32) (result i32)", &format!("{headers} (i32.const 0)"));
+    wat.on(
+        "proxy_on_request_headers",
+        "(param i32 i32 i32) (result i32)",
+        &format!("{headers} (i32.const 0)"),
+    );
     let log = tell(wat, "log");
     wat.on("proxy_on_log", "(param i32)", &log);
     let done = tell(wat, "done");
-    wat.on("proxy_on_done", "(param i32) (result i32)", &format!("{done} (i32.const 1)"));
+    wat.on(
+        "proxy_on_done",
+        "(param i32) (result i32)",
+        &format!("{done} (i32.const 1)"),
+    );
     let delete = tell(wat, "delete");
     wat.on("proxy_on_delete", "(param i32)", &delete);
 }
@@ -161,7 +178,10 @@ fn an_exchange_begins_and_ends_in_envoys_order() {
         stream.request_headers(true).await.unwrap();
         stream.end().await;
         stream.end().await;
-        assert_eq!(house.said(), ["create", "2", "headers", "2", "log", "2", "done", "2", "delete", "2"]);
+        assert_eq!(
+            house.said(),
+            ["create", "2", "headers", "2", "log", "2", "done", "2", "delete", "2"]
+        );
     });
 }
 
@@ -191,7 +211,11 @@ fn a_fault_names_the_callback_that_was_running() {
         let mut wat = Wat::new();
         // The root context, number 1, is spared.
         let code = "(if (i32.gt_u (local.get 0) (i32.const 1)) (then unreachable))";
-        let answer = if signature.contains("result") { "(i32.const 0)" } else { "" };
+        let answer = if signature.contains("result") {
+            "(i32.const 0)"
+        } else {
+            ""
+        };
         wat.on(callback, signature, &format!("{code} {answer}"));
         on_worker(async {
             let house = House::of(&wat.build());

@@ -40,7 +40,11 @@ fn a_plugin_that_asks_for_time_is_deleted_when_it_says_so() {
     on_paused_worker(async {
         let mut wat = guest(0);
         let say = wat.say("tick");
-        wat.on("proxy_on_tick", "(param i32)", &format!("{say} (call $tell (call $proxy_done)) (call $tell (call $proxy_done))"));
+        wat.on(
+            "proxy_on_tick",
+            "(param i32)",
+            &format!("{say} (call $tell (call $proxy_done)) (call $tell (call $proxy_done))"),
+        );
         let house = House::of(&wat.build());
         house.warm().await;
         let began = tokio::time::Instant::now();
@@ -107,7 +111,11 @@ fn what_a_later_arrangement_took_over_is_not_ended() {
         house.plugins.close().await;
         settle().await;
         assert_eq!(house.said(), ["done", "proxy_on_delete"], "one of two");
-        assert_eq!(house.stats().starts.load(std::sync::atomic::Ordering::Relaxed), 1, "it was not started again");
+        assert_eq!(
+            house.stats().starts.load(std::sync::atomic::Ordering::Relaxed),
+            1,
+            "it was not started again"
+        );
         next.close().await;
         assert_eq!(house.said(), ["done", "proxy_on_delete"]);
     });

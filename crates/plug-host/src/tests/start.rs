@@ -42,7 +42,10 @@ fn a_reactor_without_main_has_its_main_void_called() {
     callbacks(&mut wat);
     wat.hears("_initialize", 0, 0);
     wat.hears("__main_void", 0, 1);
-    assert_eq!(start_of(&wat), [["_initialize", "__main_void"].as_slice(), &AFTER].concat());
+    assert_eq!(
+        start_of(&wat),
+        [["_initialize", "__main_void"].as_slice(), &AFTER].concat()
+    );
 }
 
 #[test]
@@ -57,13 +60,20 @@ fn a_command_is_started_and_no_main_is_called() {
 #[test]
 fn the_start_section_runs_before_everything_else() {
     let mut wat = Wat::new();
-    wat.import_from("wasi_snapshot_preview1", "fd_write", "(param i32 i32 i32 i32) (result i32)");
+    wat.import_from(
+        "wasi_snapshot_preview1",
+        "fd_write",
+        "(param i32 i32 i32 i32) (result i32)",
+    );
     let say = wat.say("start section");
     let code = format!("(func $section {say}) (start $section)");
     wat.with(&code);
     wat.hears("_initialize", 0, 0);
     callbacks(&mut wat);
-    assert_eq!(start_of(&wat), [["start section", "_initialize"].as_slice(), &AFTER].concat());
+    assert_eq!(
+        start_of(&wat),
+        [["start section", "_initialize"].as_slice(), &AFTER].concat()
+    );
 }
 
 #[test]
@@ -88,8 +98,16 @@ fn the_root_context_has_its_id_and_the_sizes_of_its_configurations() {
     let mut wat = Wat::new();
     let tell = "(call $tell (local.get 0)) (call $tell (local.get 1))";
     wat.on("proxy_on_context_create", "(param i32 i32)", tell);
-    wat.on("proxy_on_vm_start", "(param i32 i32) (result i32)", &format!("{tell} (i32.const 1)"));
-    wat.on("proxy_on_configure", "(param i32 i32) (result i32)", &format!("{tell} (i32.const 1)"));
+    wat.on(
+        "proxy_on_vm_start",
+        "(param i32 i32) (result i32)",
+        &format!("{tell} (i32.const 1)"),
+    );
+    wat.on(
+        "proxy_on_configure",
+        "(param i32 i32) (result i32)",
+        &format!("{tell} (i32.const 1)"),
+    );
     // `vm` has two bytes and `config` six.
     assert_eq!(start_of(&wat), ["1", "0", "1", "2", "1", "6"]);
 }
@@ -124,8 +142,14 @@ fn a_configure_that_answers_false_is_a_fault_with_the_guests_last_words() {
 #[test]
 fn a_start_may_take_longer_than_a_callback_but_not_for_ever() {
     let mut wat = Wat::new();
-    wat.on("proxy_on_configure", "(param i32 i32) (result i32)", "(loop $ever (br $ever)) (i32.const 1)");
-    let FaultKind::SliceExceeded { slice, .. } = kind_of_failed_start(&wat) else { panic!() };
+    wat.on(
+        "proxy_on_configure",
+        "(param i32 i32) (result i32)",
+        "(loop $ever (br $ever)) (i32.const 1)",
+    );
+    let FaultKind::SliceExceeded { slice, .. } = kind_of_failed_start(&wat) else {
+        panic!()
+    };
     assert_eq!(slice.as_millis(), 40 * 20);
 }
 
@@ -134,7 +158,13 @@ fn a_memory_beyond_the_bound_is_refused() {
     let mut wat = Wat::new();
     wat.hears("_initialize", 0, 0);
     on_worker(async {
-        let house = House::of_spec(&wat.build(), crate::PluginSpec { memory_bytes_max: 1_000, ..spec("guest") });
+        let house = House::of_spec(
+            &wat.build(),
+            crate::PluginSpec {
+                memory_bytes_max: 1_000,
+                ..spec("guest")
+            },
+        );
         let fault = house.fail().await;
         assert_eq!(fault.code(), "plugin.not_instantiated");
         assert_eq!(
@@ -150,13 +180,28 @@ fn a_guest_without_any_callback_lets_everything_pass() {
         let house = House::of(&Wat::new().build());
         house.warm().await;
         let stream = house.stream().await;
-        assert_eq!(stream.request_headers(true).await.unwrap(), plug_abi::HeadersAction::Continue);
-        assert_eq!(stream.response_headers(true).await.unwrap(), plug_abi::HeadersAction::Continue);
-        assert_eq!(stream.body(crate::Direction::Request, true).await.unwrap(), plug_abi::BodyAction::Continue);
-        assert_eq!(stream.trailers(crate::Direction::Response).await.unwrap(), plug_abi::TrailersAction::Continue);
+        assert_eq!(
+            stream.request_headers(true).await.unwrap(),
+            plug_abi::HeadersAction::Continue
+        );
+        assert_eq!(
+            stream.response_headers(true).await.unwrap(),
+            plug_abi::HeadersAction::Continue
+        );
+        assert_eq!(
+            stream.body(crate::Direction::Request, true).await.unwrap(),
+            plug_abi::BodyAction::Continue
+        );
+        assert_eq!(
+            stream.trailers(crate::Direction::Response).await.unwrap(),
+            plug_abi::TrailersAction::Continue
+        );
         stream.end().await;
         assert_eq!(house.stats().state(), PluginState::Running);
-        assert_eq!(house.stats().memory_bytes.load(std::sync::atomic::Ordering::Relaxed), 65_536);
+        assert_eq!(
+            house.stats().memory_bytes.load(std::sync::atomic::Ordering::Relaxed),
+            65_536
+        );
     });
 }
 
@@ -171,7 +216,11 @@ fn headers_of_0_1_0_have_no_end_of_stream() {
         house.warm().await;
         let stream = house.stream().await;
         let action = stream.request_headers(false).await.unwrap();
-        assert_eq!(action, plug_abi::HeadersAction::StopAllIterationAndWatermark, "a pause is widened");
+        assert_eq!(
+            action,
+            plug_abi::HeadersAction::StopAllIterationAndWatermark,
+            "a pause is widened"
+        );
         stream.response_headers(false).await.unwrap();
         // Four pseudo-headers and `x-name`; no response head.
         assert_eq!(house.said(), ["2", "5", "2", "0"]);

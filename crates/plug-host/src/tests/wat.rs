@@ -56,7 +56,10 @@ impl Wat {
     }
 
     pub(crate) fn import_from(&mut self, module: &str, name: &str, signature: &str) -> &mut Self {
-        let _ = writeln!(self.imports, r#"  (import "{module}" "{name}" (func ${name} {signature}))"#);
+        let _ = writeln!(
+            self.imports,
+            r#"  (import "{module}" "{name}" (func ${name} {signature}))"#
+        );
         self
     }
 
@@ -101,7 +104,13 @@ impl Wat {
     }
 
     pub(crate) fn build(&self) -> Vec<u8> {
-        let Self { marker, imports, body, allocator, .. } = self;
+        let Self {
+            marker,
+            imports,
+            body,
+            allocator,
+            ..
+        } = self;
         let text = format!(
             r#"(module $guest
   (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))

@@ -169,8 +169,9 @@ fn reading() -> Vec<Case> {
                     Say::Piece,
                     Say::Data("b"),
                     Say::Arrived("grpc", "ab"),
-                    Say::Release("grpc", "up"),
                     Say::Finish,
+                    Say::Ended("grpc"),
+                    Say::Release("grpc", "up"),
                 ],
             ),
     ]
@@ -212,7 +213,7 @@ fn editing() -> Vec<Case> {
     };
     all.extend([
         Case::new("request-body-held-pieces", whole("request", &json!([{"op": "set_request_body", "value": "whole"}]))).talk(Request::new("POST", "/"), held_pieces()),
-        Case::new("request-body-held-http2", whole("request", &json!([{"op": "set_request_body", "value": "whole"}]))).http2().send(Request::new("POST", "/").piece("one").piece("four")),
+        Case::new("request-body-held-http2", whole("request", &json!([{"op": "set_request_body", "value": "whole"}]))).http2().talk(Request::new("POST", "/"), held_pieces()),
         Case::new("request-body-each-piece", marks("request")).talk(Request::new("POST", "/"), pieces()),
         Case::new("response-body-each-piece", marks("response")),
         Case::new("request-body-set-without-body", json!({"request_headers": [{"op": "set_request_body", "value": "new"}]})),
@@ -236,7 +237,7 @@ fn editing() -> Vec<Case> {
             Plugin::probe(whole("response", &json!([{"op": "set_buffer_bytes", "buffer": 1, "start": 99, "value": "+a"}]))),
             Plugin::probe(whole("response", &json!([{"op": "set_buffer_bytes", "buffer": 1, "start": 99, "value": "+b"}])))]),
         Case::new("body-whole-with-trailers", whole("request", &json!([{"op": "set_request_body", "value": "whole"}])))
-            .send(Request::new("POST", "/").piece("one").piece("four").trailer("x-t", "1")),
+            .send(Request::new("POST", "/").piece("onefour").trailer("x-t", "1")),
     ]);
     all
 }

@@ -40,11 +40,7 @@ fn pausing(callback: &str, stream: &str) -> Value {
 }
 
 fn chunked() -> Reply {
-    Reply::new(200)
-        .field("x-up", "1")
-        .piece("one")
-        .piece("two")
-        .trailer("x-t", "1")
+    Reply::new(200).field("x-up", "1").piece("onetwo").trailer("x-t", "1")
 }
 
 fn resumed() -> Vec<Case> {

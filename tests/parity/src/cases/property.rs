@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::Request;
 
-use crate::case::{API, AUX, Case, Plugin, Route};
+use crate::case::{API, AUX, Case, Plugin, Route, Transport};
 
 /// Names with the way in which their value is shown; `length` for those that differ by nature.
 const REQUEST: &[(&str, &str)] = &[
@@ -160,6 +160,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("property-request-http2", during(REQUEST)).http2(),
         case("property-response", during(RESPONSE)),
         case("property-connection", during(CONNECTION)),
+        case("property-tls", during(CONNECTION)).over(Transport::Tls),
+        case("property-tls-http2", during(CONNECTION)).over(Transport::Tls).http2(),
+        case("property-mutual-tls", during(CONNECTION)).over(Transport::MutualTls),
         case("property-upstream", during(UPSTREAM)),
         case("property-plugin", during(PLUGIN)),
         case("property-in-configure", json!({"configure": get(&everything())})),

@@ -9,15 +9,16 @@ use testkit::gateway::plugin_lines;
 use testkit::place::guest;
 use testkit::process::Line;
 
-use super::{BRIEF_MS, LogLine};
-use crate::case::{API, BRIEF, Case, GRPC, Plugin, Route};
+use super::{BRIEF_MS, Certificates, LogLine};
+use crate::case::{API, BRIEF, Case, GRPC, Plugin, Route, Transport};
 
 /// The configuration, as JSON, which is YAML.
-pub(super) fn configuration(cases: &[&Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
-    let listeners: Vec<Value> = cases
-        .iter()
-        .map(|case| json!({"name": case.name, "listen": "127.0.0.1:0", "protocol": "http"}))
-        .collect();
+pub(super) fn configuration(
+    cases: &[&Case],
+    upstreams: &BTreeMap<&'static str, SocketAddr>,
+    certificates: &Certificates,
+) -> Result<Value> {
+    let listeners: Vec<Value> = cases.iter().map(|case| listener(case, certificates)).collect();
     let upstreams: Vec<Value> = upstreams
         .iter()
         .map(|(name, address)| upstream(name, *address))
@@ -50,6 +51,35 @@ pub(super) fn log_lines(lines: &[Line]) -> Vec<LogLine> {
         .collect()
 }
 
+fn listener(case: &Case, certificates: &Certificates) -> Value {
+    let mut written = json!({"name": case.name, "listen": "127.0.0.1:0", "protocol": "http"});
+    let authorities = json!({"authorities": certificates.authority.file});
+    match case.transport {
+        Transport::Plain => {}
+        Transport::Tls => written["tls"] = json!({"certificates": [server(certificates)]}),
+        Transport::MutualTls => {
+            written["tls"] = json!({
+                "certificates": [server(certificates)],
+                "client_certificates": {"required": authorities},
+            });
+        }
+        Transport::Bytes => {
+            written["protocol"] = json!("tcp");
+            written["upstream"] = json!(case.routes.first().map(|route| route.upstream));
+            written["plugins"] = json!(plugin_names(case));
+        }
+    }
+    written
+}
+
+fn server(certificates: &Certificates) -> Value {
+    json!({"chain": certificates.server.chain, "key": certificates.server.key})
+}
+
+fn plugin_names(case: &Case) -> Vec<String> {
+    (0..case.plugins.len()).map(|index| case.plugin_name(index)).collect()
+}
+
 fn upstream(name: &str, address: SocketAddr) -> Value {
     let mut written = json!({"name": name, "endpoints": [address.to_string()]});
     if name == GRPC {
@@ -62,6 +92,9 @@ fn upstream(name: &str, address: SocketAddr) -> Value {
 }
 
 fn routes(case: &Case) -> Vec<Value> {
+    if case.transport == Transport::Bytes {
+        return Vec::new();
+    }
     let fallback = Route {
         name: "",
         header: None,
@@ -77,13 +110,12 @@ fn routes(case: &Case) -> Vec<Value> {
 }
 
 fn route(case: &Case, route: &Route) -> Value {
-    let plugins: Vec<String> = (0..case.plugins.len()).map(|index| case.plugin_name(index)).collect();
     let mut written = json!({
         "name": route.full_name(case),
         "listeners": [case.name],
         "match": {"path": {"prefix": route.prefix}},
         "upstream": route.upstream,
-        "plugins": plugins,
+        "plugins": plugin_names(case),
     });
     if let Some((name, value)) = route.header {
         written["match"]["headers"] = json!([{"name": name, "exact": value}]);

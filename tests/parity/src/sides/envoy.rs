@@ -10,12 +10,19 @@ use testkit::envoy::{Envoy, plugin_lines};
 use testkit::place::guest;
 use testkit::process::{DEADLINE, Line};
 
-use super::{BRIEF_MS, LogLine, SCOUT};
-use crate::case::{BRIEF, Case, GRPC, Plugin, Route};
+use super::{BRIEF_MS, Certificates, LogLine, SCOUT};
+use crate::case::{BRIEF, Case, GRPC, Plugin, Route, Transport};
 
 /// Envoy's `static_resources`.
-pub(super) fn resources(cases: &[&Case], upstreams: &BTreeMap<&'static str, SocketAddr>) -> Result<Value> {
-    let listeners: Vec<Value> = cases.iter().map(|case| listener(case)).collect::<Result<_>>()?;
+pub(super) fn resources(
+    cases: &[&Case],
+    upstreams: &BTreeMap<&'static str, SocketAddr>,
+    certificates: &Certificates,
+) -> Result<Value> {
+    let listeners: Vec<Value> = cases
+        .iter()
+        .map(|case| listener(case, certificates))
+        .collect::<Result<_>>()?;
     let clusters: Vec<Value> = upstreams
         .iter()
         .map(|(name, address)| cluster(name, *address))
@@ -88,7 +95,65 @@ fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
 
-fn listener(case: &Case) -> Result<Value> {
+fn listener(case: &Case, certificates: &Certificates) -> Result<Value> {
+    let filters = if case.transport == Transport::Bytes {
+        byte_filters(case)?
+    } else {
+        vec![http_filter(case)?]
+    };
+    let mut chain = json!({"filters": filters});
+    if matches!(case.transport, Transport::Tls | Transport::MutualTls) {
+        chain["transport_socket"] = transport_socket(certificates, case.transport == Transport::MutualTls);
+    }
+    let inspector = json!({"name": "envoy.filters.listener.tls_inspector", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector"}});
+    let mut listener = json!({
+        "name": case.name,
+        "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
+        "listener_filters": if case.transport == Transport::Bytes { json!([]) } else { json!([inspector]) },
+        "filter_chains": [chain],
+    });
+    if let Some(kib) = case.body_kib_max {
+        listener["per_connection_buffer_limit_bytes"] = json!(kib * 1024);
+    }
+    Ok(listener)
+}
+
+fn transport_socket(certificates: &Certificates, mutual: bool) -> Value {
+    json!({"name": "tls", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        "require_client_certificate": mutual,
+        "common_tls_context": {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_certificates": [{
+                "certificate_chain": {"filename": certificates.server.chain},
+                "private_key": {"filename": certificates.server.key},
+            }],
+            "validation_context": {"trusted_ca": {"filename": certificates.authority.file}},
+        },
+    }})
+}
+
+fn byte_filters(case: &Case) -> Result<Vec<Value>> {
+    let mut filters = Vec::new();
+    for (index, plugin) in case.plugins.iter().enumerate() {
+        filters.push(json!({
+            "name": case.plugin_name(index),
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.filters.network.wasm.v3.Wasm",
+                "config": plugin_config(&case.plugin_name(index), plugin)?,
+            },
+        }));
+    }
+    filters.push(json!({"name": "tcp_proxy", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        "stat_prefix": case.name,
+        "cluster": case.routes.first().map(|route| route.upstream),
+    }}));
+    Ok(filters)
+}
+
+fn http_filter(case: &Case) -> Result<Value> {
     let mut filters = vec![external_address_remover()];
     for (index, plugin) in case.plugins.iter().enumerate() {
         filters.push(json!({
@@ -104,24 +169,20 @@ fn listener(case: &Case) -> Result<Value> {
         "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router",
         "suppress_envoy_headers": true,
     }}));
-    let manager = json!({
+    Ok(json!({"name": "http", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": case.name,
         // As at an edge, which is where Cofferdam stands.
         "use_remote_address": true,
         "http_protocol_options": {"enable_trailers": true},
+        // One second of Envoy's politeness for each broken exchange would be most of the test's time.
+        "delayed_close_timeout": "0.05s",
         "http_filters": filters,
-        "route_config": {"name": case.name, "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(case)}]},
-    });
-    let mut listener = json!({
-        "name": case.name,
-        "address": socket(SocketAddr::from(([127, 0, 0, 1], 0))),
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
-    });
-    if let Some(kib) = case.body_kib_max {
-        listener["per_connection_buffer_limit_bytes"] = json!(kib * 1024);
-    }
-    Ok(listener)
+        "route_config": {
+            "name": case.name,
+            "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes(case)}],
+        },
+    }}))
 }
 
 /// Takes out the one header that Envoy alone sets; plugins would see and count it.

@@ -1,0 +1,38 @@
+//! Paths of a configuration are meant from its own folder; here they become paths of the process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use gate_plan::{AccessLog, CertificateFiles, ClientCertificates, Plan};
+
+/// Puts `folder` before every relative path of `plan`.
+pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
+    let place = |path: &mut PathBuf| *path = folder.join(&*path);
+    let pair = |files: &mut CertificateFiles| {
+        place(&mut files.chain);
+        place(&mut files.key);
+    };
+    for listener in &mut plan.listeners {
+        let Some(tls) = &mut Arc::make_mut(listener).tls else {
+            continue;
+        };
+        tls.certificates.iter_mut().for_each(pair);
+        match &mut tls.client_certificates {
+            ClientCertificates::None => {}
+            ClientCertificates::Optional { authorities } | ClientCertificates::Required { authorities } => {
+                place(authorities)
+            }
+        }
+    }
+    for upstream in &mut plan.upstreams {
+        let Some(tls) = &mut Arc::make_mut(upstream).tls else {
+            continue;
+        };
+        tls.authorities.iter_mut().for_each(place);
+        tls.certificate.iter_mut().for_each(pair);
+    }
+    if let AccessLog::File(path) = &mut plan.access_log {
+        place(path);
+    }
+    plan.cache_dir.iter_mut().for_each(place);
+}
