@@ -116,7 +116,9 @@ async fn http_call(instance: Weak<Instance>, root: u32, token: u32, reply: Local
         size,
         trailers,
     };
-    instance.answer(token, root, Answer::Http(reply), entry).await;
+    instance
+        .answer(token, root, Answer::Http(reply.map(Box::new)), entry)
+        .await;
 }
 
 async fn redis_call(instance: Weak<Instance>, root: u32, token: u32, reply: LocalFuture<Option<Bytes>>) {
@@ -131,7 +133,9 @@ async fn redis_call(instance: Weak<Instance>, root: u32, token: u32, reply: Loca
         status,
         size,
     };
-    instance.answer(token, root, Answer::Redis(reply), entry).await;
+    instance
+        .answer(token, root, Answer::Redis(reply.map(Box::new)), entry)
+        .await;
 }
 
 /// Ends what drives a gRPC callout when nobody waits for its events any more.
@@ -186,7 +190,7 @@ impl Instance {
         }
         let entry = grpc_entry(call.root, token, &event);
         let entered = self
-            .visit(turn, Current::Root(call.root), Answer::Grpc(event), entry)
+            .visit(turn, Current::Root(call.root), Answer::Grpc(Box::new(event)), entry)
             .await;
         entered.is_ok() && !closing
     }

@@ -1,21 +1,21 @@
 //! What the host keeps beside one running module: contexts, outstanding callouts, what the current callback may see.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::HeaderMap;
 use plug_abi::tokens::{CalloutKind, Tokens};
 use plug_abi::{Abi, LogLevel, Status};
+use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use tokio::sync::mpsc;
 use wasmtime::{Memory, ResourceLimiter};
 
 use crate::budget::Budget;
 use crate::engine::{Process, TABLE_ENTRIES_MAX};
 use crate::entry::Entry;
-use crate::exchange::{Exchange, ResponseHead, StreamContext};
+use crate::exchange::{Exchange, StreamContext};
 use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
 use crate::plugin::Plugin;
@@ -50,18 +50,18 @@ pub(crate) enum Current {
     Stream(Rc<StreamContext>),
 }
 
-/// The answer a callout's callback may read.
+/// The answer a callout's callback may read. Boxed, because every callback carries one along and hardly any has one.
 #[derive(Default)]
 pub(crate) enum Answer {
     /// Outside a callout's callback.
     #[default]
     Nothing,
     /// An HTTP callout; none when it failed.
-    Http(Option<HttpReply>),
+    Http(Option<Box<HttpReply>>),
     /// A gRPC event.
-    Grpc(GrpcEvent),
+    Grpc(Box<GrpcEvent>),
     /// A Redis reply; none when the connection failed.
-    Redis(Option<Bytes>),
+    Redis(Option<Box<Bytes>>),
 }
 
 impl Answer {
@@ -69,23 +69,26 @@ impl Answer {
     pub(crate) fn status(&self) -> (u32, &str) {
         match self {
             Self::Http(None) | Self::Redis(None) => RESET,
-            Self::Grpc(GrpcEvent::Close(code, message)) => (*code, message),
+            Self::Grpc(event) => match &**event {
+                GrpcEvent::Close(code, message) => (*code, message),
+                _ => (0, ""),
+            },
             _ => (0, ""),
         }
     }
 
-    /// Headers of an HTTP callout's answer.
-    pub(crate) fn head(&self) -> Option<&ResponseHead> {
+    /// An HTTP callout's answer.
+    pub(crate) fn reply(&self) -> Option<&HttpReply> {
         match self {
-            Self::Http(Some(reply)) => Some(&reply.head),
+            Self::Http(Some(reply)) => Some(reply),
             _ => None,
         }
     }
 
-    /// Trailers of an HTTP callout's answer.
-    pub(crate) fn trailers(&self) -> Option<&HeaderMap> {
+    /// A gRPC callout's event.
+    pub(crate) fn event(&self) -> Option<&GrpcEvent> {
         match self {
-            Self::Http(Some(reply)) => Some(&reply.trailers),
+            Self::Grpc(event) => Some(event),
             _ => None,
         }
     }
@@ -157,7 +160,6 @@ pub(crate) struct Guest {
     pub(crate) first: Arc<Plugin>,
     pub(crate) roots: HashMap<u32, Root>,
     pub(crate) streams: HashMap<u32, Rc<StreamContext>>,
-    pub(crate) context_last: u32,
     pub(crate) current: Current,
     /// Whose callback it is; `current` may be changed by `proxy_set_effective_context` until the next callback.
     pub(crate) entered: Current,
@@ -270,17 +272,6 @@ impl Guest {
     /// The current exchange.
     pub(crate) fn exchange(&self) -> Option<&Rc<Exchange>> {
         self.stream().map(|stream| &stream.exchange)
-    }
-
-    /// A new context id, never 0.
-    pub(crate) fn next_context(&mut self) -> u32 {
-        loop {
-            self.context_last = self.context_last.wrapping_add(1).max(1);
-            let id = self.context_last;
-            if !self.streams.contains_key(&id) && !self.roots.contains_key(&id) {
-                return id;
-            }
-        }
     }
 
     /// Whether one more callout may be outstanding.

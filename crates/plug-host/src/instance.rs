@@ -33,6 +33,8 @@ pub(crate) struct Instance {
     pub(crate) rebuild: Cell<bool>,
     /// Rung when it dies.
     pub(crate) death: Rc<Bell>,
+    /// The last context id given out; ids are never given out twice.
+    pub(crate) context_last: Cell<u32>,
     /// Context ids of the plugins in it, in the order in which they were given.
     pub(crate) roots: Vec<u32>,
     pub(crate) plugins: Vec<Arc<Plugin>>,
@@ -58,6 +60,16 @@ impl Instance {
     /// Whether the plugin asked for a fresh instance (Higress's `wasm_need_rebuild`).
     pub(crate) fn wants_rebuild(&self) -> bool {
         self.rebuild.get()
+    }
+
+    /// An id for a new context. The last one there is makes room for a fresh instance.
+    pub(crate) fn next_context(&self) -> u32 {
+        let id = self.context_last.get().saturating_add(1);
+        self.context_last.set(id);
+        if id == u32::MAX {
+            self.rebuild.set(true);
+        }
+        id
     }
 
     /// Waits until no callback is in progress.

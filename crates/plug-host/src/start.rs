@@ -1,6 +1,7 @@
 //! From a module to an instance that serves: linked, initialised, and each of its plugins started and configured.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::cell::Cell;
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -48,8 +49,9 @@ impl Instance {
         let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
         let mut start = Start { store, exports };
         let mut roots = Vec::new();
-        for plugin in plugins {
-            roots.push(start.root(plugin).await?);
+        for (id, plugin) in (1..).zip(plugins) {
+            start.root(id, plugin).await?;
+            roots.push(id);
         }
         let (instance, effects) = start.finish(roots, plugins, services);
         instance.apply(effects);
@@ -67,6 +69,7 @@ impl Instance {
             dead: false.into(),
             rebuild: false.into(),
             death: Rc::default(),
+            context_last: Cell::new(roots.last().copied().unwrap_or_default()),
             roots,
             plugins: plugins.to_vec(),
             services: services.clone(),
@@ -83,9 +86,8 @@ impl Instance {
 
 impl Start {
     /// Creates, starts and configures one plugin.
-    async fn root(&mut self, plugin: &Arc<Plugin>) -> Result<u32, Fault> {
+    async fn root(&mut self, root: u32, plugin: &Arc<Plugin>) -> Result<(), Fault> {
         let guest = &mut self.store.data_mut().0;
-        let root = guest.next_context();
         let state = Root {
             plugin: Arc::clone(plugin),
             done_pending: false,
@@ -107,7 +109,7 @@ impl Start {
         if self.step(root, configure).await? == 0 {
             return Err(self.refused(plugin, configure, FaultKind::ConfigureRefused));
         }
-        Ok(root)
+        Ok(())
     }
 
     async fn step(&mut self, root: u32, entry: Entry) -> Result<u32, Fault> {
@@ -172,18 +174,17 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
         process: Arc::clone(&services.process),
         outside: Rc::clone(&services.outside),
         first: Arc::clone(plugin),
-        roots: HashMap::new(),
-        streams: HashMap::new(),
-        context_last: 0,
+        roots: Default::default(),
+        streams: Default::default(),
         current: Current::Nothing,
         entered: Current::Nothing,
         callback: "_initialize",
         answer: Answer::Nothing,
         tokens: plug_abi::tokens::Tokens::new(),
-        outstanding: HashSet::new(),
-        grpc: HashMap::new(),
+        outstanding: Default::default(),
+        grpc: Default::default(),
         budget: Budget::default(),
-        redis: HashMap::new(),
+        redis: Default::default(),
         metrics: MetricIds::default(),
         effects: Vec::new(),
         delivery: None,

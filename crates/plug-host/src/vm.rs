@@ -211,11 +211,7 @@ impl PluginHandle {
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
         let instance = self.vm.instance(&self.name).await?;
         let root = instance.roots.get(self.position).copied().unwrap_or_default();
-        let lost = || Fault::lost(&self.name);
-        let id = instance
-            .with_guest(|guest| guest.next_context())
-            .await
-            .ok_or_else(lost)?;
+        let id = instance.next_context();
         let context = Rc::new(StreamContext {
             id,
             root,

@@ -20,10 +20,15 @@ use plug_abi::{CALLBACKS, HOST_CALLS, WASI_CALLS};
 
 /// The modules with tests in them: the parts before the name of the test.
 fn modules() -> Vec<Vec<String>> {
-    let listed = Command::new(std::env::current_exe().unwrap()).args(["--list", "--format", "terse"]).output().unwrap();
+    let listed = Command::new(std::env::current_exe().unwrap())
+        .args(["--list", "--format", "terse"])
+        .output()
+        .unwrap();
     let text = String::from_utf8(listed.stdout).unwrap();
     let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
-    names.map(|name| name.split("::").map(str::to_owned).collect()).collect()
+    names
+        .map(|name| name.split("::").map(str::to_owned).collect())
+        .collect()
 }
 
 /// Rows that have a case, by the module in which their table's cases are.

@@ -54,5 +54,8 @@ fn build() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let built = Command::new(cargo).args(["xtask", "guests"]).current_dir(root).status();
-    assert!(built.is_ok_and(|status| status.success()), "the guests could not be built\nhint: run `cargo xtask guests`");
+    assert!(
+        built.is_ok_and(|status| status.success()),
+        "the guests could not be built\nhint: run `cargo xtask guests`"
+    );
 }

@@ -13,8 +13,8 @@ use plug_abi::property::PropertyValue;
 use plug_abi::{Abi, LogLevel};
 use plug_host::{
     CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
-    Module, Outside, Plugin, PluginSpec, PluginStream, Process, RedisClient, RequestHead, ResponseHead, Saying, Services,
-    WorkerPlugins,
+    Module, Outside, Plugin, PluginSpec, PluginStream, Process, RedisClient, RequestHead, ResponseHead, Saying,
+    Services, WorkerPlugins,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -39,13 +39,20 @@ pub(crate) struct World {
 }
 
 fn known(upstream: &str) -> Result<(), CallRefused> {
-    if upstream == "known" { Ok(()) } else { Err(CallRefused::UnknownUpstream) }
+    if upstream == "known" {
+        Ok(())
+    } else {
+        Err(CallRefused::UnknownUpstream)
+    }
 }
 
 impl Outside for World {
     fn say(&self, saying: Saying<'_>) {
         match saying {
-            Saying::Line(line) => self.lines.borrow_mut().push((line.level, line.context, line.text.to_owned())),
+            Saying::Line(line) => self
+                .lines
+                .borrow_mut()
+                .push((line.level, line.context, line.text.to_owned())),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
         }
     }
@@ -141,12 +148,23 @@ pub(crate) fn play_module<R>(module: Arc<Module>, spec: PluginSpec, work: impl A
 
 /// Runs `work` with several plugins.
 pub(crate) fn play_plugins<R>(plugins: &[Arc<Plugin>], work: impl AsyncFnOnce(&Session) -> R) -> R {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap();
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let world = Rc::new(World::default());
         let process = Arc::new(Process::default());
-        let services = Services { process, outside: Rc::clone(&world) as Rc<dyn Outside>, worker: 0 };
-        let session = Session { world, plugins: WorkerPlugins::arrange(plugins, &services, None) };
+        let services = Services {
+            process,
+            outside: Rc::clone(&world) as Rc<dyn Outside>,
+            worker: 0,
+        };
+        let session = Session {
+            world,
+            plugins: WorkerPlugins::arrange(plugins, &services, None),
+        };
         work(&session).await
     })
 }
@@ -181,8 +199,10 @@ impl Session {
         stream.body(Direction::Request, false).await.unwrap();
         *exchange.request_trailers.borrow_mut() = Some(headers(&[("x-request-trailer", "t")]));
         stream.trailers(Direction::Request).await.unwrap();
-        *exchange.response.borrow_mut() =
-            Some(ResponseHead { status: StatusCode::OK, headers: headers(&[("x-response", "r")]) });
+        *exchange.response.borrow_mut() = Some(ResponseHead {
+            status: StatusCode::OK,
+            headers: headers(&[("x-response", "r")]),
+        });
         stream.response_headers(false).await.unwrap();
         context.response.body.borrow_mut().push(Bytes::from_static(b"answer"));
         stream.body(Direction::Response, false).await.unwrap();
@@ -222,7 +242,10 @@ pub(crate) fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 
 pub(crate) fn reply(status: u16, pairs: &[(&'static str, &'static str)], body: &'static str) -> HttpReply {
     HttpReply {
-        head: ResponseHead { status: StatusCode::from_u16(status).unwrap(), headers: headers(pairs) },
+        head: ResponseHead {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: headers(pairs),
+        },
         body: Bytes::from_static(body.as_bytes()),
         trailers: headers(&[("x-call-trailer", "c")]),
     }
@@ -245,7 +268,11 @@ pub(crate) fn answers(abi: Abi, steps: Value) -> Vec<String> {
 /// The lines of one callback, without its name.
 pub(crate) fn said_in(callback: &str, lines: &[String]) -> Vec<String> {
     let prefix = format!("{callback}: ");
-    lines.iter().filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned).collect()
+    lines
+        .iter()
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The versions from 0.2.0 on.
@@ -255,5 +282,7 @@ pub(crate) const SINCE_0_2_1: [Abi; 2] = [Abi::V0_2_1, Abi::V0_2_100];
 
 /// The bytes behind hexadecimal digits.
 pub(crate) fn unhex(digits: &str) -> Vec<u8> {
-    (0..digits.len() / 2).map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap()).collect()
+    (0..digits.len() / 2)
+        .map(|at| u8::from_str_radix(&digits[2 * at..2 * at + 2], 16).unwrap())
+        .collect()
 }

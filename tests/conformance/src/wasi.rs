@@ -21,10 +21,14 @@ struct Done {
 
 /// Makes one call under each module name and checks that both do the same.
 fn call(name: &str, arguments: &[i64]) -> Done {
-    let mut done: Vec<Done> =
-        [WasiModule::Preview1, WasiModule::Unstable].map(|module| call_in(module, name, arguments, "")).into();
+    let mut done: Vec<Done> = [WasiModule::Preview1, WasiModule::Unstable]
+        .map(|module| call_in(module, name, arguments, ""))
+        .into();
     let (unstable, preview) = (done.remove(1), done.remove(0));
-    assert_eq!((unstable.errno, unstable.lines.len()), (preview.errno, preview.lines.len()));
+    assert_eq!(
+        (unstable.errno, unstable.lines.len()),
+        (preview.errno, preview.lines.len())
+    );
     preview
 }
 
@@ -33,8 +37,12 @@ fn call_in(module: WasiModule, name: &str, arguments: &[i64], data: &str) -> Don
     let row = wasi_call(name).unwrap();
     assert_eq!(row.params.len(), arguments.len(), "{name}");
     let types: Vec<String> = row.params.iter().map(ValueType::to_string).collect();
-    let constants: Vec<String> =
-        row.params.iter().zip(arguments).map(|(kind, argument)| format!("({kind}.const {argument})")).collect();
+    let constants: Vec<String> = row
+        .params
+        .iter()
+        .zip(arguments)
+        .map(|(kind, argument)| format!("({kind}.const {argument})"))
+        .collect();
     let text = format!(
         r#"(module
           (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))

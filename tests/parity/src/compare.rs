@@ -223,3 +223,6 @@ fn align(one: &[String], other: &[String]) -> Vec<(Option<String>, Option<String
     }
     pairs
 }
+
+#[cfg(test)]
+mod tests;

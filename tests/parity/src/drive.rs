@@ -257,7 +257,9 @@ impl Stage<'_> {
                 self.seen.upstreams.insert((*name).to_owned(), records);
             }
         }
-        addresses.add(self.side.dead.port(), "dead");
+        if let Ok(dead) = self.side.dead.local_addr() {
+            addresses.add(dead.port(), "dead");
+        }
         addresses.add(self.listener.port(), "listener");
         self.clients.iter().for_each(|port| addresses.add(*port, "client"));
         (self.seen, addresses)

@@ -109,7 +109,13 @@ async fn show_envoy(cases: &[Case]) -> Result<()> {
 
 fn show(case: &Case, side: &str, seen: &Seen) {
     if env::var_os("PARITY_SHOW").is_some() {
-        println!("{} · {side} · {:?}\n{}", case.name, seen.took, seen.show());
+        println!(
+            "{} · {side} · {:?} · {}\n{}",
+            case.name,
+            seen.took,
+            outcome(seen),
+            seen.show()
+        );
     }
 }
 

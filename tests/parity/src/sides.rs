@@ -16,9 +16,9 @@ use testkit::backend::{Backend, Speaks};
 use testkit::client::{Request, Version, send};
 use testkit::envoy::Envoy;
 use testkit::gateway::Gateway;
-use testkit::port::free_port;
 use testkit::process::{DEADLINE, Line, Process};
 use testkit::tls::{Authority, Identity};
+use tokio::net::TcpSocket;
 
 use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC, RAW};
 
@@ -73,8 +73,8 @@ impl Certificates {
 pub(crate) struct Side {
     /// Its upstreams, by name.
     pub(crate) backends: BTreeMap<&'static str, Backend>,
-    /// Address of the upstream that is none.
-    pub(crate) dead: SocketAddr,
+    /// The upstream that is none: a port that is taken and does not listen, so that nobody else comes to listen on it.
+    pub(crate) dead: TcpSocket,
     /// What `x-forwarded-for` says of a client on loopback: Envoy names its own machine there.
     pub(crate) client_seen_as: String,
     /// What TLS listeners and their clients show.
@@ -97,7 +97,7 @@ impl Side {
         let (backends, dead) = upstreams()?;
         let envoy = Envoy::start(envoy::resources(
             &with_scout(cases),
-            &addresses(&backends, dead),
+            &addresses(&backends, dead.local_addr()?),
             certificates,
         )?)
         .await?;
@@ -121,7 +121,12 @@ impl Side {
     /// Starts Cofferdam with all cases.
     pub(crate) async fn cofferdam(cases: &[Case], certificates: &Rc<Certificates>) -> Result<Self> {
         let (backends, dead) = upstreams()?;
-        let text = cofferdam::configuration(&with_scout(cases), &addresses(&backends, dead), certificates)?.to_string();
+        let text = cofferdam::configuration(
+            &with_scout(cases),
+            &addresses(&backends, dead.local_addr()?),
+            certificates,
+        )?
+        .to_string();
         let program = Program::Cofferdam(Gateway::start(&text).await?);
         Ok(Self {
             backends,
@@ -209,7 +214,7 @@ fn with_scout(cases: &[Case]) -> Vec<&Case> {
     cases.iter().chain([scout]).collect()
 }
 
-fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, SocketAddr)> {
+fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, TcpSocket)> {
     let mut backends = BTreeMap::new();
     for (name, speaks) in [
         (API, Speaks::Http1),
@@ -219,7 +224,9 @@ fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, SocketAddr)> {
     ] {
         backends.insert(name, Backend::start(name, speaks)?);
     }
-    Ok((backends, SocketAddr::from(([127, 0, 0, 1], free_port()?))))
+    let dead = TcpSocket::new_v4()?;
+    dead.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+    Ok((backends, dead))
 }
 
 fn addresses(backends: &BTreeMap<&'static str, Backend>, dead: SocketAddr) -> BTreeMap<&'static str, SocketAddr> {

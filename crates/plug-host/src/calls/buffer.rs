@@ -36,7 +36,10 @@ fn buffer(guest: &Guest, kind: BufferKind) -> Option<Buffer<'_>> {
         (BufferKind::PluginConfiguration, _) if guest.callback == CONFIGURE => fixed(&guest.plugin().spec.config),
         (BufferKind::HttpCallResponseBody, Answer::Http(Some(reply))) => fixed(&reply.body),
         (BufferKind::HttpCallResponseBody, Answer::Http(None)) => fixed(&Bytes::new()),
-        (BufferKind::GrpcReceive, Answer::Grpc(GrpcEvent::Message(message))) => fixed(message),
+        (BufferKind::GrpcReceive, Answer::Grpc(event)) => match &**event {
+            GrpcEvent::Message(message) => fixed(message),
+            _ => Some(Buffer::Absent),
+        },
         (BufferKind::RedisCallResponse, Answer::Redis(Some(reply))) => fixed(reply),
         // Nothing here calls `proxy_on_foreign_function`, so there are never arguments of one.
         (BufferKind::GrpcReceive | BufferKind::CallData, _) => Some(Buffer::Absent),

@@ -6,7 +6,7 @@ use plug_abi::{Abi, LogLevel, MapKind, Status, pairs};
 
 use crate::calls::{Done, Value};
 use crate::exchange::{StreamContext, Visible};
-use crate::guest::{Answer, Guest, Host};
+use crate::guest::{Guest, Host};
 use crate::map::{NotAllowed, PluginMap};
 use crate::outside::GrpcEvent;
 
@@ -24,20 +24,18 @@ fn needed(kind: MapKind) -> Option<Visible> {
 /// Runs `see` on a map that may be read now.
 fn with_map<R>(guest: &Guest, kind: MapKind, see: impl FnOnce(&dyn PluginMap) -> R) -> Option<R> {
     match kind {
-        MapKind::HttpCallResponseHeaders => return guest.answer.head().map(|head| see(head)),
-        MapKind::HttpCallResponseTrailers => return guest.answer.trailers().map(|map| see(map)),
+        MapKind::HttpCallResponseHeaders => return guest.answer.reply().map(|reply| see(&reply.head)),
+        MapKind::HttpCallResponseTrailers => return guest.answer.reply().map(|reply| see(&reply.trailers)),
         MapKind::GrpcReceiveInitialMetadata => {
-            return if let Answer::Grpc(GrpcEvent::InitialMetadata(map)) = &guest.answer {
-                Some(see(map))
-            } else {
-                None
+            return match guest.answer.event() {
+                Some(GrpcEvent::InitialMetadata(map)) => Some(see(map)),
+                _ => None,
             };
         }
         MapKind::GrpcReceiveTrailingMetadata => {
-            return if let Answer::Grpc(GrpcEvent::TrailingMetadata(map)) = &guest.answer {
-                Some(see(map))
-            } else {
-                None
+            return match guest.answer.event() {
+                Some(GrpcEvent::TrailingMetadata(map)) => Some(see(map)),
+                _ => None,
             };
         }
         _ => {}

@@ -14,9 +14,19 @@ fn connection(abi: Abi, script: &Value) -> Vec<String> {
         session.said();
         let stream = session.open().await;
         stream.new_connection().await.unwrap();
-        stream.context().request.body.borrow_mut().push(Bytes::from_static(b"from the client"));
+        stream
+            .context()
+            .request
+            .body
+            .borrow_mut()
+            .push(Bytes::from_static(b"from the client"));
         stream.data(Direction::Request, false).await.unwrap();
-        stream.context().response.body.borrow_mut().push(Bytes::from_static(b"from the upstream"));
+        stream
+            .context()
+            .response
+            .body
+            .borrow_mut()
+            .push(Bytes::from_static(b"from the upstream"));
         stream.data(Direction::Response, true).await.unwrap();
         stream.closed(Direction::Response, PeerType::Unknown).await.unwrap();
         stream.closed(Direction::Request, PeerType::Remote).await.unwrap();
@@ -27,20 +37,28 @@ fn connection(abi: Abi, script: &Value) -> Vec<String> {
 
 fn actions(abi: Abi, callback: &str, direction: Option<Direction>) -> Vec<StreamAction> {
     let action = |code: i64| {
-        play(abi, &json!({callback: [{"op": "return", "action": code}]}), async |session| {
-            session.start().await;
-            let stream = session.open().await;
-            let opened = stream.new_connection().await.unwrap();
-            match direction {
-                None => opened,
-                Some(direction) => stream.data(direction, false).await.unwrap(),
-            }
-        })
+        play(
+            abi,
+            &json!({callback: [{"op": "return", "action": code}]}),
+            async |session| {
+                session.start().await;
+                let stream = session.open().await;
+                let opened = stream.new_connection().await.unwrap();
+                match direction {
+                    None => opened,
+                    Some(direction) => stream.data(direction, false).await.unwrap(),
+                }
+            },
+        )
     };
     [0, 1, -1].map(action).to_vec()
 }
 
-const ACTIONS: [StreamAction; 3] = [StreamAction::Continue, StreamAction::StopIteration, StreamAction::StopIteration];
+const ACTIONS: [StreamAction; 3] = [
+    StreamAction::Continue,
+    StreamAction::StopIteration,
+    StreamAction::StopIteration,
+];
 
 mod proxy_on_new_connection {
     use super::*;
@@ -87,7 +105,10 @@ mod proxy_on_downstream_data {
                 "set_buffer_bytes -> 0",
                 r#"get_buffer_bytes -> 0 value="all from the client""#,
             ];
-            assert_eq!(connection(abi, &script), expected.map(|line| format!("downstream_data: {line}")));
+            assert_eq!(
+                connection(abi, &script),
+                expected.map(|line| format!("downstream_data: {line}"))
+            );
         }
     }
 
@@ -108,8 +129,15 @@ mod proxy_on_upstream_data {
             let script = json!({"upstream_data": [
                 {"op": "set_buffer_bytes", "buffer": "upstream_data", "size": 1000, "value": "new"},
                 {"op": "get_buffer_bytes", "buffer": "upstream_data"}, {"op": "get_buffer_status", "buffer": "upstream_data"}]});
-            let expected = ["set_buffer_bytes -> 0", r#"get_buffer_bytes -> 0 value="new""#, "get_buffer_status -> 0 length=3 flags=0"];
-            assert_eq!(connection(abi, &script), expected.map(|line| format!("upstream_data: {line}")));
+            let expected = [
+                "set_buffer_bytes -> 0",
+                r#"get_buffer_bytes -> 0 value="new""#,
+                "get_buffer_status -> 0 length=3 flags=0",
+            ];
+            assert_eq!(
+                connection(abi, &script),
+                expected.map(|line| format!("upstream_data: {line}"))
+            );
         }
     }
 
@@ -127,7 +155,10 @@ mod proxy_on_downstream_connection_close {
     #[test]
     fn it_says_who_closed() {
         for abi in Abi::ALL {
-            assert_eq!(connection(abi, &json!({"downstream_close": [{"op": "log", "text": "by ${peer}"}]})), ["by 2"]);
+            assert_eq!(
+                connection(abi, &json!({"downstream_close": [{"op": "log", "text": "by ${peer}"}]})),
+                ["by 2"]
+            );
         }
     }
 }
@@ -138,7 +169,10 @@ mod proxy_on_upstream_connection_close {
     #[test]
     fn it_says_who_closed() {
         for abi in Abi::ALL {
-            assert_eq!(connection(abi, &json!({"upstream_close": [{"op": "log", "text": "by ${peer}"}]})), ["by 0"]);
+            assert_eq!(
+                connection(abi, &json!({"upstream_close": [{"op": "log", "text": "by ${peer}"}]})),
+                ["by 0"]
+            );
         }
     }
 }

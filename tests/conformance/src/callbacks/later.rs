@@ -112,7 +112,10 @@ mod proxy_on_grpc_receive {
     fn it_comes_with_the_size_of_each_message() {
         for abi in Abi::ALL {
             let message = |text: &'static str| GrpcEvent::Message(Bytes::from_static(text.as_bytes()));
-            assert_eq!(of_stream(abi, "then", "${self} ${size}", vec![message("abc"), message("")]), ["1 3", "1 0"]);
+            assert_eq!(
+                of_stream(abi, "then", "${self} ${size}", vec![message("abc"), message("")]),
+                ["1 3", "1 0"]
+            );
         }
     }
 }
@@ -136,7 +139,10 @@ mod proxy_on_grpc_close {
     fn it_comes_once_with_the_status() {
         for abi in Abi::ALL {
             let close = |status: u32| GrpcEvent::Close(status, String::new());
-            assert_eq!(of_stream(abi, "close", "${self} ${status}", vec![close(9), close(10)]), ["1 9"]);
+            assert_eq!(
+                of_stream(abi, "close", "${self} ${status}", vec![close(9), close(10)]),
+                ["1 9"]
+            );
         }
     }
 }
@@ -150,7 +156,11 @@ mod proxy_on_redis_call_response {
         let script = json!({"configure": [{"op": "redis_init", "upstream": "known", "quiet": true}], "request_headers": [step, step]});
         play(Abi::V0_2_100, &script, async |session| {
             session.start().await;
-            session.world.redis_replies.borrow_mut().extend([Some(Bytes::from_static(b"+OK\r\n")), None]);
+            session
+                .world
+                .redis_replies
+                .borrow_mut()
+                .extend([Some(Bytes::from_static(b"+OK\r\n")), None]);
             session.exchange().await;
             assert_eq!(session.said(), ["1 0 5", "1 1 0"]);
         });

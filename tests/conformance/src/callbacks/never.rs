@@ -10,7 +10,10 @@ use crate::session::{play_module, said, spec};
 fn is_never_heard(callback: &str) {
     for abi in Abi::ALL {
         let lines = said(abi, &json!({"trace": true}));
-        assert!(lines.len() > 5 && lines.iter().all(|line| !line.starts_with(callback)), "{lines:?}");
+        assert!(
+            lines.len() > 5 && lines.iter().all(|line| !line.starts_with(callback)),
+            "{lines:?}"
+        );
     }
 }
 

@@ -21,7 +21,11 @@ fn exporting(names: &[(&str, &str)]) -> String {
     );
     let mut at = 100;
     for (name, signature) in names {
-        let answer = if signature.contains("result") { "(i32.const 1)" } else { "" };
+        let answer = if signature.contains("result") {
+            "(i32.const 1)"
+        } else {
+            ""
+        };
         text.push_str(&format!(
             r#"(data (i32.const {at}) "{name}")
             (func (export "{name}") {signature} (call $say (i32.const {at}) (i32.const {})) {answer})"#,
@@ -53,7 +57,10 @@ mod _initialize {
 
     #[test]
     fn it_comes_first_and_keeps_start_from_being_called() {
-        assert_eq!(started(&[INITIALIZE, START]), ["_initialize", "proxy_on_context_create"]);
+        assert_eq!(
+            started(&[INITIALIZE, START]),
+            ["_initialize", "proxy_on_context_create"]
+        );
     }
 
     #[test]
@@ -61,10 +68,17 @@ mod _initialize {
         for abi in Abi::ALL {
             let mut spec = spec(&json!({}));
             let script = json!({"initialize": [{"op": "log", "text": "up"}, {"op": "environment", "name": "MINE"}, {"op": "clock"}]});
-            spec.environment = vec![("MINE".to_owned(), "yes".to_owned()), ("PROBE".to_owned(), script.to_string())];
+            spec.environment = vec![
+                ("MINE".to_owned(), "yes".to_owned()),
+                ("PROBE".to_owned(), script.to_string()),
+            ];
             play_module(probe(abi), spec, async |session| {
                 session.start().await;
-                let lines = ["up", r#"initialize: environment MINE -> Some("yes")"#, "initialize: clock -> true"];
+                let lines = [
+                    "up",
+                    r#"initialize: environment MINE -> Some("yes")"#,
+                    "initialize: clock -> true",
+                ];
                 assert_eq!(session.said(), lines);
             });
         }
@@ -76,7 +90,10 @@ mod _start {
 
     #[test]
     fn a_command_is_started_instead_and_its_main_is_not_called() {
-        assert_eq!(started(&[START, MAIN, MAIN_VOID]), ["_start", "proxy_on_context_create"]);
+        assert_eq!(
+            started(&[START, MAIN, MAIN_VOID]),
+            ["_start", "proxy_on_context_create"]
+        );
     }
 }
 
@@ -85,7 +102,10 @@ mod main {
 
     #[test]
     fn it_follows_initialize() {
-        assert_eq!(started(&[INITIALIZE, MAIN, MAIN_VOID]), ["_initialize", "main", "proxy_on_context_create"]);
+        assert_eq!(
+            started(&[INITIALIZE, MAIN, MAIN_VOID]),
+            ["_initialize", "main", "proxy_on_context_create"]
+        );
     }
 }
 
@@ -94,7 +114,10 @@ mod __main_void {
 
     #[test]
     fn it_takes_the_place_of_main() {
-        assert_eq!(started(&[INITIALIZE, MAIN_VOID]), ["_initialize", "__main_void", "proxy_on_context_create"]);
+        assert_eq!(
+            started(&[INITIALIZE, MAIN_VOID]),
+            ["_initialize", "__main_void", "proxy_on_context_create"]
+        );
     }
 }
 
@@ -161,7 +184,16 @@ mod proxy_on_context_create {
         for abi in Abi::ALL {
             let plugin = |name: &str| {
                 let script = json!({"context_create": [{"op": "log", "text": "stream ${self} of ${root}"}]});
-                Plugin::new(PluginSpec { name: name.to_owned(), vm_id: "one".to_owned(), ..spec(&script) }, probe(abi), 1, 1)
+                Plugin::new(
+                    PluginSpec {
+                        name: name.to_owned(),
+                        vm_id: "one".to_owned(),
+                        ..spec(&script)
+                    },
+                    probe(abi),
+                    1,
+                    1,
+                )
             };
             play_plugins(&[plugin("other"), plugin("probe")], async |session| {
                 session.start().await;
@@ -184,7 +216,13 @@ mod proxy_on_vm_start {
             let length = spec.vm_config.len();
             play_module(probe(abi), spec, async |session| {
                 session.start().await;
-                assert_eq!(session.said(), [format!("1 {length}"), format!("vm_start: get_buffer_bytes -> 0 value=[{length} bytes]")]);
+                assert_eq!(
+                    session.said(),
+                    [
+                        format!("1 {length}"),
+                        format!("vm_start: get_buffer_bytes -> 0 value=[{length} bytes]")
+                    ]
+                );
             });
         }
     }

@@ -13,8 +13,18 @@ fn with_body(abi: Abi, steps: Value) -> (Vec<String>, Bytes) {
         session.start().await;
         let stream = session.open().await;
         stream.request_headers(false).await.unwrap();
-        stream.context().request.body.borrow_mut().push(Bytes::from_static(b"01234"));
-        stream.context().request.body.borrow_mut().push(Bytes::from_static(b"56789"));
+        stream
+            .context()
+            .request
+            .body
+            .borrow_mut()
+            .push(Bytes::from_static(b"01234"));
+        stream
+            .context()
+            .request
+            .body
+            .borrow_mut()
+            .push(Bytes::from_static(b"56789"));
         stream.body(Direction::Request, true).await.unwrap();
         let body = stream.context().request.body.borrow_mut().take();
         (said_in("request_body", &session.said()), body)
@@ -28,15 +38,26 @@ mod proxy_get_buffer_bytes {
     fn ranges_are_clipped_to_what_there_is() {
         for abi in Abi::ALL {
             let get = |start: i64, size: i64| json!({"op": "get_request_body", "start": start, "size": size});
-            let steps = json!([get(0, 100), get(2, 3), get(2, -1), get(10, 5), get(11, 5), get(3, 0), get(-1, -1)]);
-            let shown = ["0123456789", "234", "23456789", "", "", "", ""].map(|text| format!("get_request_body -> 0 value={text:?}"));
+            let steps = json!([
+                get(0, 100),
+                get(2, 3),
+                get(2, -1),
+                get(10, 5),
+                get(11, 5),
+                get(3, 0),
+                get(-1, -1)
+            ]);
+            let shown = ["0123456789", "234", "23456789", "", "", "", ""]
+                .map(|text| format!("get_request_body -> 0 value={text:?}"));
             assert_eq!(with_body(abi, steps).0, shown);
         }
     }
 
     #[test]
     fn each_buffer_is_there_in_its_own_phases() {
-        let get: Vec<_> = (0..=10).map(|buffer| json!({"op": "get_buffer_bytes", "buffer": buffer})).collect();
+        let get: Vec<_> = (0..=10)
+            .map(|buffer| json!({"op": "get_buffer_bytes", "buffer": buffer}))
+            .collect();
         // A body out of its phase reads as empty, as do the buffers of gRPC and foreign functions: so in Envoy.
         let usual = |request: &str, response: &str, configuration: &str| {
             let empty = "0 value=\"\"".to_owned();
@@ -82,11 +103,15 @@ mod proxy_get_buffer_bytes {
     #[test]
     fn the_plugins_configuration_is_there_while_it_is_configured() {
         for abi in Abi::ALL {
-            let script = json!({"configure": [{"op": "get_buffer_bytes", "buffer": "plugin_configuration", "as": "length"}]});
+            let script =
+                json!({"configure": [{"op": "get_buffer_bytes", "buffer": "plugin_configuration", "as": "length"}]});
             play(abi, &script, async |session| {
                 session.start().await;
                 let length = script.to_string().len();
-                assert_eq!(session.said(), [format!("configure: get_buffer_bytes -> 0 value=[{length} bytes]")]);
+                assert_eq!(
+                    session.said(),
+                    [format!("configure: get_buffer_bytes -> 0 value=[{length} bytes]")]
+                );
             });
         }
     }
@@ -103,7 +128,8 @@ mod proxy_get_buffer_bytes {
                     stream.context().request.body.borrow_mut().push(Bytes::from(piece));
                     stream.body(Direction::Request, end).await.unwrap();
                 }
-                let seen = ["one ", "one two ", "one two three"].map(|text| format!("get_request_body -> 0 value={text:?}"));
+                let seen =
+                    ["one ", "one two ", "one two three"].map(|text| format!("get_request_body -> 0 value={text:?}"));
                 assert_eq!(said_in("request_body", &session.said()), seen);
             });
         }
@@ -155,8 +181,9 @@ mod proxy_set_buffer_bytes {
     #[test]
     fn what_cannot_be_written_is_a_bad_argument_and_what_is_not_there_is_not_found() {
         for abi in Abi::ALL {
-            let steps: Vec<_> =
-                (0..=10).map(|buffer| json!({"op": "set_buffer_bytes", "buffer": buffer, "value": "x"})).collect();
+            let steps: Vec<_> = (0..=10)
+                .map(|buffer| json!({"op": "set_buffer_bytes", "buffer": buffer, "value": "x"}))
+                .collect();
             let expected = [2, 2, 2, 2, 1, 2, 2, 1, 2, 1, 2].map(|status| format!("set_buffer_bytes -> {status}"));
             assert_eq!(answers(abi, json!(steps)), expected, "{abi}");
         }
@@ -170,7 +197,10 @@ mod proxy_get_buffer_status {
     fn it_is_the_length_without_flags() {
         for abi in Abi::ALL {
             let steps = json!([{"op": "get_buffer_status", "buffer": "request_body"}, {"op": "get_buffer_status", "buffer": "response_body"}]);
-            let expected = ["get_buffer_status -> 0 length=10 flags=0", "get_buffer_status -> 0 length=0 flags=0"];
+            let expected = [
+                "get_buffer_status -> 0 length=10 flags=0",
+                "get_buffer_status -> 0 length=0 flags=0",
+            ];
             assert_eq!(with_body(abi, steps).0, expected);
         }
     }
@@ -178,7 +208,10 @@ mod proxy_get_buffer_status {
     #[test]
     fn a_buffer_of_another_callback_is_not_found_and_an_unknown_one_a_bad_argument() {
         for abi in Abi::ALL {
-            let steps: Vec<_> = [4, 7, 9, 10].iter().map(|buffer| json!({"op": "get_buffer_status", "buffer": buffer})).collect();
+            let steps: Vec<_> = [4, 7, 9, 10]
+                .iter()
+                .map(|buffer| json!({"op": "get_buffer_status", "buffer": buffer}))
+                .collect();
             let expected = [1, 1, 1, 2].map(|status| format!("get_buffer_status -> {status}"));
             assert_eq!(answers(abi, json!(steps)), expected);
         }

@@ -36,7 +36,12 @@ mod proxy_set_effective_context {
             let steps = json!([
                 {"op": "set_effective_context", "context": "${root}"}, {"op": "set_effective_context", "context": 99},
                 {"op": "set_effective_context", "context": 0}, {"op": "add_request_header", "key": "x", "value": "1"}]);
-            let expected = ["set_effective_context -> 0", "set_effective_context -> 2", "set_effective_context -> 0", "add_request_header -> 0"];
+            let expected = [
+                "set_effective_context -> 0",
+                "set_effective_context -> 2",
+                "set_effective_context -> 0",
+                "add_request_header -> 0",
+            ];
             assert_eq!(answers(abi, steps), expected);
         }
     }
@@ -65,14 +70,18 @@ mod proxy_done {
     fn it_is_not_found_unless_the_root_context_waits_for_it() {
         for abi in Abi::ALL {
             let done = json!([{"op": "done"}]);
-            play(abi, &json!({"configure": done, "request_headers": done, "log": done, "done": done}), async |session| {
-                session.start().await;
-                session.exchange().await;
-                let lines = session.said();
-                for callback in ["configure", "request_headers", "log", "done"] {
-                    assert_eq!(said_in(callback, &lines), ["done -> 1"]);
-                }
-            });
+            play(
+                abi,
+                &json!({"configure": done, "request_headers": done, "log": done, "done": done}),
+                async |session| {
+                    session.start().await;
+                    session.exchange().await;
+                    let lines = session.said();
+                    for callback in ["configure", "request_headers", "log", "done"] {
+                        assert_eq!(said_in(callback, &lines), ["done -> 1"]);
+                    }
+                },
+            );
         }
     }
 
@@ -88,7 +97,16 @@ mod proxy_done {
                 session.said();
                 let began = tokio::time::Instant::now();
                 session.plugins.close().await;
-                assert_eq!(session.said(), ["root_done()", "tick()", "tick: done -> 0", "tick: done -> 1", "root_delete()"]);
+                assert_eq!(
+                    session.said(),
+                    [
+                        "root_done()",
+                        "tick()",
+                        "tick: done -> 0",
+                        "tick: done -> 1",
+                        "root_delete()"
+                    ]
+                );
                 assert_eq!(began.elapsed().as_secs(), 1);
             });
         }
@@ -116,12 +134,20 @@ fn emscripten(marker: &str) -> String {
 }
 
 fn emscripten_says() {
-    for marker in ["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1", "proxy_abi_version_0_2_100"] {
-        play_module(crate::guests::load_text(&emscripten(marker)), spec(&json!({})), async |session| {
-            session.start().await;
-            session.exchange().await;
-            assert_eq!(session.said(), ["10"]);
-        });
+    for marker in [
+        "proxy_abi_version_0_2_0",
+        "proxy_abi_version_0_2_1",
+        "proxy_abi_version_0_2_100",
+    ] {
+        play_module(
+            crate::guests::load_text(&emscripten(marker)),
+            spec(&json!({})),
+            async |session| {
+                session.start().await;
+                session.exchange().await;
+                assert_eq!(session.said(), ["10"]);
+            },
+        );
     }
 }
 

@@ -50,7 +50,11 @@ const VERIFIED: &str = "0 result=0x0801";
 fn pem(label: &str, der: &[u8]) -> String {
     use std::process::{Command, Stdio};
     // The one encoder at hand on every machine that has a shell.
-    let mut child = Command::new("base64").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = Command::new("base64")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), der).unwrap();
     let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
     format!("-----BEGIN {label}-----\n{text}-----END {label}-----\n")
@@ -66,7 +70,13 @@ mod proxy_call_foreign_function {
                 assert_eq!(result(abi, name, json!("x")), "1");
             }
             let long = json!({"repeat": "a", "times": 1000});
-            assert_eq!(answers(abi, json!([{"op": "call_foreign_function", "name": long, "arguments": ""}])), ["call_foreign_function -> 1"]);
+            assert_eq!(
+                answers(
+                    abi,
+                    json!([{"op": "call_foreign_function", "name": long, "arguments": ""}])
+                ),
+                ["call_foreign_function -> 1"]
+            );
         }
     }
 
@@ -77,7 +87,10 @@ mod proxy_call_foreign_function {
             let steps = json!([
                 {"op": "call_foreign_function", "name": "compress", "arguments": text, "save": "z", "show": false},
                 {"op": "call_foreign_function", "name": "uncompress", "arguments": "${z}"}]);
-            let expected = ["call_foreign_function -> 0".to_owned(), format!("call_foreign_function -> 0 result={text:?}")];
+            let expected = [
+                "call_foreign_function -> 0".to_owned(),
+                format!("call_foreign_function -> 0 result={text:?}"),
+            ];
             assert_eq!(answers(abi, steps), expected);
         }
     }
@@ -86,15 +99,26 @@ mod proxy_call_foreign_function {
     fn uncompress_reads_zlib_and_refuses_anything_else_and_too_much() {
         for abi in Abi::ALL {
             // Made by zlib: 24 times `a`.
-            assert_eq!(result(abi, "uncompress", json!({"hex": "789c4b4cc40e0071c40919"})), format!("0 result=0x{}", "61".repeat(24)));
+            assert_eq!(
+                result(abi, "uncompress", json!({"hex": "789c4b4cc40e0071c40919"})),
+                format!("0 result=0x{}", "61".repeat(24))
+            );
             assert_eq!(result(abi, "uncompress", json!("not zlib")), "3");
             assert_eq!(result(abi, "uncompress", json!("")), "3");
             let steps = json!([
                 {"op": "call_foreign_function", "name": "compress", "arguments": {"repeat": "a", "times": 1_000_000}, "save": "z", "show": false},
                 {"op": "call_foreign_function", "name": "uncompress", "arguments": "${z}${z}", "show": false},
                 {"op": "call_foreign_function", "name": "compress", "arguments": {"repeat": "a", "times": 2_000_000}, "show": false}]);
-            let expected = ["call_foreign_function -> 0", "call_foreign_function -> 0", "call_foreign_function -> 3"];
-            assert_eq!(answers(abi, steps), expected, "of two streams the first is read, and a large text takes too long");
+            let expected = [
+                "call_foreign_function -> 0",
+                "call_foreign_function -> 0",
+                "call_foreign_function -> 3",
+            ];
+            assert_eq!(
+                answers(abi, steps),
+                expected,
+                "of two streams the first is read, and a large text takes too long"
+            );
         }
     }
 
@@ -104,22 +128,56 @@ mod proxy_call_foreign_function {
         let public = pair.public_key().as_der().unwrap();
         let public = public.as_ref();
         let mut signed = vec![0; pair.public_modulus_len()];
-        pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), b"text", &mut signed).unwrap();
+        pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), b"text", &mut signed)
+            .unwrap();
         let pem = pem("PUBLIC KEY", public);
         for abi in Abi::ALL {
             for hash in [b"sha256".as_slice(), b"SHA256"] {
-                assert_eq!(result(abi, "verify_signature", message(&[(1, hash), (2, public), (3, &signed), (4, b"text")])), VERIFIED);
-                assert_eq!(result(abi, "verify_signature", message(&[(1, hash), (5, pem.as_bytes()), (3, &signed), (4, b"text")])), VERIFIED);
+                assert_eq!(
+                    result(
+                        abi,
+                        "verify_signature",
+                        message(&[(1, hash), (2, public), (3, &signed), (4, b"text")])
+                    ),
+                    VERIFIED
+                );
+                assert_eq!(
+                    result(
+                        abi,
+                        "verify_signature",
+                        message(&[(1, hash), (5, pem.as_bytes()), (3, &signed), (4, b"text")])
+                    ),
+                    VERIFIED
+                );
             }
             let failed = |hash: &[u8], key: &[u8], text: &[u8]| {
-                let line = result(abi, "verify_signature", message(&[(1, hash), (2, key), (3, &signed), (4, text)]));
+                let line = result(
+                    abi,
+                    "verify_signature",
+                    message(&[(1, hash), (2, key), (3, &signed), (4, text)]),
+                );
                 line.strip_prefix("0 result=0x12").unwrap().get(2..).unwrap().to_owned()
             };
-            assert_eq!(failed(b"sha256", public, b"other"), hex(b"Failed to verify digest. Error code: 0"));
-            assert_eq!(failed(b"sha512", public, b"text"), hex(b"Failed to verify digest. Error code: 0"));
+            assert_eq!(
+                failed(b"sha256", public, b"other"),
+                hex(b"Failed to verify digest. Error code: 0")
+            );
+            assert_eq!(
+                failed(b"sha512", public, b"text"),
+                hex(b"Failed to verify digest. Error code: 0")
+            );
             assert_eq!(failed(b"md5", public, b"text"), hex(b"md5 is not supported."));
-            assert_eq!(failed(b"sha256", b"no key", b"text"), hex(b"Failed to initialize digest verify."));
-            let both = message(&[(1, b"sha256"), (2, public), (5, pem.as_bytes()), (3, &signed), (4, b"text")]);
+            assert_eq!(
+                failed(b"sha256", b"no key", b"text"),
+                hex(b"Failed to initialize digest verify.")
+            );
+            let both = message(&[
+                (1, b"sha256"),
+                (2, public),
+                (5, pem.as_bytes()),
+                (3, &signed),
+                (4, b"text"),
+            ]);
             for arguments in [both, json!(""), message(&[(1, b"sha256")]), json!({"hex": "0aff"})] {
                 assert_eq!(result(abi, "verify_signature", arguments), "2");
             }
@@ -144,7 +202,10 @@ mod proxy_call_foreign_function {
         let (rsa_private, rsa_public) = (rsa.as_der().unwrap(), rsa.public_key().as_der().unwrap());
         let ecdsa = EcdsaKeyPair::generate(&signature::ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
         let (ecdsa_private, ecdsa_public) = (ecdsa.to_pkcs8v1().unwrap(), ecdsa.public_key().as_der().unwrap());
-        let keys: [(&[u8], &[u8]); 2] = [(rsa_private.as_ref(), rsa_public.as_ref()), (ecdsa_private.as_ref(), ecdsa_public.as_ref())];
+        let keys: [(&[u8], &[u8]); 2] = [
+            (rsa_private.as_ref(), rsa_public.as_ref()),
+            (ecdsa_private.as_ref(), ecdsa_public.as_ref()),
+        ];
         for (private, public) in keys {
             let private_pem = pem("PRIVATE KEY", private);
             for abi in Abi::ALL {
@@ -162,7 +223,10 @@ mod proxy_call_foreign_function {
                 }
                 assert_eq!(result(abi, "sign", json!("")), "2");
                 let why = result(abi, "sign", message(&[(1, b"sha256"), (2, b"no key"), (3, b"text")]));
-                assert_eq!(why, format!("0 result=0x1a21{}", hex(b"Failed to initialize digest sign.")));
+                assert_eq!(
+                    why,
+                    format!("0 result=0x1a21{}", hex(b"Failed to initialize digest sign."))
+                );
             }
         }
     }
@@ -173,40 +237,55 @@ mod proxy_call_foreign_function {
             let steps = json!([
                 call("set_envoy_filter_state", message(&[(1, b"my.key"), (2, b"value")])), {"op": "get_property", "path": ["my.key"]},
                 call("set_envoy_filter_state", json!("")), call("set_envoy_filter_state", json!({"hex": "0aff"}))]);
-            play(abi, &json!({ "request_headers": steps, "configure": [call("set_envoy_filter_state", message(&[(1, b"my.key"), (2, b"value")]))] }), async |session| {
-                session.start().await;
-                assert_eq!(said_in("configure", &session.said()), ["call_foreign_function -> 1"]);
-                let stream = session.exchange().await;
-                let expected =
-                    ["call_foreign_function -> 0 result=0x", r#"get_property -> 0 value="value""#, "call_foreign_function -> 1", "call_foreign_function -> 2"];
-                assert_eq!(said_in("request_headers", &session.said()), expected);
-                assert_eq!(stream.context().exchange.state.borrow()[b"my.key".as_slice()], "value");
-            });
+            play(
+                abi,
+                &json!({ "request_headers": steps, "configure": [call("set_envoy_filter_state", message(&[(1, b"my.key"), (2, b"value")]))] }),
+                async |session| {
+                    session.start().await;
+                    assert_eq!(said_in("configure", &session.said()), ["call_foreign_function -> 1"]);
+                    let stream = session.exchange().await;
+                    let expected = [
+                        "call_foreign_function -> 0 result=0x",
+                        r#"get_property -> 0 value="value""#,
+                        "call_foreign_function -> 1",
+                        "call_foreign_function -> 2",
+                    ];
+                    assert_eq!(said_in("request_headers", &session.said()), expected);
+                    assert_eq!(stream.context().exchange.state.borrow()[b"my.key".as_slice()], "value");
+                },
+            );
         }
     }
 
     #[test]
     fn the_route_is_chosen_again_when_asked() {
         for abi in Abi::ALL {
-            play(abi, &json!({"configure": [call("clear_route_cache", json!(""))], "request_headers": [call("clear_route_cache", json!(""))]}), async |session| {
-                session.start().await;
-                let stream = session.exchange().await;
-                assert!(stream.context().exchange.route_stale.get());
-                let lines = session.said();
-                assert!(lines.iter().all(|line| line.ends_with("-> 0 result=0x")), "{lines:?}");
-            });
+            play(
+                abi,
+                &json!({"configure": [call("clear_route_cache", json!(""))], "request_headers": [call("clear_route_cache", json!(""))]}),
+                async |session| {
+                    session.start().await;
+                    let stream = session.exchange().await;
+                    assert!(stream.context().exchange.route_stale.get());
+                    let lines = session.said();
+                    assert!(lines.iter().all(|line| line.ends_with("-> 0 result=0x")), "{lines:?}");
+                },
+            );
         }
     }
 
     #[test]
     fn higresss_functions_answer() {
         for abi in Abi::ALL {
-            let mut spec = spec(&json!({"request_headers": [call("get_log_level", json!("")), call("set_global_max_requests_per_io_cycle", json!({"u64": 1})), call("declare_property", json!(""))]}));
+            let mut spec = spec(
+                &json!({"request_headers": [call("get_log_level", json!("")), call("set_global_max_requests_per_io_cycle", json!({"u64": 1})), call("declare_property", json!(""))]}),
+            );
             spec.log_level = LogLevel::Info;
             play_module(crate::guests::probe(abi), spec, async |session| {
                 session.start().await;
                 session.exchange().await;
-                let expected = ["0x02000000", "0x", "0x"].map(|result| format!("call_foreign_function -> 0 result={result}"));
+                let expected =
+                    ["0x02000000", "0x", "0x"].map(|result| format!("call_foreign_function -> 0 result={result}"));
                 assert_eq!(said_in("request_headers", &session.said()), expected);
             });
         }

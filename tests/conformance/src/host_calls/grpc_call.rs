@@ -72,16 +72,23 @@ mod proxy_grpc_call {
     #[test]
     fn the_message_goes_out_and_the_plugins_half_ends() {
         for abi in Abi::ALL {
-            play(abi, &json!({ "request_headers": [unary(json!({}))] }), async |session| {
-                session.start().await;
-                session.exchange().await;
-                let question = Some(Bytes::from_static(b"question"));
-                assert_eq!(sent(session).await, [question, None]);
-                let (call, _) = &session.world.grpc_calls.borrow()[0];
-                assert_eq!((call.upstream.as_str(), call.service.as_str(), call.method.as_str()), ("known", "pkg.Service", "Method"));
-                assert_eq!(call.metadata["x-m"], "1");
-                assert_eq!(call.timeout.unwrap().as_millis(), 300);
-            });
+            play(
+                abi,
+                &json!({ "request_headers": [unary(json!({}))] }),
+                async |session| {
+                    session.start().await;
+                    session.exchange().await;
+                    let question = Some(Bytes::from_static(b"question"));
+                    assert_eq!(sent(session).await, [question, None]);
+                    let (call, _) = &session.world.grpc_calls.borrow()[0];
+                    assert_eq!(
+                        (call.upstream.as_str(), call.service.as_str(), call.method.as_str()),
+                        ("known", "pkg.Service", "Method")
+                    );
+                    assert_eq!(call.metadata["x-m"], "1");
+                    assert_eq!(call.timeout.unwrap().as_millis(), 300);
+                },
+            );
         }
     }
 
@@ -90,7 +97,10 @@ mod proxy_grpc_call {
         // `GrpcService { envoy_grpc { cluster_name: "known" } }`, and the same with an authority behind the name.
         for abi in Abi::ALL {
             for upstream in ["0a070a056b6e6f776e", "0a0a0a056b6e6f776e120161"] {
-                assert_eq!(answers(abi, json!([unary(json!({"upstream": {"hex": upstream}}))])), ["grpc_call -> 0"]);
+                assert_eq!(
+                    answers(abi, json!([unary(json!({"upstream": {"hex": upstream}}))])),
+                    ["grpc_call -> 0"]
+                );
             }
         }
     }
@@ -99,7 +109,10 @@ mod proxy_grpc_call {
     fn an_unknown_upstream_is_a_parse_failure() {
         for abi in Abi::ALL {
             for upstream in ROWS_SAME {
-                assert_eq!(answers(abi, json!([unary(json!({"upstream": upstream}))])), ["grpc_call -> 4"]);
+                assert_eq!(
+                    answers(abi, json!([unary(json!({"upstream": upstream}))])),
+                    ["grpc_call -> 4"]
+                );
             }
         }
     }
@@ -121,8 +134,11 @@ mod proxy_grpc_call {
     fn another_status_is_a_close_and_no_message() {
         for abi in Abi::ALL {
             let lines = brought(abi, unary(listening()), events(7));
-            let expected =
-                ["request_headers: grpc_call -> 0", "grpc_close: get_status -> 0 code=7 message=\"why\"", "closed 7"];
+            let expected = [
+                "request_headers: grpc_call -> 0",
+                "grpc_close: get_status -> 0 code=7 message=\"why\"",
+                "closed 7",
+            ];
             assert_eq!(lines, expected);
         }
     }
@@ -130,7 +146,11 @@ mod proxy_grpc_call {
     #[test]
     fn its_token_says_its_kind() {
         for abi in Abi::ALL {
-            let lines = brought(abi, unary(json!({"then": [{"op": "log", "text": "${token}"}]})), events(0));
+            let lines = brought(
+                abi,
+                unary(json!({"then": [{"op": "log", "text": "${token}"}]})),
+                events(0),
+            );
             let token = lines.last().unwrap().parse().unwrap();
             assert_eq!(CalloutKind::of(token), CalloutKind::GrpcCall);
         }
@@ -163,12 +183,16 @@ mod proxy_grpc_stream {
     #[test]
     fn nothing_is_sent_until_the_plugin_sends() {
         for abi in Abi::ALL {
-            play(abi, &json!({ "request_headers": [stream(json!({}))] }), async |session| {
-                session.start().await;
-                session.exchange().await;
-                assert_eq!(sent(session).await, []);
-                assert_eq!(session.world.grpc_calls.borrow()[0].0.timeout, None);
-            });
+            play(
+                abi,
+                &json!({ "request_headers": [stream(json!({}))] }),
+                async |session| {
+                    session.start().await;
+                    session.exchange().await;
+                    assert_eq!(sent(session).await, []);
+                    assert_eq!(session.world.grpc_calls.borrow()[0].0.timeout, None);
+                },
+            );
         }
     }
 
@@ -176,7 +200,10 @@ mod proxy_grpc_stream {
     fn an_unknown_upstream_is_a_parse_failure() {
         for abi in Abi::ALL {
             for upstream in ROWS_SAME {
-                assert_eq!(answers(abi, json!([stream(json!({"upstream": upstream}))])), ["grpc_stream -> 4"]);
+                assert_eq!(
+                    answers(abi, json!([stream(json!({"upstream": upstream}))])),
+                    ["grpc_stream -> 4"]
+                );
             }
         }
     }
@@ -184,7 +211,11 @@ mod proxy_grpc_stream {
     #[test]
     fn its_token_says_its_kind() {
         for abi in Abi::ALL {
-            let lines = brought(abi, stream(json!({"close": [{"op": "log", "text": "${token}"}]})), events(0));
+            let lines = brought(
+                abi,
+                stream(json!({"close": [{"op": "log", "text": "${token}"}]})),
+                events(0),
+            );
             let token = lines.last().unwrap().parse().unwrap();
             assert_eq!(CalloutKind::of(token), CalloutKind::GrpcStream);
         }
@@ -207,14 +238,21 @@ mod proxy_grpc_stream {
               (i32.const 6) (i32.const 1) (i32.const 204))))
             (drop (call $log (i32.const 2) (i32.const 100) (i32.const 2)))
             (i32.const 0)))"#;
-        crate::session::play_module(crate::guests::load_text(text), crate::session::spec(&json!({})), async |session| {
-            session.start().await;
-            session.exchange().await;
-            assert_eq!(session.said(), ["00"]);
-            let calls = session.world.grpc_calls.borrow();
-            assert_eq!((calls[0].0.service.as_str(), calls[0].0.timeout.unwrap().as_millis()), ("S", 50));
-            assert_eq!((calls[1].0.method.as_str(), calls[1].0.metadata.len()), ("M", 0));
-        });
+        crate::session::play_module(
+            crate::guests::load_text(text),
+            crate::session::spec(&json!({})),
+            async |session| {
+                session.start().await;
+                session.exchange().await;
+                assert_eq!(session.said(), ["00"]);
+                let calls = session.world.grpc_calls.borrow();
+                assert_eq!(
+                    (calls[0].0.service.as_str(), calls[0].0.timeout.unwrap().as_millis()),
+                    ("S", 50)
+                );
+                assert_eq!((calls[1].0.method.as_str(), calls[1].0.metadata.len()), ("M", 0));
+            },
+        );
     }
 }
 
@@ -225,11 +263,23 @@ mod proxy_grpc_send {
     fn messages_go_out_in_order_and_the_last_may_end_the_plugins_half() {
         for abi in Abi::ALL {
             let send = |message: &str, end: i64| json!({"op": "grpc_send", "token": "${t}", "message": message, "end_stream": end});
-            let steps = json!([stream(json!({"save": "t"})), send("one", 0), send("", 0), send("two", 1), send("three", 0)]);
+            let steps = json!([
+                stream(json!({"save": "t"})),
+                send("one", 0),
+                send("", 0),
+                send("two", 1),
+                send("three", 0)
+            ]);
             play(abi, &json!({ "request_headers": steps }), async |session| {
                 session.start().await;
                 session.exchange().await;
-                let expected = ["grpc_stream -> 0", "grpc_send -> 0", "grpc_send -> 0", "grpc_send -> 0", "grpc_send -> 2"];
+                let expected = [
+                    "grpc_stream -> 0",
+                    "grpc_send -> 0",
+                    "grpc_send -> 0",
+                    "grpc_send -> 0",
+                    "grpc_send -> 2",
+                ];
                 assert_eq!(said_in("request_headers", &session.said()), expected);
                 let texts = [Some("one"), Some(""), Some("two"), None].map(|text| text.map(Bytes::from));
                 assert_eq!(sent(session).await, texts);
@@ -242,8 +292,20 @@ mod proxy_grpc_send {
         for abi in Abi::ALL {
             let send = |token: Value| json!({"op": "grpc_send", "token": token, "message": "x"});
             // Bits 2 are a stream's; the others belong to other kinds.
-            let steps = json!([unary(json!({"save": "t"})), send(json!("${t}")), send(json!(4002)), send(json!(4000)), send(json!(0))]);
-            let expected = ["grpc_call -> 0", "grpc_send -> 2", "grpc_send -> 1", "grpc_send -> 2", "grpc_send -> 2"];
+            let steps = json!([
+                unary(json!({"save": "t"})),
+                send(json!("${t}")),
+                send(json!(4002)),
+                send(json!(4000)),
+                send(json!(0))
+            ]);
+            let expected = [
+                "grpc_call -> 0",
+                "grpc_send -> 2",
+                "grpc_send -> 1",
+                "grpc_send -> 2",
+                "grpc_send -> 2",
+            ];
             assert_eq!(answers(abi, steps), expected);
         }
     }
@@ -260,12 +322,19 @@ mod proxy_grpc_cancel {
                 begin["save"] = json!("t");
                 begin["quiet"] = json!(true);
                 let cancel = json!({"op": "grpc_cancel", "token": "${t}"});
-                play(abi, &json!({"request_headers": [begin, cancel, cancel]}), async |session| {
-                    session.start().await;
-                    session.world.grpc_events.borrow_mut().push_back(events(0));
-                    session.exchange().await;
-                    assert_eq!(session.said(), ["request_headers: grpc_cancel -> 0", "request_headers: grpc_cancel -> 1"]);
-                });
+                play(
+                    abi,
+                    &json!({"request_headers": [begin, cancel, cancel]}),
+                    async |session| {
+                        session.start().await;
+                        session.world.grpc_events.borrow_mut().push_back(events(0));
+                        session.exchange().await;
+                        assert_eq!(
+                            session.said(),
+                            ["request_headers: grpc_cancel -> 0", "request_headers: grpc_cancel -> 1"]
+                        );
+                    },
+                );
             }
         }
     }
@@ -285,18 +354,28 @@ mod proxy_grpc_close {
     #[test]
     fn a_streams_own_half_ends_and_the_other_goes_on() {
         for abi in Abi::ALL {
-            let mut begin = stream(json!({"close": [{"op": "log", "text": "closed"}], "then": [{"op": "log", "text": "message"}]}));
+            let mut begin =
+                stream(json!({"close": [{"op": "log", "text": "closed"}], "then": [{"op": "log", "text": "message"}]}));
             begin["save"] = json!("t");
             begin["quiet"] = json!(true);
             let close = json!({"op": "grpc_close", "token": "${t}"});
-            play(abi, &json!({"request_headers": [begin, close, close]}), async |session| {
-                session.start().await;
-                session.world.grpc_events.borrow_mut().push_back(events(0));
-                session.exchange().await;
-                let expected = ["request_headers: grpc_close -> 0", "request_headers: grpc_close -> 0", "message", "closed"];
-                assert_eq!(session.said(), expected);
-                assert_eq!(sent(session).await, [None]);
-            });
+            play(
+                abi,
+                &json!({"request_headers": [begin, close, close]}),
+                async |session| {
+                    session.start().await;
+                    session.world.grpc_events.borrow_mut().push_back(events(0));
+                    session.exchange().await;
+                    let expected = [
+                        "request_headers: grpc_close -> 0",
+                        "request_headers: grpc_close -> 0",
+                        "message",
+                        "closed",
+                    ];
+                    assert_eq!(session.said(), expected);
+                    assert_eq!(sent(session).await, [None]);
+                },
+            );
         }
     }
 
@@ -306,8 +385,13 @@ mod proxy_grpc_close {
             let mut begin = unary(listening());
             begin["save"] = json!("t");
             let close = json!({"op": "grpc_close", "token": "${t}"});
-            let lines = brought(abi, json!({"op": "times", "count": 1, "steps": [begin, close, close]}), events(0));
-            let expected = ["grpc_call -> 0", "grpc_close -> 0", "grpc_close -> 1"].map(|line| format!("request_headers: {line}"));
+            let lines = brought(
+                abi,
+                json!({"op": "times", "count": 1, "steps": [begin, close, close]}),
+                events(0),
+            );
+            let expected =
+                ["grpc_call -> 0", "grpc_close -> 0", "grpc_close -> 1"].map(|line| format!("request_headers: {line}"));
             assert_eq!(lines, expected);
         }
     }
@@ -325,7 +409,10 @@ mod proxy_get_status {
                 session.start().await;
                 session.world.http_replies.borrow_mut().push_back(None);
                 session.exchange().await;
-                assert_eq!(session.said(), [r#"http_call_response: get_status -> 0 code=11 message="reset""#]);
+                assert_eq!(
+                    session.said(),
+                    [r#"http_call_response: get_status -> 0 code=11 message="reset""#]
+                );
             });
         }
     }
@@ -333,7 +420,10 @@ mod proxy_get_status {
     #[test]
     fn elsewhere_there_is_nothing_to_tell() {
         for abi in Abi::ALL {
-            assert_eq!(answers(abi, json!([{"op": "get_status"}])), [r#"get_status -> 0 code=0 message="""#]);
+            assert_eq!(
+                answers(abi, json!([{"op": "get_status"}])),
+                [r#"get_status -> 0 code=0 message="""#]
+            );
         }
     }
 }

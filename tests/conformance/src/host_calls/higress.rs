@@ -24,7 +24,14 @@ mod proxy_redis_init {
             session.start().await;
             session.exchange().await;
             let (client, query) = session.world.redis_calls.borrow_mut().remove(0);
-            assert_eq!((client.upstream.as_str(), client.username.as_str(), client.password.as_str()), ("known", "me", "secret"));
+            assert_eq!(
+                (
+                    client.upstream.as_str(),
+                    client.username.as_str(),
+                    client.password.as_str()
+                ),
+                ("known", "me", "secret")
+            );
             assert_eq!((client.database, client.timeout.as_millis()), (3, 250));
             assert_eq!(query, "*1\r\n$4\r\nPING\r\n");
             assert_eq!(said_in("configure", &session.said()), ["redis_init -> 0"]);
@@ -33,7 +40,10 @@ mod proxy_redis_init {
 
     #[test]
     fn an_unknown_upstream_is_a_bad_argument() {
-        assert_eq!(answers(HIGRESS, json!([init("unknown"), init("")])), ["redis_init -> 2", "redis_init -> 2"]);
+        assert_eq!(
+            answers(HIGRESS, json!([init("unknown"), init("")])),
+            ["redis_init -> 2", "redis_init -> 2"]
+        );
     }
 }
 
@@ -48,7 +58,11 @@ mod proxy_redis_call {
         play(HIGRESS, &script, async |session| {
             session.start().await;
             session.said();
-            session.world.redis_replies.borrow_mut().push_back(Some(Bytes::from_static(b"+PONG\r\n")));
+            session
+                .world
+                .redis_replies
+                .borrow_mut()
+                .push_back(Some(Bytes::from_static(b"+PONG\r\n")));
             session.exchange().await;
             let mut lines = session.said();
             let told = lines.pop().unwrap();
@@ -65,7 +79,8 @@ mod proxy_redis_call {
 
     #[test]
     fn a_connection_that_fails_is_told_by_the_status() {
-        let then = json!([{"op": "get_redis_response"}, {"op": "get_status"}, {"op": "log", "text": "${status} ${size}"}]);
+        let then =
+            json!([{"op": "get_redis_response"}, {"op": "get_status"}, {"op": "log", "text": "${status} ${size}"}]);
         let script = json!({"configure": [init("known")],
             "request_headers": [{"op": "redis_call", "upstream": "known", "query": "x", "then": then, "quiet": true}]});
         play(HIGRESS, &script, async |session| {
@@ -73,15 +88,24 @@ mod proxy_redis_call {
             session.said();
             session.world.redis_replies.borrow_mut().push_back(None);
             session.exchange().await;
-            let expected =
-                ["redis_call_response: get_redis_response -> 1", r#"redis_call_response: get_status -> 0 code=11 message="reset""#, "1 0"];
+            let expected = [
+                "redis_call_response: get_redis_response -> 1",
+                r#"redis_call_response: get_status -> 0 code=11 message="reset""#,
+                "1 0",
+            ];
             assert_eq!(session.said(), expected);
         });
     }
 
     #[test]
     fn a_client_that_was_not_prepared_is_a_bad_argument() {
-        assert_eq!(answers(HIGRESS, json!([{"op": "redis_call", "upstream": "known", "query": "x"}])), ["redis_call -> 2"]);
+        assert_eq!(
+            answers(
+                HIGRESS,
+                json!([{"op": "redis_call", "upstream": "known", "query": "x"}])
+            ),
+            ["redis_call -> 2"]
+        );
     }
 }
 
@@ -91,13 +115,20 @@ mod proxy_inject_encoded_data_to_filter_chain {
     #[test]
     fn pieces_go_towards_the_client_in_order() {
         let inject = |body: &str, end: i64| json!({"op": "inject_encoded_data_to_filter_chain", "body": body, "end_stream": end});
-        play(HIGRESS, &json!({"response_body": [inject("one", 0), inject("", 0), inject("two", 1)]}), async |session| {
-            session.start().await;
-            let stream = session.exchange().await;
-            let injected = stream.context().response.injected.take();
-            assert_eq!(injected, [("one".into(), false), ("".into(), false), ("two".into(), true)]);
-            assert!(stream.context().request.injected.borrow().is_empty());
-        });
+        play(
+            HIGRESS,
+            &json!({"response_body": [inject("one", 0), inject("", 0), inject("two", 1)]}),
+            async |session| {
+                session.start().await;
+                let stream = session.exchange().await;
+                let injected = stream.context().response.injected.take();
+                assert_eq!(
+                    injected,
+                    [("one".into(), false), ("".into(), false), ("two".into(), true)]
+                );
+                assert!(stream.context().request.injected.borrow().is_empty());
+            },
+        );
     }
 
     #[test]
@@ -119,10 +150,17 @@ mod proxy_inject_encoded_data_to_filter_chain {
 
     #[test]
     fn outside_an_exchange_it_is_a_bad_argument() {
-        play(HIGRESS, &json!({"configure": [{"op": "inject_encoded_data_to_filter_chain", "body": "x"}]}), async |session| {
-            session.start().await;
-            assert_eq!(said_in("configure", &session.said()), ["inject_encoded_data_to_filter_chain -> 2"]);
-        });
+        play(
+            HIGRESS,
+            &json!({"configure": [{"op": "inject_encoded_data_to_filter_chain", "body": "x"}]}),
+            async |session| {
+                session.start().await;
+                assert_eq!(
+                    said_in("configure", &session.said()),
+                    ["inject_encoded_data_to_filter_chain -> 2"]
+                );
+            },
+        );
     }
 }
 
@@ -131,25 +169,39 @@ mod proxy_get_upstream_hosts {
 
     #[test]
     fn addresses_come_with_what_is_known_of_them() {
-        play(HIGRESS, &json!({"request_headers": [{"op": "get_upstream_hosts"}]}), async |session| {
-            session.start().await;
-            let host = |address: &str, about: &str| (address.to_owned(), about.to_owned());
-            *session.world.hosts.borrow_mut() = vec![host("10.0.0.1:80", r#"{"health_status":"Healthy"}"#), host("10.0.0.2:80", "{}")];
-            session.exchange().await;
-            let expected = r#"get_upstream_hosts -> 0 hosts=[["10.0.0.1:80","{\"health_status\":\"Healthy\"}"],["10.0.0.2:80","{}"]]"#;
-            assert_eq!(said_in("request_headers", &session.said()), [expected]);
-        });
+        play(
+            HIGRESS,
+            &json!({"request_headers": [{"op": "get_upstream_hosts"}]}),
+            async |session| {
+                session.start().await;
+                let host = |address: &str, about: &str| (address.to_owned(), about.to_owned());
+                *session.world.hosts.borrow_mut() = vec![
+                    host("10.0.0.1:80", r#"{"health_status":"Healthy"}"#),
+                    host("10.0.0.2:80", "{}"),
+                ];
+                session.exchange().await;
+                let expected = r#"get_upstream_hosts -> 0 hosts=[["10.0.0.1:80","{\"health_status\":\"Healthy\"}"],["10.0.0.2:80","{}"]]"#;
+                assert_eq!(said_in("request_headers", &session.said()), [expected]);
+            },
+        );
     }
 
     #[test]
     fn without_any_the_map_is_empty_and_outside_an_exchange_not_found() {
         let step = json!([{"op": "get_upstream_hosts"}]);
-        play(HIGRESS, &json!({"configure": step, "request_headers": step}), async |session| {
-            session.start().await;
-            assert_eq!(said_in("configure", &session.said()), ["get_upstream_hosts -> 1"]);
-            session.exchange().await;
-            assert_eq!(said_in("request_headers", &session.said()), ["get_upstream_hosts -> 0 hosts=[]"]);
-        });
+        play(
+            HIGRESS,
+            &json!({"configure": step, "request_headers": step}),
+            async |session| {
+                session.start().await;
+                assert_eq!(said_in("configure", &session.said()), ["get_upstream_hosts -> 1"]);
+                session.exchange().await;
+                assert_eq!(
+                    said_in("request_headers", &session.said()),
+                    ["get_upstream_hosts -> 0 hosts=[]"]
+                );
+            },
+        );
     }
 }
 
@@ -159,14 +211,24 @@ mod proxy_set_upstream_override_host {
     #[test]
     fn the_exchange_goes_where_the_plugin_says() {
         let set = |address: &str| json!({"op": "set_upstream_override_host", "address": address});
-        play(HIGRESS, &json!({"configure": [set("10.0.0.1:80")], "request_headers": [set("10.0.0.1:80"), set("[::1]:81")]}), async |session| {
-            session.start().await;
-            assert_eq!(said_in("configure", &session.said()), ["set_upstream_override_host -> 2"]);
-            let stream = session.exchange().await;
-            assert_eq!(stream.context().exchange.endpoint_override.borrow().as_deref(), Some("[::1]:81"));
-            let expected = ["set_upstream_override_host -> 0", "set_upstream_override_host -> 0"];
-            assert_eq!(said_in("request_headers", &session.said()), expected);
-        });
+        play(
+            HIGRESS,
+            &json!({"configure": [set("10.0.0.1:80")], "request_headers": [set("10.0.0.1:80"), set("[::1]:81")]}),
+            async |session| {
+                session.start().await;
+                assert_eq!(
+                    said_in("configure", &session.said()),
+                    ["set_upstream_override_host -> 2"]
+                );
+                let stream = session.exchange().await;
+                assert_eq!(
+                    stream.context().exchange.endpoint_override.borrow().as_deref(),
+                    Some("[::1]:81")
+                );
+                let expected = ["set_upstream_override_host -> 0", "set_upstream_override_host -> 0"];
+                assert_eq!(said_in("request_headers", &session.said()), expected);
+            },
+        );
     }
 
     #[test]

@@ -26,7 +26,10 @@ mod proxy_http_call {
                 session.start().await;
                 session.exchange().await;
                 let call = session.world.http_calls.borrow_mut().remove(0);
-                assert_eq!((call.head.method.as_str(), call.head.path.as_str()), ("POST", "/ask?x=1"));
+                assert_eq!(
+                    (call.head.method.as_str(), call.head.path.as_str()),
+                    ("POST", "/ask?x=1")
+                );
                 assert_eq!(call.head.authority.unwrap(), "there");
                 assert_eq!(call.head.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2"]);
                 assert_eq!(call.body, "question");
@@ -39,11 +42,15 @@ mod proxy_http_call {
     #[test]
     fn no_timeout_is_no_limit() {
         for abi in Abi::ALL {
-            play(abi, &json!({ "request_headers": [call(json!({"timeout": 0}))] }), async |session| {
-                session.start().await;
-                session.exchange().await;
-                assert_eq!(session.world.http_calls.borrow()[0].timeout, None);
-            });
+            play(
+                abi,
+                &json!({ "request_headers": [call(json!({"timeout": 0}))] }),
+                async |session| {
+                    session.start().await;
+                    session.exchange().await;
+                    assert_eq!(session.world.http_calls.borrow()[0].timeout, None);
+                },
+            );
         }
     }
 
@@ -89,7 +96,11 @@ mod proxy_http_call {
                 session.start().await;
                 session.exchange().await;
                 let mut tokens: Vec<u32> = session.said().iter().map(|text| text.parse().unwrap()).collect();
-                assert!(tokens.iter().all(|token| *token != 0 && CalloutKind::of(*token) == CalloutKind::Http));
+                assert!(
+                    tokens
+                        .iter()
+                        .all(|token| *token != 0 && CalloutKind::of(*token) == CalloutKind::Http)
+                );
                 tokens.sort_unstable();
                 tokens.dedup();
                 assert_eq!(tokens.len(), 50);
@@ -101,12 +112,20 @@ mod proxy_http_call {
     fn the_answer_never_comes_inside_the_callback_that_asked() {
         for abi in Abi::ALL {
             let step = call(json!({"quiet": true, "then": [{"op": "log", "text": "answered"}]}));
-            play(abi, &json!({"request_headers": [step, {"op": "log", "text": "returning"}]}), async |session| {
-                session.start().await;
-                session.world.http_replies.borrow_mut().push_back(Some(reply(200, &[], "")));
-                session.exchange().await;
-                assert_eq!(session.said(), ["returning", "answered"]);
-            });
+            play(
+                abi,
+                &json!({"request_headers": [step, {"op": "log", "text": "returning"}]}),
+                async |session| {
+                    session.start().await;
+                    session
+                        .world
+                        .http_replies
+                        .borrow_mut()
+                        .push_back(Some(reply(200, &[], "")));
+                    session.exchange().await;
+                    assert_eq!(session.said(), ["returning", "answered"]);
+                },
+            );
         }
     }
 
@@ -133,7 +152,11 @@ mod proxy_http_call {
             let script = json!({ "request_headers": [call(json!({"then": then}))], "response_headers": [{"op": "get_call_body"}, {"op": "get_call_headers"}] });
             play(abi, &script, async |session| {
                 session.start().await;
-                session.world.http_replies.borrow_mut().push_back(Some(reply(201, &[("x-b", "2")], "answer")));
+                session
+                    .world
+                    .http_replies
+                    .borrow_mut()
+                    .push_back(Some(reply(201, &[("x-b", "2")], "answer")));
                 session.exchange().await;
                 let lines = session.said();
                 assert_eq!(said_in("http_call_response", &lines), expected);
@@ -154,13 +177,26 @@ mod proxy_http_call {
             let script = json!({"request_headers": [call(json!({"then": then})), {"op": "return", "action": "pause"}]});
             play(abi, &script, async |session| {
                 session.start().await;
-                session.world.http_replies.borrow_mut().push_back(Some(reply(200, &[], "")));
+                session
+                    .world
+                    .http_replies
+                    .borrow_mut()
+                    .push_back(Some(reply(200, &[], "")));
                 let stream = session.open().await;
                 stream.request_headers(true).await.unwrap();
                 stream.context().exchange.request_bell.heard().await;
                 assert!(stream.context().request.resume.get());
-                let nothing = if abi == Abi::V0_1_0 { r#"get_request_header -> 0 value="""# } else { "get_request_header -> 1" };
-                let expected = [nothing, "set_effective_context -> 0", r#"get_request_header -> 0 value="1""#, "continue_request -> 0"];
+                let nothing = if abi == Abi::V0_1_0 {
+                    r#"get_request_header -> 0 value="""#
+                } else {
+                    "get_request_header -> 1"
+                };
+                let expected = [
+                    nothing,
+                    "set_effective_context -> 0",
+                    r#"get_request_header -> 0 value="1""#,
+                    "continue_request -> 0",
+                ];
                 assert_eq!(said_in("http_call_response", &session.said()), expected);
             });
         }

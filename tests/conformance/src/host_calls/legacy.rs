@@ -46,9 +46,15 @@ mod proxy_get_configuration {
         play_module(probe(V0_1_0), spec, async |session| {
             session.start().await;
             let length = script.to_string().len();
-            assert_eq!(said_in("configure", &session.said()), [format!("get_configuration -> 0 value=[{length} bytes]")]);
+            assert_eq!(
+                said_in("configure", &session.said()),
+                [format!("get_configuration -> 0 value=[{length} bytes]")]
+            );
             session.exchange().await;
-            assert_eq!(said_in("request_headers", &session.said()), [r#"get_configuration -> 0 value="the vm""#]);
+            assert_eq!(
+                said_in("request_headers", &session.said()),
+                [r#"get_configuration -> 0 value="the vm""#]
+            );
         });
     }
 }
@@ -74,6 +80,8 @@ mod proxy_continue_response {
 mod proxy_clear_route_cache {
     #[test]
     fn the_route_is_chosen_again() {
-        super::made("proxy_clear_route_cache", |context| assert!(context.exchange.route_stale.get()));
+        super::made("proxy_clear_route_cache", |context| {
+            assert!(context.exchange.route_stale.get())
+        });
     }
 }

@@ -12,8 +12,7 @@ fn asked_for(abi: Abi, steps: &Value) -> Option<LocalReply> {
         session.start().await;
         let stream = session.open().await;
         stream.request_headers(true).await.unwrap();
-        let reply = stream.context().exchange.local_reply.take();
-        reply
+        stream.context().exchange.local_reply.take()
     })
 }
 
@@ -48,9 +47,13 @@ mod proxy_send_local_response {
     #[test]
     fn of_several_the_first_counts() {
         for abi in Abi::ALL {
-            let steps = json!([{"op": "send_local_response", "status": 403}, {"op": "send_local_response", "status": 404}]);
+            let steps =
+                json!([{"op": "send_local_response", "status": 403}, {"op": "send_local_response", "status": 404}]);
             assert_eq!(asked_for(abi, &steps).unwrap().status.as_u16(), 403);
-            assert_eq!(answers(abi, steps), ["send_local_response -> 0", "send_local_response -> 0"]);
+            assert_eq!(
+                answers(abi, steps),
+                ["send_local_response -> 0", "send_local_response -> 0"]
+            );
         }
     }
 
@@ -58,7 +61,17 @@ mod proxy_send_local_response {
     fn a_status_that_cannot_end_an_exchange_becomes_500() {
         // Envoy breaks the connection off.
         for abi in Abi::ALL {
-            for (given, sent) in [(0, 500), (99, 500), (100, 500), (101, 500), (200, 200), (600, 600), (999, 999), (1000, 500), (-1, 500)] {
+            for (given, sent) in [
+                (0, 500),
+                (99, 500),
+                (100, 500),
+                (101, 500),
+                (200, 200),
+                (600, 600),
+                (999, 999),
+                (1000, 500),
+                (-1, 500),
+            ] {
                 let reply = asked_for(abi, &json!([{"op": "send_local_response", "status": given}])).unwrap();
                 assert_eq!(reply.status.as_u16(), sent, "{given}");
             }
@@ -82,16 +95,20 @@ mod proxy_send_local_response {
         // Envoy 1.40 dies of a local response from `proxy_on_log`.
         for abi in Abi::ALL {
             let send = json!([{"op": "send_local_response", "status": 403}]);
-            play(abi, &json!({"configure": send, "log": send, "done": send, "delete": send}), async |session| {
-                session.start().await;
-                assert_eq!(said_in("configure", &session.said()), ["send_local_response -> 0"]);
-                let stream = session.exchange().await;
-                let lines = session.said();
-                for callback in ["log", "done", "delete"] {
-                    assert_eq!(said_in(callback, &lines), ["send_local_response -> 0"]);
-                }
-                assert!(stream.context().exchange.local_reply.borrow().is_none());
-            });
+            play(
+                abi,
+                &json!({"configure": send, "log": send, "done": send, "delete": send}),
+                async |session| {
+                    session.start().await;
+                    assert_eq!(said_in("configure", &session.said()), ["send_local_response -> 0"]);
+                    let stream = session.exchange().await;
+                    let lines = session.said();
+                    for callback in ["log", "done", "delete"] {
+                        assert_eq!(said_in(callback, &lines), ["send_local_response -> 0"]);
+                    }
+                    assert!(stream.context().exchange.local_reply.borrow().is_none());
+                },
+            );
         }
     }
 

@@ -12,12 +12,19 @@ mod proxy_log {
     fn a_line_has_its_level_its_context_and_its_text() {
         for abi in Abi::ALL {
             let levels = ["trace", "debug", "info", "warn", "error", "critical"];
-            let steps: Vec<_> = levels.iter().map(|level| json!({"op": "log", "level": level, "text": level})).collect();
+            let steps: Vec<_> = levels
+                .iter()
+                .map(|level| json!({"op": "log", "level": level, "text": level}))
+                .collect();
             play(abi, &json!({ "request_headers": steps }), async |session| {
                 session.start().await;
                 session.exchange().await;
                 let lines = session.world.lines.take();
-                let expected: Vec<_> = LogLevel::ALL.iter().zip(levels).map(|(level, text)| (*level, 2, text.to_owned())).collect();
+                let expected: Vec<_> = LogLevel::ALL
+                    .iter()
+                    .zip(levels)
+                    .map(|(level, text)| (*level, 2, text.to_owned()))
+                    .collect();
                 assert_eq!(lines, expected);
             });
         }

@@ -23,7 +23,9 @@ fn get() -> Value {
 
 /// The answers of the steps after the definition.
 fn after(kind: &str, abi: Abi, steps: &[Value]) -> Vec<String> {
-    let all: Vec<_> = std::iter::once(define(kind, "a")).chain(steps.iter().cloned()).collect();
+    let all: Vec<_> = std::iter::once(define(kind, "a"))
+        .chain(steps.iter().cloned())
+        .collect();
     let mut lines = answers(abi, json!(all));
     assert_eq!(lines.remove(0), "define_metric -> 0");
     lines
@@ -35,7 +37,13 @@ mod proxy_define_metric {
     #[test]
     fn one_name_is_one_metric_however_often_it_is_defined() {
         for abi in Abi::ALL {
-            let steps = json!([define("counter", "a"), increment(1), define("counter", "a"), increment(1), get()]);
+            let steps = json!([
+                define("counter", "a"),
+                increment(1),
+                define("counter", "a"),
+                increment(1),
+                get()
+            ]);
             assert_eq!(answers(abi, steps).last().unwrap(), "get_metric -> 0 value=2");
         }
     }
@@ -58,7 +66,11 @@ mod proxy_define_metric {
                 let mut step = define(kind, "a");
                 step["ids"] = json!(true);
                 let line = answers(abi, json!([step])).remove(0);
-                let id: u32 = line.strip_prefix("define_metric -> 0 metric=").unwrap().parse().unwrap();
+                let id: u32 = line
+                    .strip_prefix("define_metric -> 0 metric=")
+                    .unwrap()
+                    .parse()
+                    .unwrap();
                 assert!(id > 3 && id & 3 == bits, "{id}");
             }
         }
@@ -72,7 +84,12 @@ mod proxy_increment_metric {
     fn a_counter_only_grows() {
         for abi in Abi::ALL {
             let steps = [increment(3), increment(0), increment(-1), get()];
-            let expected = ["increment_metric -> 0", "increment_metric -> 2", "increment_metric -> 2", "get_metric -> 0 value=3"];
+            let expected = [
+                "increment_metric -> 0",
+                "increment_metric -> 2",
+                "increment_metric -> 2",
+                "get_metric -> 0 value=3",
+            ];
             assert_eq!(after("counter", abi, &steps), expected);
         }
     }
@@ -80,7 +97,11 @@ mod proxy_increment_metric {
     #[test]
     fn a_gauge_goes_both_ways_and_a_histogram_none() {
         for abi in Abi::ALL {
-            let expected = ["increment_metric -> 0", "increment_metric -> 0", "get_metric -> 0 value=18446744073709551614"];
+            let expected = [
+                "increment_metric -> 0",
+                "increment_metric -> 0",
+                "get_metric -> 0 value=18446744073709551614",
+            ];
             assert_eq!(after("gauge", abi, &[increment(1), increment(-3), get()]), expected);
             assert_eq!(after("histogram", abi, &[increment(1)]), ["increment_metric -> 2"]);
         }
@@ -89,8 +110,13 @@ mod proxy_increment_metric {
     #[test]
     fn what_is_not_there_is_not_found_or_a_bad_argument_as_its_kind_says() {
         for abi in Abi::ALL {
-            let steps: Vec<_> = (4000..4004).map(|id| json!({"op": "increment_metric", "metric": id, "offset": 1})).collect();
-            assert_eq!(answers(abi, json!(steps)), [1, 1, 2, 2].map(|status| format!("increment_metric -> {status}")));
+            let steps: Vec<_> = (4000..4004)
+                .map(|id| json!({"op": "increment_metric", "metric": id, "offset": 1}))
+                .collect();
+            assert_eq!(
+                answers(abi, json!(steps)),
+                [1, 1, 2, 2].map(|status| format!("increment_metric -> {status}"))
+            );
         }
     }
 }
@@ -101,17 +127,31 @@ mod proxy_record_metric {
     #[test]
     fn a_gauge_is_set_a_counter_grows_and_a_histogram_takes_a_value() {
         for abi in Abi::ALL {
-            assert_eq!(after("gauge", abi, &[record(5), record(4), get()])[2], "get_metric -> 0 value=4");
-            assert_eq!(after("gauge", abi, &[record(-1), get()])[1], "get_metric -> 0 value=18446744073709551615");
-            assert_eq!(after("counter", abi, &[record(5), record(4), get()])[2], "get_metric -> 0 value=9");
-            assert_eq!(after("histogram", abi, &[record(5), record(0)]), ["record_metric -> 0", "record_metric -> 0"]);
+            assert_eq!(
+                after("gauge", abi, &[record(5), record(4), get()])[2],
+                "get_metric -> 0 value=4"
+            );
+            assert_eq!(
+                after("gauge", abi, &[record(-1), get()])[1],
+                "get_metric -> 0 value=18446744073709551615"
+            );
+            assert_eq!(
+                after("counter", abi, &[record(5), record(4), get()])[2],
+                "get_metric -> 0 value=9"
+            );
+            assert_eq!(
+                after("histogram", abi, &[record(5), record(0)]),
+                ["record_metric -> 0", "record_metric -> 0"]
+            );
         }
     }
 
     #[test]
     fn what_is_not_there_is_not_found() {
         for abi in Abi::ALL {
-            let steps: Vec<_> = (4000..4003).map(|id| json!({"op": "record_metric", "metric": id, "value": 1})).collect();
+            let steps: Vec<_> = (4000..4003)
+                .map(|id| json!({"op": "record_metric", "metric": id, "value": 1}))
+                .collect();
             assert_eq!(answers(abi, json!(steps)), ["record_metric -> 1"; 3]);
         }
     }
@@ -132,8 +172,13 @@ mod proxy_get_metric {
     #[test]
     fn what_is_not_there_is_not_found_or_a_bad_argument_as_its_kind_says() {
         for abi in Abi::ALL {
-            let steps: Vec<_> = (4000..4004).map(|id| json!({"op": "get_metric", "metric": id})).collect();
-            assert_eq!(answers(abi, json!(steps)), [1, 1, 2, 2].map(|status| format!("get_metric -> {status}")));
+            let steps: Vec<_> = (4000..4004)
+                .map(|id| json!({"op": "get_metric", "metric": id}))
+                .collect();
+            assert_eq!(
+                answers(abi, json!(steps)),
+                [1, 1, 2, 2].map(|status| format!("get_metric -> {status}"))
+            );
         }
     }
 }

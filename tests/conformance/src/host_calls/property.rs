@@ -35,21 +35,38 @@ mod proxy_get_property {
             (PropertyValue::Bool(false), "0x00"),
             (PropertyValue::Timestamp(1), "0x0100000000000000"),
             (PropertyValue::Duration(1_000_000_000), "0x00ca9a3b00000000"),
-            (PropertyValue::Map(vec![pair("k", "vw")]), "0x0100000001000000020000006b00767700"),
-            (PropertyValue::List(vec![Bytes::from_static(b"e")]), "0x01000000010000000000000065000"),
+            (
+                PropertyValue::Map(vec![pair("k", "vw")]),
+                "0x0100000001000000020000006b00767700",
+            ),
+            (
+                PropertyValue::List(vec![Bytes::from_static(b"e")]),
+                "0x01000000010000000000000065000",
+            ),
             (PropertyValue::Map(Vec::new()), "0x00000000"),
         ];
         for abi in Abi::ALL {
             for (value, shown) in &values {
-                play(abi, &json!({"request_headers": [get(&["some", "thing"])]}), async |session| {
-                    session.start().await;
-                    session.world.properties.borrow_mut().insert("some.thing".to_owned(), value.clone());
-                    session.exchange().await;
-                    let line = said_in("request_headers", &session.said()).remove(0);
-                    let expected = format!("get_property -> 0 value={shown}");
-                    // The list ends with two zero bytes: of its element, and of the element's empty value.
-                    assert!(line.starts_with(&expected) && line.len() - expected.len() <= 3, "{line} is not {expected}");
-                });
+                play(
+                    abi,
+                    &json!({"request_headers": [get(&["some", "thing"])]}),
+                    async |session| {
+                        session.start().await;
+                        session
+                            .world
+                            .properties
+                            .borrow_mut()
+                            .insert("some.thing".to_owned(), value.clone());
+                        session.exchange().await;
+                        let line = said_in("request_headers", &session.said()).remove(0);
+                        let expected = format!("get_property -> 0 value={shown}");
+                        // The list ends with two zero bytes: of its element, and of the element's empty value.
+                        assert!(
+                            line.starts_with(&expected) && line.len() - expected.len() <= 3,
+                            "{line} is not {expected}"
+                        );
+                    },
+                );
             }
         }
     }
@@ -64,8 +81,14 @@ mod proxy_get_property {
 
     #[test]
     fn a_plugin_knows_itself_also_outside_an_exchange() {
-        let steps = json!([text(&["plugin_name"]), text(&["plugin_root_id"]), text(&["plugin_vm_id"]), text(&["request", "path"])]);
-        let expected = [r#"0 value="probe""#, r#"0 value="the-root""#, r#"0 value="""#, "1"].map(|answer| format!("get_property -> {answer}"));
+        let steps = json!([
+            text(&["plugin_name"]),
+            text(&["plugin_root_id"]),
+            text(&["plugin_vm_id"]),
+            text(&["request", "path"])
+        ]);
+        let expected = [r#"0 value="probe""#, r#"0 value="the-root""#, r#"0 value="""#, "1"]
+            .map(|answer| format!("get_property -> {answer}"));
         for abi in Abi::ALL {
             play(abi, &json!({"configure": steps}), async |session| {
                 session.start().await;
@@ -95,7 +118,7 @@ mod proxy_get_property {
             let steps = json!([{"op": "get_property", "path": ["plugin_vm_memory"], "as": "u64"}]);
             let line = answers(abi, steps).remove(0);
             let bytes: u64 = line.strip_prefix("get_property -> 0 value=").unwrap().parse().unwrap();
-            assert!(bytes >= 65_536 && bytes % 65_536 == 0, "{bytes}");
+            assert!(bytes >= 65_536 && bytes.is_multiple_of(65_536), "{bytes}");
         }
     }
 }
@@ -111,9 +134,18 @@ mod proxy_set_property {
                 "log": [text(&["own"]), set(&["own"], "3")],
                 "delete": [text(&["own"])]});
             let lines = crate::session::said(abi, &script);
-            let expected = ["set_property -> 0", "set_property -> 0", r#"get_property -> 0 value="1""#, r#"get_property -> 0 value="2""#, "get_property -> 1"];
+            let expected = [
+                "set_property -> 0",
+                "set_property -> 0",
+                r#"get_property -> 0 value="1""#,
+                r#"get_property -> 0 value="2""#,
+                "get_property -> 1",
+            ];
             assert_eq!(said_in("request_headers", &lines), expected);
-            assert_eq!(said_in("log", &lines), [r#"get_property -> 0 value="1""#, "set_property -> 0"]);
+            assert_eq!(
+                said_in("log", &lines),
+                [r#"get_property -> 0 value="1""#, "set_property -> 0"]
+            );
             assert_eq!(said_in("delete", &lines), [r#"get_property -> 0 value="3""#]);
         }
     }
@@ -123,7 +155,11 @@ mod proxy_set_property {
         for abi in Abi::ALL {
             let steps = json!([
                 {"op": "set_property", "path": {"hex": "6f776e00"}, "value": "1"}, text(&["own"]), {"op": "get_property", "path": {"hex": "6f776e00"}}]);
-            let expected = ["set_property -> 0", r#"get_property -> 0 value="1""#, r#"get_property -> 0 value="1""#];
+            let expected = [
+                "set_property -> 0",
+                r#"get_property -> 0 value="1""#,
+                r#"get_property -> 0 value="1""#,
+            ];
             assert_eq!(answers(abi, steps), expected);
         }
     }
@@ -131,13 +167,21 @@ mod proxy_set_property {
     #[test]
     fn what_the_gateway_knows_cannot_be_put_before_other_plugins_eyes() {
         for abi in Abi::ALL {
-            play(abi, &json!({"request_headers": [set(&["source", "address"], "forged"), text(&["source", "address"])]}), async |session| {
-                session.start().await;
-                session.world.properties.borrow_mut().insert("source.address".to_owned(), PropertyValue::text("true"));
-                session.exchange().await;
-                let expected = ["set_property -> 0", r#"get_property -> 0 value="true""#];
-                assert_eq!(said_in("request_headers", &session.said()), expected);
-            });
+            play(
+                abi,
+                &json!({"request_headers": [set(&["source", "address"], "forged"), text(&["source", "address"])]}),
+                async |session| {
+                    session.start().await;
+                    session
+                        .world
+                        .properties
+                        .borrow_mut()
+                        .insert("source.address".to_owned(), PropertyValue::text("true"));
+                    session.exchange().await;
+                    let expected = ["set_property -> 0", r#"get_property -> 0 value="true""#];
+                    assert_eq!(said_in("request_headers", &session.said()), expected);
+                },
+            );
         }
     }
 
@@ -155,16 +199,30 @@ mod proxy_set_property {
     fn higresss_magic_properties_do_what_they_say() {
         for abi in Abi::ALL {
             let steps = json!([
-                set(&["clear_route_cache"], "off"), set(&["set_decoder_buffer_limit"], "1234"), set(&["set_encoder_buffer_limit"], " 5678 "),
-                set(&["set_decoder_buffer_limit"], "many")]);
+                set(&["clear_route_cache"], "off"),
+                set(&["set_decoder_buffer_limit"], "1234"),
+                set(&["set_encoder_buffer_limit"], " 5678 "),
+                set(&["set_decoder_buffer_limit"], "many")
+            ]);
             play(abi, &json!({ "request_headers": steps }), async |session| {
                 session.start().await;
                 let stream = session.open().await;
                 stream.request_headers(true).await.unwrap();
                 let exchange = &stream.context().exchange;
                 assert!(exchange.route_pinned.get());
-                assert_eq!((exchange.request_body_bytes_max.get(), exchange.response_body_bytes_max.get()), (1_234, 5_678));
-                let expected = ["set_property -> 0", "set_property -> 0", "set_property -> 0", "set_property -> 2"];
+                assert_eq!(
+                    (
+                        exchange.request_body_bytes_max.get(),
+                        exchange.response_body_bytes_max.get()
+                    ),
+                    (1_234, 5_678)
+                );
+                let expected = [
+                    "set_property -> 0",
+                    "set_property -> 0",
+                    "set_property -> 0",
+                    "set_property -> 2",
+                ];
                 assert_eq!(said_in("request_headers", &session.said()), expected);
             });
         }

@@ -23,15 +23,24 @@ mod proxy_continue_stream {
     #[test]
     fn each_stream_is_resumed_on_its_own() {
         for abi in SINCE_0_2_0 {
-            for (kind, request, response) in
-                [(StreamKind::HttpRequest, true, false), (StreamKind::HttpResponse, false, true), (StreamKind::Downstream, true, false)]
-            {
-                play(abi, &json!({"request_headers": [step("continue_stream", kind)]}), async |session| {
-                    let stream = after_request_headers(session).await;
-                    let context = stream.context();
-                    assert_eq!((context.request.resume.get(), context.response.resume.get()), (request, response));
-                    assert_eq!(said_in("request_headers", &session.said()), ["continue_stream -> 0"]);
-                });
+            for (kind, request, response) in [
+                (StreamKind::HttpRequest, true, false),
+                (StreamKind::HttpResponse, false, true),
+                (StreamKind::Downstream, true, false),
+            ] {
+                play(
+                    abi,
+                    &json!({"request_headers": [step("continue_stream", kind)]}),
+                    async |session| {
+                        let stream = after_request_headers(session).await;
+                        let context = stream.context();
+                        assert_eq!(
+                            (context.request.resume.get(), context.response.resume.get()),
+                            (request, response)
+                        );
+                        assert_eq!(said_in("request_headers", &session.said()), ["continue_stream -> 0"]);
+                    },
+                );
             }
         }
     }
@@ -51,10 +60,16 @@ mod proxy_continue_stream {
     #[test]
     fn outside_an_exchange_there_is_nothing_to_resume() {
         for abi in SINCE_0_2_0 {
-            let steps = json!([step("continue_stream", StreamKind::HttpRequest), step("continue_stream", StreamKind::HttpResponse)]);
+            let steps = json!([
+                step("continue_stream", StreamKind::HttpRequest),
+                step("continue_stream", StreamKind::HttpResponse)
+            ]);
             play(abi, &json!({ "configure": steps }), async |session| {
                 session.start().await;
-                assert_eq!(said_in("configure", &session.said()), ["continue_stream -> 0", "continue_stream -> 0"]);
+                assert_eq!(
+                    said_in("configure", &session.said()),
+                    ["continue_stream -> 0", "continue_stream -> 0"]
+                );
             });
         }
     }
@@ -72,13 +87,20 @@ mod proxy_close_stream {
                 (StreamKind::Downstream, false, true, false),
                 (StreamKind::Upstream, false, false, true),
             ] {
-                play(abi, &json!({"request_headers": [step("close_stream", kind)]}), async |session| {
-                    let stream = after_request_headers(session).await;
-                    let context = stream.context();
-                    assert_eq!(context.exchange.reset.get(), reset);
-                    assert_eq!((context.request.close.get(), context.response.close.get()), (request, response));
-                    assert_eq!(said_in("request_headers", &session.said()), ["close_stream -> 0"]);
-                });
+                play(
+                    abi,
+                    &json!({"request_headers": [step("close_stream", kind)]}),
+                    async |session| {
+                        let stream = after_request_headers(session).await;
+                        let context = stream.context();
+                        assert_eq!(context.exchange.reset.get(), reset);
+                        assert_eq!(
+                            (context.request.close.get(), context.response.close.get()),
+                            (request, response)
+                        );
+                        assert_eq!(said_in("request_headers", &session.said()), ["close_stream -> 0"]);
+                    },
+                );
             }
         }
     }
@@ -89,7 +111,10 @@ mod proxy_close_stream {
             let steps = json!([{"op": "close_stream", "stream": 4}, step("close_stream", StreamKind::HttpRequest)]);
             play(abi, &json!({ "configure": steps }), async |session| {
                 session.start().await;
-                assert_eq!(said_in("configure", &session.said()), ["close_stream -> 2", "close_stream -> 0"]);
+                assert_eq!(
+                    said_in("configure", &session.said()),
+                    ["close_stream -> 2", "close_stream -> 0"]
+                );
             });
         }
     }

@@ -23,7 +23,12 @@ mod args_sizes_get {
 
     #[test]
     fn there_are_no_arguments() {
-        let done = call_in(WasiModule::Preview1, "args_sizes_get", &[AREA, AREA + 4], r#"(data (i32.const 1024) "\ff\ff\ff\ff\ff\ff\ff\ff")"#);
+        let done = call_in(
+            WasiModule::Preview1,
+            "args_sizes_get",
+            &[AREA, AREA + 4],
+            r#"(data (i32.const 1024) "\ff\ff\ff\ff\ff\ff\ff\ff")"#,
+        );
         assert_eq!((done.errno, u64_at(&done.area, 0)), (SUCCESS, 0));
         for nowhere in NOWHERE {
             assert_eq!(call("args_sizes_get", &[nowhere, AREA]).errno, FAULT);
@@ -47,7 +52,10 @@ mod environ_sizes_get {
     #[test]
     fn it_counts_variables_and_their_bytes() {
         let done = call("environ_sizes_get", &[AREA, AREA + 4]);
-        assert_eq!((done.errno, u32_at(&done.area, 0), u32_at(&done.area, 4)), (SUCCESS, 2, 14));
+        assert_eq!(
+            (done.errno, u32_at(&done.area, 0), u32_at(&done.area, 4)),
+            (SUCCESS, 2, 14)
+        );
         for nowhere in NOWHERE {
             assert_eq!(call("environ_sizes_get", &[AREA, nowhere]).errno, FAULT);
         }
@@ -157,7 +165,10 @@ mod fd_write {
         }
         assert_eq!(call("fd_write", &[1, 2_000, -1, AREA]).errno, INVAL);
         let outside = r#"(data (i32.const 2000) "\ff\ff\00\00\04\00\00\00")"#;
-        assert_eq!(call_in(WasiModule::Preview1, "fd_write", &[1, 2_000, 1, AREA], outside).errno, FAULT);
+        assert_eq!(
+            call_in(WasiModule::Preview1, "fd_write", &[1, 2_000, 1, AREA], outside).errno,
+            FAULT
+        );
     }
 
     #[test]
@@ -190,7 +201,12 @@ mod poll_oneoff {
 
     #[test]
     fn nothing_is_ready_and_nobody_waits() {
-        let done = call_in(WasiModule::Preview1, "poll_oneoff", &[AREA, AREA, 1, AREA], r#"(data (i32.const 1024) "\01\01\01\01")"#);
+        let done = call_in(
+            WasiModule::Preview1,
+            "poll_oneoff",
+            &[AREA, AREA, 1, AREA],
+            r#"(data (i32.const 1024) "\01\01\01\01")"#,
+        );
         assert_eq!((done.errno, u32_at(&done.area, 0)), (SUCCESS, 0));
         for nowhere in NOWHERE {
             assert_eq!(call("poll_oneoff", &[AREA, AREA, 1, nowhere]).errno, FAULT);
@@ -231,7 +247,9 @@ mod proc_exit {
     fn the_instance_ends_there() {
         for module in [WasiModule::Preview1, WasiModule::Unstable] {
             for code in [0, 255, -1] {
-                let FaultKind::Exit(told) = exits(module, code) else { panic!() };
+                let FaultKind::Exit(told) = exits(module, code) else {
+                    panic!()
+                };
                 assert_eq!(told, code);
             }
         }

@@ -59,15 +59,15 @@ fn answered() -> Vec<Case> {
         Case::new("callout-large-answer", asking(json!({"then": [{"op": "get_buffer_status", "buffer": 4}, {"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}]}))).reply_at(AUX, "/ask", Reply::new(200).body(&"x".repeat(300_000))),
         Case::new("callouts-several", json!({"request_headers": [
             {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/one"], [":authority", "a"]], "then": [{"op": "get_call_body"}]},
-            {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/two"], [":authority", "a"]], "then": [{"op": "get_call_body"}]},
+            {"op": "http_call", "upstream": "api", "headers": [[":method", "GET"], [":path", "/two"], [":authority", "a"]], "then": [{"op": "get_call_body"}]},
             {"op": "http_call", "upstream": "grpc", "headers": [[":method", "GET"], [":path", "/three"], [":authority", "a"]],
                 "then": [{"op": "get_call_body"}, {"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}]},
             {"op": "return", "action": "pause"}]}))
             .reply_at(AUX, "/one", Reply::new(200).wait_first("one").body("1"))
-            .reply_at(AUX, "/two", Reply::new(200).wait_first("two").body("2"))
+            .reply_at(API, "/two", Reply::new(200).wait_first("two").body("2"))
             .reply_at(GRPC, "/three", Reply::new(200).wait_first("three").body("3"))
             .talk(Request::get("/"), vec![
-                Say::Finish, Say::Release(AUX, "two"), Say::Log("value=\"2\""), Say::Release(AUX, "one"), Say::Log("value=\"1\""), Say::Release(GRPC, "three")]),
+                Say::Finish, Say::Release(API, "two"), Say::Log("value=\"2\""), Say::Release(AUX, "one"), Say::Log("value=\"1\""), Say::Release(GRPC, "three")]),
         Case::new(
             "callouts-in-order",
             json!({"request_headers": [

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::Request;
 
-use crate::case::{Case, Plugin};
+use crate::case::{Case, Plugin, Say};
 
 pub(super) fn cases() -> Vec<Case> {
     let dying = |callback: &str| json!({callback: [{"op": "unreachable"}]});
@@ -28,9 +28,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::with("dies-open-in-response-body", open(dying("response_body"))).dies().send(get()),
         Case::new("dies-in-callout", json!({"request_headers": [
             {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]], "then": [{"op": "unreachable"}]}]}))
-            .reply(Reply::new(200).body("unharmed"))
+            .reply(Reply::new(200).wait_first("dead").body("unharmed"))
             .dies()
-            .send(get()),
+            .talk(get(), vec![Say::Finish, Say::Log("http_call_response("), Say::Release("api", "dead")]),
         Case::with("dies-beside-another", vec![Plugin::probe(json!({})), Plugin::probe(dying("request_headers")), Plugin::probe(json!({}))]).dies().send(get()),
         Case::with("dies-beside-another-in-response", vec![Plugin::probe(json!({})), Plugin::probe(dying("response_headers"))]).dies().send(get()),
     ]

@@ -114,7 +114,11 @@ fn resumed() -> Vec<Case> {
         Case::new(
             "continue-not-paused",
             json!({"request_headers": [{"op": "continue_request"}, {"op": "continue_stream", "stream": 2}, {"op": "continue_stream", "stream": 3}, {"op": "continue_stream", "stream": 9}],
-                   "response_headers": [{"op": "continue_request"}, {"op": "continue_response"}]}),
+                   "response_headers": [{"op": "continue_request"}]}),
+        ),
+        Case::new(
+            "continue-response-at-once",
+            json!({"response_headers": [{"op": "continue_response"}]}),
         ),
         Case::new(
             "continue-response-too-early",

@@ -106,6 +106,7 @@ fn phases() -> Vec<Case> {
             Request::new("POST", "/"),
             vec![Say::Data("part"), Say::Head, Say::Piece, Say::Data("more")],
         ),
+        Case::new("reply-in-log", json!({"log": [plain()]})).dies(),
         Case::new(
             "close-in-request-headers",
             json!({"request_headers": [{"op": "close_stream", "stream": 0}]}),
