@@ -140,6 +140,16 @@ impl Double {
     pub(crate) fn said(&self) -> Vec<String> {
         self.lines.take().into_iter().map(|(_, _, text)| text).collect()
     }
+
+    /// Takes what was said, apart by context: first what the context said that spoke first.
+    pub(crate) fn said_in_two_contexts(&self) -> (Vec<String>, Vec<String>) {
+        let lines = self.lines.take();
+        let first = lines.first().map(|(_, context, _)| *context);
+        let (first, other): (Vec<_>, Vec<_>) =
+            lines.into_iter().partition(|(_, context, _)| Some(*context) == first);
+        let text = |(_, _, text)| text;
+        (first.into_iter().map(text).collect(), other.into_iter().map(text).collect())
+    }
 }
 
 struct NoFacts;

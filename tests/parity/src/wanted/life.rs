@@ -1,0 +1,95 @@
+//! Going on, dying, and coming back.
+
+use super::Row;
+use crate::compare::WHOLE;
+
+const TWICE: &str =
+    "Envoy goes through its filters a second time, asks the upstream twice or sends the head twice; we go on once";
+const CRASH: &str = "Envoy dies of it";
+const NEW: &str = "a plugin that died is there again at once: a new instance is configured; Envoy's stays dead";
+const OPEN: &str = "`on_fault: open` holds for the exchange in which the plugin dies, not only for later ones";
+
+pub(super) static ROWS: &[Row] = &[
+    Row::new(
+        "continue-not-paused",
+        WHOLE,
+        "200 \"hello from api\", api 2",
+        "200 \"hello from api\", api 1",
+        TWICE,
+    ),
+    Row::new(
+        "continue-response-at-once",
+        WHOLE,
+        "200 \"HTTP/1.1 200 O\", api 1",
+        "200 \"hello from api\", api 1",
+        TWICE,
+    ),
+    Row::new(
+        "010-only",
+        WHOLE,
+        "200 \"hello from api\", api 2",
+        "200 \"hello from api\", api 1",
+        TWICE,
+    ),
+    Row::new(
+        "continue-response-too-early",
+        WHOLE,
+        "broken off, dead",
+        "200 \"hello from api\", api 1",
+        CRASH,
+    ),
+    Row::new(
+        "reply-in-log",
+        WHOLE,
+        "broken off, api 1, dead",
+        "200 \"hello from api\", api 1",
+        CRASH,
+    ),
+    Row::log("dies-in-*", "absent", "a info configure(size=*", NEW),
+    Row::log("dies-and-*", "absent", "a info configure(size=*", NEW),
+    Row::log("dies-by-*", "absent", "a info configure(size=*", NEW),
+    Row::log("dies-beside-*", "absent", "b info configure(size=*", NEW),
+    Row::log("tcp-dies", "absent", "a info configure(size=*", NEW),
+    Row::log("dies-and-comes-back", "absent", "a info context_create()", NEW),
+    Row::log(
+        "dies-and-comes-back",
+        "absent",
+        "a info request_headers(count=7 end=1)",
+        NEW,
+    ),
+    Row::new(
+        "dies-open-in-request-headers",
+        WHOLE,
+        "503 \"\"",
+        "200 \"hello from api\", api 1",
+        OPEN,
+    ),
+    Row::new(
+        "dies-open-in-request-body",
+        WHOLE,
+        "503 \"\", api 1",
+        "200 \"hello from api\", api 1",
+        OPEN,
+    ),
+    Row::new(
+        "dies-open-in-response-headers",
+        WHOLE,
+        "503 \"\", api 1",
+        "200 \"hello from api\", api 1",
+        OPEN,
+    ),
+    Row::new(
+        "dies-open-in-response-body",
+        WHOLE,
+        "200 \"\", api 1",
+        "200 \"hello from api\", api 1",
+        OPEN,
+    ),
+    Row::new(
+        "dies-open-and-comes-back",
+        WHOLE,
+        "503 \"\", 200 \"hello from api\", api 1",
+        "200 \"hello from api\", 200 \"hello from api\", api 2",
+        OPEN,
+    ),
+];

@@ -1,0 +1,55 @@
+//! Routes, properties, and the words of our own answers.
+
+use super::Row;
+use crate::compare::WHOLE;
+
+const TEXT: &str = "our own answers say what a client may know, in our words";
+const HIGRESS: &str =
+    "Higress's plugins read `route_name` and `cluster_name`, which Envoy 1.40 no longer has at top level";
+
+pub(super) static ROWS: &[Row] = &[
+    Row::log(
+        "route-changed-back",
+        "a info request_headers: get_property -> 1",
+        "a info request_headers: get_property -> 0 value=\"*",
+        HIGRESS,
+    ),
+    Row::log(
+        "route-cleared-by-foreign-function",
+        "a info request_headers: get_property -> 1",
+        "a info request_headers: get_property -> 0 value=\"*",
+        HIGRESS,
+    ),
+    Row::log(
+        "property-of-fresh-route",
+        "a info request_headers: get_property -> 1",
+        "a info request_headers: get_property -> 0 value=\"*",
+        HIGRESS,
+    ),
+    Row::log(
+        "property-of-fresh-route",
+        "a info response_headers: get_property -> 1",
+        "a info response_headers: get_property -> 0 value=\"*",
+        HIGRESS,
+    ),
+    Row::log(
+        "route-changed-by-the-first-of-two",
+        "b info request_headers: get_property -> 1",
+        "b info request_headers: get_property -> 0 value=\"*",
+        HIGRESS,
+    ),
+    Row::new(
+        "route-cache-kept",
+        WHOLE,
+        "200 \"hello from aux\", aux 1",
+        "200 \"hello from api\", api 1",
+        "Higress's property `clear_route_cache` = `off` keeps the route",
+    ),
+    Row::new(
+        "no-answer",
+        WHOLE,
+        "503 \"upstream connect error or disconnect/reset before headers. reset reason: remote connection failure\"",
+        "503 \"no connection to the upstream\"",
+        TEXT,
+    ),
+];
