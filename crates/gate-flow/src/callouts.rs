@@ -1,6 +1,6 @@
 //! Callouts of plugins: HTTP, gRPC and Redis through the gateway's own upstreams, and what plugins say to the operator.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -93,18 +93,20 @@ impl Outside for Callouts {
 
 async fn http_call(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
     let wait = call.timeout;
-    let exchange = exchange(upstream, call);
+    let begun = Cell::new(false);
+    let exchange = exchange(upstream, call, &begun);
     match wait {
         None => exchange.await,
-        // A timeout is the router's answer in Envoy, not a failed callout.
         Some(wait) => match tokio::time::timeout(wait, exchange).await {
             Ok(reply) => reply,
+            // In Envoy the router answers for a callout that takes too long; one that breaks off in its body has failed.
+            Err(_) if begun.get() => None,
             Err(_) => Some(own(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout")),
         },
     }
 }
 
-async fn exchange(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
+async fn exchange(upstream: Rc<Upstream>, call: HttpCall, begun: &Cell<bool>) -> Option<HttpReply> {
     let request = request(call)?;
     let endpoint = match upstream.pick(None) {
         Ok(endpoint) => endpoint,
@@ -114,6 +116,7 @@ async fn exchange(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
         // The router answers for a failed connection as well.
         Err(fault) => Some(own(fault.status(), fault.client_text())),
         Ok(sent) => {
+            begun.set(true);
             let (parts, body) = sent.response.into_parts();
             let mut headers = parts.headers;
             head::strip_hop_by_hop(&mut headers);

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use gate_upstream::{BodyFault, OutBody, Upstream};
 use http::header::{CONTENT_TYPE, HeaderValue, TE};
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, Uri};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use plug_abi::grpc_frame;
-use plug_host::{GrpcCall, GrpcEvent, GrpcOut};
+use plug_host::{GrpcCall, GrpcEvent, GrpcOut, ResponseHead};
 use tokio::sync::mpsc;
 
 use crate::callouts::GRPC_IDLE;
@@ -17,6 +17,8 @@ use crate::pump::Pump;
 
 /// LIMIT: bytes of one message received.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 const CANCELLED: u32 = 1;
 const UNKNOWN: u32 = 2;
@@ -60,7 +62,11 @@ async fn converse(
         return Err((UNAVAILABLE, format!("HTTP status {}", parts.status.as_u16())));
     }
     let ended_at_once = body.is_end_stream();
-    give(events, GrpcEvent::InitialMetadata(parts.headers.clone())).await?;
+    let initial = ResponseHead {
+        status: parts.status,
+        headers: parts.headers.clone(),
+    };
+    give(events, GrpcEvent::InitialMetadata(initial)).await?;
     let trailers = if ended_at_once {
         parts.headers
     } else {
@@ -102,6 +108,10 @@ fn request(
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+    if let Some(timeout) = call.timeout {
+        let value = HeaderValue::try_from(format!("{}m", timeout.as_millis())).ok()?;
+        request.headers_mut().insert(GRPC_TIMEOUT, value);
+    }
     Some(request)
 }
 

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use gate_plan::{Forwarding, HeaderEdits};
 use gate_serve::connection::Connection;
-use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, COOKIE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, request};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, Version, request};
 use plug_host::RequestHead;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -46,6 +46,11 @@ pub(crate) fn receive(parts: request::Parts, connection: &Connection, forwarding
     let mut headers = parts.headers;
     let host = headers.remove(HOST);
     strip_hop_by_hop(&mut headers);
+    if parts.version == Version::HTTP_2 {
+        join_cookies(&mut headers);
+    }
+    // It is answered here, when the body is first asked for, as Envoy does; the upstream gets the body without waiting.
+    headers.remove(EXPECT);
     let authority = parts
         .uri
         .authority()
@@ -64,6 +69,16 @@ pub(crate) fn receive(parts: request::Parts, connection: &Connection, forwarding
         authority,
         path,
         headers,
+    }
+}
+
+/// HTTP/2 may split `cookie` into several fields; before anyone else sees them they are one again (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let all: Vec<&[u8]> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if all.len() > 1
+        && let Ok(joined) = HeaderValue::from_maybe_shared(Bytes::from(all.join(&b"; "[..])))
+    {
+        headers.insert(COOKIE, joined);
     }
 }
 

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use gate_plan::{Action, Route, RouteKey, Target};
 use gate_serve::connection::Connection;
 use gate_upstream::{HostState, Upstream};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use plug_abi::property::PropertyValue;
 use plug_host::{Exchange, Facts, RequestHead};
@@ -45,6 +46,12 @@ pub(crate) struct Journal {
     pub(crate) target: http::uri::PathAndQuery,
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) request_header_bytes: u64,
+    /// What `content-length` of the request said.
+    pub(crate) request_length: Option<u64>,
+    /// The whole request is here.
+    pub(crate) request_read: Cell<bool>,
+    /// The response is the gateway's or a plugin's own.
+    pub(crate) answered_here: Cell<bool>,
     pub(crate) chosen: RefCell<Option<Chosen>>,
     pub(crate) upstream: RefCell<Option<Rc<Upstream>>>,
     pub(crate) endpoint: Cell<Option<SocketAddr>>,
@@ -83,6 +90,9 @@ impl Journal {
             target: head.path.clone(),
             user_agent: head.headers.get(http::header::USER_AGENT).cloned(),
             request_header_bytes: bytes(&head.headers) as u64,
+            request_length: content_length(&head.headers),
+            request_read: Cell::default(),
+            answered_here: Cell::default(),
             chosen: RefCell::default(),
             upstream: RefCell::default(),
             endpoint: Cell::default(),
@@ -315,6 +325,11 @@ fn host(state: &HostState) -> (String, String) {
     let metrics = format!("# TYPE rq_active gauge\nrq_active {}\n", state.active);
     let about = serde_json::json!({ "health_status": health, "metrics": metrics });
     (state.address.to_string(), about.to_string())
+}
+
+/// What `content-length` says.
+pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn bytes(value: &[u8]) -> PropertyValue {

@@ -139,6 +139,11 @@ impl Lane {
         }
     }
 
+    /// Whether the sender has sent everything.
+    pub(crate) fn has_all(&self) -> bool {
+        self.source_ended
+    }
+
     /// The next thing to come out.
     pub(crate) async fn next(&mut self, source: &mut Source) -> Result<Out, Stop> {
         loop {
@@ -199,17 +204,28 @@ impl Lane {
             Ok(None) => Ok(()),
             Ok(Some(Err(fault))) => Err(Stop::Source(fault)),
             Ok(Some(Ok(piece))) => {
-                self.take_piece(piece);
+                self.take_piece(piece, matches!(source, Source::Incoming(_)));
                 Ok(())
             }
         }
     }
 
-    fn take_piece(&mut self, piece: Piece) {
+    /// Envoy tells plugins the end of a body that came over a connection by itself, after the last bytes, also when it is known with them.
+    fn take_piece(&mut self, piece: Piece, from_connection: bool) {
         match piece {
             Piece::Data { bytes, end } => {
                 self.source_ended = end;
-                self.work.push_back(Work::Data { at: 0, bytes, end });
+                let apart = end && from_connection && !bytes.is_empty();
+                let end_here = end && !apart;
+                self.work.push_back(Work::Data {
+                    at: 0,
+                    bytes,
+                    end: end_here,
+                });
+                if apart {
+                    let bytes = Bytes::new();
+                    self.work.push_back(Work::Data { at: 0, bytes, end });
+                }
             }
             Piece::Trailers(trailers) => {
                 self.source_ended = true;

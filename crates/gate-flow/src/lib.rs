@@ -10,6 +10,7 @@ mod request_id;
 mod journal;
 mod chain;
 mod lane;
+mod flowing;
 mod source;
 mod pump;
 mod passing;

@@ -50,6 +50,7 @@ impl Body for Passing {
             Err(_) => Some(Err(BodyFault::ClientGone)),
             Ok(Piece::Data { bytes, end }) => {
                 self.ended = end;
+                self.journal.request_read.set(end);
                 let volume = &self.journal.volume.request;
                 volume.set(volume.get().saturating_add(bytes.len() as u64));
                 if bytes.is_empty() && end {

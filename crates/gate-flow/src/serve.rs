@@ -10,10 +10,9 @@ use bytes::Bytes;
 use gate_plan::Action;
 use gate_serve::connection::Connection;
 use gate_serve::service::Abort;
-use gate_upstream::{BodyFault, Lease, OutBody, Sent, Upstream, UpstreamFault};
-use http::header::CONTENT_LENGTH;
-use http::{Method, Request, Response, StatusCode};
-use http_body::Frame;
+use gate_upstream::{Lease, OutBody, Sent, Upstream, UpstreamFault};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use plug_host::{Direction, Exchange, ResponseHead};
 
@@ -21,19 +20,23 @@ use crate::answer::{self, Whole};
 use crate::chain::Chain;
 use crate::finish::Finish;
 use crate::flow::Flow;
+use crate::flowing::{Flowing, pump_request, pump_response};
 use crate::head;
-use crate::journal::{Chosen, Journal};
+use crate::journal::{Chosen, Journal, content_length};
 use crate::lane::{Lane, Out, Stop};
-use crate::pump::{Outlet, Pump};
-use crate::response_body::{BodyError, Bytestream, ResponseBody};
+use crate::pump::Pump;
+use crate::response_body::{Bytestream, ResponseBody};
 use crate::silence::Silence;
-use crate::source::{Source, SourceFault};
+use crate::source::Source;
 
 /// Longest silence in a body or a paused plugin where no upstream says otherwise; Envoy's stream idle timeout.
 const IDLE_DEFAULT: Duration = Duration::from_secs(300);
 
+/// LIMIT: bytes of a request's body that are read for nothing, to keep its connection.
+const UNREAD_BYTES_MAX: u64 = 16 * 1024;
+
 /// What came of asking.
-enum Answer {
+pub(crate) enum Answer {
     /// An upstream's response; its head is in the exchange.
     Upstream(Source, Lease),
     /// The gateway's own, which passes the plugins like an upstream's.
@@ -72,9 +75,9 @@ pub(crate) async fn serve_one(
 }
 
 /// One exchange on its way.
-struct Passage {
-    journal: Rc<Journal>,
-    chain: Rc<Chain>,
+pub(crate) struct Passage {
+    pub(crate) journal: Rc<Journal>,
+    pub(crate) chain: Rc<Chain>,
 }
 
 impl Passage {
@@ -94,7 +97,10 @@ impl Passage {
     /// Leads the request through its plugins and has it answered.
     async fn ask(&self, mut source: Source) -> Answer {
         let mut lane = Lane::new(Direction::Request, &self.chain, source.is_empty(), self.idle());
-        let end = match lane.next(&mut source).await {
+        self.journal.request_read.set(source.is_empty());
+        let first = lane.next(&mut source).await;
+        self.journal.request_read.set(lane.has_all());
+        let end = match first {
             Ok(Out::Headers { end }) => end,
             Ok(_) => return Answer::Nothing,
             Err(stop) => return self.stopped(stop, Direction::Request),
@@ -128,7 +134,7 @@ impl Passage {
     }
 
     /// What a client gets when a lane gave nothing more. Statuses and texts are Envoy's.
-    fn stopped(&self, stop: Stop, direction: Direction) -> Answer {
+    pub(crate) fn stopped(&self, stop: Stop, direction: Direction) -> Answer {
         let (flags, details, status, text) = match (stop, direction) {
             (Stop::Reply, _) => {
                 let Some(reply) = self.exchange().local_reply.take() else {
@@ -203,7 +209,9 @@ impl Passage {
             }
             None => {
                 let (journal, chain) = (Rc::clone(&self.journal), Rc::clone(&self.chain));
-                OutBody::stream(Pump::new(|outlet| pump_request(lane, source, outlet, journal, chain)))
+                let promised = content_length(request.headers());
+                let body = Flowing::new(lane, source, promised);
+                OutBody::stream(Pump::new(|outlet| pump_request(body, outlet, journal, chain)))
             }
         };
         match self.send(&upstream, request).await {
@@ -229,9 +237,11 @@ impl Passage {
             head.headers.clone()
         };
         *request.headers_mut() = headers;
+        // How a message is framed is not for plugins to say.
+        head::strip_hop_by_hop(request.headers_mut());
         head::edit(request.headers_mut(), &chosen.route.request_headers);
         if let Some(whole) = whole
-            && request.headers().contains_key(CONTENT_LENGTH)
+            && (request.headers().contains_key(CONTENT_LENGTH) || expects_content(request.method()))
         {
             // All bytes are here, so a length that a plugin forgot to change cannot split the message.
             request.headers_mut().insert(CONTENT_LENGTH, whole.len().into());
@@ -315,13 +325,26 @@ impl Passage {
     }
 
     fn put(&self, whole: Whole) -> Source {
+        self.journal.answered_here.set(true);
         *self.exchange().response.borrow_mut() = Some(whole.head);
         *self.exchange().response_trailers.borrow_mut() = None;
-        if whole.body.is_empty() {
+        if whole.body.is_empty() || self.journal.method == Method::HEAD {
             Source::Empty
         } else {
             Source::Full(whole.body)
         }
+    }
+
+    /// Whether a request of HTTP/1 is answered here while much of its body, or nobody knows how much, has not been read: the connection
+    /// then ends with the response, which says so (RFC 9112 section 9.6). A short rest is read and the connection goes on.
+    fn leaves_request_unread(&self) -> bool {
+        let journal = &self.journal;
+        journal.answered_here.get()
+            && !journal.request_read.get()
+            && journal.version < Version::HTTP_2
+            && journal
+                .request_length
+                .is_none_or(|length| length.saturating_sub(journal.volume.request.get()) > UNREAD_BYTES_MAX)
     }
 
     /// All of the body is here, so its length cannot be wrong.
@@ -337,9 +360,10 @@ impl Passage {
     fn streaming(&self, lane: Lane, source: Source, lease: Option<Lease>) -> Bytestream {
         let (journal, chain) = (Rc::clone(&self.journal), Rc::clone(&self.chain));
         let promised = promised_bytes(&chain.exchange);
+        let body = Flowing::new(lane, source, promised);
         Bytestream::Chain(Pump::new(move |outlet| async move {
             let _lease = lease;
-            pump_response(lane, source, outlet, journal, chain, promised).await;
+            pump_response(body, outlet, journal, chain).await;
         }))
     }
 
@@ -351,13 +375,17 @@ impl Passage {
             Some(head) => (head.status, head.headers.clone()),
             None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
         };
+        if self.chain.len() > 0 {
+            head::strip_hop_by_hop(&mut headers);
+        }
         if let Some(chosen) = self.journal.chosen.borrow().as_ref() {
             head::edit(&mut headers, &chosen.route.response_headers);
         }
+        if self.leaves_request_unread() {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         self.journal.status.set(Some(status.as_u16()));
-        let promised = headers
-            .get(CONTENT_LENGTH)
-            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let promised = content_length(&headers);
         let bodiless = self.journal.method == Method::HEAD
             || status == StatusCode::NO_CONTENT
             || status == StatusCode::NOT_MODIFIED;
@@ -367,6 +395,11 @@ impl Passage {
         *response.headers_mut() = headers;
         response
     }
+}
+
+/// Methods for which a length is said also when it is 0 (RFC 9110 section 8.6).
+fn expects_content(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// A response past no plugin.
@@ -384,132 +417,5 @@ fn direct(source: Source, lease: Option<Lease>, idle: Duration) -> Bytestream {
 
 /// The length that the response's head promises; a response to HEAD promises one and sends none.
 fn promised_bytes(exchange: &Exchange) -> Option<u64> {
-    let response = exchange.response.borrow();
-    response
-        .as_ref()?
-        .headers
-        .get(CONTENT_LENGTH)?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()
-}
-
-/// Gives the upstream what comes out of the request's lane.
-async fn pump_request(
-    mut lane: Lane,
-    mut source: Source,
-    outlet: Outlet<BodyFault>,
-    journal: Rc<Journal>,
-    chain: Rc<Chain>,
-) {
-    loop {
-        match lane.next(&mut source).await {
-            Ok(Out::Headers { .. }) => {}
-            Ok(Out::Data { bytes, end }) => {
-                let sent = &journal.volume.request;
-                sent.set(sent.get().saturating_add(bytes.len() as u64));
-                if !bytes.is_empty() {
-                    outlet.give(Ok(Frame::data(bytes))).await;
-                }
-                if end {
-                    return;
-                }
-            }
-            Ok(Out::Trailers) => {
-                let trailers = chain.exchange.request_trailers.borrow().clone();
-                if let Some(trailers) = trailers {
-                    outlet.give(Ok(Frame::trailers(trailers))).await;
-                }
-                return;
-            }
-            Err(stop) => {
-                let fault = give_up(stop, &journal, &chain);
-                outlet.give(Err(fault)).await;
-                return;
-            }
-        }
-    }
-}
-
-/// The request's body does not come to its end: says what the client gets, when no response has begun, and breaks the upstream off.
-fn give_up(stop: Stop, journal: &Rc<Journal>, chain: &Rc<Chain>) -> BodyFault {
-    let passage = Passage {
-        journal: Rc::clone(journal),
-        chain: Rc::clone(chain),
-    };
-    let fault = match &stop {
-        Stop::Source(SourceFault) => BodyFault::ClientGone,
-        Stop::Idle => BodyFault::Idle,
-        Stop::TooLarge => BodyFault::TooLong,
-        Stop::Reply | Stop::Reset | Stop::Fault(_) => BodyFault::GivenUp,
-    };
-    let exchange = &chain.exchange;
-    match stop {
-        // Already where the waiting side looks for them.
-        Stop::Reply | Stop::Reset => {}
-        other => match passage.stopped(other, Direction::Request) {
-            Answer::Own(whole) => *journal.instead.borrow_mut() = Some(whole),
-            _ => exchange.reset.set(true),
-        },
-    }
-    exchange.response_bell.ring();
-    fault
-}
-
-/// Gives the client what comes out of the response's lane; what was promised and does not come is a broken body, never a short one.
-async fn pump_response(
-    mut lane: Lane,
-    mut source: Source,
-    outlet: Outlet<BodyError>,
-    journal: Rc<Journal>,
-    chain: Rc<Chain>,
-    promised: Option<u64>,
-) {
-    let mut given = 0_u64;
-    loop {
-        match lane.next(&mut source).await {
-            Ok(Out::Headers { .. }) => {}
-            Ok(Out::Data { bytes, end }) => {
-                given = given.saturating_add(bytes.len() as u64);
-                if promised.is_some_and(|promised| given > promised || (end && given < promised)) {
-                    journal.overrule("LR", "plugin_changed_length");
-                    outlet
-                        .give(Err("a plugin changed the body but not its `content-length`".into()))
-                        .await;
-                    return;
-                }
-                if !bytes.is_empty() {
-                    outlet.give(Ok(Frame::data(bytes))).await;
-                }
-                if end {
-                    return;
-                }
-            }
-            Ok(Out::Trailers) => {
-                let trailers = chain.exchange.response_trailers.borrow().clone();
-                if let Some(trailers) = trailers {
-                    outlet.give(Ok(Frame::trailers(trailers))).await;
-                }
-                return;
-            }
-            Err(stop) => {
-                let text = broken(&stop);
-                journal.overrule(if matches!(stop, Stop::Source(_)) { "UC" } else { "LR" }, text);
-                outlet.give(Err(text.into())).await;
-                return;
-            }
-        }
-    }
-}
-
-fn broken(stop: &Stop) -> &'static str {
-    match stop {
-        Stop::Reply => "plugin_replied_after_response_started",
-        Stop::Reset => "plugin_reset",
-        Stop::Fault(fault) => fault.code(),
-        Stop::TooLarge => "response_payload_too_large",
-        Stop::Source(_) => "upstream_reset_after_response_started",
-        Stop::Idle => "response_idle_timeout",
-    }
+    content_length(&exchange.response.borrow().as_ref()?.headers)
 }

@@ -50,7 +50,7 @@ impl Source {
         }
     }
 
-    /// The next piece; the end of a body that came over a connection is an empty piece.
+    /// The next piece.
     pub(crate) fn poll_piece(&mut self, task: &mut Context<'_>) -> Poll<Result<Piece, SourceFault>> {
         match self {
             Self::Empty => Poll::Ready(Ok(Piece::Data {

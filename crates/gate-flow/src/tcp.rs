@@ -1,5 +1,6 @@
 //! The life of one TCP connection: bytes in both directions through a chain of plugins to one upstream.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -50,6 +51,7 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
         journal,
         chain,
         body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
+        client_broke: Cell::new(false),
     };
     passage.run(stream).await;
     passage.end().await;
@@ -71,6 +73,8 @@ struct Passage {
     journal: Rc<Journal>,
     chain: Rc<Chain>,
     body_bytes_max: usize,
+    /// The client's side of the connection broke.
+    client_broke: Cell<bool>,
 }
 
 impl Passage {
@@ -166,7 +170,11 @@ impl Passage {
             let end = match read {
                 Ok(Ok(0)) => true,
                 Ok(Ok(_)) => false,
-                _ => return Err(Broken),
+                Ok(Err(_)) => {
+                    self.client_broke.set(direction == Direction::Request);
+                    return Err(Broken);
+                }
+                Err(_) => return Err(Broken),
             };
             let Some(bytes) = self.filter(direction, buffer.split().freeze(), end).await else {
                 return Err(Broken);
@@ -221,7 +229,12 @@ impl Passage {
     ) -> Option<Bytes> {
         let side = stream.context().side(direction);
         side.body.borrow_mut().push(bytes);
-        match stream.data(direction, end).await {
+        let asked = stream.data(direction, end).await;
+        if end && direction == Direction::Response && asked.is_ok() {
+            // Envoy tells this end without saying by whom. A fault here has been said.
+            let _ = stream.closed(direction, PeerType::Unknown).await;
+        }
+        match asked {
             Ok(StreamAction::Continue) => {}
             // Without an end the next bytes are seen together with these; with one there is nothing to wait for but the plugin.
             Ok(StreamAction::StopIteration) if !end => {
@@ -250,14 +263,14 @@ impl Passage {
             let Some(stream) = self.chain.stream(index) else {
                 continue;
             };
-            let by = if stream.context().request.close.get() {
-                PeerType::Local
-            } else {
+            // As in Envoy, a client that has merely finished sending has not closed the connection: that is done here.
+            let by = if self.client_broke.get() {
                 PeerType::Remote
+            } else {
+                PeerType::Local
             };
-            // Faults here have been said; the connection is over.
+            // A fault here has been said; the connection is over.
             let _ = stream.closed(Direction::Request, by).await;
-            let _ = stream.closed(Direction::Response, by).await;
             stream.end_tcp().await;
         }
     }

@@ -217,10 +217,11 @@ fn unary(event: GrpcEvent, message: &mut Option<Bytes>) -> Option<GrpcEvent> {
 fn grpc_entry(root: u32, token: u32, event: &GrpcEvent) -> Entry {
     let entries = |metadata: &HeaderMap| count(metadata.len());
     match event {
-        GrpcEvent::InitialMetadata(metadata) => Entry::GrpcInitialMetadata {
+        GrpcEvent::InitialMetadata(head) => Entry::GrpcInitialMetadata {
             root,
             token,
-            entries: entries(metadata),
+            // `:status` is one of them.
+            entries: entries(&head.headers).saturating_add(1),
         },
         GrpcEvent::Message(message) => Entry::GrpcReceive {
             root,

@@ -91,7 +91,7 @@ pub enum GrpcOut {
 #[derive(Debug, Clone)]
 pub enum GrpcEvent {
     /// Initial metadata.
-    InitialMetadata(HeaderMap),
+    InitialMetadata(ResponseHead),
     /// A message.
     Message(Bytes),
     /// Trailing metadata.

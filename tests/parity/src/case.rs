@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::{Request, Version};
+use testkit::fields::value;
 
 /// The upstream of a case that names no route.
 pub(crate) const API: &str = "api";
@@ -16,6 +17,9 @@ pub(crate) const GRPC: &str = "grpc";
 pub(crate) const RAW: &str = "raw";
 /// An upstream whose port nobody listens on.
 pub(crate) const DEAD: &str = "dead";
+
+/// Every trailer that a case sends or a plugin of a case makes.
+const TRAILERS: &str = "x-t, x-u, x-gone, x-new, x-only, x-made, grpc-status, grpc-message";
 
 /// One case: a listener of its own on both gateways.
 pub(crate) struct Case {
@@ -168,7 +172,7 @@ impl Case {
         self
     }
 
-    /// The client makes a whole exchange. A case that says nothing sends `GET /`.
+    /// The client makes a whole exchange. A case that does nothing sends `GET /`.
     pub(crate) fn send(mut self, request: Request) -> Self {
         self.play.push(Act::Send(request));
         self
@@ -230,6 +234,32 @@ impl Case {
     pub(crate) fn guest(mut self, guest: &'static str) -> Self {
         if let Some(plugin) = self.plugins.last_mut() {
             plugin.guest = guest;
+        }
+        self
+    }
+
+    /// Every trailer of the case is named in `trailer`, and clients want them: over HTTP/1.1 nothing else passes Cofferdam
+    /// (RFC 9110 section 6.6.2 lets it). Envoy reads neither field.
+    pub(crate) fn announced(mut self) -> Self {
+        let mut answers = false;
+        for (_, _, reply) in &mut self.replies {
+            if reply.has_trailers() {
+                answers = true;
+                *reply = reply.clone().field("trailer", TRAILERS);
+            }
+        }
+        if self.play.is_empty() {
+            self.play.push(Act::Send(Request::get("/")));
+        }
+        for act in &mut self.play {
+            if let Act::Send(request) | Act::Talk(request, _) = act {
+                if !request.trailers.is_empty() {
+                    *request = request.clone().field("trailer", TRAILERS);
+                }
+                if answers && value(&request.fields, "te").is_none() {
+                    *request = request.clone().field("te", "trailers");
+                }
+            }
         }
         self
     }

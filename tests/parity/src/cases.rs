@@ -37,5 +37,6 @@ pub(crate) fn all() -> Vec<Case> {
     ]
     .iter()
     .flat_map(|group| group())
+    .map(Case::announced)
     .collect()
 }

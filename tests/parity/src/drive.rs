@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use testkit::backend::{Backend, Record, RecordEnd};
-use testkit::client::{Connection, End, Exchange, Request, Response};
+use testkit::client::{Connection, End, Exchange, Response};
 use testkit::process::DEADLINE;
 use testkit::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,13 +62,7 @@ fn start_lines(side: &Side, first_line: usize, case: &Case) -> BTreeMap<String, 
 
 impl Stage<'_> {
     async fn play(&mut self) -> Result<()> {
-        let get = [Act::Send(Request::get("/"))];
-        let play = if self.case.play.is_empty() {
-            get.as_slice()
-        } else {
-            &self.case.play
-        };
-        for act in play {
+        for act in &self.case.play {
             match act {
                 Act::Send(request) => {
                     let mut connection = self.connect().await?;

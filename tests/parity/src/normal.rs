@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use testkit::fields::Fields;
 
 use crate::seen::{Answer, Seen};
+use crate::sides::LogLine;
 
 /// What is known of the addresses of one run, so that a text names the role and not the number.
 #[derive(Debug, Default)]
@@ -73,12 +74,34 @@ pub(crate) static TABLE: &[Row] = &[
         },
     },
     Row {
-        what: "the number of a callout's answering headers becomes `some` or `0`",
-        reason: "Envoy counts its `x-envoy-upstream-service-time`; the maps themselves are compared",
+        what: "`transfer-encoding` of answers is left out of the maps that plugins see",
+        reason: "it belongs to the upstream's connection alone (RFC 9112 section 6.1); Envoy leaves it in the map",
+        apply: |seen, _| each_line(seen, |text| without_pair(text, r#"["transfer-encoding","chunked"]"#)),
+    },
+    Row {
+        what: "the number of answering headers becomes `some` or `0`",
+        reason: "Envoy counts `transfer-encoding` and, for callouts, its `x-envoy-upstream-service-time`; the maps themselves are compared",
         apply: |seen, _| {
+            each_line(seen, |text| some_headers(text, "response_headers(count="));
             each_line(seen, |text| some_headers(text, "http_call_response(headers="));
             each_line(seen, |text| some_headers(text, "grpc_receive_initial_metadata(count="));
         },
+    },
+    Row {
+        what: "level `warn` becomes `warning`",
+        reason: "it is how Envoy spells it in its own log; a plugin cannot see it",
+        apply: |seen, _| {
+            let lines = seen.start.values_mut().flatten().chain(&mut seen.log);
+            lines
+                .filter(|line| line.level == "warn")
+                .for_each(|line| line.level = "warning".to_owned());
+        },
+    },
+    Row {
+        what: "`log`, `done` and `delete` are sorted by plugin",
+        reason: "Envoy calls `on_log` of all plugins of a chain and then `on_done` and `on_delete` of each; ours makes the three calls to one plugin \
+            in one switch of stacks. Each plugin sees the same",
+        apply: |seen, _| sort_endings(&mut seen.log),
     },
     Row {
         what: "`date` and `server` are left out of the response headers that `on_log` sees",
@@ -140,6 +163,27 @@ fn each_line(seen: &mut Seen, change: impl Fn(&str) -> String) {
     lines.for_each(|line| line.text = change(&line.text));
 }
 
+/// Takes a pair out of a map that a line shows.
+fn without_pair(text: &str, pair: &str) -> String {
+    text.replace(&format!(",{pair}"), "")
+        .replace(&format!("{pair},"), "")
+        .replace(pair, "")
+}
+
+/// Moves what plugins say when an exchange ends behind everything else, one plugin after the other.
+fn sort_endings(lines: &mut Vec<LogLine>) {
+    let of_an_end = |line: &LogLine| {
+        ["log", "done", "delete"].iter().any(|callback| {
+            line.text
+                .strip_prefix(callback)
+                .is_some_and(|rest| rest.starts_with(['(', ':']))
+        })
+    };
+    let (mut ends, others): (Vec<_>, Vec<_>) = lines.drain(..).partition(of_an_end);
+    ends.sort_by(|one, other| one.plugin.cmp(&other.plugin));
+    lines.extend(others.into_iter().chain(ends));
+}
+
 /// Takes `["x-envoy-upstream-service-time","N"]` out of a map.
 fn drop_service_time(text: &str) -> String {
     let Some((before, after)) = text.split_once(r#",["x-envoy-upstream-service-time""#) else {
@@ -169,11 +213,7 @@ fn drop_own_fields(text: &str) -> String {
         r#"["server","envoy"]"#,
         r#"["server","cofferdam"]"#,
     ];
-    own.iter().fold(text.to_owned(), |text, pair| {
-        text.replace(&format!(",{pair}"), "")
-            .replace(&format!("{pair},"), "")
-            .replace(pair, "")
-    })
+    own.iter().fold(text.to_owned(), |text, pair| without_pair(&text, pair))
 }
 
 /// Sorts the pairs of a map that a line shows by their keys.

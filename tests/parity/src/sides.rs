@@ -127,7 +127,12 @@ impl Side {
             certificates,
         )?
         .to_string();
-        let program = Program::Cofferdam(Gateway::start(&text).await?);
+        let program = Program::Cofferdam(
+            Gateway::start_with(&text, |command| {
+                command.args(["--plugin-log-level", "debug"]);
+            })
+            .await?,
+        );
         Ok(Self {
             backends,
             dead,

@@ -3,6 +3,7 @@
 mod message;
 mod phase;
 mod body;
+mod callout;
 mod life;
 mod route;
 
@@ -80,7 +81,14 @@ pub(crate) fn whole(case: &str, envoy: &str, ours: &str) -> Option<Difference> {
 
 /// All of them.
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
-    [message::ROWS, phase::ROWS, body::ROWS, life::ROWS, route::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        message::ROWS,
+        phase::ROWS,
+        body::ROWS,
+        callout::ROWS,
+        life::ROWS,
+        route::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -12,6 +12,7 @@ use crate::outside::GrpcEvent;
 const EDITED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const CONFIGURE: &str = "proxy_on_configure";
+const CREATE: &str = "proxy_on_context_create";
 
 /// A buffer as it can be used now.
 enum Buffer<'a> {
@@ -33,9 +34,8 @@ fn buffer(guest: &Guest, kind: BufferKind) -> Option<Buffer<'_>> {
         (BufferKind::UpstreamData, _) => Some(held(guest, Visible::UPSTREAM)),
         (BufferKind::VmConfiguration, _) => fixed(&guest.plugin().spec.vm_config),
         // As in Envoy, there only; it is what `proxy_get_configuration` reads then, and the VM's configuration else.
-        (BufferKind::PluginConfiguration, _) if guest.callback == CONFIGURE => fixed(&guest.plugin().spec.config),
+        (BufferKind::PluginConfiguration, _) if configures(guest) => fixed(&guest.plugin().spec.config),
         (BufferKind::HttpCallResponseBody, Answer::Http(Some(reply))) => fixed(&reply.body),
-        (BufferKind::HttpCallResponseBody, Answer::Http(None)) => fixed(&Bytes::new()),
         (BufferKind::GrpcReceive, Answer::Grpc(event)) => match &**event {
             GrpcEvent::Message(message) => fixed(message),
             _ => Some(Buffer::Absent),
@@ -45,6 +45,11 @@ fn buffer(guest: &Guest, kind: BufferKind) -> Option<Buffer<'_>> {
         (BufferKind::GrpcReceive | BufferKind::CallData, _) => Some(Buffer::Absent),
         _ => None,
     }
+}
+
+/// Whether a root context is being made or configured.
+fn configures(guest: &Guest) -> bool {
+    guest.callback == CONFIGURE || (guest.callback == CREATE && guest.stream().is_none())
 }
 
 /// A body of the current exchange, when the plugin may see it now.

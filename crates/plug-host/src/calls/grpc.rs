@@ -127,7 +127,8 @@ pub(crate) fn proxy_grpc_send(host: &mut Host<'_>, token: u32, message: u32, len
     }
     let call = host.guest.grpc.get_mut(&token).ok_or(Status::NotFound)?;
     if call.ended {
-        return Err(Status::BadArgument);
+        // Envoy swallows what a plugin sends behind its own end.
+        return Ok(());
     }
     call.outgoing
         .send(GrpcOut::Message(message))

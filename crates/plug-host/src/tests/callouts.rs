@@ -254,7 +254,7 @@ async fn send(grpc: &Grpc, events: impl IntoIterator<Item = GrpcEvent>) {
 
 fn answer(status: u32) -> [GrpcEvent; 4] {
     [
-        GrpcEvent::InitialMetadata(HeaderMap::new()),
+        GrpcEvent::InitialMetadata(reply().head),
         GrpcEvent::Message(Bytes::from_static(b"answer")),
         GrpcEvent::TrailingMetadata(HeaderMap::new()),
         GrpcEvent::Close(status, String::new()),

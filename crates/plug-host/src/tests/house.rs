@@ -145,10 +145,12 @@ impl Double {
     pub(crate) fn said_in_two_contexts(&self) -> (Vec<String>, Vec<String>) {
         let lines = self.lines.take();
         let first = lines.first().map(|(_, context, _)| *context);
-        let (first, other): (Vec<_>, Vec<_>) =
-            lines.into_iter().partition(|(_, context, _)| Some(*context) == first);
+        let (first, other): (Vec<_>, Vec<_>) = lines.into_iter().partition(|(_, context, _)| Some(*context) == first);
         let text = |(_, _, text)| text;
-        (first.into_iter().map(text).collect(), other.into_iter().map(text).collect())
+        (
+            first.into_iter().map(text).collect(),
+            other.into_iter().map(text).collect(),
+        )
     }
 }
 

@@ -112,6 +112,12 @@ impl Reply {
         self.step(Step::Trailers(vec![pair]))
     }
 
+    /// Whether it ends with trailers.
+    #[must_use]
+    pub fn has_trailers(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Trailers(_)))
+    }
+
     /// Waits here for `Backend::release`.
     #[must_use]
     pub fn wait(self, gate: &str) -> Self {

@@ -6,6 +6,9 @@ use crate::compare::WHOLE;
 const SPLICE: &str =
     "the specification lets a plugin replace and insert anywhere in a buffer; Envoy refuses all but both ends";
 const LENGTH: &str = "a body that does not fit its `content-length` breaks off; Envoy cuts it, waits for ever, or sends the rest as the next request of that connection";
+const KEPT_OPEN: &str =
+    "a request whose unread rest is short is read to its end, so its connection goes on; Envoy closes it";
+const TOGETHER: &str = "the head leaves with the first piece of the body, in one write: when a plugin stops that piece, nothing has left; Envoy has sent the head";
 
 pub(super) static ROWS: &[Row] = &[
     Row::log(
@@ -97,5 +100,37 @@ pub(super) static ROWS: &[Row] = &[
         "200 \"short\", api 1",
         "broken off, api 1",
         LENGTH,
+    ),
+    Row::new(
+        "early-answer",
+        "answer 0 header connection",
+        "[\"close\"]",
+        "absent",
+        "the upstream's answer may end before the request does without ending the connection; Envoy closes it",
+    ),
+    Row::new(
+        "reply-*",
+        "answer 0 header connection",
+        "[\"close\"]",
+        "absent",
+        KEPT_OPEN,
+    ),
+    Row::new(
+        "request-body-over-limit",
+        "answer 0 header connection",
+        "[\"close\"]",
+        "absent",
+        KEPT_OPEN,
+    ),
+    Row::new("*-in-request-body", "api requests", "1", "0", TOGETHER),
+    Row::new("reply-by-the-second-in-body", "api requests", "1", "0", TOGETHER),
+    Row::new("request-body-over-limit", "api requests", "1", "0", TOGETHER),
+    Row::new("*-in-response-body*", "answer 0", "200 \"\"", "broken off", TOGETHER),
+    Row::new(
+        "response-body-over-limit",
+        "answer 0",
+        "200 \"\"",
+        "broken off",
+        TOGETHER,
     ),
 ];

@@ -8,6 +8,11 @@ const TWICE: &str =
 const CRASH: &str = "Envoy dies of it";
 const NEW: &str = "a plugin that died is there again at once: a new instance is configured; Envoy's stays dead";
 const OPEN: &str = "`on_fault: open` holds for the exchange in which the plugin dies, not only for later ones";
+const UNREACHED: &str =
+    "a plugin that the request never reached is not told of it; Envoy makes all contexts when the request comes";
+const CLOSED: &str = "a request without a body is sent again on a new connection when its kept one turns out closed (RFC 9110 section 9.2.2)";
+const INIT: &str = "what a module says in `_initialize` is the plugin's; Envoy logs it under no plugin's name";
+const TEXT: &str = "our own answers say what a client may know, in our words";
 
 pub(super) static ROWS: &[Row] = &[
     Row::new(
@@ -92,4 +97,29 @@ pub(super) static ROWS: &[Row] = &[
         "200 \"hello from api\", 200 \"hello from api\", api 2",
         OPEN,
     ),
+    Row::log("reply-by-the-first", "b info *()", "absent", UNREACHED),
+    Row::log("dies-beside-another", "c info *()", "absent", UNREACHED),
+    Row::new("upstream-closes", "api requests", "1", "2", CLOSED),
+    Row::log(
+        "upstream-closes",
+        "a info response_body(size=95 end=1)",
+        "a info response_body(size=52 end=1)",
+        TEXT,
+    ),
+    Row::new(
+        "upstream-closes",
+        "answer 0 header content-length",
+        "[\"95\"]",
+        "[\"52\"]",
+        TEXT,
+    ),
+    Row::new(
+        "upstream-closes",
+        "answer 0 body",
+        "upstream connect error *",
+        "the upstream ended the connection before it answered",
+        TEXT,
+    ),
+    Row::new("start", "start", "absent", "a info initialize()", INIT),
+    Row::new("start", "start", "absent", "a info in initialize", INIT),
 ];

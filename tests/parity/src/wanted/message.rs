@@ -8,6 +8,10 @@ const STATUS: &str = "a response always has a status that can be sent: a plugin'
 const SAFE: &str = "what may not stand in a message never enters a header map: it is left out with a warning; Envoy refuses the request, or sends the forged line";
 const MAP: &str =
     "a map that cannot be read changes nothing and says so; Envoy takes it for an empty one and wipes the message";
+const REPLY: &str = "a local response ends the exchange: its status is one that does, it carries no pseudo-headers, and what is wrong is left out and said";
+const BODILESS: &str = "a 304 has no body (RFC 9110 section 15.4.5), also for plugins";
+const HOP: &str = "hop-by-hop fields end here (RFC 9110 section 7.6.1): plugins and the client do not get them";
+const ENVOYS: &str = "`x-envoy-*` are Envoy's own headers: here they are like any other";
 
 pub(super) static ROWS: &[Row] = &[
     Row::new(
@@ -103,7 +107,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::log(
         "pseudo-unknown",
         "absent",
-        "a warn header `:unknown` left out: name or value is not allowed in a message",
+        "a warning header `:unknown` left out: name or value is not allowed in a message",
         SAFE,
     ),
     Row::log(
@@ -129,7 +133,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::log(
         "header-injection-response",
         "absent",
-        "a warn header `x-line` left out: name or value is not allowed in a message",
+        "a warning header `x-line` left out: name or value is not allowed in a message",
         SAFE,
     ),
     Row::new(
@@ -149,7 +153,7 @@ pub(super) static ROWS: &[Row] = &[
     Row::log(
         "reply-injection",
         "absent",
-        "a warn header `x-line` of a local response left out: not allowed in a message",
+        "a warning header `x-line` of a local response left out: not allowed in a message",
         SAFE,
     ),
     Row::new("reply-injection", "answer 0 header x-evil", "[\"1\"]", "absent", SAFE),
@@ -186,4 +190,61 @@ pub(super) static ROWS: &[Row] = &[
         "200 \"hello from api\", api 1",
         MAP,
     ),
+    Row::log(
+        "headers-read-browser",
+        "a info request_headers(count=10 end=1)",
+        "a info request_headers(count=11 end=1)",
+        ENVOYS,
+    ),
+    Row::log(
+        "headers-read-browser",
+        "a info request_headers: get_request_headers -> 0 pairs=*",
+        "*[\"x-envoy-force-trace\",\"1\"]*",
+        ENVOYS,
+    ),
+    Row::log(
+        "headers-response-hop-by-hop",
+        "*[\"connection\",\"x-hop\"]*",
+        "a info response_headers: get_response_headers -> 0 *",
+        HOP,
+    ),
+    Row::new(
+        "headers-response-hop-by-hop",
+        "answer 0 header x-hop",
+        "[\"1\"]",
+        "absent",
+        HOP,
+    ),
+    Row::log(
+        "reply-pseudo",
+        "absent",
+        "a warning header `:*` of a local response left out: not allowed in a message",
+        REPLY,
+    ),
+    Row::log(
+        "reply-pseudo",
+        "*[\":path\",\"/x\"],*",
+        "a info response_headers: get_response_headers -> 0 *",
+        REPLY,
+    ),
+    Row::log(
+        "reply-*",
+        "absent",
+        "a warning status * of a local response made 500: it cannot end an exchange",
+        REPLY,
+    ),
+    Row::log(
+        "reply-*",
+        "a info response_headers: get_response_headers -> 0 pairs=[[\":status\",\"*",
+        "a info response_headers: get_response_headers -> 0 pairs=[[\":status\",\"500\"],*",
+        REPLY,
+    ),
+    Row::new("reply-1000", "answer 0 status", "1000", "500", REPLY),
+    Row::log(
+        "reply-bad-headers",
+        "absent",
+        "a warning headers of a local response left out: map of *",
+        REPLY,
+    ),
+    Row::log("reply-304", "a info response_body*", "absent", BODILESS),
 ];

@@ -6,6 +6,9 @@ use crate::compare::WHOLE;
 const TEXT: &str = "our own answers say what a client may know, in our words";
 const HIGRESS: &str =
     "Higress's plugins read `route_name` and `cluster_name`, which Envoy 1.40 no longer has at top level";
+const ROUTELESS: &str = "plugins stand on routes: an exchange without a route has none; Envoy's stand on the listener";
+const CEL: &str = "CEL expressions are not there yet";
+const LEVEL: &str = "Higress's modules ask the level by this foreign function";
 
 pub(super) static ROWS: &[Row] = &[
     Row::log(
@@ -51,5 +54,18 @@ pub(super) static ROWS: &[Row] = &[
         "503 \"upstream connect error or disconnect/reset before headers. reset reason: remote connection failure\"",
         "503 \"no connection to the upstream\"",
         TEXT,
+    ),
+    Row::log("route-none", "a info *", "absent", ROUTELESS),
+    Row::log(
+        "foreign-functions",
+        "a info request_headers: call_foreign_function -> 0 result=0x*",
+        "a info request_headers: call_foreign_function -> 1",
+        CEL,
+    ),
+    Row::log(
+        "foreign-functions",
+        "a info request_headers: call_foreign_function -> 1",
+        "a info request_headers: call_foreign_function -> 0 result=0x01000000",
+        LEVEL,
     ),
 ];

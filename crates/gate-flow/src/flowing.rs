@@ -1,0 +1,179 @@
+//! Bodies on their way: what comes out of a lane is given to the other side, piece by piece.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use gate_upstream::BodyFault;
+use http_body::Frame;
+use plug_host::Direction;
+
+use crate::chain::Chain;
+use crate::journal::Journal;
+use crate::lane::{Lane, Out, Stop};
+use crate::pump::Outlet;
+use crate::response_body::BodyError;
+use crate::serve::{Answer, Passage};
+use crate::source::{Source, SourceFault};
+
+/// A body in its lane.
+pub(crate) struct Flowing {
+    lane: Lane,
+    source: Source,
+    /// What `content-length` promises the other side.
+    promised: Option<u64>,
+    given: u64,
+}
+
+/// A piece for the other side.
+struct Piece {
+    bytes: Bytes,
+    then: Then,
+}
+
+enum Then {
+    More,
+    End,
+    Trailers,
+}
+
+impl Flowing {
+    /// A body whose head promises `promised` bytes.
+    pub(crate) fn new(lane: Lane, source: Source, promised: Option<u64>) -> Self {
+        Self {
+            lane,
+            source,
+            promised,
+            given: 0,
+        }
+    }
+
+    /// The next piece. The last promised bytes wait for what follows them: hyper asks for nothing more once it has them, and the plugins
+    /// would never be told the end.
+    async fn next(&mut self) -> Result<Piece, Stop> {
+        let mut kept = Bytes::new();
+        loop {
+            let (bytes, then) = match self.lane.next(&mut self.source).await? {
+                Out::Headers { .. } => continue,
+                Out::Data { bytes, end: false } => (bytes, Then::More),
+                Out::Data { bytes, end: true } => (bytes, Then::End),
+                Out::Trailers => (Bytes::new(), Then::Trailers),
+            };
+            self.given = self.given.saturating_add(bytes.len() as u64);
+            let bytes = if kept.is_empty() {
+                bytes
+            } else {
+                [kept, bytes].concat().into()
+            };
+            if matches!(then, Then::More) && self.promised == Some(self.given) {
+                kept = bytes;
+                continue;
+            }
+            return Ok(Piece { bytes, then });
+        }
+    }
+
+    /// Whether more or fewer bytes came out of the plugins than were promised.
+    fn is_off(&self, then: &Then) -> bool {
+        self.promised
+            .is_some_and(|promised| self.given > promised || (matches!(then, Then::End) && self.given < promised))
+    }
+}
+
+/// Gives the upstream what comes out of the request's lane.
+pub(crate) async fn pump_request(mut body: Flowing, outlet: Outlet<BodyFault>, journal: Rc<Journal>, chain: Rc<Chain>) {
+    loop {
+        let piece = body.next().await;
+        journal.request_read.set(body.lane.has_all());
+        let Piece { bytes, then } = match piece {
+            Ok(piece) => piece,
+            Err(stop) => {
+                let fault = give_up(stop, &journal, &chain);
+                return outlet.give(Err(fault)).await;
+            }
+        };
+        let sent = &journal.volume.request;
+        sent.set(sent.get().saturating_add(bytes.len() as u64));
+        if !bytes.is_empty() {
+            outlet.give(Ok(Frame::data(bytes))).await;
+        }
+        match then {
+            Then::More => {}
+            Then::End => return,
+            Then::Trailers => {
+                let trailers = chain.exchange.request_trailers.borrow().clone();
+                return outlet.give(Ok(Frame::trailers(trailers.unwrap_or_default()))).await;
+            }
+        }
+    }
+}
+
+/// The request's body does not come to its end: says what the client gets, when no response has begun, and breaks the upstream off.
+fn give_up(stop: Stop, journal: &Rc<Journal>, chain: &Rc<Chain>) -> BodyFault {
+    let passage = Passage {
+        journal: Rc::clone(journal),
+        chain: Rc::clone(chain),
+    };
+    let fault = match &stop {
+        Stop::Source(SourceFault) => BodyFault::ClientGone,
+        Stop::Idle => BodyFault::Idle,
+        Stop::TooLarge => BodyFault::TooLong,
+        Stop::Reply | Stop::Reset | Stop::Fault(_) => BodyFault::GivenUp,
+    };
+    let exchange = &chain.exchange;
+    match stop {
+        // Already where the waiting side looks for them.
+        Stop::Reply | Stop::Reset => {}
+        other => match passage.stopped(other, Direction::Request) {
+            Answer::Own(whole) => *journal.instead.borrow_mut() = Some(whole),
+            _ => exchange.reset.set(true),
+        },
+    }
+    exchange.response_bell.ring();
+    fault
+}
+
+/// Gives the client what comes out of the response's lane; what was promised and does not come is a broken body, never a short one.
+pub(crate) async fn pump_response(
+    mut body: Flowing,
+    outlet: Outlet<BodyError>,
+    journal: Rc<Journal>,
+    chain: Rc<Chain>,
+) {
+    loop {
+        let Piece { bytes, then } = match body.next().await {
+            Ok(piece) => piece,
+            Err(stop) => {
+                let text = broken(&stop);
+                journal.overrule(if matches!(stop, Stop::Source(_)) { "UC" } else { "LR" }, text);
+                return outlet.give(Err(text.into())).await;
+            }
+        };
+        if body.is_off(&then) {
+            journal.overrule("LR", "plugin_changed_length");
+            let text = "a plugin changed the body but not its `content-length`";
+            return outlet.give(Err(text.into())).await;
+        }
+        if !bytes.is_empty() {
+            outlet.give(Ok(Frame::data(bytes))).await;
+        }
+        match then {
+            Then::More => {}
+            Then::End => return,
+            Then::Trailers => {
+                let trailers = chain.exchange.response_trailers.borrow().clone();
+                return outlet.give(Ok(Frame::trailers(trailers.unwrap_or_default()))).await;
+            }
+        }
+    }
+}
+
+fn broken(stop: &Stop) -> &'static str {
+    match stop {
+        Stop::Reply => "plugin_replied_after_response_started",
+        Stop::Reset => "plugin_reset",
+        Stop::Fault(fault) => fault.code(),
+        Stop::TooLarge => "response_payload_too_large",
+        Stop::Source(_) => "upstream_reset_after_response_started",
+        Stop::Idle => "response_idle_timeout",
+    }
+}
