@@ -41,11 +41,6 @@ enum Step {
 }
 
 impl Step {
-    /// Conformance and parity are being written: they run when they are asked for by `--only`.
-    fn is_settled(self) -> bool {
-        !matches!(self, Self::Conformance | Self::Parity)
-    }
-
     fn title(self) -> &'static str {
         match self {
             Self::Format => "format: cargo fmt --check",
@@ -93,13 +88,10 @@ enum Outcome {
 
 /// Runs the steps; the last line says how many passed and failed, for whoever reads only that.
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let wanted = Step::value_variants().iter().copied().filter(|step| {
-        if options.only.is_empty() {
-            step.is_settled()
-        } else {
-            options.only.contains(step)
-        }
-    });
+    let wanted = Step::value_variants()
+        .iter()
+        .copied()
+        .filter(|step| options.only.is_empty() || options.only.contains(step));
     let mut outcomes: Vec<(Step, Outcome)> = Vec::new();
     for step in wanted {
         let stopped = !options.keep_going

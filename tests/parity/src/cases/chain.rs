@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::Request;
 
-use crate::case::{Case, Plugin};
+use crate::case::{AUX, Case, Plugin, Say};
 
 pub(super) fn cases() -> Vec<Case> {
     let two = |first: Value, second: Value| vec![Plugin::probe(first), Plugin::probe(second)];
@@ -28,7 +28,10 @@ pub(super) fn cases() -> Vec<Case> {
             ),
         ),
         Case::with("chain-first-pauses", two(json!({"request_headers": [ask("request"), hold()], "response_headers": [ask("response"), hold()]}), json!({}))).send(post()).reply(answered()),
-        Case::with("chain-second-pauses", two(json!({}), json!({"request_headers": [ask("request"), hold()], "response_headers": [ask("response"), hold()]}))).send(post()).reply(answered()),
+        Case::with("chain-second-pauses", two(json!({}), json!({"request_headers": [ask("request"), hold()]})))
+            .reply_at(AUX, "/ask", Reply::new(200).wait_first("ask").body("now"))
+            .talk(Request::new("POST", "/"), vec![Say::Data("body"), Say::Finish, Say::Log("request_body(size=0 end=1)"), Say::Release(AUX, "ask")]),
+        Case::with("chain-second-pauses-response", two(json!({}), json!({"response_headers": [ask("response"), hold()]}))).send(post()).reply(answered()),
         Case::with("chain-both-pause", two(json!({"request_headers": [ask("request"), hold()]}), json!({"request_headers": [ask("request"), hold()]}))).send(post()),
         Case::with("chain-second-holds-body", two(json!({}), json!({"request_body": [{"op": "return", "action": "buffer", "when": "not_end"}, {"op": "get_request_body"}]}))).send(post()),
         Case::with("chain-first-holds-body", two(json!({"request_body": [{"op": "return", "action": "buffer", "when": "not_end"}, {"op": "get_request_body"}]}), json!({"request_body": [{"op": "get_request_body"}]}))).send(post()),

@@ -29,8 +29,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("dies-in-callout", json!({"request_headers": [
             {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]], "then": [{"op": "unreachable"}]}]}))
             .reply(Reply::new(200).wait_first("dead").body("unharmed"))
+            .reply_at("aux", "/ask", Reply::new(200).wait_first("ask").body("now"))
             .dies()
-            .talk(get(), vec![Say::Finish, Say::Log("http_call_response("), Say::Release("api", "dead")]),
+            .talk(get(), vec![Say::Finish, Say::Ended("api"), Say::Release("aux", "ask"), Say::Log("http_call_response("), Say::Release("api", "dead")]),
         Case::with("dies-beside-another", vec![Plugin::probe(json!({})), Plugin::probe(dying("request_headers")), Plugin::probe(json!({}))]).dies().send(get()),
         Case::with("dies-beside-another-in-response", vec![Plugin::probe(json!({})), Plugin::probe(dying("response_headers"))]).dies().send(get()),
     ]

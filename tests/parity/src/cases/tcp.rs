@@ -48,7 +48,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("tcp-edit-downstream", json!({"downstream_data": [{"op": "set_buffer_bytes", "buffer": 2, "start": 0, "size": 2, "value": "PON", "when": "not_end"}, {"op": "get_buffer_bytes", "buffer": 2}]})).bytes(talk()),
         Case::new("tcp-edit-upstream", json!({"upstream_data": [{"op": "set_buffer_bytes", "buffer": 3, "start": 99, "value": "+", "when": "not_end"}, {"op": "get_buffer_bytes", "buffer": 3}]})).bytes(talk()),
         Case::new("tcp-hold-downstream", twice("downstream_data"))
-            .bytes(vec![Say::Data("one"), Say::Log("downstream_data("), Say::Data("two"), Say::Arrived(RAW, "onetwo"), Say::Finish]),
+            .bytes(vec![Say::Data("one"), Say::Log("downstream_data("), Say::Data("two"), Say::Arrived(RAW, "onetwo"), Say::Piece, Say::Finish]),
         Case::new("tcp-hold-upstream", twice("upstream_data"))
             .bytes(vec![Say::Data("one"), Say::Log("upstream_data("), Say::Data("two"), Say::Piece, Say::Finish]),
         Case::new("tcp-pause-connection", json!({"new_connection": [
