@@ -23,7 +23,7 @@ fn is_grpc(request: &RequestHead) -> bool {
 }
 
 /// gRPC's status for an HTTP status (gRPC's `http-grpc-status-mapping`).
-fn grpc_status(status: StatusCode) -> u32 {
+pub(crate) fn grpc_status(status: StatusCode) -> u32 {
     match status.as_u16() {
         400 => 13,
         401 => 16,

@@ -25,6 +25,7 @@ impl Drop for Finish {
         let Some((flow, journal, chain)) = self.parts.take() else {
             return;
         };
+        journal.end();
         if journal.status.get().is_none() {
             journal.note("DC", "downstream_remote_disconnect");
         }

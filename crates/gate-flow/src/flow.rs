@@ -241,7 +241,7 @@ impl Flow {
             protocol: protocol(journal.version),
             status: journal.status.get(),
             flags: Cow::Borrowed(journal.flags.get()),
-            details: Cow::Borrowed(&details),
+            details: Cow::Borrowed(details.as_deref().unwrap_or_default()),
             request_bytes: journal.volume.request.get(),
             response_bytes: journal.volume.response.get(),
             duration,

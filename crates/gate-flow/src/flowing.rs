@@ -1,9 +1,10 @@
 //! Bodies on their way: what comes out of a lane is given to the other side, piece by piece.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use gate_upstream::BodyFault;
+use gate_upstream::{BodyFault, broken_off};
 use http_body::Frame;
 use plug_host::Direction;
 
@@ -114,7 +115,7 @@ fn give_up(stop: Stop, journal: &Rc<Journal>, chain: &Rc<Chain>) -> BodyFault {
         chain: Rc::clone(chain),
     };
     let fault = match &stop {
-        Stop::Source(SourceFault) => BodyFault::ClientGone,
+        Stop::Source(SourceFault(_)) => BodyFault::ClientGone,
         Stop::Idle => BodyFault::Idle,
         Stop::TooLarge => BodyFault::TooLong,
         Stop::Reply | Stop::Reset | Stop::Fault(_) => BodyFault::GivenUp,
@@ -143,9 +144,9 @@ pub(crate) async fn pump_response(
         let Piece { bytes, then } = match body.next().await {
             Ok(piece) => piece,
             Err(stop) => {
-                let text = broken(&stop);
-                journal.overrule(if matches!(stop, Stop::Source(_)) { "UC" } else { "LR" }, text);
-                return outlet.give(Err(text.into())).await;
+                let (flags, details) = broken(&stop, &chain);
+                journal.overrule(flags, &details);
+                return outlet.give(Err(details.into())).await;
             }
         };
         if body.is_off(&then) {
@@ -167,13 +168,24 @@ pub(crate) async fn pump_response(
     }
 }
 
-fn broken(stop: &Stop) -> &'static str {
+/// Flag and details of a response that breaks off.
+fn broken(stop: &Stop, chain: &Chain) -> (&'static str, Cow<'static, str>) {
     match stop {
-        Stop::Reply => "plugin_replied_after_response_started",
-        Stop::Reset => "plugin_reset",
-        Stop::Fault(fault) => fault.code(),
-        Stop::TooLarge => "response_payload_too_large",
-        Stop::Source(_) => "upstream_reset_after_response_started",
-        Stop::Idle => "response_idle_timeout",
+        // The client has a head already, so it cannot have the plugin's; but why is what the plugin says, with no flag, as in Envoy.
+        Stop::Reply => {
+            let Some(reply) = chain.exchange.local_reply.take() else {
+                return ("", Cow::default());
+            };
+            chain.note(&reply.plugin, "local_response");
+            ("", reply.details.into())
+        }
+        Stop::Reset => ("LR", "plugin_reset".into()),
+        Stop::Fault(fault) => ("LR", fault.code().into()),
+        Stop::TooLarge => ("LR", "response_payload_too_large".into()),
+        Stop::Source(SourceFault(error)) => {
+            let (flags, details) = broken_off(error);
+            (flags, details.into())
+        }
+        Stop::Idle => ("LR", "response_idle_timeout".into()),
     }
 }

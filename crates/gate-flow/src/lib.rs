@@ -8,6 +8,7 @@ mod serve;
 mod head;
 mod request_id;
 mod journal;
+mod property;
 mod chain;
 mod lane;
 mod flowing;

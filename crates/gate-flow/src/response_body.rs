@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use gate_upstream::Lease;
+use gate_upstream::{Lease, broken_off};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
@@ -73,9 +73,14 @@ impl ResponseBody {
                 self.missing = self.missing.map(|missing| missing.saturating_sub(bytes));
                 self.ended |= self.missing == Some(0) || frame.is_trailers();
             }
-            Poll::Ready(Some(Err(_))) => {
+            Poll::Ready(Some(Err(error))) => {
                 self.ended = true;
-                self.journal.overrule("UC", "upstream_reset_after_response_started");
+                // A chain of plugins has noted its reason itself.
+                if matches!(self.stream, Bytestream::Direct { .. }) {
+                    let idle = ("LR", "response_idle_timeout");
+                    let (flags, details) = error.downcast_ref().map_or(idle, broken_off);
+                    self.journal.overrule(flags, details);
+                }
             }
             Poll::Ready(None) => self.ended = true,
             Poll::Pending => {}

@@ -140,12 +140,12 @@ impl Passage {
                 let Some(reply) = self.exchange().local_reply.take() else {
                     return Answer::Nothing;
                 };
-                self.journal.note("", &reply.details);
+                self.why("", &reply.details, direction);
                 self.chain.note(&reply.plugin, "local_response");
                 return Answer::Own(answer::local(&self.exchange().request.borrow(), reply));
             }
             (Stop::Reset, _) => {
-                self.journal.note("LR", "plugin_reset");
+                self.why("LR", "plugin_reset", direction);
                 return Answer::Nothing;
             }
             (Stop::Source(_), Direction::Request) => {
@@ -184,8 +184,16 @@ impl Passage {
                 "upstream connect error or disconnect/reset before headers",
             ),
         };
-        self.journal.note(flags, details);
+        self.why(flags, details, direction);
         self.own(status, text)
+    }
+
+    /// Notes why the response is what it is; in its own direction that is why it is no longer the upstream's.
+    fn why(&self, flags: &'static str, details: &str, direction: Direction) {
+        match direction {
+            Direction::Request => self.journal.note(flags, details),
+            Direction::Response => self.journal.overrule(flags, details),
+        }
     }
 
     async fn forward(&self, mut lane: Lane, source: Source, end: bool, chosen: &Chosen, host: Option<&str>) -> Answer {
@@ -217,7 +225,7 @@ impl Passage {
         match self.send(&upstream, request).await {
             Ok(answer) => answer,
             Err(fault) => {
-                self.journal.note(fault.flags(), fault.details());
+                self.journal.failed(&fault);
                 self.own(fault.status(), fault.client_text())
             }
         }
@@ -252,9 +260,10 @@ impl Passage {
     async fn send(&self, upstream: &Rc<Upstream>, request: Request<OutBody>) -> Result<Answer, UpstreamFault> {
         let wanted = self.exchange().endpoint_override.borrow().clone();
         let endpoint = upstream.pick(wanted.as_deref())?;
-        self.journal.endpoint.set(endpoint.address());
+        self.journal.asks(endpoint.address());
         let asked = Instant::now();
-        let mut sending = pin!(upstream.send(&endpoint, request));
+        let tell = |ready| self.journal.reaches(ready);
+        let mut sending = pin!(upstream.send_telling(&endpoint, request, &tell));
         let bell = &self.exchange().response_bell;
         let sent = poll_fn(|task| {
             if bell.poll_heard(task).is_ready() && self.interrupted() {
@@ -279,8 +288,7 @@ impl Passage {
     }
 
     fn received(&self, sent: Sent) -> Answer {
-        self.journal.endpoint.set(sent.endpoint.address());
-        self.journal.upstream_local.set(Some(sent.local));
+        self.journal.way.attempts.set(u64::from(sent.retries) + 1);
         let (parts, body) = sent.response.into_parts();
         let mut headers = parts.headers;
         head::strip_hop_by_hop(&mut headers);

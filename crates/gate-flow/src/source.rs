@@ -19,7 +19,7 @@ pub(crate) enum Piece {
 
 /// The connection broke or its bytes made no sense, so that a body did not come to its end.
 #[derive(Debug)]
-pub(crate) struct SourceFault;
+pub(crate) struct SourceFault(pub(crate) hyper::Error);
 
 /// Where a lane's body comes from.
 pub(crate) enum Source {
@@ -79,7 +79,7 @@ fn poll_incoming(body: &mut Incoming, task: &mut Context<'_>) -> Poll<Result<Pie
                     end: true,
                 }));
             }
-            Some(Err(_)) => return Poll::Ready(Err(SourceFault)),
+            Some(Err(error)) => return Poll::Ready(Err(SourceFault(error))),
             Some(Ok(frame)) => frame,
         };
         let frame = match frame.into_data() {

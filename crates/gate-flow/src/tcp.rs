@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use gate_plan::Protocol;
 use gate_serve::connection::Connection;
 use gate_serve::stream::Stream;
-use gate_upstream::UpstreamFault;
+use gate_upstream::{Ready, UpstreamFault};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use log_record::record::{PluginVerdict, Protocol as Spoken, Record};
@@ -84,7 +84,7 @@ impl Passage {
         }
         let server = match self.connect().await {
             Ok(server) => server,
-            Err(fault) => return self.journal.note(fault.flags(), fault.details()),
+            Err(fault) => return self.journal.failed(&fault),
         };
         let (client_read, client_write) = tokio::io::split(client);
         let (server_read, server_write) = tokio::io::split(server);
@@ -151,9 +151,13 @@ impl Passage {
         let Some(upstream) = upstream else {
             return Err(UpstreamFault::NoSuchUpstream { name: "".into() });
         };
-        let server = upstream.connect(&upstream.pick(None)?).await?;
-        self.journal.endpoint.set(server.endpoint().address());
-        self.journal.upstream_local.set(Some(server.local()));
+        let endpoint = upstream.pick(None)?;
+        self.journal.asks(endpoint.address());
+        let server = upstream.connect(&endpoint).await?;
+        if let Some(endpoint) = server.endpoint().address() {
+            let local = server.local();
+            self.journal.reaches(Ready { endpoint, local });
+        }
         Ok(server)
     }
 
@@ -292,7 +296,7 @@ impl Passage {
             listener: journal.connection.listener.name.as_str().into(),
             protocol: Spoken::Tcp,
             flags: journal.flags.get().into(),
-            details: details.as_str().into(),
+            details: details.as_deref().unwrap_or_default().into(),
             request_bytes: journal.volume.request.get(),
             response_bytes: journal.volume.response.get(),
             duration: journal.clock.elapsed(),

@@ -233,6 +233,21 @@ impl UpstreamFault {
         self.row().client
     }
 
+    /// Why there was no connection, in the words of Envoy's `upstream.transport_failure_reason`; empty when there was one.
+    #[must_use]
+    pub fn transport_failure_reason(&self) -> String {
+        match self {
+            Self::ConnectTimeout { .. } => "connect timeout".to_owned(),
+            Self::Connect { cause, .. } => {
+                let text = cause.to_string();
+                let said = text.split(" (os error").next().unwrap_or_default();
+                format!("delayed connect error: {said}")
+            }
+            Self::TlsHandshake { cause, .. } => format!("TLS_error: {}", chain(&**cause)),
+            _ => String::new(),
+        }
+    }
+
     /// Whether it happened before a byte of the request was written, so that any request may go to another endpoint.
     pub(crate) fn is_connect(&self) -> bool {
         matches!(
@@ -273,6 +288,30 @@ fn body_row(cause: &BodyFault) -> Row {
         BodyFault::TooLong => Row { side: Side::Client, status: StatusCode::PAYLOAD_TOO_LARGE, ..row("upstream.request_body_long", "", "request_payload_too_large", "the request's body is too long") },
         BodyFault::GivenUp => Row { side: Side::Us, ..row("upstream.request_body_given_up", "LR", "upstream_reset_before_response_started{local_reset}", "the request was given up") },
         BodyFault::Unreadable(_) => Row { side: Side::Client, status: StatusCode::BAD_REQUEST, ..row("upstream.request_body_unreadable", "DPE", "downstream_remote_disconnect", "the request's body could not be read") },
+    }
+}
+
+/// Envoy's response flag and details when a response's body broke off with `error`.
+#[must_use]
+pub fn broken_off(error: &hyper::Error) -> (&'static str, &'static str) {
+    let mut next: Option<&(dyn Error + 'static)> = Some(error);
+    while let Some(cause) = next {
+        if let Some(h2) = cause.downcast_ref::<h2::Error>() {
+            return broken_off_http2(h2);
+        }
+        next = cause.source();
+    }
+    // Envoy's HTTP/1 codec takes an end in the middle of a body for a broken protocol.
+    ("UPE", "upstream_reset_after_response_started{protocol_error}")
+}
+
+fn broken_off_http2(error: &h2::Error) -> (&'static str, &'static str) {
+    if error.is_reset() && error.is_remote() {
+        ("UR", "upstream_reset_after_response_started{remote_reset}")
+    } else if error.is_library() {
+        ("UPE", "upstream_reset_after_response_started{protocol_error}")
+    } else {
+        ("UC", "upstream_reset_after_response_started{connection_termination}")
     }
 }
 

@@ -17,7 +17,7 @@ use crate::body::{OutBody, WireBody};
 use crate::dial::{Dialled, Speech, dial, within};
 use crate::endpoint::{Endpoint, Lease, Node};
 use crate::fault::UpstreamFault;
-use crate::send::{self, Failed, Sent, Spare, Wait};
+use crate::send::{self, Failed, Ready, Sent, Spare, Wait};
 use crate::shape;
 use crate::upstream::Upstream;
 
@@ -96,6 +96,13 @@ impl Http1Connection {
     fn expired(&self, now: Instant, idle_time: Duration) -> bool {
         self.sender.is_closed() || now.saturating_duration_since(self.idle_since) >= idle_time
     }
+
+    fn ready(&self, node: &Node) -> Ready {
+        Ready {
+            endpoint: node.address,
+            local: self.local,
+        }
+    }
 }
 
 /// Sends a request over a pooled connection, or over a new one.
@@ -103,6 +110,7 @@ pub(crate) async fn send(
     upstream: &Upstream,
     node: Rc<Node>,
     mut request: Request<OutBody>,
+    tell: &dyn Fn(Ready),
 ) -> Result<Sent, UpstreamFault> {
     shape::for_http1(&mut request, &node);
     let now = Instant::now();
@@ -110,6 +118,7 @@ pub(crate) async fn send(
     if let Some(connection) = node.http1.take(now) {
         node.settings.stats.reuses.up();
         let spare = Spare::of(&request);
+        tell(connection.ready(&node));
         match exchange(&node, connection, request, now, spare).await {
             Ok(sent) => return Ok(Sent { reused: true, ..sent }),
             Err(Failed { again: None, fault }) => return Err(fault),
@@ -119,6 +128,7 @@ pub(crate) async fn send(
         retries = 1;
     }
     let (node, connection, hops) = upstream.reach(node, open).await?;
+    tell(connection.ready(&node));
     let sent = exchange(&node, connection, request, Instant::now(), Spare::Nothing).await;
     let sent = sent.map_err(|failed| failed.fault)?;
     Ok(Sent {

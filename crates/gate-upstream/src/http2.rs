@@ -21,7 +21,7 @@ use crate::dial::{Dialled, Speech, dial, within};
 use crate::endpoint::{Endpoint, Lease, Node};
 use crate::fault::UpstreamFault;
 use crate::raw::Wire;
-use crate::send::{Failed, Sent, Spare, Wait};
+use crate::send::{Failed, Ready, Sent, Spare, Wait};
 use crate::shape;
 use crate::stats::OpenConnection;
 use crate::upstream::Upstream;
@@ -72,6 +72,15 @@ impl Http2Connection {
         let idle_time = node.settings.spec.timeouts.pool_idle;
         let unused = self.streams.get() == 0 && now.saturating_duration_since(self.idle_since.get()) >= idle_time;
         unused || self.sender.borrow().is_closed()
+    }
+}
+
+impl Http2Stream {
+    fn ready(&self, node: &Node) -> Ready {
+        Ready {
+            endpoint: node.address,
+            local: self.0.local,
+        }
     }
 }
 
@@ -238,9 +247,11 @@ pub(crate) async fn send(
     upstream: &Upstream,
     node: Rc<Node>,
     mut request: Request<OutBody>,
+    tell: &dyn Fn(Ready),
 ) -> Result<Sent, UpstreamFault> {
     shape::for_http2(&mut request, &node)?;
     let (node, place, hops) = upstream.reach(node, stream).await?;
+    tell(place.ready(&node));
     let spare = Spare::of(&request);
     let again = match exchange(&node, place, request, spare).await {
         Ok(sent) => return Ok(Sent { retries: hops, ..sent }),
@@ -249,6 +260,7 @@ pub(crate) async fn send(
     };
     node.settings.stats.retries.up();
     let (node, place, more) = upstream.reach(node, stream).await?;
+    tell(place.ready(&node));
     let sent = exchange(&node, place, again, Spare::Nothing).await;
     let sent = sent.map_err(|failed| failed.fault)?;
     Ok(Sent {

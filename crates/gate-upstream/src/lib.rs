@@ -48,10 +48,10 @@ mod tests;
 
 pub use body::{BodyFault, LocalBody, OutBody};
 pub use endpoint::{Endpoint, HostState, Lease};
-pub use fault::{Side, UpstreamFault};
+pub use fault::{Side, UpstreamFault, broken_off};
 pub use prepare::{Prepared, UpstreamSetupFault};
 pub use raw::UpstreamStream;
-pub use send::Sent;
+pub use send::{Ready, Sent};
 pub use stats::{Counter, UpstreamStats};
 pub use upstream::Upstream;
 pub use upstreams::Upstreams;

@@ -34,6 +34,15 @@ pub struct Sent {
     pub lease: Lease,
 }
 
+/// A connection over which a request is about to go.
+#[derive(Debug, Clone, Copy)]
+pub struct Ready {
+    /// The other end.
+    pub endpoint: SocketAddr,
+    /// Our end.
+    pub local: SocketAddr,
+}
+
 /// Why a request failed, and the request if it may be sent again.
 pub(crate) struct Failed {
     pub(crate) fault: UpstreamFault,

@@ -19,7 +19,7 @@ use crate::fault::UpstreamFault;
 use crate::prepare::PreparedUpstream;
 use crate::raw::UpstreamStream;
 use crate::resolve::{Dns, Names};
-use crate::send::{self, Sent};
+use crate::send::{self, Ready, Sent};
 use crate::stats::UpstreamStats;
 use crate::{http1, http2};
 
@@ -121,11 +121,25 @@ impl Upstream {
     ///
     /// All of [`UpstreamFault`] but `NoSuchUpstream` and `BrokenResponse`.
     pub async fn send(&self, endpoint: &Endpoint, request: Request<OutBody>) -> Result<Sent, UpstreamFault> {
+        self.send_telling(endpoint, request, &|_| {}).await
+    }
+
+    /// Like [`Self::send`]; `tell` learns of each connection just before the request is written to it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::send`].
+    pub async fn send_telling(
+        &self,
+        endpoint: &Endpoint,
+        request: Request<OutBody>,
+        tell: &dyn Fn(Ready),
+    ) -> Result<Sent, UpstreamFault> {
         self.settings.stats.requests.up();
         let node = self.node(endpoint).await?;
         match self.settings.spec.protocol {
-            UpstreamProtocol::Http1 => http1::send(self, node, request).await,
-            UpstreamProtocol::Http2 => http2::send(self, node, request).await,
+            UpstreamProtocol::Http1 => http1::send(self, node, request, tell).await,
+            UpstreamProtocol::Http2 => http2::send(self, node, request, tell).await,
         }
     }
 

@@ -12,10 +12,9 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
-use plug_abi::property::PropertyValue;
 use plug_host::{
     CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Module, Outside,
-    Plugin, PluginSpec, Process, RedisClient, RequestHead, ResponseHead, Saying, Services, WorkerPlugins,
+    Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -47,8 +46,8 @@ impl Outside for Nothing {
 }
 
 impl Facts for Nothing {
-    fn property(&self, _: &Exchange, _: &[&[u8]]) -> Option<PropertyValue> {
-        None
+    fn property(&self, _: &Exchange, _: &[&[u8]]) -> Property {
+        Property::Absent
     }
 
     fn upstream_hosts(&self, _: &Exchange) -> Vec<(String, String)> {

@@ -36,10 +36,27 @@ pub struct ResponseHead {
     pub headers: HeaderMap,
 }
 
+/// What the gateway knows under a path.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Property {
+    /// There is no such thing, or not yet.
+    Absent,
+    /// A value.
+    Value(PropertyValue),
+    /// A thing whose parts can be read, but not itself.
+    Parts,
+}
+
+impl From<Option<PropertyValue>> for Property {
+    fn from(value: Option<PropertyValue>) -> Self {
+        value.map_or(Self::Absent, Self::Value)
+    }
+}
+
 /// What the gateway knows of an exchange beside its heads; the flow answers.
 pub trait Facts {
-    /// Looks a property up by its path, in Envoy's names; none when there is no such thing.
-    fn property(&self, exchange: &Exchange, path: &[&[u8]]) -> Option<PropertyValue>;
+    /// Looks a property up by its path, in Envoy's names.
+    fn property(&self, exchange: &Exchange, path: &[&[u8]]) -> Property;
     /// Endpoints of the upstream this exchange goes to, as `(address, JSON)` pairs (Higress's `proxy_get_upstream_hosts`).
     fn upstream_hosts(&self, exchange: &Exchange) -> Vec<(String, String)>;
 }

@@ -20,7 +20,9 @@ pub use services::Services;
 mod stream;
 pub use stream::PluginStream;
 mod exchange;
-pub use exchange::{Direction, Exchange, Facts, LocalReply, RequestHead, ResponseHead, Side, StreamContext, Visible};
+pub use exchange::{
+    Direction, Exchange, Facts, LocalReply, Property, RequestHead, ResponseHead, Side, StreamContext, Visible,
+};
 mod outside;
 pub use outside::{
     CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying,

@@ -15,7 +15,8 @@
 //!
 //! - `op` is a host call without its `proxy_`, a short form from [`script::SHORT_FORMS`], or one of [`step`]'s own verbs.
 //! - A log line says `CALLBACK: OP -> STATUS FIELD=RESULT ...`. Tokens, metric and queue numbers and CAS values are left
-//!   out unless `"ids": true`, as hosts number them as they like; `as` shows bytes as `u64`, `i64`, `map`, `hex` or `length`.
+//!   out unless `"ids": true`, as hosts number them as they like; `named` is a word behind OP that tells alike lines apart;
+//!   `as` shows bytes as `u64`, `i64`, `map`, `hex` or `length`.
 //! - Every parameter of a host call is a field of the step (the tables in [`calls`] name them). Text, `{"hex": "00ff"}`,
 //!   `{"repeat": "a", "times": 9}` and, for a place in memory of the guest's choosing, `{"ptr": -1, "len": 5}` are bytes;
 //!   a list of pairs is a header map; a list of words is a property path. Numbers may be any number; the usual ones have names.

@@ -13,8 +13,8 @@ use plug_abi::property::PropertyValue;
 use plug_abi::{Abi, LogLevel};
 use plug_host::{
     CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
-    Module, Outside, Plugin, PluginSpec, PluginStream, Process, RedisClient, RequestHead, ResponseHead, Saying,
-    Services, WorkerPlugins,
+    Module, Outside, Plugin, PluginSpec, PluginStream, Process, Property, RedisClient, RequestHead, ResponseHead,
+    Saying, Services, WorkerPlugins,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -103,9 +103,9 @@ impl Outside for World {
 struct Known(Rc<World>);
 
 impl Facts for Known {
-    fn property(&self, _: &Exchange, path: &[&[u8]]) -> Option<PropertyValue> {
+    fn property(&self, _: &Exchange, path: &[&[u8]]) -> Property {
         let path: Vec<_> = path.iter().map(|part| String::from_utf8_lossy(part)).collect();
-        self.0.properties.borrow().get(&path.join(".")).cloned()
+        self.0.properties.borrow().get(&path.join(".")).cloned().into()
     }
 
     fn upstream_hosts(&self, _: &Exchange) -> Vec<(String, String)> {

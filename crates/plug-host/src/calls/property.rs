@@ -5,7 +5,7 @@ use plug_abi::Status;
 use plug_abi::property::{self, PropertyValue};
 
 use crate::calls::{Done, Value};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Property};
 use crate::guest::{Guest, Host};
 
 /// LIMIT: properties that plugins may set in one exchange.
@@ -29,6 +29,9 @@ fn of_plugin(guest: &Guest, name: &[u8]) -> Option<PropertyValue> {
 pub(crate) fn proxy_get_property(host: &mut Host<'_>, path: u32, length: u32) -> Value {
     let path = property::name(host.read(path, length)?);
     let names: Vec<&[u8]> = property::segments(path).collect();
+    if path.is_empty() {
+        return Err(Status::SerializationFailure);
+    }
     if let [only] = names.as_slice()
         && let Some(value) = of_plugin(host.guest, only)
     {
@@ -36,10 +39,21 @@ pub(crate) fn proxy_get_property(host: &mut Host<'_>, path: u32, length: u32) ->
     }
     let exchange = host.guest.exchange().ok_or(Status::NotFound)?;
     // What the gateway knows comes first, as in Envoy: no plugin can put another path or address before the next one's eyes.
-    if let Some(value) = exchange.facts.property(exchange, &names) {
-        return Ok(value.encode());
+    match exchange.facts.property(exchange, &names) {
+        Property::Value(value) => return Ok(value.encode()),
+        Property::Parts => return Err(Status::SerializationFailure),
+        Property::Absent => {}
     }
-    exchange.state.borrow().get(path).cloned().ok_or(Status::NotFound)
+    let name = filter_state(&names).unwrap_or(path);
+    exchange.state.borrow().get(name).cloned().ok_or(Status::NotFound)
+}
+
+/// The name of a property that plugins set, in Envoy's other way to read it: `filter_state["wasm.NAME"]`.
+fn filter_state<'a>(names: &[&'a [u8]]) -> Option<&'a [u8]> {
+    match names {
+        [b"filter_state", name] => name.strip_prefix(b"wasm."),
+        _ => None,
+    }
 }
 
 /// A decimal number, as Higress's plugins write buffer limits.

@@ -157,8 +157,9 @@ impl Double {
 struct NoFacts;
 
 impl Facts for NoFacts {
-    fn property(&self, _: &Exchange, path: &[&[u8]]) -> Option<PropertyValue> {
-        (path == [b"request".as_slice(), b"path"]).then(|| PropertyValue::fixed("/from-facts"))
+    fn property(&self, _: &Exchange, path: &[&[u8]]) -> Property {
+        let known = path == [b"request".as_slice(), b"path"];
+        known.then(|| PropertyValue::fixed("/from-facts")).into()
     }
 
     fn upstream_hosts(&self, _: &Exchange) -> Vec<(String, String)> {

@@ -109,16 +109,13 @@ const PLUGIN: &[(&str, &str)] = &[
     ("", "text"),
 ];
 
-/// Steps that read properties, each named in the log before its value.
+/// Steps that read properties; the log names each.
 fn get(names: &[(&str, &str)]) -> Vec<Value> {
-    let steps = |(name, shown): &(&str, &str)| {
+    let step = |(name, shown): &(&str, &str)| {
         let path: Vec<&str> = name.split('.').collect();
-        [
-            json!({"op": "log", "text": name}),
-            json!({"op": "get_property", "path": path, "as": shown}),
-        ]
+        json!({"op": "get_property", "path": path, "as": shown, "named": name})
     };
-    names.iter().flat_map(steps).collect()
+    names.iter().map(step).collect()
 }
 
 fn asked() -> Request {
@@ -140,9 +137,9 @@ pub(super) fn cases() -> Vec<Case> {
     let during = |names: &[(&str, &str)]| json!({"request_headers": get(names), "response_headers": get(names), "log": get(names)});
     let everything = || [REQUEST, RESPONSE, CONNECTION, UPSTREAM, PLUGIN].concat();
     let set = |name: &str, value: &str| json!({"op": "set_property", "path": name.split('.').collect::<Vec<_>>(), "value": value});
-    let read = |name: &str| json!({"op": "get_property", "path": name.split('.').collect::<Vec<_>>()});
+    let read = |name: &str| json!({"op": "get_property", "path": name.split('.').collect::<Vec<_>>(), "named": name});
     let set_and_read = json!([set("own", "1"), read("own"), set("own", "2"), read("own"), set("two.words", "x"), read("two.words"), read("two"),
-        set("", "empty"), read(""), set("bytes", ""), read("bytes"), read("wasm.own"), {"op": "get_property", "path": ["filter_state", "wasm.own"]}]);
+        set("", "empty"), read(""), set("bytes", ""), read("bytes"), read("wasm.own"), {"op": "get_property", "path": ["filter_state", "wasm.own"], "named": "filter_state.wasm.own"}]);
     let other = || Route {
         name: "other",
         header: Some(("x-go", "aux")),
