@@ -6,6 +6,7 @@ mod body;
 mod callout;
 mod life;
 mod route;
+mod property;
 
 use crate::compare::{Difference, WHOLE};
 
@@ -88,6 +89,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
         callout::ROWS,
         life::ROWS,
         route::ROWS,
+        property::ROWS,
     ]
     .into_iter()
     .flatten()

@@ -24,18 +24,6 @@ pub(super) static ROWS: &[Row] = &[
         HIGRESS,
     ),
     Row::log(
-        "property-of-fresh-route",
-        "a info request_headers: get_property -> 1",
-        "a info request_headers: get_property -> 0 value=\"*",
-        HIGRESS,
-    ),
-    Row::log(
-        "property-of-fresh-route",
-        "a info response_headers: get_property -> 1",
-        "a info response_headers: get_property -> 0 value=\"*",
-        HIGRESS,
-    ),
-    Row::log(
         "route-changed-by-the-first-of-two",
         "b info request_headers: get_property -> 1",
         "b info request_headers: get_property -> 0 value=\"*",
