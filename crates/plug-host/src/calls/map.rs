@@ -41,7 +41,7 @@ fn with_map<R>(guest: &Guest, kind: MapKind, see: impl FnOnce(&dyn PluginMap) ->
         _ => {}
     }
     let stream = guest.stream()?;
-    if !stream.visible.get().has(needed(kind)?) && !makes_trailers(&stream, kind) {
+    if !stream.visible.get().has(needed(kind)?) && !makes_trailers(stream, kind) {
         return None;
     }
     let exchange = &stream.exchange;

@@ -6,7 +6,7 @@ use plug_abi::tokens::CalloutKind;
 use plug_host::{GrpcEvent, GrpcOut};
 use serde_json::{Value, json};
 
-use crate::session::{Session, answers, headers, play, said_in};
+use crate::session::{Session, answers, headers, play, reply, said_in};
 
 fn unary(fields: Value) -> Value {
     step("grpc_call", json!({"message": "question", "timeout": 300}), fields)
@@ -26,7 +26,7 @@ fn step(op: &str, own: Value, fields: Value) -> Value {
 
 fn events(status: u32) -> Vec<GrpcEvent> {
     vec![
-        GrpcEvent::InitialMetadata(headers(&[("x-initial", "i")])),
+        GrpcEvent::InitialMetadata(reply(200, &[("x-initial", "i")], "").head),
         GrpcEvent::Message(Bytes::from_static(b"answer")),
         GrpcEvent::TrailingMetadata(headers(&[("x-trailing", "t")])),
         GrpcEvent::Close(status, if status == 0 { String::new() } else { "why".to_owned() }),
@@ -167,7 +167,7 @@ mod proxy_grpc_stream {
             brings.insert(2, GrpcEvent::Message(Bytes::new()));
             let expected = [
                 "request_headers: grpc_stream -> 0",
-                r#"grpc_receive_initial_metadata: get_header_map_pairs -> 0 pairs=[["x-initial","i"]]"#,
+                r#"grpc_receive_initial_metadata: get_header_map_pairs -> 0 pairs=[[":status","200"],["x-initial","i"]]"#,
                 r#"grpc_receive: get_grpc_message -> 0 value="answer""#,
                 r#"grpc_receive: get_status -> 0 code=0 message="""#,
                 r#"grpc_receive: get_grpc_message -> 0 value="""#,
@@ -278,7 +278,8 @@ mod proxy_grpc_send {
                     "grpc_send -> 0",
                     "grpc_send -> 0",
                     "grpc_send -> 0",
-                    "grpc_send -> 2",
+                    // Behind its own end: swallowed.
+                    "grpc_send -> 0",
                 ];
                 assert_eq!(said_in("request_headers", &session.said()), expected);
                 let texts = [Some("one"), Some(""), Some("two"), None].map(|text| text.map(Bytes::from));
