@@ -99,7 +99,9 @@ mod proxy_on_grpc_receive_initial_metadata {
     #[test]
     fn it_comes_with_the_number_of_entries() {
         for abi in Abi::ALL {
-            let events = vec![GrpcEvent::InitialMetadata(reply(200, &[("x-a", "1"), ("x-a", "2")], "").head)];
+            let events = vec![GrpcEvent::InitialMetadata(
+                reply(200, &[("x-a", "1"), ("x-a", "2")], "").head,
+            )];
             assert_eq!(of_stream(abi, "initial_metadata", "${self} ${count}", events), ["1 3"]);
         }
     }

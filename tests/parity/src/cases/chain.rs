@@ -49,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
             .reply(Reply::of(vec![testkit::backend::Step::Close])),
         Case::new("upstream-resets-in-body", json!({"log": [{"op": "get_property", "path": ["response", "flags"], "as": "u64"}, {"op": "get_property", "path": ["response", "code_details"]}]}))
             .reply(Reply::new(200).piece("part").wait("go").step(testkit::backend::Step::Reset))
-            .talk(Request::get("/"), vec![crate::case::Say::Finish, crate::case::Say::Head, crate::case::Say::Piece, crate::case::Say::Release("api", "go")]),
+            .talk(Request::get("/"), vec![Say::Finish, Say::Head, Say::Piece, Say::Release("api", "go")]),
         Case::new("no-plugin-body", json!({})).send(post()).reply(answered()),
     ]
 }
