@@ -37,7 +37,11 @@ fn guest() -> String {
     let (mut imports, mut steps, mut table) = (String::new(), String::new(), String::new());
     for call in HOST_CALLS {
         let name = call.name;
-        let _ = writeln!(imports, r#"(import "{HOST_MODULE}" "{name}" (func ${name} {}))"#, signature(call));
+        let _ = writeln!(
+            imports,
+            r#"(import "{HOST_MODULE}" "{name}" (func ${name} {}))"#,
+            signature(call)
+        );
         let arguments: String = call
             .params
             .iter()
@@ -45,7 +49,11 @@ fn guest() -> String {
             .map(|(index, param)| format!("({}.load offset={} (local.get 0))", param.value_type, 1 + 8 * index))
             .collect();
         let made = format!("(call ${name} {arguments})");
-        let made = if call.results.is_empty() { made } else { format!("(drop {made})") };
+        let made = if call.results.is_empty() {
+            made
+        } else {
+            format!("(drop {made})")
+        };
         let _ = writeln!(steps, "(func $step_{name} (param i32) {made})");
         let _ = write!(table, " $step_{name}");
     }
@@ -61,7 +69,11 @@ fn guest() -> String {
     .iter()
     .map(|(name, arity)| {
         let params = "i32 ".repeat(*arity);
-        let load = if *name == "proxy_on_configure" { "(call $load (local.get 1))" } else { "" };
+        let load = if *name == "proxy_on_configure" {
+            "(call $load (local.get 1))"
+        } else {
+            ""
+        };
         format!(r#"(func (export "{name}") (param {params}) (result i32) {load} (call $play) (i32.const 1))"#)
     })
     .collect::<Vec<_>>()
@@ -132,7 +144,9 @@ async fn play(script: &[u8]) {
     }
     let exchange = exchange();
     let handle = plugins.find("fuzzed").expect("the plugin is there");
-    let Ok(stream) = handle.open(&exchange).await else { return };
+    let Ok(stream) = handle.open(&exchange).await else {
+        return;
+    };
     let body = || Bytes::from_static(b"some bytes of a body");
     // A fault ends the instance; what follows must then be answered without it.
     let _ = stream.request_headers(false).await;
@@ -143,6 +157,7 @@ async fn play(script: &[u8]) {
     stream.context().response.body.borrow_mut().push(body());
     let _ = stream.body(Direction::Response, true).await;
     stream.end().await;
+    drop(stream);
     plugins.close().await;
 }
 
