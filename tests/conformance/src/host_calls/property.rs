@@ -136,6 +136,19 @@ mod proxy_set_property {
     use super::*;
 
     #[test]
+    fn what_is_set_is_part_of_the_filter_state_too() {
+        for abi in Abi::ALL {
+            let steps = json!([
+                set(&["own"], "1"),
+                text(&["filter_state", "wasm.own"]),
+                text(&["filter_state", "own"])
+            ]);
+            let expected = [r#"get_property -> 0 value="1""#, "get_property -> 1"];
+            assert_eq!(answers(abi, steps)[1..], expected);
+        }
+    }
+
+    #[test]
     fn what_is_set_can_be_read_in_later_callbacks_under_the_same_path() {
         for abi in Abi::ALL {
             let script = json!({
