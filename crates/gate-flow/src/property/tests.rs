@@ -1,3 +1,5 @@
+//! Flags, gRPC statuses and headers as properties.
+
 use http::StatusCode;
 
 use super::*;
