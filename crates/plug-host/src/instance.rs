@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::task::{AbortHandle, JoinHandle};
 use wasmtime::Store;
 
@@ -21,13 +20,15 @@ use crate::orphans::Orphans;
 use crate::outside::{LocalFuture, Saying};
 use crate::plugin::{Plugin, PluginStats};
 use crate::services::Services;
+use crate::slice::TICKS_BEFORE_YIELD;
+use crate::turn::{self, Turns};
 
-/// The right to enter a guest: callbacks take turns in the order in which they came. Empty once the guest is dead.
-pub(crate) type Turn = OwnedMutexGuard<Option<Store<OnWorker>>>;
+/// The right to enter a guest: callbacks take turns. Empty once the guest is dead.
+pub(crate) type Turn = turn::Turn<Option<Store<OnWorker>>>;
 
 /// A running module on one worker.
 pub(crate) struct Instance {
-    pub(crate) store: Arc<Mutex<Option<Store<OnWorker>>>>,
+    pub(crate) store: Rc<Turns<Option<Store<OnWorker>>>>,
     pub(crate) exports: Exports,
     pub(crate) dead: Cell<bool>,
     pub(crate) rebuild: Cell<bool>,
@@ -74,11 +75,7 @@ impl Instance {
 
     /// Waits until no callback is in progress.
     pub(crate) async fn turn(&self) -> Turn {
-        let store = Arc::clone(&self.store);
-        match Arc::clone(&store).try_lock_owned() {
-            Ok(turn) => turn,
-            Err(_) => store.lock_owned().await,
-        }
+        self.store.take().await
     }
 
     /// Runs `set` on the guest's state, waiting for a callback in progress to end; none when the guest is dead.
@@ -112,7 +109,7 @@ impl Instance {
             return Err(Fault::new(self.name(), entry.callback(), FaultKind::InstanceLost));
         };
         store.data_mut().0.entering(entry, current, answer);
-        store.set_epoch_deadline(1);
+        store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         let answer = match self.exports.run(store, entry).await {
             Ok(answer) => answer,
             Err(why) => return Err(self.die(&mut turn, &why)),

@@ -32,6 +32,7 @@ pub use fault::{Fault, FaultKind, LoadFault};
 
 mod start;
 mod instance;
+mod turn;
 mod entry;
 mod callouts;
 mod shutdown;

@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use crate::engine::TICK;
 
+/// Ticks after which a guest gives way for the first time in an entry. The first may come at any moment: with one, a callback of some
+/// microseconds would now and then give way in its midst, and everybody who wants the same guest would wait behind it.
+pub(crate) const TICKS_BEFORE_YIELD: u64 = 2;
+
 /// What a guest may compute in one entry, and what it has used.
 pub(crate) struct Slice {
     /// The engine's ticks.

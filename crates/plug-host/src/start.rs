@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::mpsc;
 use wasmtime::{AsContextMut, Extern, Func, Ref, Store, Trap, UpdateDeadline};
 
 use crate::budget::Budget;
@@ -20,7 +20,8 @@ use crate::orphans::Orphans;
 use crate::plugin::Plugin;
 use crate::services::Services;
 use crate::shim;
-use crate::slice::Slice;
+use crate::slice::{Slice, TICKS_BEFORE_YIELD};
+use crate::turn::Turns;
 
 /// LIMIT: wake-ups of shared queues waiting for one instance.
 const QUEUE_WAKES_MAX: usize = 1_024;
@@ -64,7 +65,7 @@ impl Instance {
         let orphans = Rc::new(Orphans::default());
         let keeper = orphans.keep();
         Rc::new(Self {
-            store: Arc::new(Mutex::new(Some(start.store))),
+            store: Turns::new(Some(start.store)),
             exports: start.exports,
             dead: false.into(),
             rebuild: false.into(),
@@ -115,7 +116,7 @@ impl Start {
     async fn step(&mut self, root: u32, entry: Entry) -> Result<u32, Fault> {
         let guest = &mut self.store.data_mut().0;
         guest.entering(entry, Current::Root(root), Answer::Nothing);
-        self.store.set_epoch_deadline(1);
+        self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         let ran = self.exports.run(&mut self.store, entry).await;
         ran.map_err(|why| Fault::of(&self.store.data().0, &why))
     }
@@ -158,7 +159,7 @@ fn new_store(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
         }
         Ok(UpdateDeadline::YieldCustom(1, slice.give_way()))
     });
-    store.set_epoch_deadline(1);
+    store.set_epoch_deadline(TICKS_BEFORE_YIELD);
     store
 }
 
