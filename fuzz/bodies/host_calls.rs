@@ -26,7 +26,10 @@ const STACK_BYTES: u64 = 256 * 1024;
 static PROCESS: LazyLock<Arc<Process>> = LazyLock::new(Arc::default);
 
 static MODULE: LazyLock<Arc<Module>> = LazyLock::new(|| {
-    let engine = PROCESS.engines.for_stack(STACK_BYTES).expect("there is an engine");
+    let engine = PROCESS
+        .engines
+        .for_stack(STACK_BYTES, None)
+        .expect("there is an engine");
     let bytes = wat::parse_str(guest()).expect("the guest is WebAssembly text");
     Module::load(&engine, &bytes, None).expect("the guest is a module")
 });

@@ -175,7 +175,7 @@ impl Loader {
         let engine = self
             .process
             .engines
-            .for_stack(stack_bytes_max)
+            .for_stack(stack_bytes_max, self.cache.as_ref())
             .map_err(|why| why.to_string())?;
         let began = std::time::Instant::now();
         let module = Module::load(&engine, bytes, self.cache.as_ref()).map_err(|why| why.to_string())?;

@@ -148,15 +148,15 @@ impl Lane {
     pub(crate) async fn next(&mut self, source: &mut Source) -> Result<Out, Stop> {
         loop {
             self.interrupted()?;
-            if let Some((at, fault)) = self.lost() {
-                self.failed(at, &fault)?;
-            }
             if let Some(work) = self.work.pop_front() {
                 if let Some(out) = self.step(work).await? {
                     return Ok(out);
                 }
             } else if !self.take_injected() && !self.take_resumed() {
-                self.wait(source).await?;
+                match self.lost() {
+                    Some((at, fault)) => self.failed(at, &fault)?,
+                    None => self.wait(source).await?,
+                }
             }
         }
     }

@@ -96,7 +96,7 @@ fn plugin(bytes: &[u8], process: &Process) -> Arc<Plugin> {
         allow_on_headers_stop_iteration: None,
         log_level: LogLevel::Info,
     };
-    let engine = process.engines.for_stack(spec.stack_bytes_max).unwrap();
+    let engine = process.engines.for_stack(spec.stack_bytes_max, None).unwrap();
     Plugin::new(spec, Module::load(&engine, bytes, None).unwrap(), 1, 1)
 }
 

@@ -42,9 +42,7 @@ impl Module {
     pub fn load(engine: &Arc<Engine>, bytes: &[u8], cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
         let digest = digest(bytes);
         let name = CodeCache::name(&digest, compatibility(&engine.code));
-        let kept = cache
-            .and_then(|cache| cache.read(&name))
-            .and_then(|code| trusted(&engine.code, &code));
+        let kept = kept(&engine.code, cache, &name);
         let cached = kept.is_some();
         let (facts, code) = match kept {
             Some(code) => (plug_audit::audit_compiled(bytes)?, code),
@@ -73,6 +71,24 @@ impl Module {
 pub fn digest(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     crate::cache::hex(digest.as_ref())
+}
+
+/// Bytes of our own, compiled or from the cache.
+pub(crate) fn own_code(
+    engine: &wasmtime::Engine,
+    bytes: &[u8],
+    cache: Option<&CodeCache>,
+) -> Result<wasmtime::Module, LoadFault> {
+    let name = CodeCache::name(&digest(bytes), compatibility(engine));
+    match kept(engine, cache, &name) {
+        Some(code) => Ok(code),
+        None => compiled(engine, bytes, cache, &name),
+    }
+}
+
+/// What the cache has under a name.
+fn kept(engine: &wasmtime::Engine, cache: Option<&CodeCache>, name: &str) -> Option<wasmtime::Module> {
+    trusted(engine, &cache?.read(name)?)
 }
 
 fn compiled(

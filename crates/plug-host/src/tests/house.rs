@@ -41,11 +41,11 @@ pub(crate) fn on_paused_worker<F: Future>(work: F) -> F::Output {
 }
 
 pub(crate) fn load(bytes: &[u8]) -> Arc<Module> {
-    Module::load(&ENGINES.for_stack(STACK_BYTES).unwrap(), bytes, None).unwrap_or_else(|why| panic!("{why}"))
+    Module::load(&ENGINES.for_stack(STACK_BYTES, None).unwrap(), bytes, None).unwrap_or_else(|why| panic!("{why}"))
 }
 
 pub(crate) fn engine() -> Arc<Engine> {
-    ENGINES.for_stack(STACK_BYTES).unwrap()
+    ENGINES.for_stack(STACK_BYTES, None).unwrap()
 }
 
 pub(crate) fn spec(name: &str) -> PluginSpec {
