@@ -104,18 +104,30 @@ async fn answer(writer: &mut OwnedWriteHalf, reply: &Reply, bodiless: bool, shar
     let mut chunked = false;
     let mut sized = true;
     let mut ended = bodiless;
+    // The head leaves with what follows it at once, as from a real server, so that the two always arrive together.
+    let mut head = Vec::new();
     for step in &reply.steps {
+        if !matches!(step, Step::Data(_)) {
+            writer.write_all(&std::mem::take(&mut head)).await?;
+        }
         match step {
             Step::Head(status, fields) => {
                 let fields = reply.framed(*status, fields);
                 chunked = value(&fields, "transfer-encoding").is_some();
                 sized = chunked || value(&fields, "content-length").is_some() || !reply.has_body();
                 let start = format!("HTTP/1.1 {status} {}", reason(*status));
-                writer.write_all(&write_head(&start, &fields)).await?;
+                head = write_head(&start, &fields);
             }
             Step::Data(_) | Step::Trailers(_) if bodiless => {}
-            Step::Data(data) if chunked => writer.write_all(&write_chunk(data)).await?,
-            Step::Data(data) | Step::Raw(data) => writer.write_all(data).await?,
+            Step::Data(data) => {
+                if chunked {
+                    head.extend(write_chunk(data));
+                } else {
+                    head.extend_from_slice(data);
+                }
+                writer.write_all(&std::mem::take(&mut head)).await?;
+            }
+            Step::Raw(data) => writer.write_all(data).await?,
             Step::Trailers(trailers) => {
                 writer.write_all(&write_last_chunk(trailers)).await?;
                 ended = true;
@@ -129,6 +141,7 @@ async fn answer(writer: &mut OwnedWriteHalf, reply: &Reply, bodiless: bool, shar
             }
         }
     }
+    writer.write_all(&head).await?;
     if chunked && !ended {
         writer.write_all(&write_last_chunk(&Fields::new())).await?;
     }

@@ -148,10 +148,16 @@ fn reading() -> Vec<Case> {
                 vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "next")],
             ),
         Case::new("early-answer", json!({}))
-            .reply(Reply::new(200).piece("early").early())
+            .reply(Reply::new(200).wait_first("now").piece("early").early())
             .talk(
                 Request::new("POST", "/"),
-                vec![Say::Data("part"), Say::Head, Say::Piece],
+                vec![
+                    Say::Data("part"),
+                    Say::Arrived(API, "part"),
+                    Say::Release(API, "now"),
+                    Say::Head,
+                    Say::Piece,
+                ],
             ),
         Case::new("both-ways-at-once", json!({}))
             .http2()
@@ -159,12 +165,19 @@ fn reading() -> Vec<Case> {
             .reply_at(
                 "grpc",
                 "/",
-                Reply::new(200).piece("down").wait("up").piece("more").early(),
+                Reply::new(200)
+                    .wait_first("down")
+                    .piece("down")
+                    .wait("up")
+                    .piece("more")
+                    .early(),
             )
             .talk(
                 Request::new("POST", "/"),
                 vec![
                     Say::Data("a"),
+                    Say::Arrived("grpc", "a"),
+                    Say::Release("grpc", "down"),
                     Say::Head,
                     Say::Piece,
                     Say::Data("b"),

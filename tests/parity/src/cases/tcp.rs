@@ -60,7 +60,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("tcp-dead", json!({})).to(DEAD).bytes(vec![]),
         Case::new("tcp-properties", json!({"new_connection": properties(), "downstream_data": properties(), "upstream_data": properties(), "log": properties()})).bytes(talk()),
         Case::with("tcp-two", vec![Plugin::probe(json!({})), Plugin::probe(json!({}))]).bytes(talk()),
-        Case::new("tcp-dies", json!({"downstream_data": [{"op": "unreachable"}]})).dies().bytes(vec![Say::Data("ping")]),
+        Case::new("tcp-dies", json!({"downstream_data": [{"op": "unreachable"}]})).dies().bytes(vec![Say::Data("ping"), Say::Ended(RAW)]),
         Case::new("tcp-local-response", json!({"new_connection": [{"op": "send_local_response", "status": 403, "body": "no"}]})).bytes(talk()),
     ]
 }

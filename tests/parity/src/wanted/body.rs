@@ -122,15 +122,6 @@ pub(super) static ROWS: &[Row] = &[
         "absent",
         KEPT_OPEN,
     ),
-    Row::new("*-in-request-body", "api requests", "1", "0", TOGETHER),
-    Row::new("reply-by-the-second-in-body", "api requests", "1", "0", TOGETHER),
-    Row::new("request-body-over-limit", "api requests", "1", "0", TOGETHER),
-    Row::new("*-in-response-body*", "answer 0", "200 \"\"", "broken off", TOGETHER),
-    Row::new(
-        "response-body-over-limit",
-        "answer 0",
-        "200 \"\"",
-        "broken off",
-        TOGETHER,
-    ),
+    Row::new("*body*", "api requests", "1", "0", TOGETHER),
+    Row::new("*body*", "answer 0", "200 \"\"", "broken off", TOGETHER),
 ];
