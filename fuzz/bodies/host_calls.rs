@@ -60,27 +60,7 @@ fn guest() -> String {
         let _ = writeln!(steps, "(func $step_{name} (param i32) {made})");
         let _ = write!(table, " $step_{name}");
     }
-    let callbacks: String = [
-        ("proxy_on_configure", 2),
-        ("proxy_on_request_headers", 3),
-        ("proxy_on_request_body", 3),
-        ("proxy_on_request_trailers", 2),
-        ("proxy_on_response_headers", 3),
-        ("proxy_on_response_body", 3),
-        ("proxy_on_done", 1),
-    ]
-    .iter()
-    .map(|(name, arity)| {
-        let params = "i32 ".repeat(*arity);
-        let load = if *name == "proxy_on_configure" {
-            "(call $load (local.get 1))"
-        } else {
-            ""
-        };
-        format!(r#"(func (export "{name}") (param {params}) (result i32) {load} (call $play) (i32.const 1))"#)
-    })
-    .collect::<Vec<_>>()
-    .join("\n");
+    let callbacks = callbacks();
     let kinds = HOST_CALLS.len();
     format!(
         r#"(module
@@ -111,6 +91,31 @@ fn guest() -> String {
   {steps}
   {callbacks})"#
     )
+}
+
+/// Callbacks that make the calls of the script; the first of them loads it.
+fn callbacks() -> String {
+    [
+        ("proxy_on_configure", 2),
+        ("proxy_on_request_headers", 3),
+        ("proxy_on_request_body", 3),
+        ("proxy_on_request_trailers", 2),
+        ("proxy_on_response_headers", 3),
+        ("proxy_on_response_body", 3),
+        ("proxy_on_done", 1),
+    ]
+    .iter()
+    .map(|(name, arity)| {
+        let params = "i32 ".repeat(*arity);
+        let load = if *name == "proxy_on_configure" {
+            "(call $load (local.get 1))"
+        } else {
+            ""
+        };
+        format!(r#"(func (export "{name}") (param {params}) (result i32) {load} (call $play) (i32.const 1))"#)
+    })
+    .collect::<Vec<_>>()
+    .join("\n")
 }
 
 fn signature(call: &HostCall) -> String {

@@ -15,7 +15,7 @@ pub(crate) const STACK_BYTES: u64 = 512 * 1024;
 
 /// Compiles a module.
 pub(crate) fn load(bytes: &[u8]) -> Arc<Module> {
-    let engine = ENGINES.for_stack(STACK_BYTES).unwrap();
+    let engine = ENGINES.for_stack(STACK_BYTES, None).unwrap();
     Module::load(&engine, bytes, None).unwrap_or_else(|why| panic!("{why}"))
 }
 
