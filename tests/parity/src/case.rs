@@ -41,6 +41,8 @@ pub(crate) struct Case {
     pub(crate) body_kib_max: Option<u32>,
     /// Whether every stream that begins is also deleted; not so where a plugin dies.
     pub(crate) settles: bool,
+    /// Whether trailers are named in `trailer` and wanted by `te`.
+    pub(crate) announces: bool,
 }
 
 /// What a listener speaks below HTTP.
@@ -142,6 +144,7 @@ impl Case {
             transport: Transport::Plain,
             body_kib_max: None,
             settles: true,
+            announces: true,
         }
     }
 
@@ -238,9 +241,17 @@ impl Case {
         self
     }
 
-    /// Every trailer of the case is named in `trailer`, and clients want them: over HTTP/1.1 nothing else passes Cofferdam
-    /// (RFC 9110 section 6.6.2 lets it). Envoy reads neither field.
+    /// Trailers come unannounced.
+    pub(crate) fn unannounced(mut self) -> Self {
+        self.announces = false;
+        self
+    }
+
+    /// Every trailer of the case is named in `trailer`, and clients want them: over HTTP/1.1 nothing else passes Cofferdam.
     pub(crate) fn announced(mut self) -> Self {
+        if !self.announces {
+            return self;
+        }
         let mut answers = false;
         for (_, _, reply) in &mut self.replies {
             if reply.has_trailers() {

@@ -18,6 +18,7 @@ mod seen;
 mod normal;
 mod compare;
 mod wanted;
+mod page;
 
 use std::collections::BTreeSet;
 use std::env;
@@ -86,6 +87,16 @@ fn every_table_row_has_its_reason() {
             .iter()
             .all(|row| !row.reason.is_empty() && !row.what.is_empty())
     );
+}
+
+#[test]
+fn the_page_of_differences_says_what_the_tables_say() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/parity.md");
+    let page = page::page();
+    if env::var_os("UPDATE").is_some() {
+        std::fs::write(path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), page);
 }
 
 async fn observe(side: &Side, case: &Case) -> Result<Seen> {

@@ -57,6 +57,12 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("response-trailers-made", made("response", "end")).to(GRPC).http2(),
         Case::new("request-trailers-made-early", made("request", "not_end")).to(GRPC).http2().send(Request::new("POST", "/").piece("body")),
         Case::new("response-trailers-made-http1", made("response", "end")),
+        Case::new("request-trailers-unannounced", json!({"request_trailers": [{"op": "get_request_trailers"}]}))
+            .send(Request::new("POST", "/").piece("body").trailer("x-t", "1"))
+            .unannounced(),
+        Case::new("response-trailers-unannounced", json!({"response_trailers": [{"op": "get_response_trailers"}]}))
+            .reply(Reply::new(200).piece("body").trailer("x-t", "1"))
+            .unannounced(),
         Case::new("trailers-only", json!({"response_headers": [{"op": "get_response_headers"}], "response_trailers": [{"op": "get_response_trailers"}],
                 "log": [{"op": "get_response_trailers"}]}))
             .to(GRPC)

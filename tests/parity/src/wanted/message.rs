@@ -8,6 +8,7 @@ const STATUS: &str = "a response always has a status that can be sent: a plugin'
 const SAFE: &str = "what may not stand in a message never enters a header map: it is left out with a warning; Envoy refuses the request, or sends the forged line";
 const MAP: &str =
     "a map that cannot be read changes nothing and says so; Envoy takes it for an empty one and wipes the message";
+const UNANNOUNCED: &str = "over HTTP/1.1 a trailer goes on when `trailer` names it and, towards clients, `te: trailers` asks for it (RFC 9110 sections 6.5.1 and 6.6.2); plugins see all. Envoy sends them all when `enable_trailers` is set, as here, and by default none";
 const REPLY: &str = "a local response ends the exchange: its status is one that does, it carries no pseudo-headers, and what is wrong is left out and said";
 const BODILESS: &str = "a 304 has no body (RFC 9110 section 15.4.5), also for plugins";
 const HOP: &str = "hop-by-hop fields end here (RFC 9110 section 7.6.1): plugins and the client do not get them";
@@ -241,4 +242,18 @@ pub(super) static ROWS: &[Row] = &[
         REPLY,
     ),
     Row::log("reply-304", "a info response_body*", "absent", BODILESS),
+    Row::new(
+        "request-trailers-unannounced",
+        "api 0 trailer x-t",
+        "[\"1\"]",
+        "absent",
+        UNANNOUNCED,
+    ),
+    Row::new(
+        "response-trailers-unannounced",
+        "answer 0 trailer x-t",
+        "[\"1\"]",
+        "absent",
+        UNANNOUNCED,
+    ),
 ];
