@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use console::listen::{BoundConsole, Console};
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use plug_host::{Fault, Plugin, Process};
 
 use crate::load::{Loaded, Loader, workers};
-use crate::voice::say;
+use crate::voice::{fail, say, warn};
 
 /// LIMIT: how long a worker may take to start all plugins of a changed configuration.
 const STAGE_MAX: Duration = Duration::from_secs(60);
@@ -37,6 +37,8 @@ pub(crate) struct House {
     pub(crate) workers: Mutex<Option<Workers<Flow>>>,
     present: Mutex<Present>,
     pub(crate) process: Arc<Process>,
+    /// When the process began.
+    pub(crate) began: SystemTime,
     /// Answers until the process ends.
     console: Mutex<Option<Console>>,
     ready: AtomicBool,
@@ -47,7 +49,7 @@ pub(crate) struct House {
 
 impl House {
     /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
-    pub(crate) fn open(loaded: Loaded, loader: &Loader) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn open(loaded: Loaded, loader: &Loader, began: SystemTime) -> anyhow::Result<Arc<Self>> {
         let plan = Arc::clone(&loaded.plan);
         let count = workers(&plan);
         let bound = bind(&plan.listeners, plan.limits, count)?;
@@ -64,7 +66,7 @@ impl House {
         workers.open(bound)?;
         let watch = workers.watch_certificates(CERTIFICATES_EVERY, |news| match news.result {
             Ok(()) => say(&format!("certificates applied listener={}", news.listener)),
-            Err(why) => say(&format!("certificates refused listener={}: {why}", news.listener)),
+            Err(why) => fail(&format!("certificates refused listener={}: {why}", news.listener)),
         })?;
         // It ends with the workers.
         std::mem::forget(watch);
@@ -76,6 +78,7 @@ impl House {
                 sink,
             }),
             process: Arc::clone(&loader.process),
+            began,
             console: Mutex::new(None),
             ready: AtomicBool::new(true),
             generation: AtomicU64::new(1),
@@ -172,7 +175,7 @@ impl House {
         if let Some(workers) = workers {
             let stopped = workers.stop(drain.wait);
             if stopped.aborted > 0 || !stopped.lost.is_empty() {
-                say(&format!(
+                warn(&format!(
                     "drained aborted_connections={} lost_workers={:?}",
                     stopped.aborted, stopped.lost
                 ));
@@ -184,7 +187,7 @@ impl House {
             nowhere.map(|nowhere| std::mem::replace(&mut present.sink, nowhere).stop(ANSWER_MAX))
         };
         if written == Some(false) {
-            say("access log not written to its end: its reader is too slow");
+            warn("access log not written to its end: its reader is too slow");
         }
     }
 

@@ -66,7 +66,7 @@ impl Loader {
             findings: findings.iter().map(|finding| finding.to_json()).collect(),
         })?;
         if !plan.warnings.is_empty() {
-            crate::voice::say(plan.warnings.to_string().trim_end());
+            crate::voice::warn(plan.warnings.to_string().trim_end());
         }
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         crate::anchor::anchor(&mut plan, &folder);
@@ -127,7 +127,7 @@ impl Loader {
         };
         match CodeCache::open(&folder) {
             Ok(cache) => self.cache = Some(cache),
-            Err(why) => crate::voice::say(&format!(
+            Err(why) => crate::voice::warn(&format!(
                 "warning: no cache of compiled code in `{}`: {why}",
                 folder.display()
             )),

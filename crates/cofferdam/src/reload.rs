@@ -10,7 +10,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::assemble::House;
 use crate::load::Loader;
-use crate::voice::say;
+use crate::voice::{fail, say};
 
 /// How often files are looked at. Polling also sees renames, symlink swaps and network file systems.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -104,12 +104,12 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
         Ok(loaded) => loaded,
         Err(wrong) => {
             house.refused();
-            say(&format!(
+            fail(&format!(
                 "configuration refused file={} generation={}",
                 main.display(),
                 house.generation()
             ));
-            wrong.texts.iter().for_each(|text| say(text.trim_end()));
+            wrong.texts.iter().for_each(|text| fail(text.trim_end()));
             return watcher;
         }
     };
@@ -125,7 +125,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
         }
         Err(why) => {
             house.refused();
-            say(&format!(
+            fail(&format!(
                 "configuration refused file={} generation={}\nerror: {why:#}",
                 main.display(),
                 house.generation()

@@ -2,17 +2,51 @@
 
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gate_flow::Voice;
 use plug_abi::LogLevel;
 use plug_host::Saying;
 
-/// Says a line. A closed standard error is no reason to stop.
+/// Lines said so far, in the order of [`LogLevel::ALL`]. Of the process, as standard error is.
+static LINES: [AtomicU64; LogLevel::ALL.len()] = [const { AtomicU64::new(0) }; LogLevel::ALL.len()];
+
+/// Says what the operator may want to know.
 pub(crate) fn say(line: &str) {
+    say_at(LogLevel::Info, line);
+}
+
+/// Says what is off.
+pub(crate) fn warn(line: &str) {
+    say_at(LogLevel::Warn, line);
+}
+
+/// Says what failed.
+pub(crate) fn fail(line: &str) {
+    say_at(LogLevel::Error, line);
+}
+
+/// A closed standard error is no reason to stop. A text of several lines counts as that many.
+fn say_at(level: LogLevel, line: &str) {
     let mut text = String::with_capacity(line.len() + 1);
     text.push_str(line);
     text.push('\n');
+    count(level, &text);
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+fn count(level: LogLevel, text: &str) {
+    let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
+    let counter = LogLevel::ALL.iter().zip(&LINES).find(|(known, _)| **known == level);
+    if let Some((_, counter)) = counter {
+        counter.fetch_add(lines, Ordering::Relaxed);
+    }
+}
+
+/// Lines said so far, by the word of their level.
+pub(crate) fn lines() -> impl Iterator<Item = (&'static str, u64)> {
+    let levels = LogLevel::ALL.iter().zip(&LINES);
+    levels.map(|(level, counter)| (word(*level), counter.load(Ordering::Relaxed)))
 }
 
 /// Prints data to standard output; false when nobody reads it.
@@ -22,7 +56,14 @@ pub(crate) fn print(text: &str) -> bool {
 
 /// What plugins say, line by line.
 pub(crate) fn of_plugins() -> Voice {
-    Rc::new(|saying| say(&line(saying)))
+    Rc::new(|saying| say_at(level(&saying), &line(saying)))
+}
+
+fn level(saying: &Saying<'_>) -> LogLevel {
+    match saying {
+        Saying::Line(line) => line.level,
+        Saying::Fault(_) => LogLevel::Error,
+    }
 }
 
 fn line(saying: Saying<'_>) -> String {
@@ -46,5 +87,21 @@ fn word(level: LogLevel) -> &'static str {
         LogLevel::Warn => "warn",
         LogLevel::Error => "error",
         LogLevel::Critical => "critical",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_of_a_text_counts_at_its_level() {
+        let of = |wanted: &str| lines().find(|(word, _)| *word == wanted).map(|(_, count)| count);
+        // No other test of this binary speaks at this level.
+        assert_eq!(of("critical"), Some(0));
+        say_at(LogLevel::Critical, "one\n  and two");
+        say_at(LogLevel::Critical, "three");
+        assert_eq!(of("critical"), Some(3));
+        assert_eq!(of("trace"), Some(0));
     }
 }

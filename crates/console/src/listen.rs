@@ -34,7 +34,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Why the console does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ConsoleFault {
-    /// The address is taken or forbidden.
+    /// Somebody listens there.
+    #[error("admin address {address} is taken\nhint: another process listens there; `ss -ltnp` shows which")]
+    Taken {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Ports below 1024 need a privilege.
+    #[error("admin address {address} is not permitted\nhint: ports below 1024 need root or CAP_NET_BIND_SERVICE")]
+    Denied {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Something else.
     #[error("admin address {address} does not open: {source}")]
     Bind {
         /// The address.
@@ -57,7 +69,11 @@ pub struct BoundConsole {
 impl BoundConsole {
     /// Binds; before anything else of the process starts.
     pub fn bind(address: SocketAddr) -> Result<Self, ConsoleFault> {
-        let fault = |source| ConsoleFault::Bind { address, source };
+        let fault = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => ConsoleFault::Taken { address },
+            io::ErrorKind::PermissionDenied => ConsoleFault::Denied { address },
+            _ => ConsoleFault::Bind { address, source },
+        };
         let listener = TcpListener::bind(address).map_err(fault)?;
         listener.set_nonblocking(true).map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use gate_plan::{Limits, Listener, Protocol};
 
 use crate::refusal::Refusal;
-use crate::tls::{Speech, TlsDoor, TlsFault};
+use crate::tls::{CertificateReport, Speech, TlsDoor, TlsFault};
 
 /// All doors of the process.
 pub(crate) type Doors = ArcSwap<Vec<Arc<Door>>>;
@@ -103,8 +103,9 @@ impl Door {
     pub(crate) fn report(&self) -> ListenerReport {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let tally = &self.tally;
+        let settings = self.settings.load();
         ListenerReport {
-            name: self.settings.load().spec.name.clone(),
+            name: settings.spec.name.clone(),
             address: self.address,
             accepted: read(&tally.accepted),
             open: read(&tally.open),
@@ -112,6 +113,9 @@ impl Door {
             handshakes_failed: read(&tally.handshakes_failed),
             accepts_failed: read(&tally.accepts_failed),
             refused: Refusal::ALL.into_iter().zip(tally.refused.iter().map(read)).collect(),
+            certificates_applied: read(&tally.certificates_applied),
+            certificates_refused: read(&tally.certificates_refused),
+            certificates: settings.tls.as_ref().map(|tls| tls.report()).unwrap_or_default(),
         }
     }
 }
@@ -124,6 +128,8 @@ pub(crate) struct ListenerTally {
     pub(crate) full: AtomicU64,
     pub(crate) handshakes_failed: AtomicU64,
     pub(crate) accepts_failed: AtomicU64,
+    pub(crate) certificates_applied: AtomicU64,
+    pub(crate) certificates_refused: AtomicU64,
     refused: [AtomicU64; Refusal::ALL.len()],
 }
 
@@ -158,4 +164,10 @@ pub struct ListenerReport {
     pub accepts_failed: u64,
     /// Refused requests by reason.
     pub refused: Vec<(Refusal, u64)>,
+    /// Changes of certificate files that were taken over while it served.
+    pub certificates_applied: u64,
+    /// Changes of certificate files that were not usable.
+    pub certificates_refused: u64,
+    /// Certificates that it serves now, in the order of the configuration; none without TLS.
+    pub certificates: Vec<CertificateReport>,
 }

@@ -21,6 +21,7 @@ mod facts;
 mod files;
 mod reload;
 
+pub use certificates::CertificateReport;
 use certificates::Certificates;
 pub(crate) use reload::refresh;
 pub use reload::{CertificateNews, CertificateWatch};
@@ -133,6 +134,11 @@ impl TlsDoor {
 
     pub(crate) fn speech(&self) -> Speech {
         self.speech
+    }
+
+    /// The certificates in force.
+    pub(crate) fn report(&self) -> Vec<CertificateReport> {
+        self.loaded.load().certificates.report()
     }
 
     /// Shakes hands with a client, within `limit`.

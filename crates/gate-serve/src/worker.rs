@@ -239,6 +239,11 @@ impl<S: Service> Workers<S> {
             .collect()
     }
 
+    /// Letters that each worker's full mailbox refused, by worker.
+    pub fn mailbox_refusals(&self) -> Vec<u64> {
+        self.hands.iter().map(|hand| hand.mailbox.refusals()).collect()
+    }
+
     /// Workers whose thread has ended although nobody stopped it.
     pub fn lost(&self) -> Vec<usize> {
         let lost = self

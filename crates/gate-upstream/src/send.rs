@@ -123,7 +123,10 @@ impl Wait<'_> {
             Poll::Pending => self.poll_late(cx).map(|()| None),
         });
         match outcome.await {
-            Some(Ok(response)) => Ok(response),
+            Some(Ok(response)) => {
+                self.node.settings.stats.answered(response.status(), self.since);
+                Ok(response)
+            }
             Some(Err(error)) => Err(self.failed(error, spare)),
             None => Err(Failed {
                 fault: self.late(),

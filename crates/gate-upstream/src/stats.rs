@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::StatusCode;
+use log_record::histogram::SharedHistogram;
+use tokio::time::Instant;
+
 /// A number that one worker writes and anybody reads.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -47,6 +51,30 @@ pub struct UpstreamStats {
     pub reuses: Counter,
     /// Connections that ended before the response's headers.
     pub resets: Counter,
+    /// From a request given to its connection to the response's headers.
+    pub durations: SharedHistogram,
+    answers: [Counter; CLASSES],
+}
+
+/// Classes of status from 1xx to 5xx, and one for all others.
+const CLASSES: usize = 6;
+
+impl UpstreamStats {
+    /// Answered requests by class of status: the class's first status, and 600 for what has none.
+    pub fn answers(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        (1..)
+            .zip(&self.answers)
+            .map(|(class, count): (u16, _)| (class * 100, count.get()))
+    }
+
+    /// A response's headers are here.
+    pub(crate) fn answered(&self, status: StatusCode, since: Instant) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES);
+        if let Some(count) = self.answers.get(class - 1) {
+            count.up();
+        }
+        self.durations.record(since.elapsed());
+    }
 }
 
 /// Counts a connection as open until dropped.

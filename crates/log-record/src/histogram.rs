@@ -1,5 +1,6 @@
 //! A histogram of durations with fixed buckets, owned by one worker and added up by whoever reads.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Upper bounds of the buckets in microseconds: 100 µs to 60 s, for a gateway adds tens of microseconds and an LLM answers in minutes.
@@ -28,7 +29,7 @@ impl Histogram {
 
     /// Counts one duration.
     pub fn record(&mut self, duration: Duration) {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros(duration);
         self.count += 1;
         self.sum_us = self.sum_us.saturating_add(micros);
         if let Some((bucket, _)) = self
@@ -67,4 +68,42 @@ impl Histogram {
             Some((*bound, *below))
         })
     }
+}
+
+/// A histogram that one worker writes and anybody reads.
+#[derive(Debug, Default)]
+pub struct SharedHistogram {
+    buckets: [AtomicU64; BOUNDS_US.len()],
+    count: AtomicU64,
+    sum_us: AtomicU64,
+}
+
+impl SharedHistogram {
+    /// Counts one duration. Only the owning worker may: a load and a store cost less than a locked add.
+    pub fn record(&self, duration: Duration) {
+        let micros = micros(duration);
+        let add = |number: &AtomicU64, more: u64| {
+            number.store(number.load(Ordering::Relaxed).saturating_add(more), Ordering::Relaxed);
+        };
+        add(&self.count, 1);
+        add(&self.sum_us, micros);
+        let bucket = self.buckets.iter().zip(BOUNDS_US).find(|(_, bound)| micros <= *bound);
+        if let Some((bucket, _)) = bucket {
+            add(bucket, 1);
+        }
+    }
+
+    /// The counts so far. Read on another thread than the owner's, they may be of two moments: a duration in the count and in no bucket.
+    #[must_use]
+    pub fn read(&self) -> Histogram {
+        Histogram {
+            buckets: self.buckets.each_ref().map(|bucket| bucket.load(Ordering::Relaxed)),
+            count: self.count.load(Ordering::Relaxed),
+            sum_us: self.sum_us.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

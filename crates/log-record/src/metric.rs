@@ -56,7 +56,7 @@ metrics! {
     CONFIG_GENERATION = "cofferdam_config_generation", Gauge, [], "Number of the configuration in force, counted from 1.";
     CONFIG_CHANGES = "cofferdam_config_changes_total", Counter, ["result"], "Changes of the configuration seen, by result: applied or refused.";
     CERTIFICATE_RELOADS = "cofferdam_certificate_reloads_total", Counter, ["listener", "result"], "Changes of certificate files seen, by result: applied or refused.";
-    CERTIFICATE_EXPIRY = "cofferdam_certificate_expiry_seconds", Gauge, ["listener", "subject"], "When a listener's certificate ends, in seconds since 1970.";
+    CERTIFICATE_EXPIRY = "cofferdam_certificate_expiry_seconds", Gauge, ["listener", "subject"], "When a listener's certificate ends, in seconds since 1970; of several with one subject the first.";
 
     CONNECTIONS = "cofferdam_connections", Gauge, ["listener"], "Open client connections.";
     CONNECTIONS_TOTAL = "cofferdam_connections_total", Counter, ["listener"], "Client connections accepted.";
@@ -77,12 +77,11 @@ metrics! {
     UPSTREAM_FAILURES = "cofferdam_upstream_failures_total", Counter, ["upstream", "code"], "Requests that an upstream did not answer, by fault.";
     UPSTREAM_RETRIES = "cofferdam_upstream_retries_total", Counter, ["upstream"], "Requests sent again on a fresh connection because a pooled one was closed.";
     UPSTREAM_DURATION = "cofferdam_upstream_duration_seconds", Histogram, ["upstream"], "From a request sent upstream to its response's headers.";
-    UPSTREAM_ENDPOINTS = "cofferdam_upstream_endpoints", Gauge, ["upstream", "health"], "Endpoints of an upstream, by health: healthy or unhealthy.";
+    UPSTREAM_ENDPOINTS = "cofferdam_upstream_endpoints", Gauge, ["upstream", "health"], "Endpoints of an upstream, by health: unhealthy while any worker passes it over, else healthy.";
 
     PLUGIN_INSTANCES = "cofferdam_plugin_instances", Gauge, ["plugin"], "Running instances of a plugin.";
     PLUGIN_MEMORY = "cofferdam_plugin_memory_bytes", Gauge, ["plugin", "worker"], "Linear memory of a plugin's instance.";
-    PLUGIN_CALLBACKS = "cofferdam_plugin_callbacks_total", Counter, ["plugin"], "Calls into a plugin.";
-    PLUGIN_SECONDS = "cofferdam_plugin_seconds_total", Counter, ["plugin"], "Time spent inside a plugin.";
+    PLUGIN_CALLBACKS = "cofferdam_plugin_callbacks_total", Counter, ["plugin"], "Callbacks of a plugin that began, those that it does not export included.";
     PLUGIN_FAULTS = "cofferdam_plugin_faults_total", Counter, ["plugin", "code"], "Faults of a plugin, by code.";
     PLUGIN_RESTARTS = "cofferdam_plugin_restarts_total", Counter, ["plugin"], "Instances made to replace a faulted one.";
 

@@ -198,6 +198,7 @@ impl Guest {
             _ => "proxy_on_delete",
         };
         self.current = self.entered.clone();
+        self.count();
         if let Current::Stream(stream) = &self.current {
             let visible = stream.visible.get();
             stream.visible.set(match callback {

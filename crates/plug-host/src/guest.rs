@@ -156,6 +156,8 @@ pub(crate) struct Guest {
     pub(crate) limits: Bounds,
     pub(crate) process: Arc<Process>,
     pub(crate) outside: Rc<dyn Outside>,
+    /// Number of the worker.
+    pub(crate) worker: usize,
     /// The first plugin; all that share the instance have its limits.
     pub(crate) first: Arc<Plugin>,
     pub(crate) roots: HashMap<u32, Root>,
@@ -215,6 +217,7 @@ impl Guest {
         }
         self.entered = current.clone();
         self.current = current;
+        self.count();
         self.answer = answer;
         self.slice.begin();
     }
@@ -240,6 +243,13 @@ impl Guest {
         self.entered = Current::Nothing;
         self.answer = Answer::Nothing;
         self.delivery = None;
+    }
+
+    /// One more callback of the current plugin.
+    pub(crate) fn count(&self) {
+        if let Some(stats) = self.plugin().workers.get(self.worker) {
+            stats.called();
+        }
     }
 
     /// The root context behind the current one.

@@ -152,9 +152,16 @@ impl Instance {
         }
     }
 
+    /// Nothing can be asked of it from now on.
+    pub(crate) fn end(&self) {
+        if !self.dead.replace(true) {
+            self.stats().for_each(PluginStats::ended);
+        }
+    }
+
     /// Marks the instance dead, gives its memory back and tells everybody who waits for it.
     fn die(&self, turn: &mut Turn, why: &wasmtime::Error) -> Fault {
-        self.dead.set(true);
+        self.end();
         let Some(store) = turn.take() else {
             return Fault::new(self.name(), "", FaultKind::InstanceLost);
         };
@@ -190,6 +197,7 @@ impl Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
+        self.end();
         self.stop_tasks();
         self.keeper.abort();
     }

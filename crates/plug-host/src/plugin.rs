@@ -118,6 +118,10 @@ pub struct PluginStats {
     pub starts: AtomicU64,
     /// Bytes of linear memory now.
     pub memory_bytes: AtomicU64,
+    /// Instances that live now; more than one while exchanges end in one that was replaced.
+    pub instances: AtomicU64,
+    /// Callbacks that began, those that the module does not export included.
+    pub callbacks: AtomicU64,
     /// Exchanges that passed.
     pub exchanges: AtomicU64,
     last_error: Mutex<Option<String>>,
@@ -143,6 +147,17 @@ impl PluginStats {
     pub(crate) fn started(&self) {
         self.state.store(PluginState::Running as i64, Ordering::Relaxed);
         self.starts.fetch_add(1, Ordering::Relaxed);
+        self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.instances.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    // Only the owning worker writes, so a load and a store do; a locked add would cost about 5 ns for each callback.
+    pub(crate) fn called(&self) {
+        let callbacks = self.callbacks.load(Ordering::Relaxed);
+        self.callbacks.store(callbacks.wrapping_add(1), Ordering::Relaxed);
     }
 
     pub(crate) fn faulted(&self, text: String) {

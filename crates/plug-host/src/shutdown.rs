@@ -30,7 +30,7 @@ impl Instance {
             // Nothing is left to protect from its fault.
             let _ = self.enter(Current::Root(*root), Answer::Nothing, entry).await;
         }
-        self.dead.set(true);
+        self.end();
         self.stop_tasks();
         self.turn().await.take();
     }

@@ -174,6 +174,7 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
         },
         process: Arc::clone(&services.process),
         outside: Rc::clone(&services.outside),
+        worker: services.worker,
         first: Arc::clone(plugin),
         roots: Default::default(),
         streams: Default::default(),

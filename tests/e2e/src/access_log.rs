@@ -9,7 +9,7 @@ use testkit::port::free_port;
 use testkit::process::{DEADLINE, Source};
 
 use crate::golden;
-use crate::setting::{ask, gateway, plugin, upstream};
+use crate::setting::{ask, gateway, get, plugin, upstream};
 
 /// The records so far, once there are this many.
 async fn records(gateway: &Gateway, count: usize) -> Result<Vec<Value>> {
@@ -108,6 +108,63 @@ async fn a_client_writes_no_line_of_its_own() -> Result<()> {
     records(&gateway, 1).await?;
     let lines = gateway.process.lines_from(0);
     assert_eq!(lines.iter().filter(|line| line.source == Source::Stdout).count(), 1);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_has_its_line() -> Result<()> {
+    let backend = Backend::start("up", Speaks::Http1)?;
+    let gateway = stage(&backend).await?;
+    let head = "POST /up/a?b=c HTTP/1.1\r\nhost: a\r\n";
+    let large = format!("GET / HTTP/1.1\r\nhost: a\r\nx-big: {}\r\n\r\n", "b".repeat(70 << 10));
+    let requests = [
+        // No head was read, so nothing is known of it.
+        (large, 431, "client.headers_too_large", json!(null)),
+        (
+            "G@T / HTTP/1.1\r\n\r\n".to_owned(),
+            400,
+            "client.malformed",
+            json!(null),
+        ),
+        (
+            format!("{head}content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n"),
+            400,
+            "client.length_and_encoding",
+            json!("POST"),
+        ),
+        (
+            format!("{head}host: b\r\n\r\n"),
+            400,
+            "client.host_repeated",
+            json!("POST"),
+        ),
+    ];
+    let address = gateway.listener("web")?;
+    for (number, (bytes, status, details, method)) in requests.iter().enumerate() {
+        send_bytes(address, bytes.as_bytes(), DEADLINE).await?;
+        let record = records(&gateway, number + 1).await?.remove(number);
+        assert_eq!(record["http.response.status_code"], *status, "{record}");
+        assert_eq!(record["cofferdam.response_details"], *details, "{record}");
+        assert_eq!(record["cofferdam.response_flags"], "DPE", "{record}");
+        assert_eq!(record["http.request.method"], *method, "{record}");
+        assert_eq!(record["cofferdam.listener"], "web", "{record}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_request_whose_chunks_are_wrong_has_one_line() -> Result<()> {
+    let backend = Backend::start("up", Speaks::Http1)?;
+    let gateway = stage(&backend).await?;
+    let bytes = b"POST /up HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nab\r\n0\r\n\r\n";
+    send_bytes(gateway.listener("web")?, bytes, DEADLINE).await?;
+    // A line of its own for what follows, so that there is no more to come for what went before.
+    get(&gateway, "/fixed").await?;
+    let records = records(&gateway, 2).await?;
+    assert_eq!(records.len(), 2, "{records:?}");
+    assert_eq!(records[0]["http.response.status_code"], 400, "{records:?}");
+    assert_eq!(records[0]["cofferdam.response_flags"], "DPE", "{records:?}");
+    assert_eq!(records[1]["http.response.status_code"], 202, "{records:?}");
     Ok(())
 }
 

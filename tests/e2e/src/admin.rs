@@ -1,13 +1,21 @@
 //! The operator's listener.
 
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use serde_json::json;
+use testkit::backend::{Backend, Reply};
 use testkit::client::{Request, Response, Version, send};
 use testkit::gateway::Gateway;
+use testkit::port::free_port;
+use testkit::process::DEADLINE;
 
+use crate::certificates::{Authority, exchanges};
 use crate::setting::{ask, backend, gateway, get, page, plugin, upstream};
+
+/// The table of metrics, as its source has it: this room uses no other.
+const TABLE: &str = include_str!("../../../crates/log-record/src/metric.rs");
 
 async fn admin(gateway: &Gateway, target: &str) -> Result<Response> {
     send(gateway.admin, Version::Http1, &Request::get(target)).await
@@ -97,6 +105,124 @@ async fn metrics_are_readable_and_count() -> Result<()> {
     assert_eq!(of(&["request_body_bytes_total", "\"r\""]), 12.0);
     assert_eq!(of(&["wasmcustom_seen_total"]), 6.0);
     assert_eq!(of(&["cofferdam_worker_panics_total"]), 0.0);
+    Ok(())
+}
+
+/// The names of the table, in its order.
+fn table() -> Vec<&'static str> {
+    let rows = TABLE.lines().filter_map(|line| line.split_once(" = \"cofferdam_"));
+    let names = rows.filter_map(|(_, row)| row.split_once('"'));
+    names.map(|(name, _)| name).collect()
+}
+
+/// A gateway with TLS, two plugins that speak, an upstream that answers and one that nobody listens for.
+async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gateway> {
+    let speaks = json!({"request_headers": [{"op": "log", "level": "warn", "text": "a line"}]});
+    let certificates = [
+        authority.certificate("one", "one.test")?,
+        authority.certificate("two", "two.test")?,
+    ];
+    gateway(json!({
+        "workers": 2,
+        "listeners": [
+            {"name": "web", "listen": "127.0.0.1:0"},
+            {"name": "safe", "listen": "127.0.0.1:0", "tls": {"certificates": certificates}},
+        ],
+        "upstreams": [upstream("up", backend), {"name": "down", "endpoints": [format!("127.0.0.1:{}", free_port()?)]}],
+        "plugins": [plugin("probe", "probe-021", speaks)?, plugin("hello", "hello", json!({"greeting": "hi"}))?],
+        "routes": [
+            {"name": "down", "match": {"path": {"prefix": "/down"}}, "upstream": "down"},
+            {"name": "all", "upstream": "up", "plugins": ["probe"]},
+        ],
+    }))
+    .await
+}
+
+#[tokio::test]
+async fn every_metric_of_the_table_is_on_the_page_in_its_order() -> Result<()> {
+    let (authority, backend) = (Authority::new()?, backend()?);
+    let gateway = with_everything(&authority, &backend).await?;
+    get(&gateway, "/").await?;
+    get(&gateway, "/down").await?;
+    let page = admin(&gateway, "/metrics").await?.text();
+    let on_page = |begin: &str| -> Vec<String> {
+        let lines = page
+            .lines()
+            .filter_map(|line| line.strip_prefix(begin)?.split(' ').next());
+        lines.map(str::to_owned).collect()
+    };
+    let rows = TABLE
+        .lines()
+        .filter(|line| line.contains("], \"") && line.ends_with("\";"))
+        .count();
+    assert!(rows > 30 && table().len() == rows, "the table is not read well");
+    assert_eq!(on_page("# HELP cofferdam_"), table());
+    assert_eq!(on_page("# TYPE cofferdam_"), table());
+    // After these exchanges all of them have something to tell.
+    let samples = samples(&page)?;
+    let without: Vec<_> = table()
+        .into_iter()
+        .filter(|name| !samples.keys().any(|key| key.starts_with(&format!("cofferdam_{name}"))))
+        .collect();
+    assert!(without.is_empty(), "without a sample: {without:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_tell_what_was() -> Result<()> {
+    let (authority, backend) = (Authority::new()?, backend()?);
+    backend.reply("/missing", Reply::new(404));
+    let gateway = with_everything(&authority, &backend).await?;
+    let client = authority.client(None, &[])?;
+    let mut safe = exchanges(&client, gateway.listener("safe")?, "one.test", Version::Http1).await?;
+    for target in ["/", "/", "/missing"] {
+        safe.send(&Request::get(target)).await?;
+    }
+    get(&gateway, "/down").await?;
+    let said = gateway.process.line_count();
+    authority.certificate("two", "two.test")?;
+    gateway
+        .process
+        .wait_for_line(said, DEADLINE, |line| line.text.contains("certificates applied"))
+        .await?;
+    let samples = samples(&admin(&gateway, "/metrics").await?.text())?;
+    let of = |key: &str| samples.get(&format!("cofferdam_{key}")).copied().unwrap_or(-1.0);
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+    assert!(
+        (now_s - 600.0..=now_s).contains(&of("start_time_seconds")),
+        "{samples:#?}"
+    );
+    for subject in ["CN=one.test", "CN=two.test"] {
+        let expiry = of(&format!(
+            "certificate_expiry_seconds{{listener=\"safe\",subject=\"{subject}\"}}"
+        ));
+        assert!(expiry > now_s, "{subject}: {samples:#?}");
+    }
+    let wanted = [
+        ("worker_mailbox_refusals_total{worker=\"1\"}", 0.0),
+        ("certificate_reloads_total{listener=\"safe\",result=\"applied\"}", 1.0),
+        ("upstream_requests_total{upstream=\"up\",code_class=\"2xx\"}", 2.0),
+        ("upstream_requests_total{upstream=\"up\",code_class=\"4xx\"}", 1.0),
+        ("upstream_requests_total{upstream=\"down\",code_class=\"5xx\"}", 0.0),
+        ("upstream_duration_seconds_count{upstream=\"up\"}", 3.0),
+        ("upstream_duration_seconds_count{upstream=\"down\"}", 0.0),
+        ("upstream_endpoints{upstream=\"up\",health=\"healthy\"}", 1.0),
+        ("upstream_endpoints{upstream=\"up\",health=\"unhealthy\"}", 0.0),
+        ("plugin_instances{plugin=\"probe\"}", 2.0),
+        ("plugin_instances{plugin=\"hello\"}", 2.0),
+        // Created, started and configured on two workers, and never asked.
+        ("plugin_callbacks_total{plugin=\"hello\"}", 6.0),
+        ("log_lines_total{level=\"warn\"}", 3.0),
+        ("log_lines_total{level=\"error\"}", 0.0),
+    ];
+    let wrong: Vec<_> = wanted.iter().filter(|(key, number)| of(key) != *number).collect();
+    assert!(wrong.is_empty(), "not so: {wrong:?} in {samples:#?}");
+    // Two callbacks began each exchange and three ended it; the response's lie between.
+    assert!(
+        of("plugin_callbacks_total{plugin=\"probe\"}") >= 6.0 + 3.0 * 6.0,
+        "{samples:#?}"
+    );
+    assert!(of("log_lines_total{level=\"info\"}") > 1.0, "{samples:#?}");
     Ok(())
 }
 

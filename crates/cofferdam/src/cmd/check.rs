@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::Format;
 use crate::load::Loader;
-use crate::voice::{print, say};
+use crate::voice::{fail, print};
 
 pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
     match (Loader::new(LogLevel::Info).load(file, &[]), format) {
@@ -32,7 +32,7 @@ pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
             ExitCode::SUCCESS
         }
         (Err(wrong), Format::Text) => {
-            wrong.texts.iter().for_each(|text| say(text.trim_end()));
+            wrong.texts.iter().for_each(|text| fail(text.trim_end()));
             ExitCode::FAILURE
         }
         (Err(wrong), Format::Json) => {

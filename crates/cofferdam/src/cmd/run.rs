@@ -2,15 +2,17 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use plug_abi::LogLevel;
 
 use crate::assemble::House;
 use crate::load::Loader;
 use crate::reload::Watcher;
-use crate::voice::say;
+use crate::voice::{fail, say};
 
 pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
+    let began = SystemTime::now();
     // Before any thread exists, so that all of them leave signals to one.
     let signals = match crate::reload::Signals::take() {
         Ok(signals) => signals,
@@ -22,7 +24,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
     };
     let watcher = Watcher::new(file, &loaded.files);
-    let house = match House::open(loaded, &loader) {
+    let house = match House::open(loaded, &loader, began) {
         Ok(house) => house,
         Err(why) => return failed(&format!("error: {why}")),
     };
@@ -34,6 +36,6 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
 }
 
 fn failed(text: &str) -> ExitCode {
-    say(text);
+    fail(text);
     ExitCode::FAILURE
 }

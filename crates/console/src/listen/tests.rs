@@ -189,7 +189,7 @@ fn a_taken_address_is_named() {
     let first = BoundConsole::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let fault = BoundConsole::bind(first.address()).unwrap_err();
     let wanted = format!(
-        "admin address {} does not open: Address already in use (os error 98)",
+        "admin address {} is taken\nhint: another process listens there; `ss -ltnp` shows which",
         first.address()
     );
     assert_eq!(fault.to_string(), wanted);

@@ -17,6 +17,8 @@ use super::{TlsFault, files};
 #[derive(Debug)]
 pub(super) struct Certificates {
     default: Arc<Served>,
+    /// All, in the order of the configuration.
+    served: Vec<Arc<Served>>,
     exact: HashMap<String, Vec<Arc<Served>>>,
     /// `*.example.com`, kept as `example.com`.
     wildcard: HashMap<String, Vec<Arc<Served>>>,
@@ -27,6 +29,15 @@ struct Served {
     key: Arc<CertifiedKey>,
     facts: Facts,
     chain: PathBuf,
+}
+
+/// A certificate that a listener serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateReport {
+    /// Its subject as RFC 2253 writes it; its first DNS name when the subject is empty, as authorities leave it today.
+    pub subject: String,
+    /// When it ends, in seconds since 1970.
+    pub expires_s: u64,
 }
 
 impl Certificates {
@@ -41,6 +52,7 @@ impl Certificates {
         };
         let mut certificates = Self {
             default,
+            served: Vec::new(),
             exact: HashMap::new(),
             wildcard: HashMap::new(),
         };
@@ -54,7 +66,17 @@ impl Certificates {
                 table.entry(name).or_default().push(Arc::clone(certificate));
             }
         }
+        certificates.served = served;
         Ok(certificates)
+    }
+
+    /// What an operator wants to know of each.
+    pub(super) fn report(&self) -> Vec<CertificateReport> {
+        let report = |served: &Arc<Served>| CertificateReport {
+            subject: served.facts.title().to_owned(),
+            expires_s: served.facts.expires_s,
+        };
+        self.served.iter().map(report).collect()
     }
 
     /// What is known of the certificate that stands for a name.

@@ -35,6 +35,8 @@ pub(super) struct Facts {
     pub(super) names: Vec<String>,
     /// URIs among the subject alternative names.
     pub(super) uris: Vec<String>,
+    /// When it ends, in seconds since 1970.
+    pub(super) expires_s: u64,
     common_name: Option<String>,
 }
 
@@ -48,6 +50,7 @@ impl Facts {
             .and_then(|name| name.as_str().ok());
         let mut facts = Self {
             subject: Some(rfc2253(certificate.subject())),
+            expires_s: u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default(),
             common_name: common_name.map(str::to_owned),
             ..Self::default()
         };
@@ -62,6 +65,12 @@ impl Facts {
             }
         }
         Ok(facts)
+    }
+
+    /// What it is called: its subject, or its first DNS name when that is empty.
+    pub(super) fn title(&self) -> &str {
+        let subject = self.subject.as_deref().filter(|subject| !subject.is_empty());
+        subject.or(self.names.first().map(String::as_str)).unwrap_or_default()
     }
 
     /// Names for which a server may show the certificate: the common name counts only when there is no DNS name, as in Envoy.

@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -59,11 +60,16 @@ impl TlsDoor {
     }
 }
 
-/// Looks at all doors once.
+/// Looks at all doors once, and counts what it finds.
 pub(crate) fn refresh(doors: &[Arc<Door>]) -> Vec<CertificateNews> {
     let look = |door: &Arc<Door>| {
         let settings = door.settings();
         let result = settings.tls()?.refresh()?;
+        let count = match result {
+            Ok(()) => &door.tally().certificates_applied,
+            Err(_) => &door.tally().certificates_refused,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
         Some(CertificateNews {
             listener: settings.spec().name.clone(),
             result,

@@ -398,6 +398,38 @@ fn changed_files_are_taken_over_and_bad_ones_are_not() {
     office.issue("web", "third", &["web.example"]);
     assert!(stage.workers.refresh_certificates()[0].result.is_ok());
     assert_eq!(shown(), "CN=third");
+    let report = stage.workers.listeners().remove(0);
+    assert_eq!((report.certificates_applied, report.certificates_refused), (2, 1));
+}
+
+#[test]
+fn a_listener_tells_each_certificate_that_it_serves_and_when_it_ends() {
+    let office = Office::open();
+    let one = office.issue("one", "one", &["one.example"]);
+    let mut params = CertificateParams::new(vec!["nameless.example".to_owned()]).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    params.not_after = rcgen::date_time_ymd(2033, 5, 18);
+    let key = KeyPair::generate().unwrap();
+    let nameless = CertificateFiles {
+        chain: office.path("nameless.pem"),
+        key: office.path("nameless.key"),
+    };
+    std::fs::write(
+        &nameless.chain,
+        params.signed_by(&key, &office.authority).unwrap().pem(),
+    )
+    .unwrap();
+    std::fs::write(&nameless.key, key.serialize_pem()).unwrap();
+    let stage = stage(&office.tls(vec![one, nameless]));
+    let certificates = stage.workers.listeners().remove(0).certificates;
+    assert_eq!(certificates[0].subject, "CN=one,O=Water\\, Mud & Co,C=DE");
+    assert_eq!(
+        certificates[1],
+        CertificateReport {
+            subject: "nameless.example".to_owned(),
+            expires_s: 1_999_987_200,
+        }
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -48,25 +49,35 @@ pub(super) enum Letter<S> {
 /// Reaches one worker from any thread; never waits.
 pub struct Mailbox<S> {
     letters: Sender<Letter<S>>,
+    /// Letters refused because it was full. Shared by all who write; none of them is on the request path.
+    refusals: Arc<AtomicU64>,
 }
 
 impl<S> Clone for Mailbox<S> {
     fn clone(&self) -> Self {
         Self {
             letters: self.letters.clone(),
+            refusals: Arc::clone(&self.refusals),
         }
     }
 }
 
 impl<S: 'static> Mailbox<S> {
     pub(super) fn new(letters: Sender<Letter<S>>) -> Self {
-        Self { letters }
+        Self {
+            letters,
+            refusals: Arc::default(),
+        }
+    }
+
+    pub(super) fn refusals(&self) -> u64 {
+        self.refusals.load(Ordering::Relaxed)
     }
 
     /// Has something done on the worker, between its exchanges. Letters of one sender are read in the order in which they were sent.
     pub fn tell(&self, work: impl FnOnce(&Rc<S>) + Send + 'static) -> Result<(), MailboxFault> {
         self.try_send(Letter::Work(Box::new(move |service, _| work(service))))
-            .map_err(|(fault, _)| fault)
+            .map_err(|(fault, _)| self.refused(fault))
     }
 
     /// Has something done on the worker that may take a while, as a task of its own, and gives its answer.
@@ -84,8 +95,15 @@ impl<S: 'static> Mailbox<S> {
             });
         };
         self.try_send(Letter::Work(Box::new(start)))
-            .map_err(|(fault, _)| fault)?;
+            .map_err(|(fault, _)| self.refused(fault))?;
         Ok(Answer { answered })
+    }
+
+    fn refused(&self, fault: MailboxFault) -> MailboxFault {
+        if fault == MailboxFault::Full {
+            self.refusals.fetch_add(1, Ordering::Relaxed);
+        }
+        fault
     }
 
     fn try_send(&self, letter: Letter<S>) -> Result<(), (MailboxFault, Letter<S>)> {
@@ -103,7 +121,7 @@ impl<S: 'static> Mailbox<S> {
             match self.try_send(letter) {
                 Ok(()) => return Ok(()),
                 Err((MailboxFault::Full, back)) if Instant::now() < deadline => letter = back,
-                Err((fault, _)) => return Err(fault),
+                Err((fault, _)) => return Err(self.refused(fault)),
             }
             std::thread::sleep(Duration::from_millis(1));
         }

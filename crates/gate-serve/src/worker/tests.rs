@@ -93,6 +93,7 @@ fn a_full_mailbox_says_so() {
     mailbox.tell(move |_| gate.recv().unwrap_or(())).unwrap();
     let refused = (0..=mailbox::LETTERS_MAX).find_map(|_| mailbox.tell(|_| ()).err());
     assert_eq!(refused, Some(MailboxFault::Full));
+    assert_eq!(stage.workers.mailbox_refusals(), [1]);
     drop(release);
 }
 

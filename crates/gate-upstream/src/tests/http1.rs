@@ -37,6 +37,32 @@ fn a_second_request_takes_the_connection_of_the_first() {
 }
 
 #[test]
+fn answers_are_counted_by_class_with_their_duration() {
+    on_worker(async {
+        let peer = Peer::raw(|_, mut stream| async move {
+            for status in ["200 OK", "204 No Content", "404 Not Found", "799 Odd"] {
+                read_head(&mut stream).await;
+                let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        })
+        .await;
+        let (_all, api) = only(spec(&[peer.address]));
+        for _ in 0..4 {
+            fetch(&api, get("/")).await.unwrap();
+        }
+        fetch(&api, get("/")).await.unwrap_err();
+        let answers: Vec<_> = api.stats().answers().collect();
+        assert_eq!(answers, [(100, 0), (200, 2), (300, 0), (400, 1), (500, 0), (600, 1)]);
+        assert_eq!(
+            api.stats().durations.read().count(),
+            4,
+            "what was not answered has no duration"
+        );
+    });
+}
+
+#[test]
 fn a_connection_whose_response_is_still_read_is_not_taken() {
     on_worker(async {
         let peer = Peer::raw(|number, mut stream| async move {

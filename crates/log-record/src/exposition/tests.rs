@@ -7,6 +7,7 @@ use std::time::Duration;
 use expect_test::expect;
 
 use super::*;
+use crate::histogram::SharedHistogram;
 use crate::metric;
 
 #[test]
@@ -17,7 +18,6 @@ fn a_page_carries_help_type_and_samples() {
     page.family(&metric::EXCHANGES)
         .sample(&["api", "2xx"], 7)
         .sample(&["a\"b\\c\nd", "none"], u64::MAX);
-    page.family(&metric::PLUGIN_SECONDS).sample_float(&["auth"], 1.25);
     page.foreign(
         "wasm.custom-metric",
         "line one\nline \\ two",
@@ -25,6 +25,8 @@ fn a_page_carries_help_type_and_samples() {
         &["plugin"],
     )
     .sample(&["p"], 3);
+    page.foreign("wasm_load", "a fraction", Kind::Gauge, &["plugin"])
+        .sample_float(&["p"], 1.25);
     expect![[r#"
         # HELP cofferdam_build_info Always 1; the label is the version.
         # TYPE cofferdam_build_info gauge
@@ -36,12 +38,12 @@ fn a_page_carries_help_type_and_samples() {
         # TYPE cofferdam_exchanges_total counter
         cofferdam_exchanges_total{route="api",code_class="2xx"} 7
         cofferdam_exchanges_total{route="a\"b\\c\nd",code_class="none"} 18446744073709551615
-        # HELP cofferdam_plugin_seconds_total Time spent inside a plugin.
-        # TYPE cofferdam_plugin_seconds_total counter
-        cofferdam_plugin_seconds_total{plugin="auth"} 1.25
         # HELP wasm_custom_metric line one\nline \\ two
         # TYPE wasm_custom_metric counter
         wasm_custom_metric{plugin="p"} 3
+        # HELP wasm_load a fraction
+        # TYPE wasm_load gauge
+        wasm_load{plugin="p"} 1.25
     "#]]
     .assert_eq(std::str::from_utf8(&page.finish()).unwrap());
 }
@@ -89,6 +91,17 @@ fn histograms_of_workers_add_up() {
     one.add(&two);
     assert_eq!((one.count(), one.sum_us()), (3, u64::MAX));
     assert_eq!(one.cumulative().next(), Some((100, 2)));
+}
+
+#[test]
+fn a_histogram_that_others_read_counts_as_one_that_is_owned() {
+    let (shared, mut owned) = (SharedHistogram::default(), Histogram::new());
+    for duration in [Duration::ZERO, Duration::from_millis(3), Duration::MAX, Duration::MAX] {
+        shared.record(duration);
+        owned.record(duration);
+    }
+    assert_eq!(shared.read(), owned);
+    assert_eq!(shared.read().count(), 4);
 }
 
 #[test]

@@ -151,6 +151,7 @@ fn an_instance_that_died_is_replaced_at_once_and_its_exchanges_are_told() {
         assert_eq!(stats.state(), PluginState::Running);
         assert_eq!(stats.faults.load(Ordering::Relaxed), 1);
         assert_eq!(stats.starts.load(Ordering::Relaxed), 2);
+        assert_eq!(stats.instances.load(Ordering::Relaxed), 1);
         assert!(stats.last_error().unwrap().contains("unreachable"));
         assert_eq!(house.outside.faults.borrow().len(), 1, "it is said once");
     });

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -201,6 +202,8 @@ fn a_plugin_may_ask_for_a_fresh_instance_and_the_old_one_ends_with_its_exchanges
         settle().await;
         assert_eq!(house.said(), ["_initialize"], "the next exchange has a fresh one");
         assert_eq!(second.context().id, 2, "with its own numbers");
+        let instances = || house.stats().instances.load(Ordering::Relaxed);
+        assert_eq!(instances(), 2, "the old one serves its exchange");
         first.response_headers(true).await.unwrap();
         first.end().await;
         drop(first);
@@ -210,7 +213,32 @@ fn a_plugin_may_ask_for_a_fresh_instance_and_the_old_one_ends_with_its_exchanges
             ["proxy_on_response_headers", "proxy_on_delete", "proxy_on_delete"],
             "and its root"
         );
+        assert_eq!(instances(), 1);
         drop(second);
+    });
+}
+
+#[test]
+fn callbacks_are_counted_one_by_one_and_those_of_the_dead_are_not() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        wat.on(
+            "proxy_on_context_create",
+            "(param i32 i32)",
+            "(if (i32.eq (local.get 0) (i32.const 3)) (then unreachable))",
+        );
+        let house = House::of(&wat.build());
+        let callbacks = || house.stats().callbacks.load(Ordering::Relaxed);
+        house.warm().await;
+        assert_eq!(callbacks(), 3, "create, start, configure");
+        let stream = house.stream().await;
+        stream.request_headers(true).await.unwrap();
+        assert_eq!(callbacks(), 5, "create, request headers");
+        stream.response_headers(true).await.unwrap();
+        stream.end().await;
+        assert_eq!(callbacks(), 9, "response headers, log, done, delete");
+        house.stream().await.request_headers(true).await.unwrap_err();
+        assert_eq!(callbacks(), 10, "create, in which it died");
     });
 }
 

@@ -1,6 +1,7 @@
 //! What plugins share: instances, data, queues and metrics.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -52,6 +53,12 @@ fn plugins_of_one_vm_id_share_an_instance_and_have_each_a_root_context() {
             ["3", "1", "4", "2"],
             "each context has its own plugin's root"
         );
+        let stats = |name| &house.plugins.find(name).unwrap().plugin().workers[0];
+        for name in ["guest", "second"] {
+            let counted = (&stats(name).instances, &stats(name).callbacks);
+            let counted = (counted.0.load(Ordering::Relaxed), counted.1.load(Ordering::Relaxed));
+            assert_eq!(counted, (1, 5), "of `{name}`");
+        }
     });
 }
 

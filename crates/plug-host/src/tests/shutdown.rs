@@ -30,6 +30,7 @@ fn a_plugin_that_is_done_is_deleted_at_once() {
         house.plugins.close().await;
         assert_eq!(house.said(), ["done", "proxy_on_delete"]);
         assert_eq!(began.elapsed(), Duration::ZERO);
+        assert_eq!(house.stats().instances.load(Ordering::Relaxed), 0);
         house.plugins.close().await;
         assert!(house.said().is_empty(), "once");
     });
@@ -96,6 +97,7 @@ fn a_plugin_that_dies_in_its_end_is_no_reason_to_wait() {
         house.warm().await;
         house.plugins.close().await;
         assert_eq!(house.outside.faults.borrow().len(), 1);
+        assert_eq!(house.stats().instances.load(Ordering::Relaxed), 0);
     });
 }
 

@@ -1,0 +1,275 @@
+//! The page of metrics: every row of the table, in its order, and then what plugins defined.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
+
+use gate_serve::worker::ListenerReport;
+use log_record::exposition::Exposition;
+use log_record::metric::{self, Kind, Metric};
+use plug_host::{Plugin, PluginStats, Reading};
+
+use super::traffic::Traffic;
+use crate::assemble::House;
+
+/// Writes the page.
+pub(super) fn page(house: &House) -> Vec<u8> {
+    let mut page = Exposition::new();
+    let staff = Staff::of(house);
+    let traffic = Traffic::of(house);
+    about_process(house, &staff, &mut page);
+    about_certificates(&staff, &mut page);
+    about_listeners(&staff, &mut page);
+    about_exchanges(&traffic, &mut page);
+    about_upstreams(&traffic, &mut page);
+    about_plugins(&house.plugins(), &mut page);
+    about_lines(house, &mut page);
+    by_plugins(house, &mut page);
+    page.finish()
+}
+
+/// What the workers tell of themselves and their listeners; nothing once they are stopping.
+#[derive(Default)]
+struct Staff {
+    count: u64,
+    panics: Vec<u64>,
+    mailbox_refusals: Vec<u64>,
+    listeners: Vec<ListenerReport>,
+}
+
+impl Staff {
+    fn of(house: &House) -> Self {
+        let guard = house.workers.lock();
+        guard.as_ref().map_or_else(Self::default, |workers| Self {
+            count: workers.count() as u64,
+            panics: workers.panics(),
+            mailbox_refusals: workers.mailbox_refusals(),
+            listeners: workers.listeners(),
+        })
+    }
+}
+
+/// A metric whose only label is a name: one sample for each row.
+fn named<T>(
+    page: &mut Exposition,
+    metric: &'static Metric,
+    rows: impl IntoIterator<Item = T>,
+    read: impl Fn(&T) -> (&str, u64),
+) {
+    let mut family = page.family(metric);
+    for row in rows {
+        let (name, number) = read(&row);
+        family.sample(&[name], number);
+    }
+}
+
+/// A metric whose only label is the worker.
+fn by_worker(page: &mut Exposition, metric: &'static Metric, numbers: &[u64]) {
+    let mut family = page.family(metric);
+    for (worker, number) in numbers.iter().enumerate() {
+        family.sample(&[&worker.to_string()], *number);
+    }
+}
+
+fn about_process(house: &House, staff: &Staff, page: &mut Exposition) {
+    let began_s = house
+        .began
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    page.family(&metric::BUILD_INFO).sample(&[env!("CARGO_PKG_VERSION")], 1);
+    page.family(&metric::START_TIME).sample(&[], began_s);
+    page.family(&metric::WORKERS).sample(&[], staff.count);
+    by_worker(page, &metric::WORKER_PANICS, &staff.panics);
+    by_worker(page, &metric::WORKER_MAILBOX_REFUSALS, &staff.mailbox_refusals);
+    page.family(&metric::CONFIG_GENERATION).sample(&[], house.generation());
+    page.family(&metric::CONFIG_CHANGES)
+        .sample(&["applied"], house.changes_applied.load(Ordering::Relaxed))
+        .sample(&["refused"], house.changes_refused.load(Ordering::Relaxed));
+}
+
+/// Listeners without TLS have no samples here.
+fn about_certificates(staff: &Staff, page: &mut Exposition) {
+    let with_tls = || staff.listeners.iter().filter(|report| !report.certificates.is_empty());
+    let mut family = page.family(&metric::CERTIFICATE_RELOADS);
+    for report in with_tls() {
+        family
+            .sample(&[&report.name, "applied"], report.certificates_applied)
+            .sample(&[&report.name, "refused"], report.certificates_refused);
+    }
+    let mut family = page.family(&metric::CERTIFICATE_EXPIRY);
+    for report in with_tls() {
+        let mut first: BTreeMap<&str, u64> = BTreeMap::new();
+        for certificate in &report.certificates {
+            let expires_s = first.entry(&certificate.subject).or_insert(u64::MAX);
+            *expires_s = certificate.expires_s.min(*expires_s);
+        }
+        for (subject, expires_s) in first {
+            family.sample(&[&report.name, subject], expires_s);
+        }
+    }
+}
+
+fn about_listeners(staff: &Staff, page: &mut Exposition) {
+    let reports = &staff.listeners;
+    named(page, &metric::CONNECTIONS, reports, |report| {
+        (&report.name, report.open)
+    });
+    named(page, &metric::CONNECTIONS_TOTAL, reports, |report| {
+        (&report.name, report.accepted)
+    });
+    let mut family = page.family(&metric::CONNECTIONS_REFUSED);
+    for report in reports {
+        family
+            .sample(&[&report.name, "full"], report.full)
+            .sample(&[&report.name, "handshake"], report.handshakes_failed);
+    }
+    named(page, &metric::ACCEPT_FAILURES, reports, |report| {
+        (&report.name, report.accepts_failed)
+    });
+    let mut family = page.family(&metric::REQUESTS_REFUSED);
+    for report in reports {
+        for (refusal, count) in &report.refused {
+            family.sample(&[&report.name, refusal.code()], *count);
+        }
+    }
+}
+
+fn about_exchanges(traffic: &Traffic, page: &mut Exposition) {
+    let routes = &traffic.routes;
+    let mut family = page.family(&metric::EXCHANGES);
+    for (route, tally) in routes {
+        let mut classes: Vec<_> = tally.classes.iter().collect();
+        classes.sort();
+        for (class, count) in classes {
+            family.sample(&[route, class], *count);
+        }
+    }
+    page.family(&metric::EXCHANGES_IN_FLIGHT).sample(&[], traffic.in_flight);
+    let mut family = page.family(&metric::EXCHANGE_DURATION);
+    for (route, tally) in routes {
+        family.durations(&[route], &tally.durations);
+    }
+    named(page, &metric::REQUEST_BYTES, routes, |(route, tally)| {
+        (route, tally.request_bytes)
+    });
+    named(page, &metric::RESPONSE_BYTES, routes, |(route, tally)| {
+        (route, tally.response_bytes)
+    });
+}
+
+fn about_upstreams(traffic: &Traffic, page: &mut Exposition) {
+    let upstreams = &traffic.upstreams;
+    named(page, &metric::UPSTREAM_CONNECTIONS, upstreams, |(name, counts)| {
+        (name, counts.active)
+    });
+    named(
+        page,
+        &metric::UPSTREAM_CONNECTIONS_TOTAL,
+        upstreams,
+        |(name, counts)| (name, counts.opened),
+    );
+    let mut family = page.family(&metric::UPSTREAM_REQUESTS);
+    for (name, counts) in upstreams {
+        for (class, count) in &counts.answers {
+            family.sample(&[name, class], *count);
+        }
+    }
+    named(
+        page,
+        &metric::UPSTREAM_REQUESTS_IN_FLIGHT,
+        upstreams,
+        |(name, counts)| (name, counts.requests_active),
+    );
+    let mut family = page.family(&metric::UPSTREAM_FAILURES);
+    for (name, counts) in upstreams {
+        family
+            .sample(&[name, "upstream.connect"], counts.connect_failures)
+            .sample(&[name, "upstream.request_timeout"], counts.timeouts)
+            .sample(&[name, "upstream.reset"], counts.resets);
+    }
+    named(page, &metric::UPSTREAM_RETRIES, upstreams, |(name, counts)| {
+        (name, counts.retries)
+    });
+    let mut family = page.family(&metric::UPSTREAM_DURATION);
+    for (name, counts) in upstreams {
+        family.durations(&[name], &counts.durations);
+    }
+    let mut family = page.family(&metric::UPSTREAM_ENDPOINTS);
+    for (name, counts) in upstreams {
+        let (healthy, unhealthy) = counts.health();
+        family
+            .sample(&[name, "healthy"], healthy)
+            .sample(&[name, "unhealthy"], unhealthy);
+    }
+}
+
+fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
+    let sum = |page: &mut Exposition, metric, count: fn(&PluginStats) -> u64| {
+        named(page, metric, plugins, |plugin| {
+            (&plugin.spec.name, plugin.workers.iter().map(count).sum())
+        });
+    };
+    let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    sum(page, &metric::PLUGIN_INSTANCES, |stats| {
+        stats.instances.load(Ordering::Relaxed)
+    });
+    let mut family = page.family(&metric::PLUGIN_MEMORY);
+    for plugin in plugins {
+        for (worker, stats) in plugin.workers.iter().enumerate() {
+            family.sample(&[&plugin.spec.name, &worker.to_string()], read(&stats.memory_bytes));
+        }
+    }
+    sum(page, &metric::PLUGIN_CALLBACKS, |stats| {
+        stats.callbacks.load(Ordering::Relaxed)
+    });
+    let mut family = page.family(&metric::PLUGIN_FAULTS);
+    for plugin in plugins {
+        let faults = plugin.workers.iter().map(|stats| read(&stats.faults)).sum();
+        family.sample(&[&plugin.spec.name, "any"], faults);
+    }
+    sum(page, &metric::PLUGIN_RESTARTS, |stats| {
+        stats.starts.load(Ordering::Relaxed).saturating_sub(1)
+    });
+}
+
+fn about_lines(house: &House, page: &mut Exposition) {
+    let tally = house.access_tally();
+    page.family(&metric::ACCESS_RECORDS)
+        .sample(&["written"], tally.written)
+        .sample(&["dropped"], tally.dropped)
+        .sample(&["failed"], tally.failed);
+    named(page, &metric::LOG_LINES, crate::voice::lines(), |(level, count)| {
+        (level, *count)
+    });
+}
+
+/// Metrics that plugins defined, under Envoy's prefix; one group for each name, whoever defined it.
+fn by_plugins(house: &House, page: &mut Exposition) {
+    let mut by_name: BTreeMap<String, Vec<(String, Reading)>> = BTreeMap::new();
+    for (plugin, name, reading) in house.process.metrics.read() {
+        by_name.entry(name).or_default().push((plugin, reading));
+    }
+    for (name, readings) in by_name {
+        let kind = match readings.first() {
+            Some((_, Reading::Counter(_))) => Kind::Counter,
+            Some((_, Reading::Gauge(_))) => Kind::Gauge,
+            _ => Kind::Histogram,
+        };
+        let mut family = page.foreign(&format!("wasmcustom_{name}"), "Defined by a plugin.", kind, &["plugin"]);
+        for (plugin, reading) in readings {
+            match reading {
+                Reading::Counter(value) => family.sample(&[&plugin], value),
+                Reading::Gauge(value) => family.sample_float(&[&plugin], value as f64),
+                Reading::Histogram(reading) => {
+                    let buckets: Vec<(f64, u64)> = reading
+                        .buckets
+                        .iter()
+                        .map(|(bound, count)| (*bound as f64, *count))
+                        .collect();
+                    family.buckets(&[&plugin], &buckets, reading.sum as f64, reading.count)
+                }
+            };
+        }
+    }
+}

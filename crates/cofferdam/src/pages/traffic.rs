@@ -1,0 +1,157 @@
+//! What the workers counted of exchanges and upstreams, added up.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use gate_flow::{Flow, RouteTally};
+use gate_upstream::Upstream;
+use log_record::histogram::Histogram;
+use log_record::metric::code_class;
+
+use crate::assemble::{ANSWER_MAX, House};
+
+/// Exchanges and upstreams, of all workers that answer in time.
+#[derive(Default)]
+pub(super) struct Traffic {
+    pub(super) routes: BTreeMap<String, RouteTally>,
+    pub(super) in_flight: u64,
+    pub(super) upstreams: BTreeMap<String, UpstreamCounts>,
+}
+
+/// Counts of one upstream.
+#[derive(Default, Clone)]
+pub(super) struct UpstreamCounts {
+    pub(super) opened: u64,
+    pub(super) active: u64,
+    pub(super) requests_active: u64,
+    pub(super) connect_failures: u64,
+    pub(super) timeouts: u64,
+    pub(super) resets: u64,
+    pub(super) retries: u64,
+    /// Answered requests by class of status.
+    pub(super) answers: BTreeMap<&'static str, u64>,
+    pub(super) durations: Histogram,
+    /// Whether no worker passes the endpoint over.
+    endpoints: BTreeMap<(SocketAddr, Option<Arc<str>>), bool>,
+}
+
+impl Traffic {
+    /// Asks every worker, all at once.
+    pub(super) fn of(house: &House) -> Self {
+        let mut answers = Vec::new();
+        if let Some(workers) = house.workers.lock().as_ref() {
+            for mailbox in workers.mailboxes() {
+                answers.extend(mailbox.ask(|flow| async move { Self::of_worker(&flow) }).ok());
+            }
+        }
+        let mut all = Self::default();
+        for answer in answers {
+            if let Some(traffic) = answer.wait(ANSWER_MAX) {
+                all.add(traffic);
+            }
+        }
+        all
+    }
+
+    fn of_worker(flow: &Flow) -> Self {
+        let (routes, in_flight) = flow.tally();
+        let upstreams = flow.upstreams().iter();
+        Self {
+            routes: routes.into_iter().collect(),
+            in_flight,
+            upstreams: upstreams
+                .map(|upstream| (upstream.name().to_owned(), UpstreamCounts::of(&upstream)))
+                .collect(),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        for (route, tally) in other.routes {
+            add_route(self.routes.entry(route).or_default(), &tally);
+        }
+        self.in_flight += other.in_flight;
+        for (name, counts) in other.upstreams {
+            self.upstreams.entry(name).or_default().add(counts);
+        }
+    }
+}
+
+fn add_route(sum: &mut RouteTally, tally: &RouteTally) {
+    for (class, count) in &tally.classes {
+        *sum.classes.entry(class).or_default() += count;
+    }
+    sum.durations.add(&tally.durations);
+    sum.request_bytes += tally.request_bytes;
+    sum.response_bytes += tally.response_bytes;
+}
+
+impl UpstreamCounts {
+    /// As one worker sees them.
+    fn of(upstream: &Upstream) -> Self {
+        let stats = upstream.stats();
+        let hosts = upstream.hosts().into_iter();
+        Self {
+            opened: stats.connections_opened.get(),
+            active: stats.connections_active.get(),
+            requests_active: stats.requests_active.get(),
+            connect_failures: stats.connect_failures.get(),
+            timeouts: stats.request_timeouts.get(),
+            resets: stats.resets.get(),
+            retries: stats.retries.get(),
+            answers: stats
+                .answers()
+                .map(|(status, count)| (code_class(Some(status)), count))
+                .collect(),
+            durations: stats.durations.read(),
+            endpoints: hosts.map(|host| ((host.address, host.host), host.healthy)).collect(),
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.opened += other.opened;
+        self.active += other.active;
+        self.requests_active += other.requests_active;
+        self.connect_failures += other.connect_failures;
+        self.timeouts += other.timeouts;
+        self.resets += other.resets;
+        self.retries += other.retries;
+        for (class, count) in other.answers {
+            *self.answers.entry(class).or_default() += count;
+        }
+        self.durations.add(&other.durations);
+        for (endpoint, healthy) in other.endpoints {
+            *self.endpoints.entry(endpoint).or_insert(true) &= healthy;
+        }
+    }
+
+    /// Endpoints that no worker passes over, and the others.
+    pub(super) fn health(&self) -> (u64, u64) {
+        let healthy = self.endpoints.values().filter(|healthy| **healthy).count() as u64;
+        (healthy, self.endpoints.len() as u64 - healthy)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(endpoints: &[(u16, bool)]) -> UpstreamCounts {
+        let key = |port| ((SocketAddr::from(([127, 0, 0, 1], port)), None));
+        UpstreamCounts {
+            answers: BTreeMap::from([("2xx", 1)]),
+            endpoints: endpoints.iter().map(|(port, healthy)| (key(*port), *healthy)).collect(),
+            ..UpstreamCounts::default()
+        }
+    }
+
+    #[test]
+    fn an_endpoint_counts_once_and_as_unhealthy_when_one_worker_passes_it_over() {
+        let mut sum = UpstreamCounts::default();
+        sum.add(seen(&[(1, true), (2, true)]));
+        sum.add(seen(&[(1, false), (2, true)]));
+        sum.add(seen(&[(1, true), (3, true)]));
+        assert_eq!(sum.health(), (2, 1));
+        assert_eq!(sum.answers, BTreeMap::from([("2xx", 3)]));
+    }
+}
