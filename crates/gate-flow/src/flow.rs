@@ -297,8 +297,10 @@ impl Service for Flow {
                 .map(|request| Cow::Borrowed(request.method().as_str().as_bytes()))
                 .unwrap_or_default(),
             path: request
-                .map(|request| Cow::Borrowed(request.uri().path().as_bytes()))
+                .and_then(|request| request.uri().path_and_query())
+                .map(|target| Cow::Borrowed(target.as_str().as_bytes()))
                 .unwrap_or_default(),
+            protocol: request.map_or(Protocol::Http11, |request| protocol(request.version())),
             status: Some(refusal.status().as_u16()),
             flags: Cow::Borrowed(refusal.flag()),
             details: Cow::Borrowed(refusal.code()),

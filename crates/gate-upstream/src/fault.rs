@@ -190,6 +190,29 @@ const fn row(code: &'static str, flags: &'static str, details: &'static str, cli
     }
 }
 
+/// Codes of the faults with which a request or a raw stream fails; the others happen without an upstream or after an answer.
+pub(crate) const FAILURES: [&str; 19] = [
+    "upstream.no_endpoint",
+    "upstream.not_resolved",
+    "upstream.connect_timeout",
+    "upstream.connect_refused",
+    "upstream.connect_failed",
+    "upstream.tls_failed",
+    "upstream.no_http2",
+    "upstream.overflow",
+    "upstream.reset",
+    "upstream.stream_refused",
+    "upstream.stream_reset",
+    "upstream.protocol",
+    "upstream.request_timeout",
+    "upstream.request_body_gone",
+    "upstream.request_body_idle",
+    "upstream.request_body_long",
+    "upstream.request_body_given_up",
+    "upstream.request_body_unreadable",
+    "upstream.unsendable",
+];
+
 impl UpstreamFault {
     /// The code, in words.
     #[must_use]

@@ -7,6 +7,8 @@ use http::StatusCode;
 use log_record::histogram::SharedHistogram;
 use tokio::time::Instant;
 
+use crate::fault::{FAILURES, UpstreamFault};
+
 /// A number that one worker writes and anybody reads.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -54,6 +56,7 @@ pub struct UpstreamStats {
     /// From a request given to its connection to the response's headers.
     pub durations: SharedHistogram,
     answers: [Counter; CLASSES],
+    failures: [Counter; FAILURES.len()],
 }
 
 /// Classes of status from 1xx to 5xx, and one for all others.
@@ -65,6 +68,19 @@ impl UpstreamStats {
         (1..)
             .zip(&self.answers)
             .map(|(class, count): (u16, _)| (class * 100, count.get()))
+    }
+
+    /// Requests and raw streams that got no answer, by the code of their fault.
+    pub fn failures(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        FAILURES.into_iter().zip(self.failures.iter().map(Counter::get))
+    }
+
+    /// A request or a raw stream got no answer.
+    pub(crate) fn failed(&self, fault: &UpstreamFault) {
+        let code = fault.code();
+        if let Some((_, count)) = FAILURES.iter().zip(&self.failures).find(|(known, _)| **known == code) {
+            count.up();
+        }
     }
 
     /// A response's headers are here.

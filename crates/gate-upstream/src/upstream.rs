@@ -135,7 +135,18 @@ impl Upstream {
         request: Request<OutBody>,
         tell: &dyn Fn(Ready),
     ) -> Result<Sent, UpstreamFault> {
-        self.settings.stats.requests.up();
+        let stats = &self.settings.stats;
+        stats.requests.up();
+        let sent = self.forward(endpoint, request, tell).await;
+        sent.inspect_err(|fault| stats.failed(fault))
+    }
+
+    async fn forward(
+        &self,
+        endpoint: &Endpoint,
+        request: Request<OutBody>,
+        tell: &dyn Fn(Ready),
+    ) -> Result<Sent, UpstreamFault> {
         let node = self.node(endpoint).await?;
         match self.settings.spec.protocol {
             UpstreamProtocol::Http1 => http1::send(self, node, request, tell).await,
@@ -149,6 +160,11 @@ impl Upstream {
     ///
     /// Those of [`UpstreamFault`] that concern resolving and connecting.
     pub async fn connect(&self, endpoint: &Endpoint) -> Result<UpstreamStream, UpstreamFault> {
+        let opened = self.open(endpoint).await;
+        opened.inspect_err(|fault| self.settings.stats.failed(fault))
+    }
+
+    async fn open(&self, endpoint: &Endpoint) -> Result<UpstreamStream, UpstreamFault> {
         let node = self.node(endpoint).await?;
         let open = async |node: Rc<Node>| within(&node, dial(&node, Speech::Bytes)).await;
         let (node, Dialled { wire, local, open }, _) = self.reach(node, open).await?;

@@ -90,6 +90,16 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// Codes of the faults by which an instance dies or does not start.
+    pub const DEATHS: [&'static str; 6] = [
+        "plugin.trapped",
+        "plugin.slice_exceeded",
+        "plugin.exited",
+        "plugin.vm_start_refused",
+        "plugin.configure_refused",
+        "plugin.not_instantiated",
+    ];
+
     /// The fault of an exchange that waits for an instance which died elsewhere.
     #[must_use]
     pub fn lost(plugin: &str) -> Self {

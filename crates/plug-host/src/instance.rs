@@ -175,7 +175,7 @@ impl Instance {
         drop(store);
         self.stop_tasks();
         for stats in self.stats() {
-            stats.faulted(fault.to_string());
+            stats.faulted(&fault);
         }
         self.services.outside.say(Saying::Fault(&fault));
         self.death.ring();

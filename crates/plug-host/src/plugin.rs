@@ -8,6 +8,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
 
+use crate::fault::Fault;
 use crate::module::Module;
 
 /// What a plugin is made of, beside its module.
@@ -125,6 +126,8 @@ pub struct PluginStats {
     /// Exchanges that passed.
     pub exchanges: AtomicU64,
     last_error: Mutex<Option<String>>,
+    /// Faults in the order of [`Fault::DEATHS`].
+    faults_by_code: [AtomicU64; Fault::DEATHS.len()],
 }
 
 impl PluginStats {
@@ -144,6 +147,12 @@ impl PluginStats {
         self.last_error.lock().clone()
     }
 
+    /// Faults since the start, by code.
+    pub fn faults_by_code(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.faults_by_code.iter().map(|count| count.load(Ordering::Relaxed));
+        Fault::DEATHS.into_iter().zip(counts)
+    }
+
     pub(crate) fn started(&self) {
         self.state.store(PluginState::Running as i64, Ordering::Relaxed);
         self.starts.fetch_add(1, Ordering::Relaxed);
@@ -160,10 +169,14 @@ impl PluginStats {
         self.callbacks.store(callbacks.wrapping_add(1), Ordering::Relaxed);
     }
 
-    pub(crate) fn faulted(&self, text: String) {
+    pub(crate) fn faulted(&self, fault: &Fault) {
         self.state.store(PluginState::Restarting as i64, Ordering::Relaxed);
         self.faults.fetch_add(1, Ordering::Relaxed);
         self.memory_bytes.store(0, Ordering::Relaxed);
-        *self.last_error.lock() = Some(text);
+        let mut counts = Fault::DEATHS.iter().zip(&self.faults_by_code);
+        if let Some((_, count)) = counts.find(|(code, _)| **code == fault.code()) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+        *self.last_error.lock() = Some(fault.to_string());
     }
 }

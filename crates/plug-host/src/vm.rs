@@ -132,7 +132,7 @@ impl Vm {
     fn failed_to_start(&self, fault: &Fault) {
         for plugin in &self.plugins {
             if let Some(stats) = plugin.workers.get(self.services.worker) {
-                stats.faulted(fault.to_string());
+                stats.faulted(fault);
             }
         }
         self.services.outside.say(crate::outside::Saying::Fault(fault));

@@ -117,7 +117,7 @@ fn table() -> Vec<&'static str> {
 
 /// A gateway with TLS, two plugins that speak, an upstream that answers and one that nobody listens for.
 async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gateway> {
-    let speaks = json!({"request_headers": [{"op": "log", "level": "warn", "text": "a line"}]});
+    let speaks = json!({"request_headers": [{"op": "log", "level": "critical", "text": "a line"}]});
     let certificates = [
         authority.certificate("one", "one.test")?,
         authority.certificate("two", "two.test")?,
@@ -204,15 +204,20 @@ async fn metrics_tell_what_was() -> Result<()> {
         ("upstream_requests_total{upstream=\"up\",code_class=\"2xx\"}", 2.0),
         ("upstream_requests_total{upstream=\"up\",code_class=\"4xx\"}", 1.0),
         ("upstream_requests_total{upstream=\"down\",code_class=\"5xx\"}", 0.0),
+        (
+            "upstream_failures_total{upstream=\"down\",code=\"upstream.connect_refused\"}",
+            1.0,
+        ),
         ("upstream_duration_seconds_count{upstream=\"up\"}", 3.0),
         ("upstream_duration_seconds_count{upstream=\"down\"}", 0.0),
         ("upstream_endpoints{upstream=\"up\",health=\"healthy\"}", 1.0),
         ("upstream_endpoints{upstream=\"up\",health=\"unhealthy\"}", 0.0),
         ("plugin_instances{plugin=\"probe\"}", 2.0),
+        ("plugin_faults_total{plugin=\"probe\",code=\"plugin.trapped\"}", 0.0),
         ("plugin_instances{plugin=\"hello\"}", 2.0),
         // Created, started and configured on two workers, and never asked.
         ("plugin_callbacks_total{plugin=\"hello\"}", 6.0),
-        ("log_lines_total{level=\"warn\"}", 3.0),
+        ("log_lines_total{level=\"critical\"}", 3.0),
         ("log_lines_total{level=\"error\"}", 0.0),
     ];
     let wrong: Vec<_> = wanted.iter().filter(|(key, number)| of(key) != *number).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
 use gate_serve::worker::ListenerReport;
@@ -183,10 +183,9 @@ fn about_upstreams(traffic: &Traffic, page: &mut Exposition) {
     );
     let mut family = page.family(&metric::UPSTREAM_FAILURES);
     for (name, counts) in upstreams {
-        family
-            .sample(&[name, "upstream.connect"], counts.connect_failures)
-            .sample(&[name, "upstream.request_timeout"], counts.timeouts)
-            .sample(&[name, "upstream.reset"], counts.resets);
+        for (code, count) in &counts.failures {
+            family.sample(&[name, code], *count);
+        }
     }
     named(page, &metric::UPSTREAM_RETRIES, upstreams, |(name, counts)| {
         (name, counts.retries)
@@ -210,14 +209,16 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
             (&plugin.spec.name, plugin.workers.iter().map(count).sum())
         });
     };
-    let read = |number: &AtomicU64| number.load(Ordering::Relaxed);
     sum(page, &metric::PLUGIN_INSTANCES, |stats| {
         stats.instances.load(Ordering::Relaxed)
     });
     let mut family = page.family(&metric::PLUGIN_MEMORY);
     for plugin in plugins {
         for (worker, stats) in plugin.workers.iter().enumerate() {
-            family.sample(&[&plugin.spec.name, &worker.to_string()], read(&stats.memory_bytes));
+            family.sample(
+                &[&plugin.spec.name, &worker.to_string()],
+                stats.memory_bytes.load(Ordering::Relaxed),
+            );
         }
     }
     sum(page, &metric::PLUGIN_CALLBACKS, |stats| {
@@ -225,8 +226,13 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
     });
     let mut family = page.family(&metric::PLUGIN_FAULTS);
     for plugin in plugins {
-        let faults = plugin.workers.iter().map(|stats| read(&stats.faults)).sum();
-        family.sample(&[&plugin.spec.name, "any"], faults);
+        let mut faults = BTreeMap::new();
+        for (code, count) in plugin.workers.iter().flat_map(PluginStats::faults_by_code) {
+            *faults.entry(code).or_default() += count;
+        }
+        for (code, count) in faults {
+            family.sample(&[&plugin.spec.name, code], count);
+        }
     }
     sum(page, &metric::PLUGIN_RESTARTS, |stats| {
         stats.starts.load(Ordering::Relaxed).saturating_sub(1)

@@ -25,10 +25,9 @@ pub(super) struct UpstreamCounts {
     pub(super) opened: u64,
     pub(super) active: u64,
     pub(super) requests_active: u64,
-    pub(super) connect_failures: u64,
-    pub(super) timeouts: u64,
-    pub(super) resets: u64,
     pub(super) retries: u64,
+    /// Requests without an answer by code of the fault; those that happened.
+    pub(super) failures: BTreeMap<&'static str, u64>,
     /// Answered requests by class of status.
     pub(super) answers: BTreeMap<&'static str, u64>,
     pub(super) durations: Histogram,
@@ -86,6 +85,12 @@ fn add_route(sum: &mut RouteTally, tally: &RouteTally) {
     sum.response_bytes += tally.response_bytes;
 }
 
+fn add_counts(sum: &mut BTreeMap<&'static str, u64>, counts: BTreeMap<&'static str, u64>) {
+    for (word, count) in counts {
+        *sum.entry(word).or_default() += count;
+    }
+}
+
 impl UpstreamCounts {
     /// As one worker sees them.
     fn of(upstream: &Upstream) -> Self {
@@ -95,10 +100,8 @@ impl UpstreamCounts {
             opened: stats.connections_opened.get(),
             active: stats.connections_active.get(),
             requests_active: stats.requests_active.get(),
-            connect_failures: stats.connect_failures.get(),
-            timeouts: stats.request_timeouts.get(),
-            resets: stats.resets.get(),
             retries: stats.retries.get(),
+            failures: stats.failures().filter(|(_, count)| *count > 0).collect(),
             answers: stats
                 .answers()
                 .map(|(status, count)| (code_class(Some(status)), count))
@@ -112,13 +115,9 @@ impl UpstreamCounts {
         self.opened += other.opened;
         self.active += other.active;
         self.requests_active += other.requests_active;
-        self.connect_failures += other.connect_failures;
-        self.timeouts += other.timeouts;
-        self.resets += other.resets;
         self.retries += other.retries;
-        for (class, count) in other.answers {
-            *self.answers.entry(class).or_default() += count;
-        }
+        add_counts(&mut self.failures, other.failures);
+        add_counts(&mut self.answers, other.answers);
         self.durations.add(&other.durations);
         for (endpoint, healthy) in other.endpoints {
             *self.endpoints.entry(endpoint).or_insert(true) &= healthy;
@@ -137,7 +136,7 @@ mod tests {
     use super::*;
 
     fn seen(endpoints: &[(u16, bool)]) -> UpstreamCounts {
-        let key = |port| ((SocketAddr::from(([127, 0, 0, 1], port)), None));
+        let key = |port| (SocketAddr::from(([127, 0, 0, 1], port)), None);
         UpstreamCounts {
             answers: BTreeMap::from([("2xx", 1)]),
             endpoints: endpoints.iter().map(|(port, healthy)| (key(*port), *healthy)).collect(),

@@ -125,6 +125,12 @@ fn at_most_three_endpoints_are_tried() {
         assert!(fault.retryable());
         assert_eq!((fault.flags(), fault.status()), ("UF", StatusCode::SERVICE_UNAVAILABLE));
         assert_eq!(api.stats().connect_failures.get(), 3);
+        let failures: Vec<_> = api.stats().failures().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(
+            failures,
+            [("upstream.connect_refused", 1)],
+            "one request, however many endpoints"
+        );
     });
 }
 

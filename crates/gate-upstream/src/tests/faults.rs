@@ -121,3 +121,17 @@ fn the_operators_texts() {
         ]
     );
 }
+
+#[test]
+fn every_fault_before_an_answer_is_counted_under_its_code() {
+    let stats = crate::UpstreamStats::default();
+    each().iter().for_each(|fault| stats.failed(fault));
+    let counted: BTreeSet<_> = stats
+        .failures()
+        .filter(|(_, count)| *count == 1)
+        .map(|(code, _)| code)
+        .collect();
+    let mut wanted: BTreeSet<_> = each().iter().map(UpstreamFault::code).collect();
+    wanted.remove("upstream.unknown");
+    assert_eq!(counted, wanted);
+}

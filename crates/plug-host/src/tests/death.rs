@@ -59,6 +59,30 @@ fn what_the_guest_last_said_as_an_error_is_in_the_report() {
 }
 
 #[test]
+fn every_death_is_counted_under_its_code() {
+    let (reason, backtrace, slice) = (String::new(), Vec::new(), Duration::ZERO);
+    let deaths = [
+        FaultKind::Trap {
+            reason,
+            backtrace: backtrace.clone(),
+        },
+        FaultKind::SliceExceeded { slice, backtrace },
+        FaultKind::Exit(1),
+        FaultKind::VmStartRefused,
+        FaultKind::ConfigureRefused,
+        FaultKind::Instantiate(String::new()),
+    ];
+    let stats = crate::PluginStats::default();
+    for kind in deaths {
+        stats.faulted(&crate::Fault::new("guest", "", kind));
+    }
+    assert_eq!(
+        stats.faults_by_code().map(|(_, count)| count).collect::<Vec<_>>(),
+        [1; 6]
+    );
+}
+
+#[test]
 fn memory_out_of_bounds_is_a_trap() {
     let FaultKind::Trap { reason, .. } = fault_of(&mortal("(drop (i32.load (i32.const -4)))")).kind else {
         panic!()
@@ -152,6 +176,10 @@ fn an_instance_that_died_is_replaced_at_once_and_its_exchanges_are_told() {
         assert_eq!(stats.faults.load(Ordering::Relaxed), 1);
         assert_eq!(stats.starts.load(Ordering::Relaxed), 2);
         assert_eq!(stats.instances.load(Ordering::Relaxed), 1);
+        assert_eq!(
+            stats.faults_by_code().find(|(_, count)| *count > 0),
+            Some(("plugin.trapped", 1))
+        );
         assert!(stats.last_error().unwrap().contains("unreachable"));
         assert_eq!(house.outside.faults.borrow().len(), 1, "it is said once");
     });

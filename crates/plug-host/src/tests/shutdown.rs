@@ -1,5 +1,6 @@
 //! The end of plugins: asked, waited for, deleted.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::house::{House, load, on_paused_worker, settle, spec};
