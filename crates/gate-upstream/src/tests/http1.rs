@@ -39,7 +39,10 @@ fn a_second_request_takes_the_connection_of_the_first() {
 #[test]
 fn answers_are_counted_by_class_with_their_duration() {
     on_worker(async {
-        let peer = Peer::raw(|_, mut stream| async move {
+        let peer = Peer::raw(|number, mut stream| async move {
+            if number > 0 {
+                return;
+            }
             for status in ["200 OK", "204 No Content", "404 Not Found", "799 Odd"] {
                 read_head(&mut stream).await;
                 let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");

@@ -115,7 +115,7 @@ fn what_a_later_arrangement_took_over_is_not_ended() {
         settle().await;
         assert_eq!(house.said(), ["done", "proxy_on_delete"], "one of two");
         assert_eq!(
-            house.stats().starts.load(std::sync::atomic::Ordering::Relaxed),
+            house.stats().starts.load(Ordering::Relaxed),
             1,
             "it was not started again"
         );
