@@ -6,7 +6,7 @@ use plug_abi::{HOST_CALLS, HOST_MODULE, Signature, Status, ValueType, WASI_CALLS
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::house::{House, load, on_worker, settle, spec};
+use super::house::{House, load, on_worker, patient, settle, spec};
 use super::linking::params;
 use super::wat::Wat;
 use crate::{Direction, Module, Plugin};
@@ -67,7 +67,7 @@ impl Subject {
     /// Calls it with these arguments in several phases; every answer must be a status of the ABI, or an error number of WASI.
     fn call(&self, arguments: &[u64]) {
         on_worker(async {
-            let house = House::new(&[Plugin::new(spec("guest"), Arc::clone(&self.module), 1, 1)]);
+            let house = House::new(&[Plugin::new(patient("guest"), Arc::clone(&self.module), 1, 1)]);
             house.warm().await;
             let stream = house.stream().await;
             let memory: Vec<u8> = arguments.iter().flat_map(|argument| argument.to_le_bytes()).collect();

@@ -64,6 +64,14 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
     }
 }
 
+/// A plugin whose slice a machine with other work to do does not use up.
+pub(crate) fn patient(name: &str) -> PluginSpec {
+    PluginSpec {
+        cpu_slice: Duration::from_secs(20),
+        ..spec(name)
+    }
+}
+
 /// What plugins reach, and what the test sees of it.
 #[derive(Default)]
 pub(crate) struct Double {

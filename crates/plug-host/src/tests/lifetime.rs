@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::house::{House, exchange, on_paused_worker, on_worker, settle};
+use super::house::{House, exchange, on_paused_worker, on_worker, patient, settle};
 use super::wat::Wat;
 
 const HEADERS: &str = "(param i32 i32 i32) (result i32)";
@@ -43,7 +43,7 @@ async fn begin_and_drop(work: impl Future) {
 #[test]
 fn a_callback_whose_exchange_goes_away_comes_to_its_end_and_so_does_its_context() {
     on_worker(async {
-        let house = House::of(&slow().build());
+        let house = House::of_spec(&slow().build(), patient("guest"));
         house.warm().await;
         let stream = house.stream().await;
         begin_and_drop(stream.request_headers(true)).await;
@@ -62,7 +62,7 @@ fn a_callback_whose_exchange_goes_away_comes_to_its_end_and_so_does_its_context(
 #[test]
 fn a_callback_that_had_not_begun_when_its_exchange_went_away_is_not_made() {
     on_worker(async {
-        let house = House::of(&slow().build());
+        let house = House::of_spec(&slow().build(), patient("guest"));
         house.warm().await;
         let (first, second) = (house.stream().await, house.stream().await);
         let mut busy = Box::pin(first.request_headers(true));
