@@ -66,7 +66,7 @@ fn build() -> Result<PathBuf> {
     let profile = target_dir()?.join(profile()?);
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .args(["build", "--quiet", "-p", "cofferdam", "--target-dir"])
+        .args(["build", "--quiet", "--workspace", "--bin", "cofferdam", "--target-dir"])
         .arg(target_dir()?);
     if profile.ends_with("release") {
         command.arg("--release");
@@ -75,7 +75,7 @@ fn build() -> Result<PathBuf> {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .status()
         .context("cannot start cargo")?;
-    ensure!(status.success(), "`cargo build -p cofferdam` failed");
+    ensure!(status.success(), "`cargo build --bin cofferdam` failed");
     Ok(profile.join("cofferdam"))
 }
 

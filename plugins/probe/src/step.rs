@@ -246,7 +246,10 @@ fn report(frame: &Frame, word: &str, step: &Value, status: i32, results: &[Outco
         } else {
             texts.concat()
         };
-        let named = step["named"].as_str().map(|name| format!(" {name}")).unwrap_or_default();
+        let named = step["named"]
+            .as_str()
+            .map(|name| format!(" {name}"))
+            .unwrap_or_default();
         say(&format!("{}: {word}{named} -> {status}{shown}", frame.callback));
     }
     for (index, result) in results.iter().enumerate() {

@@ -249,6 +249,9 @@ impl Case {
 
     /// Every trailer of the case is named in `trailer`, and clients want them: over HTTP/1.1 nothing else passes Cofferdam.
     pub(crate) fn announced(mut self) -> Self {
+        if self.play.is_empty() {
+            self.play.push(Act::Send(Request::get("/")));
+        }
         if !self.announces {
             return self;
         }
@@ -258,9 +261,6 @@ impl Case {
                 answers = true;
                 *reply = reply.clone().field("trailer", TRAILERS);
             }
-        }
-        if self.play.is_empty() {
-            self.play.push(Act::Send(Request::get("/")));
         }
         for act in &mut self.play {
             if let Act::Send(request) | Act::Talk(request, _) = act {

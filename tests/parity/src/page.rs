@@ -35,7 +35,7 @@ pub(crate) fn page() -> String {
                 code(row.case),
                 code(what),
                 code(row.envoy),
-                code(row.ours)
+                code(row.ours) + if row.sometimes { ", or as Envoy" } else { "" }
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Differences that we want: each with its reason. A row that no longer differs fails the test.
+//! Differences that we want: each with its reason. A row that no longer differs fails the test, unless it differs only sometimes.
 
 mod message;
 mod phase;
@@ -22,6 +22,8 @@ pub(crate) struct Row {
     pub(crate) ours: &'static str,
     /// Why.
     pub(crate) reason: &'static str,
+    /// Whether it depends on which of two things comes first, so that it may also not differ.
+    pub(crate) sometimes: bool,
 }
 
 impl Row {
@@ -43,7 +45,14 @@ impl Row {
             envoy,
             ours,
             reason,
+            sometimes: false,
         }
+    }
+
+    /// The same, when it depends on which of two things comes first.
+    const fn sometimes(mut self) -> Self {
+        self.sometimes = true;
+        self
     }
 
     /// Whether this row is about that difference.

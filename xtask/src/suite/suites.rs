@@ -1,5 +1,8 @@
 //! The test suites of the workspace: those with a step of their own, and the rest.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
@@ -8,9 +11,9 @@ use crate::command::{cargo, output, run};
 /// Suites that need guests or peers and have a step of their own.
 const OWN_STEP: &[&str] = &["conformance", "parity", "higress", "e2e"];
 
-/// Packages of the workspace with their test targets.
+/// Test targets of the workspace.
 pub(super) struct Suites {
-    packages: Vec<(String, Vec<String>)>,
+    targets: BTreeSet<String>,
 }
 
 impl Suites {
@@ -18,42 +21,41 @@ impl Suites {
     pub(super) fn find() -> Result<Self> {
         let text = output(cargo().args(["metadata", "--no-deps", "--format-version=1"]))?;
         let told: Value = serde_json::from_str(&text).context("cargo metadata is not JSON")?;
-        let packages = items(&told, "packages")
-            .map(|package| (name(package), tests(package)))
-            .collect();
-        Ok(Self { packages })
+        let targets = items(&told, "packages").flat_map(tests).collect();
+        Ok(Self { targets })
     }
 
     /// Runs all tests but those of suites with a step of their own.
+    ///
+    /// Every step names the whole workspace and chooses among its targets: for one package alone cargo would choose other features of the
+    /// dependencies, and compile the WebAssembly compiler once more.
     pub(super) fn unit(&self) -> Result<()> {
-        let mut command = cargo();
-        command.args(["test", "--workspace", "--no-fail-fast"]);
-        for (package, _) in self
-            .packages
-            .iter()
-            .filter(|(package, _)| OWN_STEP.contains(&package.as_str()))
-        {
-            command.args(["--exclude", package]);
+        let mut command = whole();
+        command.args(["--lib", "--bins", "--examples"]);
+        for target in self.targets().filter(|target| !OWN_STEP.contains(target)) {
+            command.args(["--test", target]);
         }
-        run(&mut command)
+        run(&mut command)?;
+        run(whole().arg("--doc"))
     }
 
-    /// Runs one suite: the package of that name, or the test target of that name in any package.
+    /// Runs the test target of that name.
     pub(super) fn named(&self, suite: &str) -> Result<()> {
-        let mut command = cargo();
-        command.args(["test", "--no-fail-fast"]);
-        if self.packages.iter().any(|(package, _)| package == suite) {
-            return run(command.args(["--package", suite]));
+        if !self.targets().any(|target| target == suite) {
+            bail!("there is no test target `{suite}` in the workspace");
         }
-        let holder = self
-            .packages
-            .iter()
-            .find(|(_, targets)| targets.iter().any(|target| target == suite));
-        let Some((package, _)) = holder else {
-            bail!("there is no package and no test target `{suite}` in the workspace");
-        };
-        run(command.args(["--package", package, "--test", suite]))
+        run(whole().args(["--test", suite]))
     }
+
+    fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(String::as_str)
+    }
+}
+
+fn whole() -> Command {
+    let mut command = cargo();
+    command.args(["test", "--workspace", "--no-fail-fast"]);
+    command
 }
 
 fn items<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {

@@ -114,14 +114,16 @@ pub(super) static ROWS: &[Row] = &[
         "[\"close\"]",
         "absent",
         KEPT_OPEN,
-    ),
+    )
+    .sometimes(),
     Row::new(
         "request-body-over-limit",
         "answer 0 header connection",
         "[\"close\"]",
         "absent",
         KEPT_OPEN,
-    ),
-    Row::new("*body*", "api requests", "1", "0", TOGETHER),
-    Row::new("*body*", "answer 0", "200 \"\"", "broken off", TOGETHER),
+    )
+    .sometimes(),
+    Row::new("*body*", "api requests", "1", "0", TOGETHER).sometimes(),
+    Row::new("*body*", "answer 0", "200 \"\"", "broken off", TOGETHER).sometimes(),
 ];
