@@ -1,10 +1,12 @@
 //! Bodies on their way: what comes out of a lane is given to the other side, piece by piece.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
 use gate_upstream::{BodyFault, broken_off};
+use http::HeaderMap;
 use http_body::Frame;
 use plug_host::Direction;
 
@@ -35,6 +37,20 @@ enum Then {
     More,
     End,
     Trailers,
+}
+
+impl Piece {
+    /// Gives it to the other side; true when nothing follows.
+    async fn give<E>(self, outlet: &Outlet<E>, trailers: &RefCell<Option<HeaderMap>>) -> bool {
+        if !self.bytes.is_empty() {
+            outlet.give(Ok(Frame::data(self.bytes))).await;
+        }
+        if matches!(self.then, Then::Trailers) {
+            let trailers = trailers.borrow().clone();
+            outlet.give(Ok(Frame::trailers(trailers.unwrap_or_default()))).await;
+        }
+        !matches!(self.then, Then::More)
+    }
 }
 
 impl Flowing {
@@ -85,7 +101,7 @@ pub(crate) async fn pump_request(mut body: Flowing, outlet: Outlet<BodyFault>, j
     loop {
         let piece = body.next().await;
         journal.request_read.set(body.lane.has_all());
-        let Piece { bytes, then } = match piece {
+        let piece = match piece {
             Ok(piece) => piece,
             Err(stop) => {
                 let fault = give_up(stop, &journal, &chain);
@@ -93,17 +109,9 @@ pub(crate) async fn pump_request(mut body: Flowing, outlet: Outlet<BodyFault>, j
             }
         };
         let sent = &journal.volume.request;
-        sent.set(sent.get().saturating_add(bytes.len() as u64));
-        if !bytes.is_empty() {
-            outlet.give(Ok(Frame::data(bytes))).await;
-        }
-        match then {
-            Then::More => {}
-            Then::End => return,
-            Then::Trailers => {
-                let trailers = chain.exchange.request_trailers.borrow().clone();
-                return outlet.give(Ok(Frame::trailers(trailers.unwrap_or_default()))).await;
-            }
+        sent.set(sent.get().saturating_add(piece.bytes.len() as u64));
+        if piece.give(&outlet, &chain.exchange.request_trailers).await {
+            return;
         }
     }
 }
@@ -141,7 +149,11 @@ pub(crate) async fn pump_response(
     chain: Rc<Chain>,
 ) {
     loop {
-        let Piece { bytes, then } = match body.next().await {
+        let piece = body.next().await;
+        if body.lane.has_all() {
+            journal.answered();
+        }
+        let piece = match piece {
             Ok(piece) => piece,
             Err(stop) => {
                 let (flags, details) = broken(&stop, &chain);
@@ -149,21 +161,13 @@ pub(crate) async fn pump_response(
                 return outlet.give(Err(details.into())).await;
             }
         };
-        if body.is_off(&then) {
+        if body.is_off(&piece.then) {
             journal.overrule("LR", "plugin_changed_length");
             let text = "a plugin changed the body but not its `content-length`";
             return outlet.give(Err(text.into())).await;
         }
-        if !bytes.is_empty() {
-            outlet.give(Ok(Frame::data(bytes))).await;
-        }
-        match then {
-            Then::More => {}
-            Then::End => return,
-            Then::Trailers => {
-                let trailers = chain.exchange.response_trailers.borrow().clone();
-                return outlet.give(Ok(Frame::trailers(trailers.unwrap_or_default()))).await;
-            }
+        if piece.give(&outlet, &chain.exchange.response_trailers).await {
+            return;
         }
     }
 }

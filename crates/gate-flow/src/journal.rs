@@ -36,6 +36,8 @@ pub(crate) struct Volume {
 pub(crate) struct Way {
     /// When the upstream was asked, from the beginning of the exchange.
     asked: Cell<Option<Duration>>,
+    /// When the last byte of the response was here, from the beginning of the exchange.
+    answered: Cell<Option<Duration>>,
     /// How long it took from there until there was a connection, or none could be made.
     pub(crate) ready_after: Cell<Option<Duration>>,
     pub(crate) attempts: Cell<u64>,
@@ -60,6 +62,8 @@ pub(crate) struct Journal {
     pub(crate) request_length: Option<u64>,
     /// The whole request is here.
     pub(crate) request_read: Cell<bool>,
+    /// The client sends no body before it got a 100.
+    pub(crate) awaits_continue: Cell<bool>,
     /// The response is the gateway's or a plugin's own.
     pub(crate) answered_here: Cell<bool>,
     pub(crate) chosen: RefCell<Option<Chosen>>,
@@ -106,6 +110,7 @@ impl Journal {
             request_header_bytes: bytes(&head.headers) as u64,
             request_length: content_length(&head.headers),
             request_read: Cell::default(),
+            awaits_continue: Cell::default(),
             answered_here: Cell::default(),
             chosen: RefCell::default(),
             upstream: RefCell::default(),
@@ -213,10 +218,22 @@ impl Journal {
         self.took.set(Some(self.clock.elapsed()));
     }
 
-    /// From asking the upstream to the end of the exchange; none without a response from it. Envoy ends it at the response's last byte.
+    /// Notes that the last byte of the response is here.
+    pub(crate) fn answered(&self) {
+        if self.way.answered.get().is_none() {
+            self.way.answered.set(Some(self.clock.elapsed()));
+        }
+    }
+
+    /// From asking the upstream to the last byte of its response; as in Envoy known when the exchange has ended, and none without a response.
     pub(crate) fn backend_latency(&self) -> Option<Duration> {
         self.upstream_wait.get()?;
-        self.took.get()?.checked_sub(self.way.asked.get()?)
+        let ended = self.took.get()?;
+        self.way
+            .answered
+            .get()
+            .unwrap_or(ended)
+            .checked_sub(self.way.asked.get()?)
     }
 
     fn since_asked(&self) -> Option<Duration> {

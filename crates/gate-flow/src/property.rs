@@ -154,8 +154,6 @@ impl Journal {
         match name {
             b"route_name" => Some(PropertyValue::text(chosen.as_ref()?.route.name.as_str())),
             b"cluster_name" => self.upstream_name(),
-            // One table of routes serves all hosts.
-            b"virtual_host_name" => chosen.as_ref().map(|_| PropertyValue::fixed("all")),
             // A listener has one chain, which needs no name.
             b"filter_chain_name" => Some(PropertyValue::fixed("")),
             // 1 is "inbound" in Envoy's `TrafficDirection`; a gateway's listeners are neither, which is 0.

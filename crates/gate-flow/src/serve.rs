@@ -11,7 +11,7 @@ use gate_plan::Action;
 use gate_serve::connection::Connection;
 use gate_serve::service::Abort;
 use gate_upstream::{Lease, OutBody, Sent, Upstream, UpstreamFault};
-use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use plug_host::{Direction, Exchange, ResponseHead};
@@ -54,8 +54,10 @@ pub(crate) async fn serve_one(
     let serving = flow.serving();
     let (parts, body) = request.into_parts();
     let version = parts.version;
+    let awaits_continue = parts.headers.contains_key(EXPECT);
     let head = head::receive(parts, &connection, serving.plan.forwarding);
     let journal = Journal::new(Rc::clone(&serving), connection, &head, version, head::request_id(&head));
+    journal.awaits_continue.set(awaits_continue);
     journal.choose(&head);
     let links = serving.chain(
         journal
@@ -311,7 +313,11 @@ impl Passage {
             return Ok(self.respond(direct(source, lease, self.idle()), finish));
         }
         let mut lane = Lane::new(Direction::Response, &self.chain, source.is_empty(), self.idle());
-        match lane.next(&mut source).await {
+        let first = lane.next(&mut source).await;
+        if lane.has_all() {
+            self.journal.answered();
+        }
+        match first {
             Ok(Out::Headers { end: true }) => Ok(self.respond(Bytestream::Empty, finish)),
             Ok(Out::Headers { end: false }) => {
                 let stream = match lane.whole_body() {
@@ -344,15 +350,17 @@ impl Passage {
     }
 
     /// Whether a request of HTTP/1 is answered here while much of its body, or nobody knows how much, has not been read: the connection
-    /// then ends with the response, which says so (RFC 9112 section 9.6). A short rest is read and the connection goes on.
+    /// then ends with the response, which says so (RFC 9112 section 9.6). A short rest is on its way with the head, so that hyper reads it
+    /// and goes on with the connection; but not from a client that waits for a 100 and need not send any.
     fn leaves_request_unread(&self) -> bool {
         let journal = &self.journal;
+        let is_long = journal
+            .request_length
+            .is_none_or(|length| length.saturating_sub(journal.volume.request.get()) > UNREAD_BYTES_MAX);
         journal.answered_here.get()
             && !journal.request_read.get()
             && journal.version < Version::HTTP_2
-            && journal
-                .request_length
-                .is_none_or(|length| length.saturating_sub(journal.volume.request.get()) > UNREAD_BYTES_MAX)
+            && (is_long || journal.awaits_continue.get())
     }
 
     /// All of the body is here, so its length cannot be wrong.

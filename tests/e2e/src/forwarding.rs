@@ -129,6 +129,41 @@ async fn a_body_that_nobody_reads_is_not_asked_for() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_request_answered_before_its_body_is_read_ends_the_connection_unless_the_rest_is_short() -> Result<()> {
+    let gateway = gateway(json!({"routes": [{"name": "no", "respond": {"status": 403, "body": "no"}}]})).await?;
+    let requests = [
+        ("content-length: 4\r\n\r\nbody", false),
+        ("content-length: 16384\r\n\r\n", false),
+        ("content-length: 16385\r\n\r\n", true),
+        ("transfer-encoding: chunked\r\n\r\n", true),
+        ("expect: 100-continue\r\ncontent-length: 4\r\n\r\n", true),
+    ];
+    for (rest, closes) in requests {
+        let mut stream = TcpStream::connect(gateway.listener("web")?).await?;
+        stream
+            .write_all(format!("POST / HTTP/1.1\r\nhost: a\r\n{rest}").as_bytes())
+            .await?;
+        let answer = read_until(&mut stream, "\r\n\r\nno").await?;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+        assert_eq!(answer.contains("connection: close\r\n"), closes, "{rest:?}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_short_body_that_nobody_asked_for_does_not_end_the_connection() -> Result<()> {
+    let gateway = gateway(json!({"routes": [{"name": "no", "respond": {"status": 403, "body": "no"}}]})).await?;
+    let mut stream = TcpStream::connect(gateway.listener("web")?).await?;
+    for _ in 0..3 {
+        let request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\nbody";
+        stream.write_all(request).await?;
+        let answer = read_until(&mut stream, "\r\n\r\nno").await?;
+        assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_head_has_the_length_and_no_body() -> Result<()> {
     let backend = backend()?;
     let gateway = forwarding_to(&backend).await?;

@@ -79,10 +79,9 @@ pub(crate) static TABLE: &[Row] = &[
         apply: |seen, _| each_line(seen, |text| without_pair(text, r#"["transfer-encoding","chunked"]"#)),
     },
     Row {
-        what: "the number of answering headers becomes `some` or `0`",
-        reason: "Envoy counts `transfer-encoding` and, for callouts, its `x-envoy-upstream-service-time`; the maps themselves are compared",
+        what: "the number of a callout's answering headers becomes `some` or `0`",
+        reason: "Envoy counts its `x-envoy-upstream-service-time`; the maps themselves are compared",
         apply: |seen, _| {
-            each_line(seen, |text| some_headers(text, "response_headers(count="));
             each_line(seen, |text| some_headers(text, "http_call_response(headers="));
             each_line(seen, |text| some_headers(text, "grpc_receive_initial_metadata(count="));
         },
@@ -98,7 +97,7 @@ pub(crate) static TABLE: &[Row] = &[
         },
     },
     Row {
-        what: "`log`, `done` and `delete` are sorted by plugin",
+        what: "lines of `log`, `done` and `delete` that follow one another are sorted by plugin",
         reason: "Envoy calls `on_log` of all plugins of a chain and then `on_done` and `on_delete` of each; ours makes the three calls to one plugin \
             in one switch of stacks. Each plugin sees the same",
         apply: |seen, _| sort_endings(&mut seen.log),
@@ -170,8 +169,8 @@ fn without_pair(text: &str, pair: &str) -> String {
         .replace(pair, "")
 }
 
-/// Moves what plugins say when an exchange ends behind everything else, one plugin after the other.
-fn sort_endings(lines: &mut Vec<LogLine>) {
+/// Sorts what plugins say in their last callbacks by plugin, where those lines follow one another.
+fn sort_endings(lines: &mut [LogLine]) {
     let of_an_end = |line: &LogLine| {
         ["log", "done", "delete"].iter().any(|callback| {
             line.text
@@ -179,9 +178,9 @@ fn sort_endings(lines: &mut Vec<LogLine>) {
                 .is_some_and(|rest| rest.starts_with(['(', ':']))
         })
     };
-    let (mut ends, others): (Vec<_>, Vec<_>) = lines.drain(..).partition(of_an_end);
-    ends.sort_by(|one, other| one.plugin.cmp(&other.plugin));
-    lines.extend(others.into_iter().chain(ends));
+    lines
+        .chunk_by_mut(|one, other| of_an_end(one) && of_an_end(other))
+        .for_each(|run| run.sort_by(|one, other| one.plugin.cmp(&other.plugin)));
 }
 
 /// Takes `["x-envoy-upstream-service-time","N"]` out of a map.

@@ -102,4 +102,5 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
     ]
     .into_iter()
     .flatten()
+    .chain(callout::OWN.iter().flatten())
 }

@@ -147,6 +147,40 @@ fn reading() -> Vec<Case> {
                 Request::get("/"),
                 vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "next")],
             ),
+        // The end comes after all that the length promised: the plugin hears it all the same.
+        Case::new("response-body-end-behind-its-length", json!({}))
+            .http2()
+            .to("grpc")
+            .reply_at(
+                "grpc",
+                "/",
+                Reply::new(200).field("content-length", "4").piece("body").wait("end"),
+            )
+            .talk(
+                Request::get("/"),
+                vec![
+                    Say::Finish,
+                    Say::Log("response_body(size=4 end=0)"),
+                    Say::Release("grpc", "end"),
+                    Say::Log("response_body(size=0 end=1)"),
+                ],
+            ),
+        Case::new("response-body-end-behind-its-length-http1", json!({}))
+            .to("grpc")
+            .reply_at(
+                "grpc",
+                "/",
+                Reply::new(200).field("content-length", "4").piece("body").wait("end"),
+            )
+            .talk(
+                Request::get("/"),
+                vec![
+                    Say::Finish,
+                    Say::Log("response_body(size=4 end=0)"),
+                    Say::Release("grpc", "end"),
+                    Say::Log("response_body(size=0 end=1)"),
+                ],
+            ),
         Case::new("early-answer", json!({}))
             .reply(Reply::new(200).wait_first("now").piece("early").early())
             .talk(

@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::backend::Reply;
 use testkit::client::Request;
 
-use crate::case::Case;
+use crate::case::{BRIEF, Case};
 
 pub(super) fn cases() -> Vec<Case> {
     let mut all = reading();
@@ -178,6 +178,14 @@ fn changing() -> Vec<Case> {
                    "response_headers": [{"op": "remove_response_header", "key": "content-length"}]}),
         )
         .send(Request::post("/", "body")),
+        Case::new(
+            "header-framing-by-plugin",
+            json!({"request_headers": [
+                {"op": "add_request_header", "key": "connection", "value": "x-one"}, {"op": "add_request_header", "key": "keep-alive", "value": "9"},
+                {"op": "add_request_header", "key": "transfer-encoding", "value": "chunked"}]}),
+        )
+        .to(BRIEF)
+        .send(Request::post("/", "body").field("x-one", "1")),
     ]
 }
 

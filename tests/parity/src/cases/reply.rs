@@ -101,7 +101,7 @@ fn phases() -> Vec<Case> {
             "reply-while-upstream-answers",
             json!({"request_body": [{"op": "return", "action": 0, "when": "first"}, plain()]}),
         )
-        .reply(Reply::new(200).piece("early").early())
+        .reply(Reply::new(200).piece("early").wait("never").early())
         .talk(
             Request::new("POST", "/"),
             vec![Say::Data("part"), Say::Head, Say::Piece, Say::Data("more")],

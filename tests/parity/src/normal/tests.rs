@@ -45,3 +45,23 @@ fn own_fields_are_left_out_of_on_log_alone() {
     );
     assert_eq!(drop_own_fields(map), map);
 }
+
+#[test]
+fn endings_are_sorted_by_plugin_only_where_they_follow_one_another() {
+    let line = |plugin: &str, text: &str| LogLine {
+        plugin: plugin.to_owned(),
+        level: "info".to_owned(),
+        text: text.to_owned(),
+    };
+    let mut lines = vec![
+        line("b", "log()"),
+        line("a", "response_body(size=0 end=1)"),
+        line("a", "log()"),
+        line("b", "done()"),
+        line("a", "done()"),
+        line("b", "logarithm"),
+    ];
+    sort_endings(&mut lines);
+    let order: String = lines.iter().map(|line| line.plugin.as_str()).collect();
+    assert_eq!(order, "baaabb");
+}

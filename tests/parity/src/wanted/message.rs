@@ -9,6 +9,8 @@ const SAFE: &str = "what may not stand in a message never enters a header map: i
 const MAP: &str =
     "a map that cannot be read changes nothing and says so; Envoy takes it for an empty one and wipes the message";
 const UNANNOUNCED: &str = "over HTTP/1.1 a trailer goes on when `trailer` names it and, towards clients, `te: trailers` asks for it (RFC 9110 sections 6.5.1 and 6.6.2); plugins see all. Envoy sends them all when `enable_trailers` is set, as here, and by default none";
+const CHUNKED: &str = "`transfer-encoding` belongs to the upstream's connection alone (RFC 9112 section 6.1); Envoy leaves it in the map and counts it";
+const FRAMING: &str = "how a message is framed on its connection is not for plugins to say; Envoy sends their `transfer-encoding` with a body that is not chunked";
 const REPLY: &str = "a local response ends the exchange: its status is one that does, it carries no pseudo-headers, and what is wrong is left out and said";
 const BODILESS: &str = "a 304 has no body (RFC 9110 section 15.4.5), also for plugins";
 const HOP: &str = "hop-by-hop fields end here (RFC 9110 section 7.6.1): plugins and the client do not get them";
@@ -255,5 +257,36 @@ pub(super) static ROWS: &[Row] = &[
         "[\"1\"]",
         "absent",
         UNANNOUNCED,
+    ),
+    Row::log(
+        "*",
+        "* info response_headers(count=2*",
+        "* info response_headers(count=1*",
+        CHUNKED,
+    ),
+    Row::log(
+        "*",
+        "* info response_headers(count=3*",
+        "* info response_headers(count=2*",
+        CHUNKED,
+    ),
+    Row::log(
+        "*",
+        "* info response_headers(count=4*",
+        "* info response_headers(count=3*",
+        CHUNKED,
+    ),
+    Row::log(
+        "headers-response-hop-by-hop",
+        "a info response_headers(count=6 end=0)",
+        "a info response_headers(count=4 end=0)",
+        HOP,
+    ),
+    Row::new(
+        "header-framing-by-plugin",
+        WHOLE,
+        "504 \"upstream request timeout\", api 1",
+        "200 \"hello from api\", api 1",
+        FRAMING,
     ),
 ];

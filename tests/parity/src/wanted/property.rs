@@ -43,6 +43,8 @@ macro_rules! higress {
     };
 }
 
+const HOSTS: &str = "one table of routes serves all hosts: there are no virtual hosts that could have a name";
+
 pub(super) static ROWS: &[Row] = &[
     // Of the request's head.
     Row::log(
@@ -123,5 +125,11 @@ pub(super) static ROWS: &[Row] = &[
         "upstream connect error or disconnect/reset before headers*",
         "no connection to the upstream",
         TEXT,
+    ),
+    Row::log(
+        "property-*",
+        "a info *: get_property xds.virtual_host_name -> 0 value=[3 bytes]",
+        "a info *: get_property xds.virtual_host_name -> 1",
+        HOSTS,
     ),
 ];
