@@ -179,6 +179,7 @@ fn spec(script: &[u8]) -> PluginSpec {
         environment: Vec::new(),
         memory_bytes_max: 1024 * 1024,
         cpu_slice: Duration::from_secs(20),
+        trusted_after: 1,
         stack_bytes_max: STACK_BYTES,
         allow_on_headers_stop_iteration: None,
         log_level: LogLevel::Trace,

@@ -229,6 +229,7 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
         environment: plan.environment.clone(),
         memory_bytes_max: plan.limits.memory_bytes_max,
         cpu_slice: plan.limits.cpu_slice,
+        trusted_after: plan.limits.trusted_after,
         stack_bytes_max: plan.limits.stack_bytes_max,
         allow_on_headers_stop_iteration: plan.allow_on_headers_stop_iteration,
         log_level,

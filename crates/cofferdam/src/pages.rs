@@ -52,6 +52,7 @@ impl console::house::House for House {
                         "memory_bytes": plugin.spec.memory_bytes_max,
                         "cpu_slice_ms": u64::try_from(plugin.spec.cpu_slice.as_millis()).unwrap_or(u64::MAX),
                         "stack_bytes": plugin.spec.stack_bytes_max,
+                        "trusted_after": plugin.spec.trusted_after,
                     },
                     "workers": workers,
                 })

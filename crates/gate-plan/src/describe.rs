@@ -155,6 +155,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             "cpu_slice": span(plugin.limits.cpu_slice),
             "stack": plugin.limits.stack_bytes_max,
             "body": plugin.limits.body_bytes_max,
+            "trusted_after": plugin.limits.trusted_after,
         },
         "on_fault": match plugin.on_fault {
             OnFault::Close => "close",

@@ -238,6 +238,8 @@ pub struct PluginLimits {
     pub stack_bytes_max: u64,
     /// Body bytes held for it, in each direction. Default 1 MiB.
     pub body_bytes_max: u64,
+    /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
+    pub trusted_after: u32,
 }
 
 /// What an exchange gets when a plugin is not able to decide.

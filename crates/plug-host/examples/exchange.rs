@@ -1,7 +1,8 @@
 //! Measures what one plugin adds to one exchange: `cargo run --release -p plug-host --example exchange [MODULE] [EXCHANGES]`.
 //!
 //! One worker; the module is `target/guests/hello.wasm` unless another is named; the exchange is the same each time, so that only the
-//! plugin's part is measured: a context, `proxy_on_request_headers`, `proxy_on_response_headers`, log, done and delete.
+//! plugin's part is measured: a context, `proxy_on_request_headers`, `proxy_on_response_headers`, log, done and delete; once on the guest's
+//! own stack and once on the worker's.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::rc::Rc;
@@ -82,7 +83,7 @@ fn exchange() -> Rc<Exchange> {
     exchange
 }
 
-fn plugin(bytes: &[u8], process: &Process) -> Arc<Plugin> {
+fn plugin(bytes: &[u8], trusted_after: u32, process: &Process) -> Arc<Plugin> {
     let spec = PluginSpec {
         name: "measured".to_owned(),
         config: Bytes::new(),
@@ -92,6 +93,7 @@ fn plugin(bytes: &[u8], process: &Process) -> Arc<Plugin> {
         environment: Vec::new(),
         memory_bytes_max: 64 * 1024 * 1024,
         cpu_slice: Duration::from_millis(50),
+        trusted_after,
         stack_bytes_max: 512 * 1024,
         allow_on_headers_stop_iteration: None,
         log_level: LogLevel::Info,
@@ -119,29 +121,32 @@ fn main() {
         .next()
         .unwrap_or_else(|| "target/guests/hello.wasm".to_owned());
     let exchanges: u32 = arguments.next().map_or(300_000, |number| number.parse().unwrap());
-    let process = Arc::new(Process::default());
-    let plugin = plugin(&std::fs::read(module).unwrap(), &process);
+    let bytes = std::fs::read(module).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        let services = Services {
-            process,
-            outside: Rc::new(Nothing),
-            worker: 0,
-        };
-        let plugins = WorkerPlugins::arrange(&[plugin], &services, None);
-        plugins.warm().await.unwrap();
-        measure(&plugins, exchanges / 10).await;
-        let mut rounds: Vec<u128> = Vec::new();
-        for _ in 0..7 {
-            rounds.push(measure(&plugins, exchanges).await.as_nanos() / u128::from(exchanges));
-        }
-        rounds.sort_unstable();
-        println!(
-            "{} ns per exchange (median of 7 rounds; {rounds:?})",
-            rounds.get(3).unwrap()
-        );
-    });
+    for (stack, trusted_after) in [("the guest's", 0), ("the worker's", 1)] {
+        let process = Arc::new(Process::default());
+        let plugin = plugin(&bytes, trusted_after, &process);
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let services = Services {
+                process,
+                outside: Rc::new(Nothing),
+                worker: 0,
+            };
+            let plugins = WorkerPlugins::arrange(&[plugin], &services, None);
+            plugins.warm().await.unwrap();
+            measure(&plugins, exchanges / 10).await;
+            let mut rounds: Vec<u128> = Vec::new();
+            for _ in 0..7 {
+                rounds.push(measure(&plugins, exchanges).await.as_nanos() / u128::from(exchanges));
+            }
+            rounds.sort_unstable();
+            println!(
+                "{} ns per exchange on {stack} stack (median of 7 rounds; {rounds:?})",
+                rounds.get(3).unwrap()
+            );
+        });
+    }
 }

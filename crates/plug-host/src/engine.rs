@@ -36,6 +36,8 @@ pub struct Engine {
     pub(crate) shim: InstancePre<OnWorker>,
     /// How many ticks there have been.
     pub(crate) ticks: Arc<AtomicU64>,
+    /// Bytes of stack that an entry may use, host calls included.
+    pub(crate) entry_stack_bytes: usize,
 }
 
 impl Engine {
@@ -53,7 +55,13 @@ impl Engine {
             linker,
             shim,
             ticks,
+            entry_stack_bytes: stack_bytes.saturating_add(HOST_STACK_BYTES),
         }))
+    }
+
+    /// The number of the last tick.
+    pub(crate) fn now(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
     }
 }
 

@@ -215,6 +215,34 @@ type Five = TypedFunc<(u32, u32, u32, u32, u32), ()>;
 type Short = TypedFunc<(u32, u32), u32>;
 type Long = TypedFunc<(u32, u32, u32), u32>;
 
+/// Where a guest computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stack {
+    /// On its own: it gives way to the other tasks of its worker.
+    Own,
+    /// On the worker's: it cannot give way, and entering it costs a twentieth.
+    Worker,
+}
+
+impl Stack {
+    /// Calls a function of the guest; on the worker's stack this ends in the poll in which it begins.
+    async fn call<P, R>(
+        self,
+        function: &TypedFunc<P, R>,
+        store: &mut Store<OnWorker>,
+        arguments: P,
+    ) -> wasmtime::Result<R>
+    where
+        P: WasmParams + Sync,
+        R: WasmResults + Sync,
+    {
+        match self {
+            Self::Own => function.call_async(store, arguments).await,
+            Self::Worker => function.call(store, arguments),
+        }
+    }
+}
+
 /// The functions of one instance; absent ones are callbacks the guest does not care about.
 pub(crate) struct Exports {
     begin: TypedFunc<(u32, u32, u32, u32), u32>,
@@ -291,25 +319,25 @@ impl Exports {
         })
     }
 
-    /// Runs one entry on the guest's stack. A callback that is not there answers 0, which is "go on", or 1 where that means yes.
-    pub(crate) async fn run(&self, store: &mut Store<OnWorker>, entry: Entry) -> wasmtime::Result<u32> {
+    /// Runs one entry. A callback that is not there answers 0, which is "go on", or 1 where that means yes.
+    pub(crate) async fn run(&self, store: &mut Store<OnWorker>, stack: Stack, entry: Entry) -> wasmtime::Result<u32> {
         match entry {
             Entry::Begin {
                 context,
                 root,
                 headers,
                 end,
-            } => self.begin.call_async(store, (context, root, headers, end)).await,
-            Entry::End { context } => self.end.call_async(store, context).await.map(|()| 0),
-            Entry::EndTcp { context } => self.end_tcp.call_async(store, context).await.map(|()| 0),
+            } => stack.call(&self.begin, store, (context, root, headers, end)).await,
+            Entry::End { context } => stack.call(&self.end, store, context).await.map(|()| 0),
+            Entry::EndTcp { context } => stack.call(&self.end_tcp, store, context).await.map(|()| 0),
             Entry::ContextCreate { context, root } => {
-                silent(self.context_create.as_ref(), store, (context, root)).await
+                silent(stack, self.context_create.as_ref(), store, (context, root)).await
             }
-            Entry::VmStart { root, size } => asked(self.vm_start.as_ref(), store, (root, size), 1).await,
-            Entry::Configure { root, size } => asked(self.configure.as_ref(), store, (root, size), 1).await,
+            Entry::VmStart { root, size } => asked(stack, self.vm_start.as_ref(), store, (root, size), 1).await,
+            Entry::Configure { root, size } => asked(stack, self.configure.as_ref(), store, (root, size), 1).await,
             Entry::ResponseHeaders { context, headers, end } => match &self.response_headers_short {
-                Some(short) => short.call_async(store, (context, headers)).await,
-                None => asked(self.response_headers.as_ref(), store, (context, headers, end), 0).await,
+                Some(short) => stack.call(short, store, (context, headers)).await,
+                None => asked(stack, self.response_headers.as_ref(), store, (context, headers, end), 0).await,
             },
             Entry::Body {
                 direction,
@@ -322,7 +350,7 @@ impl Exports {
                 } else {
                     &self.response_body
                 };
-                asked(body.as_ref(), store, (context, size, end), 0).await
+                asked(stack, body.as_ref(), store, (context, size, end), 0).await
             }
             Entry::Trailers {
                 direction,
@@ -334,15 +362,15 @@ impl Exports {
                 } else {
                     &self.response_trailers
                 };
-                asked(callback.as_ref(), store, (context, trailers), 0).await
+                asked(stack, callback.as_ref(), store, (context, trailers), 0).await
             }
-            _ => self.run_other(store, entry).await,
+            _ => self.run_other(store, stack, entry).await,
         }
     }
 
-    async fn run_other(&self, store: &mut Store<OnWorker>, entry: Entry) -> wasmtime::Result<u32> {
+    async fn run_other(&self, store: &mut Store<OnWorker>, stack: Stack, entry: Entry) -> wasmtime::Result<u32> {
         match entry {
-            Entry::NewConnection { context } => asked(self.new_connection.as_ref(), store, context, 0).await,
+            Entry::NewConnection { context } => asked(stack, self.new_connection.as_ref(), store, context, 0).await,
             Entry::Data {
                 direction,
                 context,
@@ -354,7 +382,7 @@ impl Exports {
                 } else {
                     &self.upstream_data
                 };
-                asked(data.as_ref(), store, (context, size, end), 0).await
+                asked(stack, data.as_ref(), store, (context, size, end), 0).await
             }
             Entry::ConnectionClose {
                 direction,
@@ -366,10 +394,10 @@ impl Exports {
                 } else {
                     &self.upstream_close
                 };
-                silent(close.as_ref(), store, (context, peer)).await
+                silent(stack, close.as_ref(), store, (context, peer)).await
             }
-            Entry::Tick { root } => silent(self.tick.as_ref(), store, root).await,
-            Entry::QueueReady { root, queue } => silent(self.queue_ready.as_ref(), store, (root, queue)).await,
+            Entry::Tick { root } => silent(stack, self.tick.as_ref(), store, root).await,
+            Entry::QueueReady { root, queue } => silent(stack, self.queue_ready.as_ref(), store, (root, queue)).await,
             Entry::HttpCallResponse {
                 root,
                 token,
@@ -377,57 +405,57 @@ impl Exports {
                 size,
                 trailers,
             } => {
-                silent(
-                    self.http_call_response.as_ref(),
-                    store,
+                silent(stack, self.http_call_response.as_ref(), store,
                     (root, token, headers, size, trailers),
                 )
                 .await
             }
             Entry::GrpcInitialMetadata { root, token, entries } => {
-                silent(self.grpc_initial_metadata.as_ref(), store, (root, token, entries)).await
+                silent(stack, self.grpc_initial_metadata.as_ref(), store, (root, token, entries)).await
             }
             Entry::GrpcReceive { root, token, size } => {
-                silent(self.grpc_receive.as_ref(), store, (root, token, size)).await
+                silent(stack, self.grpc_receive.as_ref(), store, (root, token, size)).await
             }
             Entry::GrpcTrailingMetadata { root, token, entries } => {
-                silent(self.grpc_trailing_metadata.as_ref(), store, (root, token, entries)).await
+                silent(stack, self.grpc_trailing_metadata.as_ref(), store, (root, token, entries)).await
             }
             Entry::GrpcClose { root, token, status } => {
-                silent(self.grpc_close.as_ref(), store, (root, token, status)).await
+                silent(stack, self.grpc_close.as_ref(), store, (root, token, status)).await
             }
             Entry::RedisResponse {
                 root,
                 token,
                 status,
                 size,
-            } => silent(self.redis_response.as_ref(), store, (root, token, status, size)).await,
-            Entry::RootDone { root } => asked(self.done.as_ref(), store, root, 1).await,
-            Entry::RootDelete { root } => silent(self.delete.as_ref(), store, root).await,
+            } => silent(stack, self.redis_response.as_ref(), store, (root, token, status, size)).await,
+            Entry::RootDone { root } => asked(stack, self.done.as_ref(), store, root, 1).await,
+            Entry::RootDelete { root } => silent(stack, self.delete.as_ref(), store, root).await,
             _ => Ok(0),
         }
     }
 }
 
 async fn asked<P: WasmParams + Sync>(
+    stack: Stack,
     function: Option<&TypedFunc<P, u32>>,
     store: &mut Store<OnWorker>,
     arguments: P,
     absent: u32,
 ) -> wasmtime::Result<u32> {
     match function {
-        Some(function) => function.call_async(store, arguments).await,
+        Some(function) => stack.call(function, store, arguments).await,
         None => Ok(absent),
     }
 }
 
 async fn silent<P: WasmParams + Sync>(
+    stack: Stack,
     function: Option<&TypedFunc<P, ()>>,
     store: &mut Store<OnWorker>,
     arguments: P,
 ) -> wasmtime::Result<u32> {
     match function {
-        Some(function) => function.call_async(store, arguments).await.map(|()| 0),
+        Some(function) => stack.call(function, store, arguments).await.map(|()| 0),
         None => Ok(0),
     }
 }

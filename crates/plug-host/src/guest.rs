@@ -18,6 +18,7 @@ use crate::entry::Entry;
 use crate::exchange::{Exchange, StreamContext};
 use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
+use crate::pace::Pace;
 use crate::plugin::Plugin;
 use crate::slice::Slice;
 
@@ -179,6 +180,7 @@ pub(crate) struct Guest {
     pub(crate) queue_listener: mpsc::Sender<(u32, u32)>,
     pub(crate) last_words: VecDeque<String>,
     pub(crate) slice: Slice,
+    pub(crate) pace: Pace,
 }
 
 /// Bounds of one instance, asked by the engine whenever it grows.

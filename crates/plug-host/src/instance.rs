@@ -13,7 +13,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 use wasmtime::Store;
 
 use crate::bell::Bell;
-use crate::entry::{Entry, Exports};
+use crate::entry::{Entry, Exports, Stack};
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Answer, Current, Guest, OnWorker};
 use crate::orphans::Orphans;
@@ -90,17 +90,30 @@ impl Instance {
     }
 
     /// Enters the guest now. A caller that goes away leaves the callback running to its end: a guest stopped in the middle is dead.
-    pub(crate) fn visit(self: &Rc<Self>, turn: Turn, current: Current, answer: Answer, entry: Entry) -> Running {
-        let call = Box::pin(Rc::clone(self).entered(turn, current, answer, entry));
-        Running {
-            call: Some(call),
-            orphans: Rc::clone(&self.orphans),
+    pub(crate) async fn visit(
+        self: &Rc<Self>,
+        turn: Turn,
+        current: Current,
+        answer: Answer,
+        entry: Entry,
+    ) -> Result<u32, Fault> {
+        if turn.as_ref().is_some_and(|store| store.data().0.may_use_worker_stack()) {
+            // It cannot be left half done: all of it happens in one poll.
+            return self.entered(turn, Stack::Worker, current, answer, entry).await;
         }
+        let instance = Rc::clone(self);
+        let call = async move { instance.entered(turn, Stack::Own, current, answer, entry).await };
+        let running = Running {
+            call: Some(Box::pin(call)),
+            orphans: Rc::clone(&self.orphans),
+        };
+        running.await
     }
 
     async fn entered(
-        self: Rc<Self>,
+        self: &Rc<Self>,
         mut turn: Turn,
+        stack: Stack,
         current: Current,
         answer: Answer,
         entry: Entry,
@@ -108,13 +121,16 @@ impl Instance {
         let Some(store) = turn.as_mut() else {
             return Err(Fault::new(self.name(), entry.callback(), FaultKind::InstanceLost));
         };
-        store.data_mut().0.entering(entry, current, answer);
+        let guest = &mut store.data_mut().0;
+        guest.entering(entry, current, answer);
+        guest.pace.begin(stack);
         store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        let answer = match self.exports.run(store, entry).await {
+        let answer = match self.exports.run(store, stack, entry).await {
             Ok(answer) => answer,
             Err(why) => return Err(self.die(&mut turn, &why)),
         };
         let guest = &mut store.data_mut().0;
+        guest.pace.end();
         guest.leaving(entry, answer);
         if entry.deletes() {
             self.note_memory(guest.limits.memory_bytes);

@@ -39,6 +39,7 @@ mod shutdown;
 mod orphans;
 mod guest;
 mod slice;
+mod pace;
 mod budget;
 mod shim;
 mod calls;

@@ -10,6 +10,7 @@ use plug_abi::LogLevel;
 
 use crate::fault::Fault;
 use crate::module::Module;
+use crate::pace::Wary;
 
 /// What a plugin is made of, beside its module.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct PluginSpec {
     pub cpu_slice: Duration,
     /// Stack of the guest.
     pub stack_bytes_max: u64,
+    /// Quick callbacks in a row after which it runs on the worker's stack, where it cannot give way; never when 0.
+    pub trusted_after: u32,
     /// A header callback's `StopIteration` is taken literally; the ABI decides when absent.
     pub allow_on_headers_stop_iteration: Option<bool>,
     /// Lines below are not written.
@@ -67,7 +70,10 @@ impl Plugin {
     /// has only once must be the same too.
     #[must_use]
     pub fn shares_instance_with(&self, other: &Self) -> bool {
-        let bounds = |spec: &PluginSpec| (spec.memory_bytes_max, spec.cpu_slice, spec.stack_bytes_max);
+        let bounds = |spec: &PluginSpec| {
+            let bytes = (spec.memory_bytes_max, spec.stack_bytes_max);
+            (bytes, spec.cpu_slice, spec.trusted_after)
+        };
         !self.spec.vm_id.is_empty()
             && self.spec.vm_id == other.spec.vm_id
             && self.spec.vm_config == other.spec.vm_config
@@ -126,6 +132,7 @@ pub struct PluginStats {
     /// Exchanges that passed.
     pub exchanges: AtomicU64,
     last_error: Mutex<Option<String>>,
+    pub(crate) wary: Wary,
     /// Faults in the order of [`Fault::DEATHS`].
     faults_by_code: [AtomicU64; Fault::DEATHS.len()],
 }

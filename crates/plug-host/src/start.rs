@@ -6,17 +6,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use wasmtime::{AsContextMut, Extern, Func, Ref, Store, Trap, UpdateDeadline};
+use wasmtime::{AsContextMut, Extern, Func, Ref, Store};
 
 use crate::budget::Budget;
 use crate::calls::wasi::Exited;
-use crate::entry::{Entry, Exports};
+use crate::entry::{Entry, Exports, Stack};
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root};
 use crate::instance::Instance;
 use crate::metrics::MetricIds;
 use crate::module::{Module, Provider};
 use crate::orphans::Orphans;
+use crate::pace::Pace;
 use crate::plugin::Plugin;
 use crate::services::Services;
 use crate::shim;
@@ -117,7 +118,7 @@ impl Start {
         let guest = &mut self.store.data_mut().0;
         guest.entering(entry, Current::Root(root), Answer::Nothing);
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        let ran = self.exports.run(&mut self.store, entry).await;
+        let ran = self.exports.run(&mut self.store, Stack::Own, entry).await;
         ran.map_err(|why| Fault::of(&self.store.data().0, &why))
     }
 
@@ -152,13 +153,7 @@ fn new_store(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
     let guest = new_guest(plugin, services, queue_listener);
     let mut store = Store::new(plugin.module.code.engine(), OnWorker(Box::new(guest)));
     store.limiter(|data| &mut data.0.limits);
-    store.epoch_deadline_callback(|mut store| {
-        let slice = &mut store.data_mut().0.slice;
-        if !slice.tick() {
-            return Err(Trap::Interrupt.into());
-        }
-        Ok(UpdateDeadline::YieldCustom(1, slice.give_way()))
-    });
+    store.epoch_deadline_callback(|mut store| store.data_mut().0.at_tick());
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
     store
 }
@@ -196,6 +191,7 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
             Arc::clone(&plugin.module.engine.ticks),
             spec.cpu_slice.saturating_mul(START_SLICES),
         ),
+        pace: Pace::new(spec.trusted_after),
     }
 }
 

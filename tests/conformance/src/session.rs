@@ -130,6 +130,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         environment: Vec::new(),
         memory_bytes_max: 64 * 1024 * 1024,
         cpu_slice: Duration::from_secs(10),
+        trusted_after: 1,
         stack_bytes_max: STACK_BYTES,
         allow_on_headers_stop_iteration: None,
         log_level: LogLevel::Trace,

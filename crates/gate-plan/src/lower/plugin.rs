@@ -101,5 +101,6 @@ fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
         cpu_slice: written.cpu_slice.word,
         stack_bytes_max: written.stack.word.0,
         body_bytes_max: written.body.word.0,
+        trusted_after: written.trusted_after,
     }
 }

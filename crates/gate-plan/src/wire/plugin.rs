@@ -122,6 +122,9 @@ pub(crate) struct PluginLimits {
     /// Body bytes held for it, in each direction.
     #[schemars(extend("x-maximum" = "1GiB"))]
     pub(crate) body: Written<Size>,
+    /// Callbacks that must have been quick, one after the other, before the plugin runs on the worker's own stack; 0 for never. There a
+    /// callback costs a fraction, but one that computes holds up the worker, once in ten minutes and for `cpu_slice` at most.
+    pub(crate) trusted_after: u32,
 }
 
 /// What an exchange gets when a plugin cannot decide.
@@ -181,6 +184,7 @@ impl Default for PluginLimits {
             cpu_slice: span("50ms", Duration::from_millis(50)),
             stack: size("512KiB", 512 << 10),
             body: size("1MiB", 1 << 20),
+            trusted_after: 1_000,
         }
     }
 }

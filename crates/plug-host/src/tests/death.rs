@@ -17,12 +17,22 @@ fn mortal(code: &str) -> Wat {
     wat
 }
 
+/// The fault of a guest that lets an exchange pass and dies in the next: the same one on either stack.
 fn fault_of(wat: &Wat) -> crate::Fault {
-    on_worker(async {
-        let house = House::of(&wat.build());
-        house.warm().await;
-        house.stream().await.request_headers(true).await.unwrap_err()
-    })
+    let [own, workers] = [0, 1].map(|trusted_after| {
+        on_worker(async {
+            let spec = PluginSpec {
+                trusted_after,
+                ..spec("guest")
+            };
+            let house = House::of_spec(&wat.build(), spec);
+            house.warm().await;
+            house.stream().await.request_headers(false).await.unwrap();
+            house.stream().await.request_headers(true).await.unwrap_err()
+        })
+    });
+    assert_eq!(own.report(), workers.report());
+    own
 }
 
 #[test]
@@ -47,7 +57,7 @@ fn a_trap_is_told_with_its_reason_and_the_names_of_functions() {
 fn what_the_guest_last_said_as_an_error_is_in_the_report() {
     let mut wat = Wat::new();
     let panicked = wat.text("panicked at lib.rs:7");
-    let code = format!("(drop (call $log (i32.const 5) {panicked})) unreachable");
+    let code = format!("(if (local.get 2) (then (drop (call $log (i32.const 5) {panicked})) unreachable)) (i32.const 0)");
     wat.on("proxy_on_request_headers", HEADERS, &code);
     let fault = fault_of(&wat);
     assert_eq!(fault.last_words.as_deref(), Some("panicked at lib.rs:7"));
@@ -125,7 +135,7 @@ fn a_loop_of_host_calls_is_stopped_at_its_slice() {
     wat.on(
         "proxy_on_request_headers",
         HEADERS,
-        &format!("(loop $ever {say} (br $ever)) (i32.const 0)"),
+        &format!("(if (local.get 2) (then (loop $ever {say} (br $ever)))) (i32.const 0)"),
     );
     assert!(matches!(fault_of(&wat).kind, FaultKind::SliceExceeded { .. }));
 }

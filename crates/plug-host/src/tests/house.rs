@@ -58,6 +58,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         environment: vec![("KEY".to_owned(), "value".to_owned())],
         memory_bytes_max: 4 * 1024 * 1024,
         cpu_slice: Duration::from_millis(20),
+        trusted_after: 0,
         stack_bytes_max: STACK_BYTES,
         allow_on_headers_stop_iteration: None,
         log_level: LogLevel::Trace,
