@@ -90,6 +90,8 @@ pub(crate) struct Lane {
     stages: Vec<Stage>,
     work: VecDeque<Work>,
     source_ended: bool,
+    /// A plugin may have asked for something, or died, since all of them were last looked at.
+    stirred: bool,
     idle: Duration,
 }
 
@@ -102,6 +104,8 @@ impl Lane {
             stages: (0..chain.len()).map(|_| Stage::default()).collect(),
             work: VecDeque::from([Work::Headers { at: 0, end }]),
             source_ended: end,
+            // Nobody has been asked anything yet on the way of the request.
+            stirred: direction == Direction::Response,
             idle,
         }
     }
@@ -152,10 +156,12 @@ impl Lane {
                 if let Some(out) = self.step(work).await? {
                     return Ok(out);
                 }
+            } else if !self.stirred {
+                self.wait(source).await?;
             } else if !self.take_injected() && !self.take_resumed() {
                 match self.lost() {
                     Some((at, fault)) => self.failed(at, &fault)?,
-                    None => self.wait(source).await?,
+                    None => self.stirred = false,
                 }
             }
         }
@@ -185,7 +191,7 @@ impl Lane {
         self.stages.get(at).is_some_and(|stage| stage.gate != Gate::Open)
     }
 
-    /// Waits for a plugin or for the sender.
+    /// Waits for a plugin, whose every wish rings the bell, or for the sender.
     async fn wait(&mut self, source: &mut Source) -> Result<(), Stop> {
         let wants = !self.source_ended && !self.is_full();
         let bell = self.chain.exchange.bell(self.direction);
@@ -201,7 +207,10 @@ impl Lane {
         });
         match tokio::time::timeout(self.idle, event).await {
             Err(_) => Err(Stop::Idle),
-            Ok(None) => Ok(()),
+            Ok(None) => {
+                self.stirred = true;
+                Ok(())
+            }
             Ok(Some(Err(fault))) => Err(Stop::Source(fault)),
             Ok(Some(Ok(piece))) => {
                 self.take_piece(piece, matches!(source, Source::Incoming(_)));

@@ -46,7 +46,7 @@ impl Engine {
         let code = wasmtime::Engine::new(&config(stack_bytes)).map_err(failed)?;
         let mut linker = Linker::new(&code);
         calls::define(&mut linker).map_err(failed)?;
-        let shim = own_code(&code, &shim::binary()?, cache)?;
+        let shim = own_code(&code, shim::BINARY, cache)?;
         let shim = linker.instantiate_pre(&shim).map_err(failed)?;
         let ticks = Arc::default();
         tick(code.weak(), Arc::clone(&ticks))?;

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
@@ -11,6 +12,7 @@ use plug_abi::property::PropertyValue;
 
 use crate::bell::Bell;
 use crate::body::HeldBody;
+use crate::plugin::Plugin;
 
 /// A request's head, with HTTP/1.1 and HTTP/2 in the same form: the host is `authority`, never a header.
 #[derive(Debug, Clone)]
@@ -163,6 +165,16 @@ pub enum Direction {
     Response,
 }
 
+impl Direction {
+    /// What belongs to it, of what belongs to either.
+    pub(crate) fn of<T>(self, request: T, response: T) -> T {
+        match self {
+            Self::Request => request,
+            Self::Response => response,
+        }
+    }
+}
+
 /// What a plugin may touch at the moment, as bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Visible(u16);
@@ -269,6 +281,8 @@ pub struct StreamContext {
     pub dead: Cell<bool>,
     /// Name of the plugin.
     pub plugin: Rc<str>,
+    /// The plugin.
+    pub(crate) owner: Arc<Plugin>,
 }
 
 impl StreamContext {

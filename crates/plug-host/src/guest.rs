@@ -270,7 +270,10 @@ impl Guest {
 
     /// The same, or the first one while none is running yet.
     pub(crate) fn plugin(&self) -> &Plugin {
-        self.root().map_or(&self.first, |root| &root.plugin)
+        match &self.current {
+            Current::Stream(stream) => &stream.owner,
+            _ => self.root().map_or(&self.first, |root| &root.plugin),
+        }
     }
 
     /// The current exchange's context.

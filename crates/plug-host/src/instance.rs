@@ -13,7 +13,9 @@ use tokio::task::{AbortHandle, JoinHandle};
 use wasmtime::Store;
 
 use crate::bell::Bell;
-use crate::entry::{Entry, Exports, Stack};
+use crate::entry::Entry;
+use crate::exchange::StreamContext;
+use crate::exports::{Exports, Stack};
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Answer, Current, Guest, OnWorker};
 use crate::orphans::Orphans;
@@ -92,17 +94,16 @@ impl Instance {
     /// Enters the guest now. A caller that goes away leaves the callback running to its end: a guest stopped in the middle is dead.
     pub(crate) async fn visit(
         self: &Rc<Self>,
-        turn: Turn,
+        mut turn: Turn,
         current: Current,
         answer: Answer,
         entry: Entry,
     ) -> Result<u32, Fault> {
-        if turn.as_ref().is_some_and(|store| store.data().0.may_use_worker_stack()) {
-            // It cannot be left half done: all of it happens in one poll.
-            return self.entered(turn, Stack::Worker, current, answer, entry).await;
+        if may_use_worker_stack(&turn) {
+            return self.pass_by(&mut turn, current, answer, entry);
         }
         let instance = Rc::clone(self);
-        let call = async move { instance.entered(turn, Stack::Own, current, answer, entry).await };
+        let call = async move { instance.stay(turn, current, answer, entry).await };
         let running = Running {
             call: Some(Box::pin(call)),
             orphans: Rc::clone(&self.orphans),
@@ -110,14 +111,41 @@ impl Instance {
         running.await
     }
 
-    async fn entered(
+    /// Enters the guest, if its turn is free and it may run on the worker's stack: nearly always, so without a future.
+    pub(crate) fn enter_now(self: &Rc<Self>, stream: &Rc<StreamContext>, entry: Entry) -> Option<Result<u32, Fault>> {
+        let mut turn = self.store.take_if(may_use_worker_stack)?;
+        let current = Current::Stream(Rc::clone(stream));
+        Some(self.pass_by(&mut turn, current, Answer::Nothing, entry))
+    }
+
+    /// The callback on the worker's stack. It cannot be left half done, for all of it happens here.
+    fn pass_by(self: &Rc<Self>, turn: &mut Turn, current: Current, answer: Answer, entry: Entry) -> Result<u32, Fault> {
+        let store = self.begin(turn, Stack::Worker, current, answer, entry)?;
+        let ran = self.exports.call(entry).on_worker_stack(store);
+        self.ended(turn, entry, ran)
+    }
+
+    /// The callback on the guest's own stack.
+    async fn stay(
         self: &Rc<Self>,
         mut turn: Turn,
-        stack: Stack,
         current: Current,
         answer: Answer,
         entry: Entry,
     ) -> Result<u32, Fault> {
+        let store = self.begin(&mut turn, Stack::Own, current, answer, entry)?;
+        let ran = self.exports.call(entry).on_own_stack(store).await;
+        self.ended(&mut turn, entry, ran)
+    }
+
+    fn begin<'turn>(
+        &self,
+        turn: &'turn mut Turn,
+        stack: Stack,
+        current: Current,
+        answer: Answer,
+        entry: Entry,
+    ) -> Result<&'turn mut Store<OnWorker>, Fault> {
         let Some(store) = turn.as_mut() else {
             return Err(Fault::new(self.name(), entry.callback(), FaultKind::InstanceLost));
         };
@@ -125,19 +153,25 @@ impl Instance {
         guest.entering(entry, current, answer);
         guest.pace.begin(stack);
         store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        let answer = match self.exports.run(store, stack, entry).await {
+        Ok(store)
+    }
+
+    fn ended(self: &Rc<Self>, turn: &mut Turn, entry: Entry, ran: wasmtime::Result<u32>) -> Result<u32, Fault> {
+        let answer = match ran {
             Ok(answer) => answer,
-            Err(why) => return Err(self.die(&mut turn, &why)),
+            Err(why) => return Err(self.die(turn, &why)),
         };
+        let Some(store) = turn.as_mut() else { return Ok(answer) };
         let guest = &mut store.data_mut().0;
         guest.pace.end();
         guest.leaving(entry, answer);
         if entry.deletes() {
             self.note_memory(guest.limits.memory_bytes);
         }
-        let effects = std::mem::take(&mut guest.effects);
-        drop(turn);
-        self.apply(effects);
+        if !guest.effects.is_empty() {
+            let effects = std::mem::take(&mut guest.effects);
+            self.apply(effects);
+        }
         Ok(answer)
     }
 
@@ -219,15 +253,21 @@ impl Drop for Instance {
     }
 }
 
+fn may_use_worker_stack(store: &Option<Store<OnWorker>>) -> bool {
+    store
+        .as_ref()
+        .is_some_and(|store| store.data().0.may_use_worker_stack())
+}
+
 /// An exchange's hold on an instance.
 pub(crate) struct Hold {
     pub(crate) instance: Rc<Instance>,
 }
 
 impl Hold {
-    pub(crate) fn new(instance: Rc<Instance>) -> Rc<Self> {
+    pub(crate) fn new(instance: Rc<Instance>) -> Self {
         instance.users.set(instance.users.get().saturating_add(1));
-        Rc::new(Self { instance })
+        Self { instance }
     }
 }
 

@@ -34,6 +34,7 @@ mod start;
 mod instance;
 mod turn;
 mod entry;
+mod exports;
 mod callouts;
 mod shutdown;
 mod orphans;

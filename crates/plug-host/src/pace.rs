@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{Trap, UpdateDeadline};
 
 use crate::engine::TICK;
-use crate::entry::Stack;
+use crate::exports::Stack;
 use crate::guest::Guest;
 
 /// CPU time of one entry on the worker's stack, after its first tick, from which on it counts as slow. Ticks alone would not tell a guest

@@ -170,10 +170,12 @@ impl PluginStats {
         self.instances.fetch_sub(1, Ordering::Relaxed);
     }
 
-    // Only the owning worker writes, so a load and a store do; a locked add would cost about 5 ns for each callback.
     pub(crate) fn called(&self) {
-        let callbacks = self.callbacks.load(Ordering::Relaxed);
-        self.callbacks.store(callbacks.wrapping_add(1), Ordering::Relaxed);
+        add_one(&self.callbacks);
+    }
+
+    pub(crate) fn passed(&self) {
+        add_one(&self.exchanges);
     }
 
     pub(crate) fn faulted(&self, fault: &Fault) {
@@ -186,4 +188,9 @@ impl PluginStats {
         }
         *self.last_error.lock() = Some(fault.to_string());
     }
+}
+
+/// Only the owning worker writes, so a load and a store do; a locked add would cost about 5 ns for each callback.
+fn add_one(count: &AtomicU64) {
+    count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }

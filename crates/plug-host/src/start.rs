@@ -10,7 +10,8 @@ use wasmtime::{AsContextMut, Extern, Func, Ref, Store};
 
 use crate::budget::Budget;
 use crate::calls::wasi::Exited;
-use crate::entry::{Entry, Exports, Stack};
+use crate::entry::Entry;
+use crate::exports::Exports;
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root};
 use crate::instance::Instance;
@@ -118,7 +119,7 @@ impl Start {
         let guest = &mut self.store.data_mut().0;
         guest.entering(entry, Current::Root(root), Answer::Nothing);
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        let ran = self.exports.run(&mut self.store, Stack::Own, entry).await;
+        let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
         ran.map_err(|why| Fault::of(&self.store.data().0, &why))
     }
 

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use plug_abi::{BodyAction, HeadersAction, PeerType, StreamAction, TrailersAction};
 
@@ -16,9 +15,8 @@ use crate::plugin::Plugin;
 
 /// One plugin in one exchange.
 pub struct PluginStream {
-    hold: Rc<Hold>,
+    hold: Hold,
     context: Rc<StreamContext>,
-    plugin: Arc<Plugin>,
     tcp: Cell<bool>,
 }
 
@@ -27,11 +25,10 @@ fn number(length: usize) -> u32 {
 }
 
 impl PluginStream {
-    pub(crate) fn new(hold: Rc<Hold>, context: Rc<StreamContext>, plugin: &Arc<Plugin>) -> Self {
+    pub(crate) fn new(hold: Hold, context: Rc<StreamContext>) -> Self {
         Self {
             hold,
             context,
-            plugin: Arc::clone(plugin),
             tcp: Cell::new(false),
         }
     }
@@ -45,7 +42,7 @@ impl PluginStream {
     /// The plugin.
     #[must_use]
     pub fn plugin(&self) -> &Arc<Plugin> {
-        &self.plugin
+        &self.context.owner
     }
 
     fn instance(&self) -> &Rc<Instance> {
@@ -53,6 +50,16 @@ impl PluginStream {
     }
 
     async fn enter(&self, entry: Entry) -> Result<u32, Fault> {
+        if self.context.ended.get() {
+            return Ok(0);
+        }
+        match self.instance().enter_now(&self.context, entry) {
+            Some(answer) => answer,
+            None => self.wait_to_enter(entry).await,
+        }
+    }
+
+    async fn wait_to_enter(&self, entry: Entry) -> Result<u32, Fault> {
         let turn = self.instance().turn().await;
         if self.context.ended.get() {
             // SDKs panic when they are called for a context that they have deleted.
@@ -74,14 +81,14 @@ impl PluginStream {
     fn headers_action(&self, code: u32) -> HeadersAction {
         HeadersAction::from_guest(
             code,
-            self.plugin.module.abi(),
-            self.plugin.spec.allow_on_headers_stop_iteration,
+            self.plugin().module.abi(),
+            self.plugin().spec.allow_on_headers_stop_iteration,
         )
     }
 
     fn count(&self) {
-        if let Some(stats) = self.plugin.workers.get(self.instance().services.worker) {
-            stats.exchanges.fetch_add(1, Ordering::Relaxed);
+        if let Some(stats) = self.plugin().workers.get(self.instance().services.worker) {
+            stats.passed();
         }
     }
 
@@ -273,7 +280,7 @@ impl Drop for PluginStream {
         if !self.is_open() {
             return;
         }
-        let (hold, context) = (Rc::clone(&self.hold), Rc::clone(&self.context));
+        let (hold, context) = (Hold::new(Rc::clone(self.instance())), Rc::clone(&self.context));
         let id = context.id;
         let entry = if self.tcp.get() {
             Entry::EndTcp { context: id }

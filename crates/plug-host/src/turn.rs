@@ -36,7 +36,12 @@ impl<T: Default> Turns<T> {
     }
 
     fn take_now(self: &Rc<Self>) -> Option<Turn<T>> {
-        let held = self.free.borrow_mut().take()?;
+        self.take_if(|_| true)
+    }
+
+    /// Takes it if it is free and as `wanted`.
+    pub(crate) fn take_if(self: &Rc<Self>, wanted: impl FnOnce(&T) -> bool) -> Option<Turn<T>> {
+        let held = self.free.borrow_mut().take_if(|held| wanted(held))?;
         Some(Turn {
             turns: Rc::clone(self),
             held,

@@ -223,8 +223,9 @@ impl PluginHandle {
             ended: Cell::new(false),
             dead: Cell::new(false),
             plugin: Rc::clone(&self.name),
+            owner: Arc::clone(&self.plugin),
         });
-        Ok(PluginStream::new(Hold::new(instance), context, &self.plugin))
+        Ok(PluginStream::new(Hold::new(instance), context))
     }
 }
 

@@ -99,7 +99,7 @@ pub(crate) static TABLE: &[Row] = &[
     Row {
         what: "lines of `log`, `done` and `delete` that follow one another are sorted by plugin",
         reason: "Envoy calls `on_log` of all plugins of a chain and then `on_done` and `on_delete` of each; ours makes the three calls to one plugin \
-            in one switch of stacks. Each plugin sees the same",
+            in one go. Each plugin sees the same",
         apply: |seen, _| sort_endings(&mut seen.log),
     },
     Row {

@@ -25,6 +25,9 @@ use crate::http::Crew;
 use crate::roster::{Roster, SWEEP};
 use crate::service::Service;
 
+/// Stack of a worker. A plugin that has been quick runs on it, when what is left is more than the plugin may use.
+const STACK_BYTES: usize = 4 * 1024 * 1024;
+
 type Ready = Receiver<Result<(), WorkerFault>>;
 
 /// Starts a worker; the receiver tells when it is ready.
@@ -61,6 +64,7 @@ where
     };
     let thread = std::thread::Builder::new()
         .name(format!("worker-{worker}"))
+        .stack_size(STACK_BYTES)
         .spawn(body)
         .map_err(|source| WorkerFault::Thread { worker, source })?;
     Ok((

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use super::{Pace, SLOW, Wary};
-use crate::entry::Stack;
+use crate::exports::Stack;
 use crate::tests::house::{House, on_worker, spec};
 use crate::tests::wat::Wat;
 use crate::{FaultKind, PluginSpec};

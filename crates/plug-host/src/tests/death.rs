@@ -57,7 +57,8 @@ fn a_trap_is_told_with_its_reason_and_the_names_of_functions() {
 fn what_the_guest_last_said_as_an_error_is_in_the_report() {
     let mut wat = Wat::new();
     let panicked = wat.text("panicked at lib.rs:7");
-    let code = format!("(if (local.get 2) (then (drop (call $log (i32.const 5) {panicked})) unreachable)) (i32.const 0)");
+    let code =
+        format!("(if (local.get 2) (then (drop (call $log (i32.const 5) {panicked})) unreachable)) (i32.const 0)");
     wat.on("proxy_on_request_headers", HEADERS, &code);
     let fault = fault_of(&wat);
     assert_eq!(fault.last_words.as_deref(), Some("panicked at lib.rs:7"));

@@ -101,10 +101,17 @@ fn phases() -> Vec<Case> {
             "reply-while-upstream-answers",
             json!({"request_body": [{"op": "return", "action": 0, "when": "first"}, plain()]}),
         )
-        .reply(Reply::new(200).piece("early").wait("never").early())
+        .reply(Reply::new(200).wait_first("go").piece("early").wait("never").early())
         .talk(
             Request::new("POST", "/"),
-            vec![Say::Data("part"), Say::Head, Say::Piece, Say::Data("more")],
+            vec![
+                Say::Data("part"),
+                Say::Arrived("api", "part"),
+                Say::Release("api", "go"),
+                Say::Head,
+                Say::Piece,
+                Say::Data("more"),
+            ],
         ),
         Case::new("reply-in-log", json!({"log": [plain()]})).dies(),
         Case::new(

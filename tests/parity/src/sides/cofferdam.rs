@@ -138,6 +138,8 @@ fn plugin(case: &Case, name: &str, plugin: &Plugin) -> Result<Value> {
         "root_id": plugin.root_id,
         "environment": environment,
         "on_fault": if plugin.open { "open" } else { "close" },
+        // The first callback runs on the guest's own stack, all others on the worker's.
+        "limits": {"trusted_after": 1},
     });
     if !plugin.vm_configuration.is_null() {
         written["vm_config"] = json!(plugin.vm_configuration.to_string());
@@ -146,7 +148,7 @@ fn plugin(case: &Case, name: &str, plugin: &Plugin) -> Result<Value> {
         written["allow_on_headers_stop_iteration"] = json!(allowed);
     }
     if let Some(kib) = case.body_kib_max {
-        written["limits"] = json!({"body": format!("{kib}KiB")});
+        written["limits"]["body"] = json!(format!("{kib}KiB"));
     }
     Ok(written)
 }
