@@ -100,10 +100,10 @@ impl Instance {
         entry: Entry,
     ) -> Result<u32, Fault> {
         if may_use_worker_stack(&turn) {
-            return self.pass_by(&mut turn, current, answer, entry);
+            return self.on_worker_stack(&mut turn, current, answer, entry);
         }
         let instance = Rc::clone(self);
-        let call = async move { instance.stay(turn, current, answer, entry).await };
+        let call = async move { instance.on_own_stack(turn, current, answer, entry).await };
         let running = Running {
             call: Some(Box::pin(call)),
             orphans: Rc::clone(&self.orphans),
@@ -115,18 +115,24 @@ impl Instance {
     pub(crate) fn enter_now(self: &Rc<Self>, stream: &Rc<StreamContext>, entry: Entry) -> Option<Result<u32, Fault>> {
         let mut turn = self.store.take_if(may_use_worker_stack)?;
         let current = Current::Stream(Rc::clone(stream));
-        Some(self.pass_by(&mut turn, current, Answer::Nothing, entry))
+        Some(self.on_worker_stack(&mut turn, current, Answer::Nothing, entry))
     }
 
     /// The callback on the worker's stack. It cannot be left half done, for all of it happens here.
-    fn pass_by(self: &Rc<Self>, turn: &mut Turn, current: Current, answer: Answer, entry: Entry) -> Result<u32, Fault> {
+    fn on_worker_stack(
+        self: &Rc<Self>,
+        turn: &mut Turn,
+        current: Current,
+        answer: Answer,
+        entry: Entry,
+    ) -> Result<u32, Fault> {
         let store = self.begin(turn, Stack::Worker, current, answer, entry)?;
         let ran = self.exports.call(entry).on_worker_stack(store);
         self.ended(turn, entry, ran)
     }
 
     /// The callback on the guest's own stack.
-    async fn stay(
+    async fn on_own_stack(
         self: &Rc<Self>,
         mut turn: Turn,
         current: Current,
