@@ -2,6 +2,7 @@
 
 pub(crate) mod buffer;
 pub(crate) mod context;
+pub(crate) mod expression;
 pub(crate) mod foreign;
 pub(crate) mod grpc;
 pub(crate) mod http_call;

@@ -16,6 +16,7 @@ use crate::budget::Budget;
 use crate::engine::{Process, TABLE_ENTRIES_MAX};
 use crate::entry::Entry;
 use crate::exchange::{Exchange, StreamContext};
+use crate::expression::Expressions;
 use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
 use crate::pace::Pace;
@@ -175,6 +176,7 @@ pub(crate) struct Guest {
     pub(crate) budget: Budget,
     pub(crate) redis: HashMap<(u32, String), RedisClient>,
     pub(crate) metrics: MetricIds,
+    pub(crate) expressions: Expressions,
     pub(crate) effects: Vec<Effect>,
     pub(crate) delivery: Option<Delivery>,
     pub(crate) queue_listener: mpsc::Sender<(u32, u32)>,
@@ -228,7 +230,10 @@ impl Guest {
     pub(crate) fn leaving(&mut self, entry: Entry, answer: u32) {
         match entry {
             Entry::End { context } | Entry::EndTcp { context } => drop(self.streams.remove(&context)),
-            Entry::RootDelete { root } => drop(self.roots.remove(&root)),
+            Entry::RootDelete { root } => {
+                self.roots.remove(&root);
+                self.expressions.forget(root);
+            }
             Entry::RootDone { root } => {
                 if let Some(root) = self.roots.get_mut(&root) {
                     root.done_pending = answer == 0;

@@ -55,6 +55,7 @@ mod metrics;
 pub use metrics::{HistogramReading, MetricRegistry, Reading};
 mod protobuf;
 mod signature;
+mod expression;
 
 #[cfg(test)]
 mod tests;

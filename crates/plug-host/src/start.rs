@@ -12,6 +12,7 @@ use crate::budget::Budget;
 use crate::calls::wasi::Exited;
 use crate::entry::Entry;
 use crate::exports::Exports;
+use crate::expression::Expressions;
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root};
 use crate::instance::Instance;
@@ -184,6 +185,7 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
         budget: Budget::default(),
         redis: Default::default(),
         metrics: MetricIds::default(),
+        expressions: Expressions::default(),
         effects: Vec::new(),
         delivery: None,
         queue_listener,

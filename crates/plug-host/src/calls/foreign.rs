@@ -9,7 +9,7 @@ use flate2::write::ZlibEncoder;
 use plug_abi::Status;
 
 use crate::calls::inject::inject;
-use crate::calls::{Done, Value};
+use crate::calls::{Done, Value, expression};
 use crate::guest::Host;
 use crate::protobuf;
 
@@ -31,6 +31,9 @@ pub(crate) static FOREIGN: &[(&str, Function)] = &[
     }),
     ("compress", compress),
     ("declare_property", declare_property),
+    ("expr_create", expression::create),
+    ("expr_delete", expression::delete),
+    ("expr_evaluate", expression::evaluate),
     ("get_log_level", get_log_level),
     ("inject_encoded_data_to_filter_chain_on_header", inject_on_header),
     ("set_envoy_filter_state", set_envoy_filter_state),

@@ -26,26 +26,75 @@ fn of_plugin(guest: &Guest, name: &[u8]) -> Option<PropertyValue> {
     }
 }
 
+/// What is known under a path.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// There is no such thing, or not yet.
+    Absent,
+    /// A thing whose parts can be read, but not itself.
+    Parts,
+    /// What the gateway knows.
+    Known(PropertyValue),
+    /// What a plugin has set.
+    Set(Bytes),
+}
+
+impl Found {
+    /// Whether something is so.
+    pub(crate) fn truth(truth: bool) -> Self {
+        Self::Known(PropertyValue::Bool(truth))
+    }
+
+    /// About how large it is.
+    pub(crate) fn bytes(&self) -> u64 {
+        let bytes = match self {
+            Self::Known(PropertyValue::Bytes(bytes)) | Self::Set(bytes) => bytes.len(),
+            Self::Known(PropertyValue::Map(entries)) => {
+                entries.iter().map(|(key, value)| key.len() + value.len()).sum()
+            }
+            Self::Known(PropertyValue::List(elements)) => elements.iter().map(Bytes::len).sum(),
+            _ => 0,
+        };
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+/// Looks a property up. What the gateway knows comes first, as in Envoy: no plugin can put another path or address before the next
+/// one's eyes.
+pub(crate) fn find(guest: &Guest, names: &[&[u8]]) -> Found {
+    if let [only] = names
+        && let Some(value) = of_plugin(guest, only)
+    {
+        return Found::Known(value);
+    }
+    let Some(exchange) = guest.exchange() else {
+        return Found::Absent;
+    };
+    match exchange.facts.property(exchange, names) {
+        Property::Value(value) => return Found::Known(value),
+        Property::Parts => return Found::Parts,
+        Property::Absent => {}
+    }
+    let path = names.join(&0);
+    let name = filter_state(names).unwrap_or(&path);
+    match exchange.state.borrow().get(name) {
+        Some(value) => Found::Set(value.clone()),
+        None => Found::Absent,
+    }
+}
+
 pub(crate) fn proxy_get_property(host: &mut Host<'_>, path: u32, length: u32) -> Value {
     let path = property::name(host.read(path, length)?);
-    let names: Vec<&[u8]> = property::segments(path).collect();
     if path.is_empty() {
         return Err(Status::SerializationFailure);
     }
-    if let [only] = names.as_slice()
-        && let Some(value) = of_plugin(host.guest, only)
-    {
-        return Ok(value.encode());
+    let names: Vec<&[u8]> = property::segments(path).collect();
+    match find(host.guest, &names) {
+        Found::Known(value) => Ok(value.encode()),
+        Found::Set(value) => Ok(value),
+        Found::Parts => Err(Status::SerializationFailure),
+        Found::Absent => Err(Status::NotFound),
     }
-    let exchange = host.guest.exchange().ok_or(Status::NotFound)?;
-    // What the gateway knows comes first, as in Envoy: no plugin can put another path or address before the next one's eyes.
-    match exchange.facts.property(exchange, &names) {
-        Property::Value(value) => return Ok(value.encode()),
-        Property::Parts => return Err(Status::SerializationFailure),
-        Property::Absent => {}
-    }
-    let name = filter_state(&names).unwrap_or(path);
-    exchange.state.borrow().get(name).cloned().ok_or(Status::NotFound)
 }
 
 /// The name of a property that plugins set, in Envoy's other way to read it: `filter_state["wasm.NAME"]`.

@@ -66,7 +66,7 @@ mod proxy_call_foreign_function {
     #[test]
     fn an_unknown_name_is_not_found() {
         for abi in Abi::ALL {
-            for name in ["unknown", "", "expr_create"] {
+            for name in ["unknown", "", "expr_creat"] {
                 assert_eq!(result(abi, name, json!("x")), "1");
             }
             let long = json!({"repeat": "a", "times": 1000});
@@ -77,6 +77,55 @@ mod proxy_call_foreign_function {
                 ),
                 ["call_foreign_function -> 1"]
             );
+        }
+    }
+
+    #[test]
+    fn expr_create_gives_a_token_that_expr_evaluate_takes_until_expr_delete() {
+        for abi in Abi::ALL {
+            let with =
+                |name: &str| json!({"op": "call_foreign_function", "name": name, "arguments": "${token}", "as": "hex"});
+            let create = |text: &str, to: &str| json!({"op": "call_foreign_function", "name": "expr_create", "arguments": text, "save": to, "as": "hex"});
+            let steps = json!([
+                create("'a' + string(1 + 1)", "token"),
+                create("1", "other"),
+                with("expr_evaluate"),
+                with("expr_evaluate"),
+                with("expr_delete"),
+                with("expr_evaluate"),
+                with("expr_delete")
+            ]);
+            let expected = [
+                "call_foreign_function -> 0 result=0x00000000",
+                "call_foreign_function -> 0 result=0x01000000",
+                "call_foreign_function -> 0 result=0x6132",
+                "call_foreign_function -> 0 result=0x6132",
+                "call_foreign_function -> 0 result=0x",
+                "call_foreign_function -> 1",
+                "call_foreign_function -> 0 result=0x",
+            ];
+            assert_eq!(answers(abi, steps), expected);
+        }
+    }
+
+    #[test]
+    fn expressions_that_cannot_be_read_or_evaluated_say_so() {
+        for abi in Abi::ALL {
+            for text in ["1 +", "", "unknown(1)", "'a"] {
+                assert_eq!(result(abi, "expr_create", json!(text)), "2", "{text}");
+            }
+            for name in ["expr_evaluate", "expr_delete"] {
+                assert_eq!(result(abi, name, json!("abc")), "2");
+            }
+            let steps = json!([
+                call("expr_create", json!("1 / 0")),
+                call("expr_evaluate", json!({"u32": 0}))
+            ]);
+            let expected = [
+                "call_foreign_function -> 0 result=0x00000000",
+                "call_foreign_function -> 10",
+            ];
+            assert_eq!(answers(abi, steps), expected);
         }
     }
 

@@ -7,7 +7,7 @@ const TEXT: &str = "our own answers say what a client may know, in our words";
 const HIGRESS: &str =
     "Higress's plugins read `route_name` and `cluster_name`, which Envoy 1.40 no longer has at top level";
 const ROUTELESS: &str = "plugins stand on routes: an exchange without a route has none; Envoy's stand on the listener";
-const CEL: &str = "CEL expressions are not there yet";
+const BOUNDED: &str = "expressions have bounds: messages cannot be made in them, and patterns are short";
 const LEVEL: &str = "Higress's modules ask the level by this foreign function";
 
 pub(super) static ROWS: &[Row] = &[
@@ -46,14 +46,32 @@ pub(super) static ROWS: &[Row] = &[
     Row::log("route-none", "a info *", "absent", ROUTELESS),
     Row::log(
         "foreign-functions",
-        "a info request_headers: call_foreign_function -> 0 result=0x*",
-        "a info request_headers: call_foreign_function -> 1",
-        CEL,
-    ),
-    Row::log(
-        "foreign-functions",
         "a info request_headers: call_foreign_function -> 1",
         "a info request_headers: call_foreign_function -> 0 result=0x01000000",
         LEVEL,
+    ),
+    Row::log(
+        "expressions-apart",
+        "a info request_headers: call_foreign_function -> 0 result=0x312e35303073",
+        "a info request_headers: call_foreign_function -> 0 result=0x312e3573",
+        "1.5 seconds as text are `1.5s`, as in CEL for Go; Envoy says `1.500s`",
+    ),
+    Row::log(
+        "expressions-apart",
+        "a info request_headers: call_foreign_function -> 0 result=0x00",
+        "a info request_headers: call_foreign_function -> 10",
+        BOUNDED,
+    ),
+    Row::log(
+        "expressions-apart",
+        "a info request_headers: call_foreign_function -> 0 result=0x02000000",
+        "a info request_headers: call_foreign_function -> 2",
+        BOUNDED,
+    ),
+    Row::log(
+        "expressions-apart",
+        "a info request_headers: call_foreign_function -> 0 result=0x00ca9a3b00000000",
+        "a info request_headers: call_foreign_function -> 1",
+        BOUNDED,
     ),
 ];
