@@ -70,7 +70,7 @@ pub(super) static ROWS: &[Row] = &[
     ),
     Row::log(
         "expressions-apart",
-        "a info request_headers: call_foreign_function -> 0 result=0x02000000",
+        "a info request_headers: call_foreign_function -> 0 result=0x03000000",
         "a info request_headers: call_foreign_function -> 2",
         BOUNDED,
     ),
