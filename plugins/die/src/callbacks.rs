@@ -32,9 +32,8 @@ pub(crate) static CALLBACKS: &[&str] = &[
 /// Dies when the plan says this callback.
 fn at(callback: &str, context: u32) {
     let plan = plan::of(context);
-    if plan.callback == callback
-        && let Some(way) = plan.way
-    {
+    let way = plan.way.filter(|_| plan.callback == callback);
+    if let Some(way) = way {
         way();
     }
 }
