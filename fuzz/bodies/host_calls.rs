@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::{HOST_CALLS, HOST_MODULE, HostCall, LogLevel, ValueType};
 use plug_host::{
     CallRefused, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Module,
-    Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services,
-    WorkerPlugins,
+    Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying,
+    Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -182,6 +182,7 @@ fn spec(script: &[u8]) -> PluginSpec {
         trusted_after: 1,
         stack_bytes_max: STACK_BYTES,
         allow_on_headers_stop_iteration: None,
+        restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
     }
 }

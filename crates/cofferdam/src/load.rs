@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{CodeCache, Module, Plugin, PluginSpec, Process, digest};
+use plug_host::{CodeCache, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -232,6 +232,13 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
         trusted_after: plan.limits.trusted_after,
         stack_bytes_max: plan.limits.stack_bytes_max,
         allow_on_headers_stop_iteration: plan.allow_on_headers_stop_iteration,
+        restart: RestartPolicy {
+            backoff: plan.restart.backoff,
+            backoff_max: plan.restart.backoff_max,
+            recovered_after: plan.restart.recovered_after,
+            quarantine_after: plan.restart.quarantine_after,
+            quarantine: plan.restart.quarantine,
+        },
         log_level,
     }
 }

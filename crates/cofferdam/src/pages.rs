@@ -4,12 +4,28 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use gate_serve::worker::Workers;
+
 use crate::assemble::House;
+use crate::voice::say;
 
 mod metrics;
 mod traffic;
 
 impl console::house::House for House {
+    fn lift(&self, plugin: &str) -> bool {
+        let known = House::plugins(self).iter().any(|known| known.spec.name == plugin);
+        if known {
+            say(&format!("plugin lifted plugin={plugin}"));
+        }
+        for mailbox in self.workers.lock().iter().flat_map(Workers::mailboxes) {
+            let plugin = plugin.to_owned();
+            // A worker that is not reached is going away, and its plugins with it.
+            let _ = mailbox.tell(move |flow| flow.lift(&plugin));
+        }
+        known
+    }
+
     fn ready(&self) -> bool {
         self.is_ready()
     }

@@ -62,7 +62,7 @@ pub(crate) fn of_plugins() -> Voice {
 fn level(saying: &Saying<'_>) -> LogLevel {
     match saying {
         Saying::Line(line) => line.level,
-        Saying::Fault(_) => LogLevel::Error,
+        Saying::Fault(_) | Saying::Quarantine { .. } => LogLevel::Error,
     }
 }
 
@@ -76,6 +76,9 @@ fn line(saying: Saying<'_>) -> String {
             line.text
         ),
         Saying::Fault(fault) => format!("plugin fault code={} {}", fault.code(), fault.report()),
+        Saying::Quarantine { plugin, faults, length } => format!(
+            "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
+        ),
     }
 }
 

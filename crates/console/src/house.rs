@@ -15,4 +15,7 @@ pub trait House: Send + Sync + 'static {
 
     /// Each plugin on each worker: state, generation, memory, faults, last error.
     fn plugins(&self) -> Value;
+
+    /// Starts a plugin in quarantine again, on every worker; false when none has that name.
+    fn lift(&self, plugin: &str) -> bool;
 }

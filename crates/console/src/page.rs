@@ -15,7 +15,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
 /// What a page shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Page {
     Index,
     Healthz,
@@ -23,7 +23,12 @@ pub(crate) enum Page {
     Metrics,
     Config,
     Plugins,
+    /// Lets a plugin out of its quarantine.
+    Lift(String),
 }
+
+/// The path of the one page that changes something, around the name of a plugin.
+const LIFT: (&str, &str) = ("/plugins/", "/lift");
 
 /// Every page: path, page, what it says of itself. The index, the routing and the answer to a wrong path are read from it.
 const PAGES: &[(&str, Page, &str)] = &[
@@ -42,21 +47,30 @@ const PAGES: &[(&str, Page, &str)] = &[
         "each plugin on each worker: state, generation, memory, faults, last error",
     ),
 ];
+/// What the index says of it.
+const LIFT_SHOWN: (&str, &str) = (
+    "/plugins/NAME/lift",
+    "POST: starts a plugin in quarantine again, on every worker",
+);
 
 /// Which page a request asks for, or the answer that says why there is none.
 pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>> {
     let path = request.uri().path();
-    let Some((_, page, _)) = PAGES.iter().find(|(known, ..)| *known == path) else {
+    let lift = lifted(path).map(|plugin| Page::Lift(plugin.to_owned()));
+    let Some(page) = lift.or_else(|| page_at(path)) else {
         return Err(Box::new(text(
             StatusCode::NOT_FOUND,
             format!("no such page; there are\n{}", list()),
         )));
     };
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n");
+    if !page.allows(request.method()) {
+        let mut answer = text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("only {} is allowed\n", page.methods()),
+        );
         answer
             .headers_mut()
-            .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            .insert(header::ALLOW, HeaderValue::from_static(page.methods()));
         return Err(Box::new(answer));
     }
     let length = request
@@ -70,13 +84,38 @@ pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Err(Box::new(answer));
     }
-    Ok(*page)
+    Ok(page)
+}
+
+fn page_at(path: &str) -> Option<Page> {
+    let (_, page, _) = PAGES.iter().find(|(known, ..)| *known == path)?;
+    Some(page.clone())
+}
+
+/// The plugin that a path asks to lift.
+fn lifted(path: &str) -> Option<&str> {
+    let name = path.strip_prefix(LIFT.0)?.strip_suffix(LIFT.1)?;
+    (!name.is_empty() && !name.contains('/')).then_some(name)
 }
 
 impl Page {
     /// Whether making it may wait for something, and so must not happen on the console's own thread.
-    pub(crate) fn may_wait(self) -> bool {
-        matches!(self, Self::Metrics | Self::Config | Self::Plugins)
+    pub(crate) fn may_wait(&self) -> bool {
+        matches!(self, Self::Metrics | Self::Config | Self::Plugins | Self::Lift(_))
+    }
+
+    fn allows(&self, method: &Method) -> bool {
+        match self {
+            Self::Lift(_) => *method == Method::POST,
+            _ => matches!(*method, Method::GET | Method::HEAD),
+        }
+    }
+
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Lift(_) => "POST",
+            _ => "GET, HEAD",
+        }
     }
 
     /// Makes the answer.
@@ -89,15 +128,27 @@ impl Page {
             Self::Metrics => answer(StatusCode::OK, exposition::CONTENT_TYPE, house.metrics()),
             Self::Config => json(&house.config()),
             Self::Plugins => json(&house.plugins()),
+            Self::Lift(plugin) if house.lift(&plugin) => {
+                text(StatusCode::OK, format!("plugin {plugin} is started again\n"))
+            }
+            Self::Lift(plugin) => text(
+                StatusCode::NOT_FOUND,
+                format!("no plugin is named {plugin}; /plugins lists them\n"),
+            ),
         }
     }
 }
 
 fn list() -> String {
-    let width = PAGES.iter().map(|(path, ..)| path.len()).max().unwrap_or(0);
-    PAGES
-        .iter()
-        .map(|(path, _, meaning)| format!("{path:width$}  {meaning}\n"))
+    let shown = || {
+        PAGES
+            .iter()
+            .map(|(path, _, meaning)| (*path, *meaning))
+            .chain([LIFT_SHOWN])
+    };
+    let width = shown().map(|(path, _)| path.len()).max().unwrap_or(0);
+    shown()
+        .map(|(path, meaning)| format!("{path:width$}  {meaning}\n"))
         .collect()
 }
 

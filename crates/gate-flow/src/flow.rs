@@ -119,6 +119,11 @@ impl Flow {
         Rc::clone(&self.current.borrow())
     }
 
+    /// Lets a plugin out of its quarantine on this worker; one that is in none, or is not there, stays as it is.
+    pub fn lift(&self, plugin: &str) {
+        self.serving().plugins.lift(plugin);
+    }
+
     /// Prepares another configuration aside: its plugins are started while the old ones serve.
     ///
     /// # Errors

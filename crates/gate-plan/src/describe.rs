@@ -157,6 +157,13 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             "body": plugin.limits.body_bytes_max,
             "trusted_after": plugin.limits.trusted_after,
         },
+        "restart": {
+            "backoff": span(plugin.restart.backoff),
+            "backoff_max": span(plugin.restart.backoff_max),
+            "recovered_after": span(plugin.restart.recovered_after),
+            "quarantine_after": plugin.restart.quarantine_after,
+            "quarantine": span(plugin.restart.quarantine),
+        },
         "on_fault": match plugin.on_fault {
             OnFault::Close => "close",
             OnFault::Open => "open",

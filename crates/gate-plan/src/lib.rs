@@ -26,7 +26,7 @@ pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
     AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, Drain, EndpointSpec,
     FixedResponse, Forwarding, HeaderEdits, Limits, Listener, OnFault, Plan, Plugin, PluginLimits, PluginPhase,
-    Protocol, Redirect, Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+    Protocol, Redirect, Restart, Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;

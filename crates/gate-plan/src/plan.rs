@@ -207,6 +207,8 @@ pub struct Plugin {
     pub limits: PluginLimits,
     /// What an exchange gets when the plugin is not able to decide.
     pub on_fault: OnFault,
+    /// How it comes back after a fault.
+    pub restart: Restart,
     /// Header-phase `StopIteration` is honoured as such, not widened to "stop all" (Envoy's `allow_on_headers_stop_iteration`); the ABI decides when absent.
     pub allow_on_headers_stop_iteration: Option<bool>,
     /// Order class in a chain, as in Higress.
@@ -240,6 +242,21 @@ pub struct PluginLimits {
     pub body_bytes_max: u64,
     /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
     pub trusted_after: u32,
+}
+
+/// How a plugin comes back after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restart {
+    /// Wait after the second fault in a row; doubled with each further one. Default 10 ms.
+    pub backoff: Duration,
+    /// Longest such wait. Default 10 s.
+    pub backoff_max: Duration,
+    /// An instance that lived this long has recovered. Default 1 s.
+    pub recovered_after: Duration,
+    /// Faults in a row after which it is set aside; never when 0. Default 10.
+    pub quarantine_after: u32,
+    /// How long it is set aside. Default 1 minute.
+    pub quarantine: Duration,
 }
 
 /// What an exchange gets when a plugin is not able to decide.

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::listener::{CertificateFiles, ClientCertificates, Listener, ListenerProtocol, ServerTls};
-pub(crate) use self::plugin::{MatchRule, OnFault, Payload, Phase, Plugin, PluginLimits, Source};
+pub(crate) use self::plugin::{MatchRule, OnFault, Payload, Phase, Plugin, PluginLimits, Restart, Source};
 pub(crate) use self::route::{
     HeaderCondition, HeaderEdits, Match, PathMatch, QueryCondition, Redirect, Respond, Route, Scheme,
 };

@@ -84,6 +84,8 @@ metrics! {
     PLUGIN_CALLBACKS = "cofferdam_plugin_callbacks_total", Counter, ["plugin"], "Callbacks of a plugin that began, those that it does not export included.";
     PLUGIN_FAULTS = "cofferdam_plugin_faults_total", Counter, ["plugin", "code"], "Faults of a plugin, by code.";
     PLUGIN_RESTARTS = "cofferdam_plugin_restarts_total", Counter, ["plugin"], "Instances made to replace a faulted one.";
+    PLUGIN_QUARANTINES = "cofferdam_plugin_quarantines_total", Counter, ["plugin"], "Times that a worker set a plugin aside after repeated faults.";
+    PLUGIN_QUARANTINED = "cofferdam_plugin_quarantined", Gauge, ["plugin"], "Workers on which a plugin is set aside now.";
 
     ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";

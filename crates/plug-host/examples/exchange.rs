@@ -15,7 +15,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
 use plug_host::{
     CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Module, Outside,
-    Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services, WorkerPlugins,
+    Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying, Services,
+    WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -96,6 +97,7 @@ fn plugin(bytes: &[u8], trusted_after: u32, process: &Process) -> Arc<Plugin> {
         trusted_after,
         stack_bytes_max: 512 * 1024,
         allow_on_headers_stop_iteration: None,
+        restart: RestartPolicy::default(),
         log_level: LogLevel::Info,
     };
     let engine = process.engines.for_stack(spec.stack_bytes_max, None).unwrap();

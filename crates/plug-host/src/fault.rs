@@ -40,6 +40,8 @@ pub enum FaultKind {
     InstanceLost,
     /// The plugin waits before it is started again.
     Restarting,
+    /// The plugin is set aside after too many faults in a row.
+    Quarantined,
 }
 
 /// A fault with where it happened.
@@ -85,6 +87,7 @@ impl fmt::Display for Fault {
                 )
             }
             FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
+            FaultKind::Quarantined => write!(formatter, "plugin `{plugin}` is in quarantine after repeated faults"),
         }
     }
 }
@@ -135,6 +138,7 @@ impl Fault {
             FaultKind::Instantiate(_) => "plugin.not_instantiated",
             FaultKind::InstanceLost => "plugin.instance_lost",
             FaultKind::Restarting => "plugin.restarting",
+            FaultKind::Quarantined => "plugin.quarantined",
         }
     }
 

@@ -15,6 +15,8 @@ mod plugin;
 pub use plugin::{Plugin, PluginSpec, PluginState, PluginStats};
 mod vm;
 pub use vm::{PluginHandle, WorkerPlugins};
+mod restart;
+pub use restart::RestartPolicy;
 mod services;
 pub use services::Services;
 mod stream;

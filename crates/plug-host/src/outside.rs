@@ -35,6 +35,15 @@ pub enum Saying<'a> {
     Line(LogLine<'a>),
     /// An instance died.
     Fault(&'a Fault),
+    /// A plugin is set aside on a worker.
+    Quarantine {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// Faults in a row.
+        faults: u32,
+        /// For how long.
+        length: Duration,
+    },
 }
 
 /// An HTTP callout.

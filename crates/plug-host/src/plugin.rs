@@ -11,6 +11,7 @@ use plug_abi::LogLevel;
 use crate::fault::Fault;
 use crate::module::Module;
 use crate::pace::Wary;
+use crate::restart::RestartPolicy;
 
 /// What a plugin is made of, beside its module.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,8 @@ pub struct PluginSpec {
     pub trusted_after: u32,
     /// A header callback's `StopIteration` is taken literally; the ABI decides when absent.
     pub allow_on_headers_stop_iteration: Option<bool>,
+    /// How it is brought back when it faults.
+    pub restart: RestartPolicy,
     /// Lines below are not written.
     pub log_level: LogLevel,
 }
@@ -72,7 +75,7 @@ impl Plugin {
     pub fn shares_instance_with(&self, other: &Self) -> bool {
         let bounds = |spec: &PluginSpec| {
             let bytes = (spec.memory_bytes_max, spec.stack_bytes_max);
-            (bytes, spec.cpu_slice, spec.trusted_after)
+            (bytes, spec.cpu_slice, spec.trusted_after, spec.restart)
         };
         !self.spec.vm_id.is_empty()
             && self.spec.vm_id == other.spec.vm_id
@@ -101,6 +104,8 @@ pub enum PluginState {
     Running = 1,
     /// It died and waits to be started again.
     Restarting = 2,
+    /// It died too often and is set aside.
+    Quarantined = 3,
 }
 
 impl PluginState {
@@ -111,6 +116,7 @@ impl PluginState {
             Self::NotStarted => "not_started",
             Self::Running => "running",
             Self::Restarting => "restarting",
+            Self::Quarantined => "quarantined",
         }
     }
 }
@@ -129,6 +135,8 @@ pub struct PluginStats {
     pub instances: AtomicU64,
     /// Callbacks that began, those that the module does not export included.
     pub callbacks: AtomicU64,
+    /// How often it was set aside since the start.
+    pub quarantines: AtomicU64,
     /// Exchanges that passed.
     pub exchanges: AtomicU64,
     last_error: Mutex<Option<String>>,
@@ -144,6 +152,7 @@ impl PluginStats {
         match self.state.load(Ordering::Relaxed) {
             1 => PluginState::Running,
             2 => PluginState::Restarting,
+            3 => PluginState::Quarantined,
             _ => PluginState::NotStarted,
         }
     }
@@ -164,6 +173,11 @@ impl PluginStats {
         self.state.store(PluginState::Running as i64, Ordering::Relaxed);
         self.starts.fetch_add(1, Ordering::Relaxed);
         self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_aside(&self) {
+        self.state.store(PluginState::Quarantined as i64, Ordering::Relaxed);
+        self.quarantines.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn ended(&self) {

@@ -13,16 +13,11 @@ use crate::bell::Bell;
 use crate::exchange::{Exchange, Side, StreamContext, Visible};
 use crate::fault::{Fault, FaultKind};
 use crate::instance::{Hold, Instance};
-use crate::plugin::Plugin;
+use crate::outside::Saying;
+use crate::plugin::{Plugin, PluginStats};
+use crate::restart::{Restarts, Wait};
 use crate::services::Services;
 use crate::stream::PluginStream;
-
-/// How long a plugin waits after its second fault in a row; doubled with each further one.
-const BACKOFF_FIRST: Duration = Duration::from_millis(10);
-/// LIMIT: longest wait.
-const BACKOFF_MAX: Duration = Duration::from_secs(10);
-/// An instance that lived this long has recovered: its next fault is a first one.
-const RECOVERED_AFTER: Duration = Duration::from_secs(1);
 
 /// One instance's place on a worker: the instance that serves now, and the plugins that live in it.
 struct Vm {
@@ -30,9 +25,10 @@ struct Vm {
     services: Services,
     current: RefCell<Option<Rc<Instance>>>,
     starting: Mutex<()>,
-    faults_in_a_row: Cell<u32>,
+    restarts: Cell<Restarts>,
     started: Cell<Option<Instant>>,
-    retry_at: Cell<Option<Instant>>,
+    /// Rung when an operator lets it out of its quarantine.
+    lifted: Rc<Bell>,
     /// The task that brings a dead instance back.
     reviver: RefCell<Option<AbortHandle>>,
     /// Arrangements that it is part of.
@@ -46,9 +42,9 @@ impl Vm {
             services,
             current: RefCell::default(),
             starting: Mutex::default(),
-            faults_in_a_row: Cell::default(),
+            restarts: Cell::default(),
             started: Cell::default(),
-            retry_at: Cell::default(),
+            lifted: Rc::default(),
             reviver: RefCell::default(),
             homes: Cell::default(),
         })
@@ -78,8 +74,10 @@ impl Vm {
             return Ok(instance);
         }
         self.note_death();
-        if !self.wait().is_zero() {
-            return Err(Fault::new(&name, "instantiate", FaultKind::Restarting));
+        match self.wait() {
+            Wait::Over => {}
+            Wait::Backoff(_) => return Err(Fault::new(&name, "instantiate", FaultKind::Restarting)),
+            Wait::Quarantine(_) => return Err(Fault::new(&name, "instantiate", FaultKind::Quarantined)),
         }
         match Instance::start(&self.plugins, &self.services).await {
             Ok(instance) => {
@@ -89,15 +87,14 @@ impl Vm {
                 Ok(instance)
             }
             Err(fault) => {
-                self.back_off();
                 self.failed_to_start(&fault);
+                self.fault(Duration::ZERO);
                 Err(fault)
             }
         }
     }
 
-    /// Takes an instance out that no longer serves. A first fault costs no wait, so that a plugin that trips over one request is back
-    /// at once.
+    /// Takes an instance out that no longer serves.
     fn note_death(&self) {
         let Some(before) = self.current.borrow_mut().take() else {
             return;
@@ -108,34 +105,50 @@ impl Vm {
             return;
         }
         let lived = self.started.take().map_or(Duration::ZERO, |started| started.elapsed());
-        if lived >= RECOVERED_AFTER {
-            self.faults_in_a_row.set(0);
-        }
-        self.back_off();
+        self.fault(lived);
     }
 
-    fn back_off(&self) {
-        let faults = self.faults_in_a_row.get();
-        self.faults_in_a_row.set(faults.saturating_add(1));
-        let doublings = faults.checked_sub(1).map(|doublings| doublings.min(16));
-        let wait = doublings.map(|doublings| BACKOFF_FIRST.saturating_mul(1 << doublings).min(BACKOFF_MAX));
-        self.retry_at.set(wait.map(|wait| Instant::now() + wait));
+    /// An instance that lived so long has died: sees when the next may come.
+    fn fault(&self, lived: Duration) {
+        let Some(first) = self.plugins.first() else { return };
+        let policy = &first.spec.restart;
+        let mut restarts = self.restarts.get();
+        let set_aside = restarts.fault(policy, lived, Instant::now());
+        self.restarts.set(restarts);
+        if !set_aside {
+            return;
+        }
+        self.stats().for_each(PluginStats::set_aside);
+        for plugin in &self.plugins {
+            self.services.outside.say(Saying::Quarantine {
+                plugin: &plugin.spec.name,
+                faults: restarts.in_a_row(),
+                length: policy.quarantine,
+            });
+        }
     }
 
     /// How long it has to wait until it may be started again.
-    fn wait(&self) -> Duration {
-        self.retry_at
-            .get()
-            .map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
+    fn wait(&self) -> Wait {
+        self.restarts.get().wait(Instant::now())
+    }
+
+    /// Forgets its faults, so that it is started again at once.
+    fn lift(&self) {
+        self.restarts.set(Restarts::default());
+        self.lifted.ring();
+    }
+
+    /// What this worker counts for each plugin.
+    fn stats(&self) -> impl Iterator<Item = &PluginStats> {
+        self.plugins
+            .iter()
+            .filter_map(|plugin| plugin.workers.get(self.services.worker))
     }
 
     fn failed_to_start(&self, fault: &Fault) {
-        for plugin in &self.plugins {
-            if let Some(stats) = plugin.workers.get(self.services.worker) {
-                stats.faulted(fault);
-            }
-        }
-        self.services.outside.say(crate::outside::Saying::Fault(fault));
+        self.stats().for_each(|stats| stats.faulted(fault));
+        self.services.outside.say(Saying::Fault(fault));
     }
 
     /// Brings the instance back when it dies, whether or not an exchange asks for it: timers and queues are work too.
@@ -151,9 +164,10 @@ impl Vm {
         loop {
             let Some(dead) = vm.upgrade() else { return };
             dead.note_death();
-            let wait = dead.wait();
+            let (wait, lifted) = (dead.wait().length(), Rc::clone(&dead.lifted));
             drop(dead);
-            tokio::time::sleep(wait).await;
+            // It goes on when the wait is over, or has been ended by an operator.
+            let _ = tokio::time::timeout(wait, lifted.heard()).await;
             let Some(dead) = vm.upgrade() else { return };
             if dead.start(Rc::clone(&name)).await.is_ok() {
                 return;
@@ -310,6 +324,13 @@ impl WorkerPlugins {
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Rc<PluginHandle>> {
         self.handles.iter().find(|handle| &*handle.name == name)
+    }
+
+    /// Lets the plugin of that name out of its quarantine, or out of its wait. Plugins of the same instance come with it.
+    pub fn lift(&self, name: &str) {
+        if let Some(handle) = self.find(name) {
+            handle.vm.lift();
+        }
     }
 
     /// Ends every plugin that no later arrangement took over: once its last exchange has ended, `proxy_on_done`, a bounded wait for those

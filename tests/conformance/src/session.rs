@@ -14,7 +14,7 @@ use plug_abi::{Abi, LogLevel};
 use plug_host::{
     CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
     Module, Outside, Plugin, PluginSpec, PluginStream, Process, Property, RedisClient, RequestHead, ResponseHead,
-    Saying, Services, WorkerPlugins,
+    RestartPolicy, Saying, Services, WorkerPlugins,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -54,6 +54,7 @@ impl Outside for World {
                 .borrow_mut()
                 .push((line.level, line.context, line.text.to_owned())),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
+            Saying::Quarantine { .. } => {}
         }
     }
 
@@ -133,6 +134,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         trusted_after: 1,
         stack_bytes_max: STACK_BYTES,
         allow_on_headers_stop_iteration: None,
+        restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
     }
 }

@@ -163,6 +163,59 @@ async fn a_plugin_that_dies_again_and_again_comes_back_after_a_pause() -> Result
     tokio::time::timeout(DEADLINE, again).await?
 }
 
+/// A gateway whose plugin has died twice and is therefore set aside for an hour.
+async fn set_aside(on_fault: &str, backend: &Backend) -> Result<Gateway> {
+    let mut plugin = dying(on_fault)?;
+    plugin["restart"] = json!({"quarantine_after": 2, "quarantine": "1h"});
+    let gateway = guarded(plugin, backend).await?;
+    let status = if on_fault == "open" { 200 } else { 503 };
+    for _ in 0..2 {
+        assert_eq!(ask(&gateway, &deadly("request_headers panic")).await?.status, status);
+    }
+    let plugins = page(&gateway, "/plugins").await?;
+    assert_eq!(plugins[0]["workers"][0]["state"], "quarantined", "{plugins}");
+    Ok(gateway)
+}
+
+#[tokio::test]
+async fn a_plugin_in_quarantine_lets_nobody_by_until_it_is_lifted() -> Result<()> {
+    let backend = backend()?;
+    let gateway = set_aside("close", &backend).await?;
+    for _ in 0..5 {
+        assert_eq!(get(&gateway, "/guarded").await?.status, 503);
+    }
+    assert_eq!(get(&gateway, "/free").await?.status, 200);
+    assert_eq!(backend.records().len(), 1, "the upstream sees the free request alone");
+    let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics"))
+        .await?
+        .text();
+    for row in ["quarantines_total", "quarantined"] {
+        let row = format!("cofferdam_plugin_{row}{{plugin=\"die\"}} 1\n");
+        assert!(metrics.contains(&row), "{row}{metrics}");
+    }
+    let lift = |name: &str| Request::new("POST", &format!("/plugins/{name}/lift"));
+    let unknown = send(gateway.admin, Version::Http1, &lift("dye")).await?;
+    assert_eq!((unknown.status, get(&gateway, "/guarded").await?.status), (404, 503));
+    let lifted = send(gateway.admin, Version::Http1, &lift("die")).await?;
+    assert_eq!(
+        (lifted.status, lifted.text().as_str()),
+        (200, "plugin die is started again\n")
+    );
+    let again = async {
+        while get(&gateway, "/guarded").await?.status != 200 {}
+        Ok(())
+    };
+    tokio::time::timeout(DEADLINE, again).await?
+}
+
+#[tokio::test]
+async fn a_plugin_in_quarantine_whose_policy_is_open_is_left_out() -> Result<()> {
+    let backend = backend()?;
+    let gateway = set_aside("open", &backend).await?;
+    assert_eq!(get(&gateway, "/guarded").await?.status, 200);
+    Ok(())
+}
+
 #[tokio::test]
 async fn on_fault_open_goes_on_without_the_plugin() -> Result<()> {
     let backend = backend()?;

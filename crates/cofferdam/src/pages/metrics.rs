@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use gate_serve::worker::ListenerReport;
 use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
-use plug_host::{Plugin, PluginStats, Reading};
+use plug_host::{Plugin, PluginState, PluginStats, Reading};
 
 use super::traffic::Traffic;
 use crate::assemble::House;
@@ -236,6 +236,12 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
     }
     sum(page, &metric::PLUGIN_RESTARTS, |stats| {
         stats.starts.load(Ordering::Relaxed).saturating_sub(1)
+    });
+    sum(page, &metric::PLUGIN_QUARANTINES, |stats| {
+        stats.quarantines.load(Ordering::Relaxed)
+    });
+    sum(page, &metric::PLUGIN_QUARANTINED, |stats| {
+        u64::from(stats.state() == PluginState::Quarantined)
     });
 }
 

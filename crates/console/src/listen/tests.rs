@@ -40,6 +40,10 @@ impl House for Cottage {
         }
         json!([{ "plugin": "auth", "worker": 0 }])
     }
+
+    fn lift(&self, plugin: &str) -> bool {
+        plugin == "auth"
+    }
 }
 
 fn open(cottage: Arc<Cottage>) -> Console {

@@ -4,7 +4,7 @@ use super::Lowering;
 use super::chain::Chains;
 use super::higress::Configured;
 use crate::findings::Draft;
-use crate::plan::{OnFault, Plugin, PluginLimits, PluginPhase, Source};
+use crate::plan::{OnFault, Plugin, PluginLimits, PluginPhase, Restart, Source};
 use crate::tree::Node;
 use crate::wire;
 
@@ -57,6 +57,7 @@ impl Lowering<'_> {
             root_id: written.root_id,
             environment,
             limits: plugin_limits(&written.limits),
+            restart: restart(&written.restart),
             on_fault: match written.on_fault {
                 wire::OnFault::Close => OnFault::Close,
                 wire::OnFault::Open => OnFault::Open,
@@ -92,6 +93,16 @@ impl Lowering<'_> {
             path,
             sha256: written.sha256.as_ref().map(|digest| digest.word.0),
         })
+    }
+}
+
+fn restart(written: &wire::Restart) -> Restart {
+    Restart {
+        backoff: written.backoff.word,
+        backoff_max: written.backoff_max.word,
+        recovered_after: written.recovered_after.word,
+        quarantine_after: written.quarantine_after,
+        quarantine: written.quarantine.word,
     }
 }
 

@@ -48,6 +48,9 @@ pub(crate) struct Plugin {
     /// What an exchange gets when the plugin cannot decide: `close` answers 503, `open` goes on without it.
     #[serde(default)]
     pub(crate) on_fault: OnFault,
+    /// How it comes back after a fault.
+    #[serde(default)]
+    pub(crate) restart: Restart,
     /// Envoy's `allow_on_headers_stop_iteration`: `StopIteration` from a header callback still lets the body through to the plugin.
     /// Default: as the module's ABI has it.
     pub(crate) allow_on_headers_stop_iteration: Option<bool>,
@@ -127,6 +130,26 @@ pub(crate) struct PluginLimits {
     pub(crate) trusted_after: u32,
 }
 
+/// How a plugin comes back after a fault: the first time at once, then after longer and longer waits, then after a quarantine.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Restart {
+    /// Wait after the second fault in a row, give or take a quarter; doubled with each further one.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
+    pub(crate) backoff: Written<Duration>,
+    /// Longest such wait.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
+    pub(crate) backoff_max: Written<Duration>,
+    /// An instance that lived this long has recovered: its next fault is a first one.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
+    pub(crate) recovered_after: Written<Duration>,
+    /// Faults in a row after which it is set aside on the worker; 0 for never.
+    pub(crate) quarantine_after: u32,
+    /// How long it is set aside. Then it is tried once. `POST /plugins/NAME/lift` on the admin listener ends it earlier.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "7d"))]
+    pub(crate) quarantine: Written<Duration>,
+}
+
 /// What an exchange gets when a plugin cannot decide.
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -174,6 +197,18 @@ impl JsonSchema for Payload {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": ["object", "array", "string"]})
+    }
+}
+
+impl Default for Restart {
+    fn default() -> Self {
+        Self {
+            backoff: span("10ms", Duration::from_millis(10)),
+            backoff_max: span("10s", Duration::from_secs(10)),
+            recovered_after: span("1s", Duration::from_secs(1)),
+            quarantine_after: 10,
+            quarantine: span("1m", Duration::from_secs(60)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::house::{House, on_paused_worker, on_worker, settle, spec};
 use super::wat::Wat;
-use crate::{FaultKind, PluginSpec, PluginState};
+use crate::{Fault, FaultKind, PluginSpec, PluginState, RestartPolicy};
 
 const HEADERS: &str = "(param i32 i32 i32) (result i32)";
 
@@ -18,7 +18,7 @@ fn mortal(code: &str) -> Wat {
 }
 
 /// The fault of a guest that lets an exchange pass and dies in the next: the same one on either stack.
-fn fault_of(wat: &Wat) -> crate::Fault {
+fn fault_of(wat: &Wat) -> Fault {
     let [own, workers] = [0, 1].map(|trusted_after| {
         on_worker(async {
             let spec = PluginSpec {
@@ -31,7 +31,11 @@ fn fault_of(wat: &Wat) -> crate::Fault {
             house.stream().await.request_headers(true).await.unwrap_err()
         })
     });
-    assert_eq!(own.report(), workers.report());
+    // Where a guest is when its slice is over depends on the moment.
+    if !matches!(own.kind, FaultKind::SliceExceeded { .. }) {
+        assert_eq!(own.report(), workers.report());
+    }
+    assert_eq!(own.to_string(), workers.to_string());
     own
 }
 
@@ -85,7 +89,7 @@ fn every_death_is_counted_under_its_code() {
     ];
     let stats = crate::PluginStats::default();
     for kind in deaths {
-        stats.faulted(&crate::Fault::new("guest", "", kind));
+        stats.faulted(&Fault::new("guest", "", kind));
     }
     assert_eq!(
         stats.faults_by_code().map(|(_, count)| count).collect::<Vec<_>>(),
@@ -232,7 +236,7 @@ fn a_plugin_that_dies_again_and_again_waits_longer_each_time() {
         }
         assert_eq!(waits[0], 0, "the first fault costs no wait");
         for (wait, least) in waits[1..].iter().zip([10, 20, 40, 80, 160]) {
-            assert!((least..least + 3).contains(wait), "{waits:?}");
+            assert!((least * 3 / 4..=least * 5 / 4 + 3).contains(wait), "{waits:?}");
         }
     });
 }
@@ -261,7 +265,7 @@ fn a_dead_instance_comes_back_without_being_asked() {
         house.warm().await;
         for _ in 0..2 {
             house.stream().await.request_headers(true).await.unwrap_err();
-            tokio::time::sleep(Duration::from_millis(11)).await;
+            tokio::time::sleep(Duration::from_millis(15)).await;
         }
         assert_eq!(house.said(), ["_initialize", "_initialize"]);
         assert_eq!(house.stats().state(), PluginState::Running);
@@ -281,10 +285,75 @@ fn the_memory_of_a_dead_instance_is_given_back_while_exchanges_still_hold_it() {
             held.push(stream);
             settle().await;
             tokio::time::pause();
-            tokio::time::advance(Duration::from_secs(11)).await;
+            tokio::time::advance(Duration::from_secs(13)).await;
             tokio::time::resume();
             settle().await;
         }
         house.stream().await.request_headers(false).await.unwrap();
+    });
+}
+
+/// A house whose plugin is set aside after three faults in a row, for an hour.
+fn strict() -> House {
+    let restart = RestartPolicy {
+        quarantine_after: 3,
+        quarantine: Duration::from_secs(3600),
+        ..RestartPolicy::default()
+    };
+    House::of_spec(
+        &mortal("unreachable").build(),
+        PluginSpec {
+            restart,
+            ..spec("guest")
+        },
+    )
+}
+
+/// Kills the guest as often as it takes until it no longer comes back.
+async fn kill_until_set_aside(house: &House) -> Fault {
+    loop {
+        match house.open().await {
+            Ok(stream) => drop(stream.request_headers(true).await.unwrap_err()),
+            Err(fault) if matches!(fault.kind, FaultKind::Restarting) => {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            Err(fault) => return fault,
+        }
+    }
+}
+
+#[test]
+fn a_plugin_that_dies_too_often_is_set_aside_and_tried_once_when_its_time_is_over() {
+    on_paused_worker(async {
+        let house = strict();
+        house.warm().await;
+        let fault = kill_until_set_aside(&house).await;
+        assert_eq!(fault.code(), "plugin.quarantined");
+        let stats = house.stats();
+        assert_eq!(stats.state(), PluginState::Quarantined);
+        assert_eq!(stats.faults.load(Ordering::Relaxed), 3);
+        assert_eq!(house.outside.set_aside.take(), [("guest".to_owned(), 3)]);
+        tokio::time::sleep(Duration::from_secs(3599)).await;
+        assert_eq!(house.open().await.err().unwrap().code(), "plugin.quarantined");
+        // Not for so long that it has recovered.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(stats.state(), PluginState::Running, "it comes back without being asked");
+        house.stream().await.request_headers(true).await.unwrap_err();
+        assert_eq!(house.open().await.err().unwrap().code(), "plugin.quarantined");
+        assert_eq!(stats.quarantines.load(Ordering::Relaxed), 2);
+    });
+}
+
+#[test]
+fn an_operator_lets_it_out() {
+    on_paused_worker(async {
+        let house = strict();
+        house.warm().await;
+        kill_until_set_aside(&house).await;
+        house.plugins.lift("guest");
+        settle().await;
+        assert_eq!(house.stats().state(), PluginState::Running);
+        house.stream().await.request_headers(true).await.unwrap_err();
+        house.open().await.unwrap();
     });
 }

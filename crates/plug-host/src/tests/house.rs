@@ -61,6 +61,10 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         trusted_after: 0,
         stack_bytes_max: STACK_BYTES,
         allow_on_headers_stop_iteration: None,
+        restart: RestartPolicy {
+            quarantine_after: 0,
+            ..RestartPolicy::default()
+        },
         log_level: LogLevel::Trace,
     }
 }
@@ -78,6 +82,8 @@ pub(crate) fn patient(name: &str) -> PluginSpec {
 pub(crate) struct Double {
     pub(crate) lines: RefCell<Vec<(LogLevel, u32, String)>>,
     pub(crate) faults: RefCell<Vec<Fault>>,
+    /// Plugins that were set aside, after so many faults.
+    pub(crate) set_aside: RefCell<Vec<(String, u32)>>,
     pub(crate) http: RefCell<VecDeque<(HttpCall, oneshot::Sender<Option<HttpReply>>)>>,
     pub(crate) grpc: RefCell<VecDeque<Grpc>>,
 }
@@ -100,6 +106,7 @@ impl Outside for Double {
                     .push((line.level, line.context, line.text.to_owned()));
             }
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
+            Saying::Quarantine { plugin, faults, .. } => self.set_aside.borrow_mut().push((plugin.to_owned(), faults)),
         }
     }
 

@@ -116,7 +116,7 @@ fn a_worker_that_goes_away_in_the_middle_of_a_callback_does_not_panic() {
 fn a_context_may_be_dropped_outside_its_worker() {
     let bytes = slow().build();
     let (_house, stream) = on_worker(async {
-        let house = House::of(&bytes);
+        let house = House::of_spec(&bytes, patient("guest"));
         house.warm().await;
         let stream = house.stream().await;
         stream.request_headers(true).await.unwrap();
