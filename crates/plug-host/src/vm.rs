@@ -133,8 +133,11 @@ impl Vm {
         self.restarts.get().wait(Instant::now())
     }
 
-    /// Forgets its faults, so that it is started again at once.
+    /// Forgets its faults, so that it is started again at once, if it waits.
     fn lift(&self) {
+        if self.wait() == Wait::Over {
+            return;
+        }
         self.restarts.set(Restarts::default());
         self.lifted.ring();
     }

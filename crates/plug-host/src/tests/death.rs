@@ -349,7 +349,11 @@ fn an_operator_lets_it_out() {
     on_paused_worker(async {
         let house = strict();
         house.warm().await;
+        // One that runs is left alone, and not let out beforehand.
+        house.plugins.lift("guest");
         kill_until_set_aside(&house).await;
+        settle().await;
+        assert_eq!(house.stats().state(), PluginState::Quarantined);
         house.plugins.lift("guest");
         settle().await;
         assert_eq!(house.stats().state(), PluginState::Running);
