@@ -8,6 +8,7 @@ use plug_abi::HostCall;
 
 /// The shim; `build.rs` makes it.
 pub(crate) const BINARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/shim.wasm"));
+
 /// Name of the exported table into which the guest's functions are put.
 pub(crate) const SLOTS: &str = "slots";
 /// Slot of the guest's allocator.

@@ -309,15 +309,18 @@ impl WorkerPlugins {
         self.find(name).and_then(|handle| handle.vm.serving()).unwrap()
     }
 
-    /// Starts every plugin, so that the first exchange finds it running.
+    /// Starts every plugin, so that the first exchange finds it running. One that was taken over while it waits after its faults goes on
+    /// waiting: it must not keep others from being changed.
     ///
     /// # Errors
     /// The faults of those that did not start.
     pub async fn warm(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Vec::new();
         for (vm, name) in self.vms() {
-            if let Err(fault) = vm.instance(name).await {
-                faults.push(fault);
+            match vm.instance(name).await {
+                Ok(_) => {}
+                Err(fault) if matches!(fault.kind, FaultKind::Restarting | FaultKind::Quarantined) => {}
+                Err(fault) => faults.push(fault),
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }

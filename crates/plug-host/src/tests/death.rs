@@ -1,11 +1,12 @@
 //! How instances die, what is told of it, and how they come back.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::house::{House, on_paused_worker, on_worker, settle, spec};
+use super::house::{House, exchange, on_paused_worker, on_worker, settle, spec};
 use super::wat::Wat;
-use crate::{Fault, FaultKind, PluginSpec, PluginState, RestartPolicy};
+use crate::{Fault, FaultKind, Plugin, PluginSpec, PluginState, RestartPolicy, WorkerPlugins};
 
 const HEADERS: &str = "(param i32 i32 i32) (result i32)";
 
@@ -345,15 +346,34 @@ fn a_plugin_that_dies_too_often_is_set_aside_and_tried_once_when_its_time_is_ove
 }
 
 #[test]
+fn a_plugin_that_is_set_aside_does_not_keep_others_from_being_changed() {
+    on_paused_worker(async {
+        let house = strict();
+        house.warm().await;
+        kill_until_set_aside(&house).await;
+        let guest = Arc::clone(house.plugins.find("guest").unwrap().plugin());
+        let other = Plugin::new(spec("other"), Arc::clone(&guest.module), 1, 1);
+        let next = WorkerPlugins::arrange(&[guest, other], &house.services, Some(&house.plugins));
+        next.warm().await.unwrap();
+        let fault = next.find("guest").unwrap().open(&exchange()).await.err().unwrap();
+        assert_eq!(fault.code(), "plugin.quarantined", "nor is it let out by that");
+        assert!(next.find("other").unwrap().open(&exchange()).await.is_ok());
+    });
+}
+
+#[test]
 fn an_operator_lets_it_out() {
     on_paused_worker(async {
         let house = strict();
         house.warm().await;
-        // One that runs is left alone, and not let out beforehand.
+        for _ in 0..2 {
+            house.stream().await.request_headers(true).await.unwrap_err();
+            tokio::time::sleep(Duration::from_millis(15)).await;
+        }
+        // One that runs is left alone, its faults are not forgotten.
         house.plugins.lift("guest");
-        kill_until_set_aside(&house).await;
-        settle().await;
-        assert_eq!(house.stats().state(), PluginState::Quarantined);
+        house.stream().await.request_headers(true).await.unwrap_err();
+        assert_eq!(house.open().await.err().unwrap().code(), "plugin.quarantined");
         house.plugins.lift("guest");
         settle().await;
         assert_eq!(house.stats().state(), PluginState::Running);
