@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use gate_plan::{Action, Route, RouteKey, Target};
 use gate_serve::connection::Connection;
-use gate_upstream::{Ready, Upstream, UpstreamFault};
+use gate_upstream::{Ready, Upstream, UpstreamFault, UpstreamTls};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use plug_host::{Exchange, RequestHead};
@@ -70,6 +70,7 @@ pub(crate) struct Journal {
     pub(crate) upstream: RefCell<Option<Rc<Upstream>>>,
     pub(crate) endpoint: Cell<Option<SocketAddr>>,
     pub(crate) upstream_local: Cell<Option<SocketAddr>>,
+    pub(crate) upstream_tls: RefCell<Option<Rc<UpstreamTls>>>,
     pub(crate) upstream_wait: Cell<Option<Duration>>,
     pub(crate) way: Way,
     pub(crate) volume: Volume,
@@ -116,6 +117,7 @@ impl Journal {
             upstream: RefCell::default(),
             endpoint: Cell::default(),
             upstream_local: Cell::default(),
+            upstream_tls: RefCell::default(),
             upstream_wait: Cell::default(),
             way: Way::default(),
             volume: Volume::default(),
@@ -201,6 +203,7 @@ impl Journal {
     pub(crate) fn reaches(&self, ready: Ready) {
         self.endpoint.set(Some(ready.endpoint));
         self.upstream_local.set(Some(ready.local));
+        *self.upstream_tls.borrow_mut() = ready.tls;
         self.way.ready_after.set(self.since_asked());
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use gate_plan::Protocol;
+use gate_serve::tls::{CertificateFacts, version_name};
 use gate_upstream::HostState;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use plug_abi::property::PropertyValue;
@@ -111,26 +112,15 @@ impl Journal {
 
     fn of_connection(&self, name: &[u8]) -> Option<PropertyValue> {
         let tls = self.connection.tls.as_ref();
-        let text = |value: Option<&String>| value.map(|value| PropertyValue::text(value.clone()));
         match name {
             b"id" => Some(PropertyValue::Uint(self.connection.id)),
-            b"mtls" => Some(PropertyValue::Bool(tls.is_some_and(|tls| tls.mtls))),
+            b"mtls" => Some(PropertyValue::Bool(tls.is_some_and(|tls| tls.peer.is_some()))),
             b"requested_server_name" => {
                 let name = tls.and_then(|tls| tls.server_name.clone());
                 Some(PropertyValue::text(name.unwrap_or_default()))
             }
             b"tls_version" => Some(PropertyValue::fixed(tls?.version)),
-            b"subject_local_certificate" => text(tls?.subject_local_certificate.as_ref()),
-            // Envoy says "" where it knows that there is none.
-            b"subject_peer_certificate" => Some(PropertyValue::text(
-                tls?.subject_peer_certificate.as_deref().unwrap_or_default(),
-            )),
-            b"dns_san_local_certificate" => text(tls?.dns_san_local.as_ref()),
-            b"dns_san_peer_certificate" => text(tls?.dns_san_peer.as_ref()),
-            b"uri_san_local_certificate" => text(tls?.uri_san_local.as_ref()),
-            b"uri_san_peer_certificate" => text(tls?.uri_san_peer.as_ref()),
-            b"sha256_peer_certificate_digest" => text(tls?.sha256_peer_certificate_digest.as_ref()),
-            _ => None,
+            _ => of_certificates(Some(&*tls?.local), tls?.peer.as_ref(), name),
         }
     }
 
@@ -145,8 +135,20 @@ impl Journal {
             b"cx_pool_ready_duration" => Some(PropertyValue::Duration(nanoseconds(self.way.ready_after.get()?))),
             // Endpoints have no locality here; Envoy writes none as nothing.
             b"locality" => endpoint.map(|_| PropertyValue::fixed("")),
-            _ => None,
+            _ => self.of_upstream_tls(name),
         }
+    }
+
+    /// Certificates of upstreams are read when a plugin asks, which few do.
+    fn of_upstream_tls(&self, name: &[u8]) -> Option<PropertyValue> {
+        let tls = self.upstream_tls.borrow();
+        let tls = tls.as_ref()?;
+        if name == b"tls_version" {
+            return Some(PropertyValue::fixed(version_name(tls.version)));
+        }
+        let local = tls.local.as_deref().map(CertificateFacts::of);
+        let peer = tls.peer.as_deref().map(CertificateFacts::of);
+        of_certificates(local.as_ref(), peer.as_ref(), name)
     }
 
     fn of_configuration(&self, name: &[u8]) -> Option<PropertyValue> {
@@ -156,6 +158,10 @@ impl Journal {
             b"cluster_name" => self.upstream_name(),
             // A listener has one chain, which needs no name.
             b"filter_chain_name" => Some(PropertyValue::fixed("")),
+            // Envoy's metadata is what its configuration tells its filters; ours has none, which is written as nothing.
+            b"listener_metadata" => Some(PropertyValue::fixed("")),
+            b"route_metadata" | b"virtual_host_metadata" => chosen.as_ref().map(|_| PropertyValue::fixed("")),
+            b"cluster_metadata" => self.upstream_name().map(|_| PropertyValue::fixed("")),
             // 1 is "inbound" in Envoy's `TrafficDirection`; a gateway's listeners are neither, which is 0.
             b"listener_direction" => Some(PropertyValue::Int(0)),
             _ => None,
@@ -168,6 +174,29 @@ impl Journal {
         let spec = upstream.as_ref()?.spec();
         let in_fields = spec.aliases.iter().find(|alias| alias.starts_with("outbound|"));
         Some(PropertyValue::text(in_fields.unwrap_or(&spec.name).as_str()))
+    }
+}
+
+/// What both certificates of a connection say. Envoy writes the subject of none as nothing, and has no other value of none.
+fn of_certificates(
+    local: Option<&CertificateFacts>,
+    peer: Option<&CertificateFacts>,
+    name: &[u8],
+) -> Option<PropertyValue> {
+    let subject = |facts: Option<&CertificateFacts>| {
+        let subject = facts.and_then(|facts| facts.subject.as_deref());
+        Some(PropertyValue::text(subject.unwrap_or_default()))
+    };
+    let first = |names: &[String]| names.first().map(|name| PropertyValue::text(name.as_str()));
+    match name {
+        b"subject_local_certificate" => subject(local),
+        b"subject_peer_certificate" => subject(peer),
+        b"dns_san_local_certificate" => first(&local?.names),
+        b"dns_san_peer_certificate" => first(&peer?.names),
+        b"uri_san_local_certificate" => first(&local?.uris),
+        b"uri_san_peer_certificate" => first(&peer?.uris),
+        b"sha256_peer_certificate_digest" => Some(PropertyValue::text(peer?.sha256.as_str())),
+        _ => None,
     }
 }
 

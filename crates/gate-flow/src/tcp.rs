@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use gate_plan::Protocol;
 use gate_serve::connection::Connection;
 use gate_serve::stream::Stream;
-use gate_upstream::{Ready, UpstreamFault};
+use gate_upstream::UpstreamFault;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use log_record::record::{PluginVerdict, Protocol as Spoken, Record};
@@ -154,9 +154,8 @@ impl Passage {
         let endpoint = upstream.pick(None)?;
         self.journal.asks(endpoint.address());
         let server = upstream.connect(&endpoint).await?;
-        if let Some(endpoint) = server.endpoint().address() {
-            let local = server.local();
-            self.journal.reaches(Ready { endpoint, local });
+        if let Some(ready) = server.ready() {
+            self.journal.reaches(ready);
         }
         Ok(server)
     }

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use gate_plan::Listener;
 
+use crate::tls::CertificateFacts;
+
 /// A client's connection, shared by its exchanges.
 #[derive(Debug)]
 pub struct Connection {
@@ -23,7 +25,7 @@ pub struct Connection {
     pub started: Instant,
 }
 
-/// What the handshake settled, in the words and notations of Envoy's `connection.*` properties. Made once for each connection.
+/// What the handshake settled. Made once for each connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`.
@@ -32,20 +34,8 @@ pub struct TlsInfo {
     pub server_name: Option<String>,
     /// Protocol agreed by ALPN: `h2` or `http/1.1`.
     pub alpn: Option<&'static str>,
-    /// Whether the client showed a certificate, which then was checked.
-    pub mtls: bool,
-    /// Subject of the client's certificate, as RFC 2253 writes it.
-    pub subject_peer_certificate: Option<String>,
-    /// Subject of the certificate shown to the client, as RFC 2253 writes it.
-    pub subject_local_certificate: Option<String>,
-    /// First URI among the client's subject alternative names.
-    pub uri_san_peer: Option<String>,
-    /// First DNS name among the client's subject alternative names.
-    pub dns_san_peer: Option<String>,
-    /// First URI among our subject alternative names.
-    pub uri_san_local: Option<String>,
-    /// First DNS name among our subject alternative names.
-    pub dns_san_local: Option<String>,
-    /// SHA-256 of the client's certificate, lower-case hexadecimal.
-    pub sha256_peer_certificate_digest: Option<String>,
+    /// The certificate shown to the client.
+    pub local: Arc<CertificateFacts>,
+    /// The client's certificate, when it showed one, which then was checked.
+    pub peer: Option<CertificateFacts>,
 }

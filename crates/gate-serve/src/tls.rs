@@ -10,7 +10,7 @@ use gate_plan::{ClientCertificates, ServerTls};
 use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ProtocolVersion, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
@@ -23,6 +23,7 @@ mod reload;
 
 pub use certificates::CertificateReport;
 use certificates::Certificates;
+pub use facts::CertificateFacts;
 pub(crate) use reload::refresh;
 pub use reload::{CertificateNews, CertificateWatch};
 
@@ -181,29 +182,27 @@ impl Loaded {
 
     fn describe(&self, stream: &TlsStream<TcpStream>) -> TlsInfo {
         let (_, session) = stream.get_ref();
-        let local = self.certificates.facts(session.server_name());
         let leaf = session.peer_certificates().and_then(<[_]>::first);
-        let peer = leaf.and_then(|leaf| facts::Facts::read(leaf).ok()).unwrap_or_default();
         TlsInfo {
-            version: match session.protocol_version() {
-                Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
-                _ => "TLSv1.3",
-            },
+            version: version_name(session.protocol_version()),
             server_name: session.server_name().map(str::to_ascii_lowercase),
             alpn: match session.alpn_protocol() {
                 Some(b"h2") => Some("h2"),
                 Some(b"http/1.1") => Some("http/1.1"),
                 _ => None,
             },
-            mtls: leaf.is_some(),
-            subject_peer_certificate: peer.subject,
-            subject_local_certificate: local.subject.clone(),
-            uri_san_peer: peer.uris.into_iter().next(),
-            dns_san_peer: peer.names.into_iter().next(),
-            uri_san_local: local.uris.first().cloned(),
-            dns_san_local: local.names.first().cloned(),
-            sha256_peer_certificate_digest: leaf.map(|leaf| facts::sha256(leaf)),
+            local: Arc::clone(self.certificates.facts(session.server_name())),
+            peer: leaf.map(|leaf| CertificateFacts::of(leaf)),
         }
+    }
+}
+
+/// A version of TLS as Envoy writes it; rustls speaks two.
+#[must_use]
+pub fn version_name(version: Option<ProtocolVersion>) -> &'static str {
+    match version {
+        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        _ => "TLSv1.3",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
@@ -11,13 +12,14 @@ use tokio_rustls::TlsConnector;
 
 use crate::endpoint::Node;
 use crate::fault::UpstreamFault;
-use crate::raw::Wire;
+use crate::raw::{UpstreamTls, Wire};
 use crate::stats::OpenConnection;
 
 /// A connected socket.
 pub(crate) struct Dialled {
     pub(crate) wire: Wire,
     pub(crate) local: SocketAddr,
+    pub(crate) tls: Option<Rc<UpstreamTls>>,
     pub(crate) open: OpenConnection,
 }
 
@@ -77,6 +79,7 @@ pub(crate) async fn dial(node: &Node, speech: Speech) -> Result<Dialled, Upstrea
         Some(connector) => encrypt(node, connector, stream, speech).await?,
     };
     Ok(Dialled {
+        tls: settled(node, &wire),
         wire,
         local,
         open: OpenConnection::count(&node.settings.stats),
@@ -106,6 +109,17 @@ async fn encrypt(
         return Err(node.no_http2("it did not choose `h2` by ALPN"));
     }
     Ok(Wire::Tls(Box::new(stream)))
+}
+
+fn settled(node: &Node, wire: &Wire) -> Option<Rc<UpstreamTls>> {
+    let Wire::Tls(stream) = wire else { return None };
+    let (_, session) = stream.get_ref();
+    let peer = session.peer_certificates().and_then(<[_]>::first);
+    Some(Rc::new(UpstreamTls {
+        version: session.protocol_version(),
+        peer: peer.cloned(),
+        local: node.settings.certificate.clone(),
+    }))
 }
 
 fn refused(node: &Node, error: io::Error) -> UpstreamFault {

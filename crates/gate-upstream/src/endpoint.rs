@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gate_plan::Upstream as UpstreamSpec;
 use http::HeaderValue;
-use rustls_pki_types::ServerName;
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
@@ -22,6 +22,8 @@ pub(crate) struct Settings {
     pub(crate) spec: Arc<UpstreamSpec>,
     pub(crate) name: Arc<str>,
     pub(crate) tls: Option<TlsConnector>,
+    /// Ours, for upstreams that ask for one.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
     pub(crate) stats: Arc<UpstreamStats>,
 }
 

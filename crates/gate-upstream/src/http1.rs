@@ -17,6 +17,7 @@ use crate::body::{OutBody, WireBody};
 use crate::dial::{Dialled, Speech, dial, within};
 use crate::endpoint::{Endpoint, Lease, Node};
 use crate::fault::UpstreamFault;
+use crate::raw::UpstreamTls;
 use crate::send::{self, Failed, Ready, Sent, Spare, Wait};
 use crate::shape;
 use crate::upstream::Upstream;
@@ -29,6 +30,7 @@ pub(crate) struct Http1Connection {
     sender: SendRequest<WireBody>,
     alarm: Alarm,
     local: SocketAddr,
+    tls: Option<Rc<UpstreamTls>>,
     idle_since: Instant,
 }
 
@@ -101,6 +103,7 @@ impl Http1Connection {
         Ready {
             endpoint: node.address,
             local: self.local,
+            tls: self.tls.clone(),
         }
     }
 }
@@ -140,7 +143,7 @@ pub(crate) async fn send(
 /// A new connection.
 async fn open(node: Rc<Node>) -> Result<Http1Connection, UpstreamFault> {
     within(&node, async {
-        let Dialled { wire, local, open } = dial(&node, Speech::Http1).await?;
+        let Dialled { wire, local, tls, open } = dial(&node, Speech::Http1).await?;
         let handshake = Builder::new()
             .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(wire))
@@ -155,6 +158,7 @@ async fn open(node: Rc<Node>) -> Result<Http1Connection, UpstreamFault> {
             sender,
             alarm: Alarm::default(),
             local,
+            tls,
             idle_since: Instant::now(),
         })
     })

@@ -20,7 +20,7 @@ use crate::body::{OutBody, WireBody};
 use crate::dial::{Dialled, Speech, dial, within};
 use crate::endpoint::{Endpoint, Lease, Node};
 use crate::fault::UpstreamFault;
-use crate::raw::Wire;
+use crate::raw::{UpstreamTls, Wire};
 use crate::send::{Failed, Ready, Sent, Spare, Wait};
 use crate::shape;
 use crate::stats::OpenConnection;
@@ -47,6 +47,7 @@ impl<F: Future<Output = ()> + 'static> Executor<F> for LocalExec {
 struct Http2Connection {
     sender: RefCell<SendRequest<WireBody>>,
     local: SocketAddr,
+    tls: Option<Rc<UpstreamTls>>,
     streams: Cell<usize>,
     /// SETTINGS_MAX_CONCURRENT_STREAMS of the peer; 100 until it says.
     streams_max: Rc<Cell<usize>>,
@@ -80,6 +81,7 @@ impl Http2Stream {
         Ready {
             endpoint: node.address,
             local: self.0.local,
+            tls: self.0.tls.clone(),
         }
     }
 }
@@ -194,7 +196,7 @@ async fn run(opening: Rc<Opening>, node: Rc<Node>) {
 }
 
 async fn open(node: &Node) -> Result<Rc<Http2Connection>, UpstreamFault> {
-    let Dialled { wire, local, open } = dial(node, Speech::Http2).await?;
+    let Dialled { wire, local, tls, open } = dial(node, Speech::Http2).await?;
     let handshake = Builder::new(LocalExec)
         .max_header_list_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(wire))
@@ -205,6 +207,7 @@ async fn open(node: &Node) -> Result<Rc<Http2Connection>, UpstreamFault> {
     Ok(Rc::new(Http2Connection {
         sender: RefCell::new(sender),
         local,
+        tls,
         streams: Cell::new(0),
         streams_max,
         idle_since: Cell::new(Instant::now()),

@@ -50,7 +50,7 @@ pub use body::{BodyFault, LocalBody, OutBody};
 pub use endpoint::{Endpoint, HostState, Lease};
 pub use fault::{Side, UpstreamFault, broken_off};
 pub use prepare::{Prepared, UpstreamSetupFault};
-pub use raw::UpstreamStream;
+pub use raw::{UpstreamStream, UpstreamTls};
 pub use send::{Ready, Sent};
 pub use stats::{Counter, UpstreamStats};
 pub use upstream::Upstream;

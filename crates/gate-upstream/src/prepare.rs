@@ -32,6 +32,8 @@ pub(crate) struct PreparedUpstream {
 
 pub(crate) struct PreparedTls {
     pub(crate) config: Arc<ClientConfig>,
+    /// Ours, for upstreams that ask for one.
+    pub(crate) certificate: Option<CertificateDer<'static>>,
     fingerprint: u64,
 }
 
@@ -224,15 +226,17 @@ impl PreparedTls {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder = builder.map_err(refused)?.with_root_certificates(roots);
-        let config = match &tls.certificate {
-            None => builder.with_no_client_auth(),
+        let (config, certificate) = match &tls.certificate {
+            None => (builder.with_no_client_auth(), None),
             Some(certificate) => {
                 let (chain, key) = files.certificate(certificate)?;
-                builder.with_client_auth_cert(chain, key).map_err(refused)?
+                let leaf = chain.first().cloned();
+                (builder.with_client_auth_cert(chain, key).map_err(refused)?, leaf)
             }
         };
         Ok(Self {
             config: Arc::new(config),
+            certificate,
             fingerprint: files.hasher.finish(),
         })
     }

@@ -3,19 +3,34 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use rustls::ProtocolVersion;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::endpoint::{Endpoint, Lease};
+use crate::send::Ready;
 use crate::stats::OpenConnection;
 
 /// The socket of a connection; the TLS state is boxed because it is larger than a page.
 pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// What the handshake with an upstream settled.
+#[derive(Debug)]
+pub struct UpstreamTls {
+    /// The version agreed on.
+    pub version: Option<ProtocolVersion>,
+    /// The upstream's certificate.
+    pub peer: Option<CertificateDer<'static>>,
+    /// Ours, for upstreams that ask for one.
+    pub local: Option<CertificateDer<'static>>,
 }
 
 macro_rules! each {
@@ -72,16 +87,21 @@ impl AsyncWrite for Wire {
 pub struct UpstreamStream {
     pub(crate) wire: Wire,
     pub(crate) local: SocketAddr,
+    pub(crate) tls: Option<Rc<UpstreamTls>>,
     pub(crate) endpoint: Endpoint,
     pub(crate) _lease: Lease,
     pub(crate) _open: OpenConnection,
 }
 
 impl UpstreamStream {
-    /// Our end.
+    /// Both ends, once the endpoint has its address.
     #[must_use]
-    pub fn local(&self) -> SocketAddr {
-        self.local
+    pub fn ready(&self) -> Option<Ready> {
+        Some(Ready {
+            endpoint: self.endpoint.address()?,
+            local: self.local,
+            tls: self.tls.clone(),
+        })
     }
 
     /// The endpoint reached; not always the one asked for, see [`crate::Upstream::connect`].

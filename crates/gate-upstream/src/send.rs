@@ -16,6 +16,7 @@ use crate::alarm::Alarm;
 use crate::body::{Handover, OutBody, WireBody};
 use crate::endpoint::{Endpoint, Lease, Node};
 use crate::fault::UpstreamFault;
+use crate::raw::UpstreamTls;
 
 /// A response whose headers are here.
 #[derive(Debug)]
@@ -35,12 +36,14 @@ pub struct Sent {
 }
 
 /// A connection over which a request is about to go.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ready {
     /// The other end.
     pub endpoint: SocketAddr,
     /// Our end.
     pub local: SocketAddr,
+    /// What its handshake settled, when it is encrypted.
+    pub tls: Option<Rc<UpstreamTls>>,
 }
 
 /// Why a request failed, and the request if it may be sent again.

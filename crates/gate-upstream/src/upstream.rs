@@ -49,6 +49,7 @@ impl Upstream {
                 .tls
                 .as_ref()
                 .map(|tls| TlsConnector::from(Arc::clone(&tls.config))),
+            certificate: prepared.tls.as_ref().and_then(|tls| tls.certificate.clone()),
             stats,
         });
         let upstream = Rc::new(Self {
@@ -167,11 +168,12 @@ impl Upstream {
     async fn open(&self, endpoint: &Endpoint) -> Result<UpstreamStream, UpstreamFault> {
         let node = self.node(endpoint).await?;
         let open = async |node: Rc<Node>| within(&node, dial(&node, Speech::Bytes)).await;
-        let (node, Dialled { wire, local, open }, _) = self.reach(node, open).await?;
+        let (node, Dialled { wire, local, tls, open }, _) = self.reach(node, open).await?;
         let lease = Lease::begin(&node);
         Ok(UpstreamStream {
             wire,
             local,
+            tls,
             endpoint: Endpoint(Some(node)),
             _lease: lease,
             _open: open,

@@ -1,18 +1,19 @@
 //! TLS for tests: an authority that issues certificates into a folder, and connections that trust it.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair, SanType};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::client::{Connection, Version};
 
@@ -76,8 +77,9 @@ impl Authority {
             chain: path("pem"),
             key: path("key"),
         };
-        fs::write(&identity.chain, certificate.pem()).context("cannot write a certificate")?;
+        // The key first: who looks between the two writes sees a pair that does not fit and keeps the old one.
         fs::write(&identity.key, key.serialize_pem()).context("cannot write a key")?;
+        fs::write(&identity.chain, certificate.pem()).context("cannot write a certificate")?;
         Ok(identity)
     }
 }
@@ -119,28 +121,76 @@ pub async fn stream(
     identity: Option<&Identity>,
     protocols: &[&str],
 ) -> Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address)
+        .await
+        .with_context(|| format!("cannot connect to {address}"))?;
+    let server_name = ServerName::try_from(server_name.to_owned()).context("no server name")?;
+    client(authority, identity, protocols)?
+        .connect(server_name, stream)
+        .await
+        .context("no TLS handshake")
+}
+
+/// A client that trusts `authority` alone, shows `identity` when there is one, and offers `protocols` (ALPN) in order.
+///
+/// # Errors
+/// When a file is not readable.
+pub fn client(authority: &Authority, identity: Option<&Identity>, protocols: &[&str]) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&authority.file).context("no certificate of the authority")?)?;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
     let mut config = match identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
-            let chain = CertificateDer::pem_file_iter(&identity.chain).context("no certificate")?;
-            let chain = chain.collect::<Result<Vec<_>, _>>().context("no certificate")?;
-            let key = PrivateKeyDer::from_pem_file(&identity.key).context("no key")?;
+            let (chain, key) = identity.read()?;
             builder.with_client_auth_cert(chain, key)?
         }
     };
-    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("cannot connect to {address}"))?;
-    let server_name = ServerName::try_from(server_name.to_owned()).context("no server name")?;
-    TlsConnector::from(Arc::new(config))
-        .connect(server_name, stream)
-        .await
-        .context("no TLS handshake")
+    config.alpn_protocols = alpn(protocols);
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// Takes TLS off in front of an address: an upstream over TLS, which shows `identity`. It ends with the caller's runtime.
+///
+/// # Errors
+/// When a file is not readable, or there is no port.
+pub async fn in_front_of(identity: &Identity, behind: SocketAddr, protocols: &[&str]) -> Result<SocketAddr> {
+    let (chain, key) = identity.read()?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = alpn(protocols);
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut outer = acceptor.accept(stream).await?;
+                let mut inner = TcpStream::connect(behind).await?;
+                tokio::io::copy_bidirectional(&mut outer, &mut inner).await
+            });
+        }
+    });
+    Ok(address)
+}
+
+impl Identity {
+    fn read(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
+        let chain = CertificateDer::pem_file_iter(&self.chain).context("no certificate")?;
+        let chain = chain.collect::<Result<Vec<_>, _>>().context("no certificate")?;
+        Ok((chain, PrivateKeyDer::from_pem_file(&self.key).context("no key")?))
+    }
+}
+
+fn alpn(protocols: &[&str]) -> Vec<Vec<u8>> {
+    protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect()
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -192,7 +192,7 @@ async fn metrics_tell_what_was() -> Result<()> {
         (now_s - 600.0..=now_s).contains(&of("start_time_seconds")),
         "{samples:#?}"
     );
-    for subject in ["CN=one.test", "CN=two.test"] {
+    for subject in ["CN=one", "CN=two"] {
         let expiry = of(&format!(
             "certificate_expiry_seconds{{listener=\"safe\",subject=\"{subject}\"}}"
         ));

@@ -15,6 +15,10 @@ pub(crate) const BRIEF: &str = "brief";
 pub(crate) const GRPC: &str = "grpc";
 /// An upstream that sends back what it gets, without HTTP.
 pub(crate) const RAW: &str = "raw";
+/// [`API`] over TLS, to which gateways show a certificate.
+pub(crate) const SAFE: &str = "safe";
+/// The same without a certificate of the gateway's.
+pub(crate) const NAMELESS: &str = "nameless";
 /// An upstream whose port nobody listens on.
 pub(crate) const DEAD: &str = "dead";
 

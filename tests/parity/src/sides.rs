@@ -17,10 +17,10 @@ use testkit::client::{Request, Version, send};
 use testkit::envoy::Envoy;
 use testkit::gateway::Gateway;
 use testkit::process::{DEADLINE, Line, Process};
-use testkit::tls::{Authority, Identity};
+use testkit::tls::{Authority, Identity, in_front_of};
 use tokio::net::TcpSocket;
 
-use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC, RAW};
+use crate::case::{API, AUX, BRIEF, Case, DEAD, GRPC, NAMELESS, RAW, SAFE};
 
 /// A listener whose plugin says that everything before it is done.
 const SCOUT: &str = "scout";
@@ -97,7 +97,7 @@ impl Side {
         let (backends, dead) = upstreams()?;
         let envoy = Envoy::start(envoy::resources(
             &with_scout(cases),
-            &addresses(&backends, dead.local_addr()?),
+            &addresses(&backends, &dead, certificates).await?,
             certificates,
         )?)
         .await?;
@@ -123,7 +123,7 @@ impl Side {
         let (backends, dead) = upstreams()?;
         let text = cofferdam::configuration(
             &with_scout(cases),
-            &addresses(&backends, dead.local_addr()?),
+            &addresses(&backends, &dead, certificates).await?,
             certificates,
         )?
         .to_string();
@@ -150,9 +150,12 @@ impl Side {
         }
     }
 
-    /// An upstream's backend; [`BRIEF`] is [`API`] by another name.
+    /// An upstream's backend; some are [`API`] by another name.
     pub(crate) fn backend(&self, upstream: &str) -> Result<&Backend> {
-        let name = if upstream == BRIEF { API } else { upstream };
+        let name = match upstream {
+            BRIEF | SAFE | NAMELESS => API,
+            other => other,
+        };
         self.backends
             .get(name)
             .with_context(|| format!("no upstream is called `{upstream}`"))
@@ -234,12 +237,20 @@ fn upstreams() -> Result<(BTreeMap<&'static str, Backend>, TcpSocket)> {
     Ok((backends, dead))
 }
 
-fn addresses(backends: &BTreeMap<&'static str, Backend>, dead: SocketAddr) -> BTreeMap<&'static str, SocketAddr> {
+async fn addresses(
+    backends: &BTreeMap<&'static str, Backend>,
+    dead: &TcpSocket,
+    certificates: &Certificates,
+) -> Result<BTreeMap<&'static str, SocketAddr>> {
     let mut addresses: BTreeMap<_, _> = backends
         .iter()
         .map(|(name, backend)| (*name, backend.address))
         .collect();
-    addresses.insert(DEAD, dead);
-    addresses.extend(backends.get(API).map(|backend| (BRIEF, backend.address)));
-    addresses
+    addresses.insert(DEAD, dead.local_addr()?);
+    let api = backends.get(API).context("no upstream answers by default")?.address;
+    addresses.insert(BRIEF, api);
+    for name in [SAFE, NAMELESS] {
+        addresses.insert(name, in_front_of(&certificates.server, api, &[]).await?);
+    }
+    Ok(addresses)
 }

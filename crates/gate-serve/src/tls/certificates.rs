@@ -10,7 +10,7 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 
-use super::facts::Facts;
+use super::facts::CertificateFacts;
 use super::{TlsFault, files};
 
 /// Certificates by the names they stand for. Several may stand for one name, as RSA and ECDSA do side by side.
@@ -27,7 +27,7 @@ pub(super) struct Certificates {
 #[derive(Debug)]
 struct Served {
     key: Arc<CertifiedKey>,
-    facts: Facts,
+    facts: Arc<CertificateFacts>,
     chain: PathBuf,
 }
 
@@ -80,7 +80,7 @@ impl Certificates {
     }
 
     /// What is known of the certificate that stands for a name.
-    pub(super) fn facts(&self, name: Option<&str>) -> &Facts {
+    pub(super) fn facts(&self, name: Option<&str>) -> &Arc<CertificateFacts> {
         &self.candidates(name).first().unwrap_or(&self.default).facts
     }
 
@@ -129,8 +129,8 @@ impl Served {
         let chain = files::certificates(&pair.chain)?;
         let key = files::key(&pair.key)?;
         let facts = match chain.first() {
-            Some(leaf) => Facts::read(leaf).map_err(unusable)?,
-            None => Facts::default(),
+            Some(leaf) => CertificateFacts::read(leaf).map_err(unusable)?,
+            None => CertificateFacts::default(),
         };
         let bad_key = |fault: Error| TlsFault::Key {
             file: pair.key.clone(),
@@ -150,7 +150,7 @@ impl Served {
         }
         Ok(Self {
             key: Arc::new(key),
-            facts,
+            facts: Arc::new(facts),
             chain: pair.chain.clone(),
         })
     }

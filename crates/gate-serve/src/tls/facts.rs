@@ -26,22 +26,34 @@ const ATTRIBUTES: &[(&str, &str)] = &[
     ("1.2.840.113549.1.9.1", "emailAddress"),
 ];
 
-/// What a certificate says.
+/// What a certificate says of its owner, in the notation of Envoy's properties.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Facts {
+pub struct CertificateFacts {
     /// Subject, as RFC 2253 writes it: the last component first.
-    pub(super) subject: Option<String>,
+    pub subject: Option<String>,
     /// DNS names among the subject alternative names.
-    pub(super) names: Vec<String>,
+    pub names: Vec<String>,
     /// URIs among the subject alternative names.
-    pub(super) uris: Vec<String>,
+    pub uris: Vec<String>,
+    /// SHA-256 of the certificate, lower-case hexadecimal.
+    pub sha256: String,
     /// When it ends, in seconds since 1970.
     pub(super) expires_s: u64,
     common_name: Option<String>,
 }
 
-impl Facts {
+impl CertificateFacts {
+    /// What a certificate that a handshake accepted says: its DER. One that is beyond our reader has its digest only.
+    #[must_use]
+    pub fn of(certificate: &[u8]) -> Self {
+        Self::read(certificate).unwrap_or_else(|_| Self {
+            sha256: sha256(certificate),
+            ..Self::default()
+        })
+    }
+
     pub(super) fn read(certificate: &[u8]) -> Result<Self, String> {
+        let sha256 = sha256(certificate);
         let (_, certificate) = X509Certificate::from_der(certificate).map_err(|fault| fault.to_string())?;
         let common_name = certificate
             .subject()
@@ -51,6 +63,7 @@ impl Facts {
         let mut facts = Self {
             subject: Some(rfc2253(certificate.subject())),
             expires_s: u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default(),
+            sha256,
             common_name: common_name.map(str::to_owned),
             ..Self::default()
         };
@@ -81,7 +94,7 @@ impl Facts {
 }
 
 /// SHA-256 of a certificate in lower-case hexadecimal.
-pub(super) fn sha256(certificate: &[u8]) -> String {
+fn sha256(certificate: &[u8]) -> String {
     digest(&SHA256, certificate)
         .as_ref()
         .iter()

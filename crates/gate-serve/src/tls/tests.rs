@@ -113,7 +113,7 @@ fn shake(address: SocketAddr, name: &str, mut config: ClientConfig, alpn: &[&str
         let stream = TcpStream::connect(address).await?;
         let mut stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await?;
         let leaf = stream.get_ref().1.peer_certificates().unwrap()[0].clone();
-        let subject = facts::Facts::read(&leaf).unwrap().subject.unwrap();
+        let subject = CertificateFacts::read(&leaf).unwrap().subject.unwrap();
         stream
             .write_all(b"GET /connection HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             .await?;
@@ -174,11 +174,10 @@ fn both_versions_and_protocols_are_agreed_and_described() {
             format!("version: \"{said}\""),
             "server_name: Some(\"web.example\")".to_owned(),
             "alpn: Some(\"http/1.1\")".to_owned(),
-            "mtls: false".to_owned(),
-            "subject_local_certificate: Some(\"CN=web,O=Water\\\\, Mud & Co,C=DE\")".to_owned(),
-            "uri_san_local: Some(\"spiffe://example/web\")".to_owned(),
-            "dns_san_local: Some(\"web.example\")".to_owned(),
-            "sha256_peer_certificate_digest: None".to_owned(),
+            "local: CertificateFacts { subject: Some(\"CN=web,O=Water\\\\, Mud & Co,C=DE\")".to_owned(),
+            "uris: [\"spiffe://example/web\"]".to_owned(),
+            "names: [\"web.example\"]".to_owned(),
+            "peer: None".to_owned(),
         ] {
             assert!(answer.contains(&part), "no {part} in {answer}");
         }
@@ -248,22 +247,21 @@ fn client_certificates_are_asked_for_checked_and_described() {
     let answer = ask(&optional, Some(&friend)).unwrap();
     let der = CertificateDer::from_pem_file(&friend.chain).unwrap();
     for part in [
-        "mtls: true".to_owned(),
-        "subject_peer_certificate: Some(\"CN=friend,O=Water\\\\, Mud & Co,C=DE\")".to_owned(),
-        "uri_san_peer: Some(\"spiffe://example/friend\")".to_owned(),
-        "dns_san_peer: Some(\"friend.example\")".to_owned(),
-        format!("sha256_peer_certificate_digest: Some(\"{}\")", facts::sha256(&der)),
+        "peer: Some(CertificateFacts { subject: Some(\"CN=friend,O=Water\\\\, Mud & Co,C=DE\")".to_owned(),
+        "uris: [\"spiffe://example/friend\"]".to_owned(),
+        "names: [\"friend.example\"]".to_owned(),
+        format!("sha256: \"{}\"", CertificateFacts::of(&der).sha256),
     ] {
         assert!(answer.contains(&part), "no {part} in {answer}");
     }
-    assert!(ask(&optional, None).unwrap().contains("mtls: false"));
+    assert!(ask(&optional, None).unwrap().contains("peer: None"));
     assert!(ask(&optional, Some(&stranger.1)).is_err());
     let required = ClientCertificates::Required { authorities };
     let required = stage(&ServerTls {
         certificates,
         client_certificates: required,
     });
-    assert!(ask(&required, Some(&friend)).unwrap().contains("mtls: true"));
+    assert!(ask(&required, Some(&friend)).unwrap().contains("peer: Some("));
     assert!(ask(&required, None).is_err());
     until(|| required.workers.listeners()[0].handshakes_failed == 1);
 }

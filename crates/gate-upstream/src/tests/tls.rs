@@ -1,20 +1,23 @@
 //! TLS towards upstreams: trust, names, ALPN, own certificates.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use gate_plan::{CertificateFiles, ClientTls, EndpointSpec, Upstream as UpstreamSpec, UpstreamProtocol};
 use http::{Request, Response, Version};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::PrivateKeyDer;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use super::peer::{Peer, get, on_worker, only, send, serve_http1, serve_http2, spec, text};
-use crate::{Upstream, UpstreamFault};
+use crate::{Ready, Upstream, UpstreamFault};
 
 /// An authority of its own.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -53,27 +56,34 @@ impl Authority {
     }
 
     fn server(&self, names: &[&str], alpn: &[&str], clients: Option<&Authority>) -> TlsAcceptor {
-        let (certificate, key) = self.issue(names);
-        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = match clients {
-            None => builder.with_no_client_auth(),
-            Some(authority) => {
-                let mut roots = rustls::RootCertStore::empty();
-                roots.add(authority.0.der().clone()).unwrap();
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                    .build()
-                    .unwrap();
-                builder.with_client_cert_verifier(verifier)
-            }
-        };
-        let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-        config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-        TlsAcceptor::from(Arc::new(config))
+        acceptor(self.issue(names), alpn, clients)
     }
+}
+
+fn acceptor(
+    (certificate, key): (rcgen::Certificate, KeyPair),
+    alpn: &[&str],
+    clients: Option<&Authority>,
+) -> TlsAcceptor {
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = rustls::RootCertStore::empty();
+            roots.add(authority.0.der().clone()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .build()
+                .unwrap();
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// A peer that answers with the name it was asked for by SNI.
@@ -228,6 +238,44 @@ fn an_own_certificate_is_shown_where_one_is_asked_for() {
             ..spec(&[peer.address])
         };
         assert_eq!(asked(&only(with).1).await.unwrap(), "api.test");
+    });
+}
+
+#[test]
+fn what_the_handshake_settled_is_told() {
+    on_worker(async {
+        let (authority, folder) = (Authority::new(), tempfile::tempdir().unwrap());
+        let issued = authority.issue(&["api.test"]);
+        let shown = issued.0.der().to_vec();
+        let peer = secure_peer(acceptor(issued, &["h2", "http/1.1"], None)).await;
+        let mut tls = tls(&authority, folder.path(), Some("api.test"));
+        let files = authority.write_issued(folder.path(), &["gateway.test"]);
+        let own = CertificateDer::from_pem_file(&files.chain).unwrap();
+        tls.certificate = Some(files);
+        let settled = |ready: Option<Ready>| {
+            let tls = ready.unwrap().tls.unwrap();
+            assert_eq!(tls.version, Some(rustls::ProtocolVersion::TLSv1_3));
+            assert_eq!(tls.peer.as_deref(), Some(&shown[..]));
+            assert_eq!(tls.local.as_deref(), Some(&own[..]));
+        };
+        for protocol in [UpstreamProtocol::Http1, UpstreamProtocol::Http2] {
+            let (_all, api) = only(UpstreamSpec {
+                tls: Some(tls.clone()),
+                protocol,
+                ..spec(&[peer.address])
+            });
+            // Over a new connection, and over one that has served.
+            for _ in 0..2 {
+                let told = RefCell::new(None);
+                let endpoint = api.pick(None).unwrap();
+                let tell = |ready| *told.borrow_mut() = Some(ready);
+                let sent = api.send_telling(&endpoint, get("/"), &tell).await.unwrap();
+                sent.response.into_body().collect().await.unwrap();
+                settled(told.take());
+            }
+            let stream = api.connect(&api.pick(None).unwrap()).await.unwrap();
+            settled(stream.ready());
+        }
     });
 }
 

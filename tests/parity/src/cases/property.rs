@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::Request;
 
-use crate::case::{API, AUX, Case, Plugin, Route, Transport};
+use crate::case::{API, AUX, Case, NAMELESS, Plugin, Route, SAFE, Transport};
 
 /// Names with the way in which their value is shown; `length` for those that differ by nature.
 const REQUEST: &[(&str, &str)] = &[
@@ -73,9 +73,7 @@ const UPSTREAM: &[(&str, &str)] = &[
     ("upstream.address", "text"),
     ("upstream.port", "i64"),
     ("upstream.local_address", "text"),
-    ("upstream.tls_version", "text"),
-    ("upstream.subject_local_certificate", "text"),
-    ("upstream.subject_peer_certificate", "text"),
+    ("upstream.local_port", "length"),
     ("upstream.transport_failure_reason", "text"),
     ("upstream.request_attempt_count", "i64"),
     ("upstream.cx_pool_ready_duration", "length"),
@@ -88,6 +86,24 @@ const UPSTREAM: &[(&str, &str)] = &[
     ("xds.virtual_host_name", "length"),
     ("xds.filter_chain_name", "text"),
     ("xds.listener_direction", "i64"),
+    ("xds.node", "length"),
+    ("xds.cluster_metadata", "length"),
+    ("xds.route_metadata", "length"),
+    ("xds.virtual_host_metadata", "length"),
+    ("xds.upstream_host_metadata", "length"),
+    ("xds.listener_metadata", "length"),
+    ("xds.upstream_host_locality_metadata", "length"),
+];
+
+const UPSTREAM_TLS: &[(&str, &str)] = &[
+    ("upstream.tls_version", "text"),
+    ("upstream.subject_local_certificate", "text"),
+    ("upstream.subject_peer_certificate", "text"),
+    ("upstream.dns_san_local_certificate", "text"),
+    ("upstream.dns_san_peer_certificate", "text"),
+    ("upstream.uri_san_local_certificate", "text"),
+    ("upstream.uri_san_peer_certificate", "text"),
+    ("upstream.sha256_peer_certificate_digest", "text"),
 ];
 
 const PLUGIN: &[(&str, &str)] = &[
@@ -135,7 +151,7 @@ pub(super) fn cases() -> Vec<Case> {
     let case =
         |name: &'static str, script: Value| Case::new(name, script).reply_at(API, "/p/q", answered()).send(asked());
     let during = |names: &[(&str, &str)]| json!({"request_headers": get(names), "response_headers": get(names), "log": get(names)});
-    let everything = || [REQUEST, RESPONSE, CONNECTION, UPSTREAM, PLUGIN].concat();
+    let everything = || [REQUEST, RESPONSE, CONNECTION, UPSTREAM, UPSTREAM_TLS, PLUGIN].concat();
     let set = |name: &str, value: &str| json!({"op": "set_property", "path": name.split('.').collect::<Vec<_>>(), "value": value});
     let read = |name: &str| json!({"op": "get_property", "path": name.split('.').collect::<Vec<_>>(), "named": name});
     let set_and_read = json!([set("own", "1"), read("own"), set("own", "2"), read("own"), set("two.words", "x"), read("two.words"), read("two"),
@@ -160,7 +176,9 @@ pub(super) fn cases() -> Vec<Case> {
         case("property-tls", during(CONNECTION)).over(Transport::Tls),
         case("property-tls-http2", during(CONNECTION)).over(Transport::Tls).http2(),
         case("property-mutual-tls", during(CONNECTION)).over(Transport::MutualTls),
-        case("property-upstream", during(UPSTREAM)),
+        case("property-upstream", during(&[UPSTREAM, UPSTREAM_TLS].concat())),
+        Case::new("property-upstream-tls", during(UPSTREAM_TLS)).to(SAFE),
+        Case::new("property-upstream-tls-nameless", during(UPSTREAM_TLS)).to(NAMELESS),
         case("property-plugin", during(PLUGIN)),
         case("property-in-configure", json!({"configure": get(&everything())})),
         case("property-in-create", json!({"context_create": get(&everything())})),

@@ -2,12 +2,25 @@
 
 use serde_json::{Value, json};
 
-use crate::case::{Case, DEAD, Plugin, RAW, Say};
+use crate::case::{Case, DEAD, Plugin, RAW, SAFE, Say};
 
 pub(super) fn cases() -> Vec<Case> {
     let talk = || vec![Say::Data("ping"), Say::Piece, Say::Finish];
+    let read = |names: &[&str]| {
+        let steps: Vec<Value> = names
+            .iter()
+            .flat_map(|name| {
+                let path: Vec<&str> = name.split('.').collect();
+                [
+                    json!({"op": "log", "text": name}),
+                    json!({"op": "get_property", "path": path, "as": if name.ends_with("port") { "i64" } else { "text" }}),
+                ]
+            })
+            .collect();
+        json!(steps)
+    };
     let properties = || {
-        let names = [
+        read(&[
             "source.address",
             "source.port",
             "destination.address",
@@ -20,18 +33,14 @@ pub(super) fn cases() -> Vec<Case> {
             "response.code",
             "plugin_name",
             "xds.cluster_name",
-        ];
-        let steps: Vec<Value> = names
-            .iter()
-            .flat_map(|name| {
-                let path: Vec<&str> = name.split('.').collect();
-                [
-                    json!({"op": "log", "text": name}),
-                    json!({"op": "get_property", "path": path, "as": if name.ends_with("port") { "i64" } else { "text" }}),
-                ]
-            })
-            .collect();
-        json!(steps)
+        ])
+    };
+    let upstream_tls = || {
+        read(&[
+            "upstream.tls_version",
+            "upstream.subject_peer_certificate",
+            "upstream.sha256_peer_certificate_digest",
+        ])
     };
     let buffers = |callback: &str| {
         json!({callback: [
@@ -59,6 +68,9 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("tcp-close-at-once", json!({"new_connection": [{"op": "close_stream", "stream": "downstream"}]})).bytes(vec![]),
         Case::new("tcp-dead", json!({})).to(DEAD).bytes(vec![]),
         Case::new("tcp-properties", json!({"new_connection": properties(), "downstream_data": properties(), "upstream_data": properties(), "log": properties()})).bytes(talk()),
+        Case::new("tcp-properties-upstream-tls", json!({"upstream_data": upstream_tls(), "log": upstream_tls()}))
+            .to(SAFE)
+            .bytes(vec![Say::Data("GET / HTTP/1.1\r\nhost: a.example\r\n\r\n"), Say::Piece, Say::Finish]),
         Case::with("tcp-two", vec![Plugin::probe(json!({})), Plugin::probe(json!({}))]).bytes(talk()),
         Case::new("tcp-dies", json!({"downstream_data": [{"op": "unreachable"}]})).dies().bytes(vec![Say::Data("ping"), Say::Ended(RAW)]),
         Case::new("tcp-local-response", json!({"new_connection": [{"op": "send_local_response", "status": 403, "body": "no"}]})).bytes(talk()),

@@ -9,8 +9,8 @@ use testkit::gateway::plugin_lines;
 use testkit::place::guest;
 use testkit::process::Line;
 
-use super::{BRIEF_MS, Certificates, LogLine};
-use crate::case::{API, BRIEF, Case, GRPC, Plugin, Route, Transport};
+use super::{BRIEF_MS, Certificates, LogLine, SERVER_NAME};
+use crate::case::{API, BRIEF, Case, GRPC, NAMELESS, Plugin, Route, SAFE, Transport};
 
 /// The configuration, as JSON, which is YAML.
 pub(super) fn configuration(
@@ -21,7 +21,7 @@ pub(super) fn configuration(
     let listeners: Vec<Value> = cases.iter().map(|case| listener(case, certificates)).collect();
     let upstreams: Vec<Value> = upstreams
         .iter()
-        .map(|(name, address)| upstream(name, *address))
+        .map(|(name, address)| upstream(name, *address, certificates))
         .collect();
     let mut plugins = Vec::new();
     for case in cases {
@@ -80,13 +80,19 @@ fn plugin_names(case: &Case) -> Vec<String> {
     (0..case.plugins.len()).map(|index| case.plugin_name(index)).collect()
 }
 
-fn upstream(name: &str, address: SocketAddr) -> Value {
+fn upstream(name: &str, address: SocketAddr, certificates: &Certificates) -> Value {
     let mut written = json!({"name": name, "endpoints": [address.to_string()]});
     if name == GRPC {
         written["protocol"] = json!("http2");
     }
     if name == BRIEF {
         written["timeouts"] = json!({"request": format!("{BRIEF_MS}ms")});
+    }
+    if matches!(name, SAFE | NAMELESS) {
+        written["tls"] = json!({"server_name": SERVER_NAME, "authorities": certificates.authority.file});
+    }
+    if name == SAFE {
+        written["tls"]["certificate"] = json!({"chain": certificates.client.chain, "key": certificates.client.key});
     }
     written
 }

@@ -9,9 +9,10 @@ use testkit::client::{Request, Version, send};
 use testkit::envoy::{Envoy, plugin_lines};
 use testkit::place::guest;
 use testkit::process::{DEADLINE, Line};
+use testkit::tls::Identity;
 
-use super::{BRIEF_MS, Certificates, LogLine, SCOUT};
-use crate::case::{BRIEF, Case, GRPC, Plugin, Route, Transport};
+use super::{BRIEF_MS, Certificates, LogLine, SCOUT, SERVER_NAME};
+use crate::case::{BRIEF, Case, GRPC, NAMELESS, Plugin, Route, SAFE, Transport};
 
 /// Envoy's `static_resources`.
 pub(super) fn resources(
@@ -25,7 +26,7 @@ pub(super) fn resources(
         .collect::<Result<_>>()?;
     let clusters: Vec<Value> = upstreams
         .iter()
-        .map(|(name, address)| cluster(name, *address))
+        .map(|(name, address)| cluster(name, *address, certificates))
         .collect();
     Ok(json!({"listeners": listeners, "clusters": clusters}))
 }
@@ -74,13 +75,13 @@ pub(super) fn log_lines(lines: &[Line], worker: &str, roots: &BTreeMap<String, S
         .collect()
 }
 
-fn cluster(name: &str, address: SocketAddr) -> Value {
+fn cluster(name: &str, address: SocketAddr, certificates: &Certificates) -> Value {
     let protocol = if name == GRPC {
         json!({"http2_protocol_options": {}})
     } else {
         json!({"http_protocol_options": {"enable_trailers": true}})
     };
-    json!({
+    let mut written = json!({
         "name": name,
         "connect_timeout": "5s",
         "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(address)}}]}]},
@@ -88,7 +89,16 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
             "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
             "explicit_http_config": protocol,
         }},
-    })
+    });
+    if matches!(name, SAFE | NAMELESS) {
+        let own = (name == SAFE).then_some(&certificates.client);
+        written["transport_socket"] = json!({"name": "tls", "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+            "sni": SERVER_NAME,
+            "common_tls_context": tls_context(certificates, own),
+        }});
+    }
+    written
 }
 
 fn socket(address: SocketAddr) -> Value {
@@ -120,18 +130,25 @@ fn listener(case: &Case, certificates: &Certificates) -> Result<Value> {
 }
 
 fn transport_socket(certificates: &Certificates, mutual: bool) -> Value {
+    let mut context = tls_context(certificates, Some(&certificates.server));
+    context["alpn_protocols"] = json!(["h2", "http/1.1"]);
     json!({"name": "tls", "typed_config": {
         "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
         "require_client_certificate": mutual,
-        "common_tls_context": {
-            "alpn_protocols": ["h2", "http/1.1"],
-            "tls_certificates": [{
-                "certificate_chain": {"filename": certificates.server.chain},
-                "private_key": {"filename": certificates.server.key},
-            }],
-            "validation_context": {"trusted_ca": {"filename": certificates.authority.file}},
-        },
+        "common_tls_context": context,
     }})
+}
+
+/// Trusts the authority and shows a certificate, if there is one.
+fn tls_context(certificates: &Certificates, own: Option<&Identity>) -> Value {
+    let shown =
+        own.map(|own| json!({"certificate_chain": {"filename": own.chain}, "private_key": {"filename": own.key}}));
+    json!({
+        // Towards upstreams Envoy stops at 1.2 unless told.
+        "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
+        "tls_certificates": shown.into_iter().collect::<Vec<_>>(),
+        "validation_context": {"trusted_ca": {"filename": certificates.authority.file}},
+    })
 }
 
 fn byte_filters(case: &Case) -> Result<Vec<Value>> {

@@ -44,6 +44,7 @@ macro_rules! higress {
 }
 
 const HOSTS: &str = "one table of routes serves all hosts: there are no virtual hosts that could have a name";
+const NODE: &str = "a gateway is no node of a control plane; `node` itself is absent in both";
 
 pub(super) static ROWS: &[Row] = &[
     // Of the request's head.
@@ -131,5 +132,31 @@ pub(super) static ROWS: &[Row] = &[
         "a info *: get_property xds.virtual_host_name -> 0 value=[3 bytes]",
         "a info *: get_property xds.virtual_host_name -> 1",
         HOSTS,
+    ),
+    // Of a mesh.
+    Row::log(
+        "property-*",
+        "a info *: get_property xds.node -> 0 value=[*",
+        "a info *: get_property xds.node -> 1",
+        NODE,
+    ),
+    Row::new(
+        "property-in-configure",
+        "start",
+        "a info *: get_property xds.node -> 0 value=[*",
+        "a info *: get_property xds.node -> 1",
+        NODE,
+    ),
+    Row::log(
+        "property-*",
+        "a info *: get_property xds.upstream_host*_metadata -> 3",
+        "a info *: get_property xds.upstream_host*_metadata -> 1",
+        "endpoints have no metadata: that is said as absent, where Envoy fails to write it",
+    ),
+    Row::log(
+        "property-*",
+        "a info *: get_property upstream.local_port -> 1",
+        "a info *: get_property upstream.local_port -> 0 value=[8 bytes]",
+        "the specification has it, and plugins that ask find the port of `upstream.local_address`",
     ),
 ];
