@@ -73,6 +73,13 @@ pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>
             .insert(header::ALLOW, HeaderValue::from_static(page.methods()));
         return Err(Box::new(answer));
     }
+    // A browser says where a POST comes from: no page that an operator happens to look at changes anything here.
+    if !request.method().is_safe() && request.headers().contains_key(header::ORIGIN) {
+        return Err(Box::new(text(
+            StatusCode::FORBIDDEN,
+            "requests from web pages change nothing; send it without `origin`\n",
+        )));
+    }
     let length = request
         .headers()
         .get(header::CONTENT_LENGTH)

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_local};
 
 use crate::entry::Entry;
-use crate::guest::{Answer, Current, Effect};
+use crate::guest::{Answer, Current, Effect, Visit};
 use crate::instance::Instance;
 use crate::outside::{GrpcEvent, HttpReply, LocalFuture};
 
@@ -60,7 +60,16 @@ impl Instance {
             store.data_mut().0.end_callout(token);
         }
         // A fault has been said.
-        let _ = self.visit(turn, Current::Root(root), answer, entry).await;
+        let _ = self
+            .visit(
+                turn,
+                Visit {
+                    entry,
+                    current: Current::Root(root),
+                    answer,
+                },
+            )
+            .await;
     }
 
     /// Arms the one timer of a root context anew; 0 disarms it.
@@ -78,7 +87,7 @@ impl Instance {
                 tokio::time::sleep(period).await;
                 let Some(instance) = instance.upgrade() else { return };
                 // A fault has been said already; the instance is dead and its ticks end with it.
-                let entered = instance.enter(Current::Root(root), Answer::Nothing, Entry::Tick { root });
+                let entered = instance.enter(Visit::new(Current::Root(root), Entry::Tick { root }));
                 if entered.await.is_err() {
                     return;
                 }
@@ -94,7 +103,7 @@ impl Instance {
             while let Some((root, queue)) = wakes.recv().await {
                 let Some(instance) = instance.upgrade() else { return };
                 let entry = Entry::QueueReady { root, queue };
-                let _ = instance.enter(Current::Root(root), Answer::Nothing, entry).await;
+                let _ = instance.enter(Visit::new(Current::Root(root), entry)).await;
             }
         });
         *self.queue_task.borrow_mut() = Some(task);
@@ -190,7 +199,14 @@ impl Instance {
         }
         let entry = grpc_entry(call.root, token, &event);
         let entered = self
-            .visit(turn, Current::Root(call.root), Answer::Grpc(Box::new(event)), entry)
+            .visit(
+                turn,
+                Visit {
+                    entry,
+                    current: Current::Root(call.root),
+                    answer: Answer::Grpc(Box::new(event)),
+                },
+            )
             .await;
         entered.is_ok() && !closing
     }

@@ -52,6 +52,26 @@ pub(crate) enum Current {
     Stream(Rc<StreamContext>),
 }
 
+/// A callback about to be made.
+pub(crate) struct Visit {
+    pub(crate) entry: Entry,
+    /// In whose name.
+    pub(crate) current: Current,
+    /// What it may read of a callout.
+    pub(crate) answer: Answer,
+}
+
+impl Visit {
+    /// One that no callout led to.
+    pub(crate) fn new(current: Current, entry: Entry) -> Self {
+        Self {
+            entry,
+            current,
+            answer: Answer::Nothing,
+        }
+    }
+}
+
 /// The answer a callout's callback may read. Boxed, because every callback carries one along and hardly any has one.
 #[derive(Default)]
 pub(crate) enum Answer {
@@ -207,7 +227,8 @@ impl ResourceLimiter for Bounds {
 
 impl Guest {
     /// A callback begins.
-    pub(crate) fn entering(&mut self, entry: Entry, current: Current, answer: Answer) {
+    pub(crate) fn entering(&mut self, visit: Visit) {
+        let Visit { entry, current, answer } = visit;
         self.callback = entry.callback();
         if let Current::Stream(stream) = &current {
             stream.visible.set(entry.visible(stream.visible.get()));

@@ -17,7 +17,7 @@ use crate::entry::Entry;
 use crate::exchange::StreamContext;
 use crate::exports::{Exports, Stack};
 use crate::fault::{Fault, FaultKind};
-use crate::guest::{Answer, Current, Guest, OnWorker};
+use crate::guest::{Current, Guest, OnWorker, Visit};
 use crate::orphans::Orphans;
 use crate::outside::{LocalFuture, Saying};
 use crate::plugin::{Plugin, PluginStats};
@@ -86,24 +86,18 @@ impl Instance {
     }
 
     /// Enters the guest when its turn comes. A caller that goes away before has called nothing.
-    pub(crate) async fn enter(self: &Rc<Self>, current: Current, answer: Answer, entry: Entry) -> Result<u32, Fault> {
+    pub(crate) async fn enter(self: &Rc<Self>, visit: Visit) -> Result<u32, Fault> {
         let turn = self.turn().await;
-        self.visit(turn, current, answer, entry).await
+        self.visit(turn, visit).await
     }
 
     /// Enters the guest now. A caller that goes away leaves the callback running to its end: a guest stopped in the middle is dead.
-    pub(crate) async fn visit(
-        self: &Rc<Self>,
-        mut turn: Turn,
-        current: Current,
-        answer: Answer,
-        entry: Entry,
-    ) -> Result<u32, Fault> {
+    pub(crate) async fn visit(self: &Rc<Self>, mut turn: Turn, visit: Visit) -> Result<u32, Fault> {
         if may_use_worker_stack(&turn) {
-            return self.on_worker_stack(&mut turn, current, answer, entry);
+            return self.on_worker_stack(&mut turn, visit);
         }
         let instance = Rc::clone(self);
-        let call = async move { instance.on_own_stack(turn, current, answer, entry).await };
+        let call = async move { instance.on_own_stack(turn, visit).await };
         let running = Running {
             call: Some(Box::pin(call)),
             orphans: Rc::clone(&self.orphans),
@@ -114,32 +108,22 @@ impl Instance {
     /// Enters the guest, if its turn is free and it may run on the worker's stack: nearly always, so without a future.
     pub(crate) fn enter_now(self: &Rc<Self>, stream: &Rc<StreamContext>, entry: Entry) -> Option<Result<u32, Fault>> {
         let mut turn = self.store.take_if(may_use_worker_stack)?;
-        let current = Current::Stream(Rc::clone(stream));
-        Some(self.on_worker_stack(&mut turn, current, Answer::Nothing, entry))
+        let visit = Visit::new(Current::Stream(Rc::clone(stream)), entry);
+        Some(self.on_worker_stack(&mut turn, visit))
     }
 
     /// The callback on the worker's stack. It cannot be left half done, for all of it happens here.
-    fn on_worker_stack(
-        self: &Rc<Self>,
-        turn: &mut Turn,
-        current: Current,
-        answer: Answer,
-        entry: Entry,
-    ) -> Result<u32, Fault> {
-        let store = self.begin(turn, Stack::Worker, current, answer, entry)?;
+    fn on_worker_stack(self: &Rc<Self>, turn: &mut Turn, visit: Visit) -> Result<u32, Fault> {
+        let entry = visit.entry;
+        let store = self.begin(turn, Stack::Worker, visit)?;
         let ran = self.exports.call(entry).on_worker_stack(store);
         self.ended(turn, entry, ran)
     }
 
     /// The callback on the guest's own stack.
-    async fn on_own_stack(
-        self: &Rc<Self>,
-        mut turn: Turn,
-        current: Current,
-        answer: Answer,
-        entry: Entry,
-    ) -> Result<u32, Fault> {
-        let store = self.begin(&mut turn, Stack::Own, current, answer, entry)?;
+    async fn on_own_stack(self: &Rc<Self>, mut turn: Turn, visit: Visit) -> Result<u32, Fault> {
+        let entry = visit.entry;
+        let store = self.begin(&mut turn, Stack::Own, visit)?;
         let ran = self.exports.call(entry).on_own_stack(store).await;
         self.ended(&mut turn, entry, ran)
     }
@@ -148,15 +132,13 @@ impl Instance {
         &self,
         turn: &'turn mut Turn,
         stack: Stack,
-        current: Current,
-        answer: Answer,
-        entry: Entry,
+        visit: Visit,
     ) -> Result<&'turn mut Store<OnWorker>, Fault> {
         let Some(store) = turn.as_mut() else {
-            return Err(Fault::new(self.name(), entry.callback(), FaultKind::InstanceLost));
+            return Err(Fault::new(self.name(), visit.entry.callback(), FaultKind::InstanceLost));
         };
         let guest = &mut store.data_mut().0;
-        guest.entering(entry, current, answer);
+        guest.entering(visit);
         guest.pace.begin(stack);
         store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         Ok(store)

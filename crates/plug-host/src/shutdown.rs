@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::entry::Entry;
-use crate::guest::{Answer, Current};
+use crate::guest::{Current, Visit};
 use crate::instance::Instance;
 
 /// LIMIT: how long plugins that asked for time may take; Envoy waits for ever.
@@ -20,7 +20,7 @@ impl Instance {
         for root in &self.roots {
             let entry = Entry::RootDone { root: *root };
             // Its fault has been said; a dead guest has nobody to wait for.
-            let _ = self.enter(Current::Root(*root), Answer::Nothing, entry).await;
+            let _ = self.enter(Visit::new(Current::Root(*root), entry)).await;
         }
         // A plugin that takes longer is deleted all the same.
         let _ = tokio::time::timeout(DONE_WAIT_MAX, self.all_done()).await;
@@ -28,7 +28,7 @@ impl Instance {
         for root in &self.roots {
             let entry = Entry::RootDelete { root: *root };
             // Nothing is left to protect from its fault.
-            let _ = self.enter(Current::Root(*root), Answer::Nothing, entry).await;
+            let _ = self.enter(Visit::new(Current::Root(*root), entry)).await;
         }
         self.end();
         self.stop_tasks();

@@ -14,7 +14,7 @@ use crate::entry::Entry;
 use crate::exports::Exports;
 use crate::expression::Expressions;
 use crate::fault::{Fault, FaultKind};
-use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root};
+use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root, Visit};
 use crate::instance::Instance;
 use crate::metrics::MetricIds;
 use crate::module::{Module, Provider};
@@ -118,7 +118,7 @@ impl Start {
 
     async fn step(&mut self, root: u32, entry: Entry) -> Result<u32, Fault> {
         let guest = &mut self.store.data_mut().0;
-        guest.entering(entry, Current::Root(root), Answer::Nothing);
+        guest.entering(Visit::new(Current::Root(root), entry));
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
         ran.map_err(|why| Fault::of(&self.store.data().0, &why))

@@ -9,7 +9,7 @@ use plug_abi::{BodyAction, HeadersAction, PeerType, StreamAction, TrailersAction
 use crate::entry::Entry;
 use crate::exchange::{Direction, StreamContext, Visible};
 use crate::fault::Fault;
-use crate::guest::{Answer, Current};
+use crate::guest::{Current, Visit};
 use crate::instance::{Hold, Instance};
 use crate::plugin::Plugin;
 
@@ -66,7 +66,7 @@ impl PluginStream {
             return Ok(0);
         }
         let current = Current::Stream(Rc::clone(&self.context));
-        self.instance().visit(turn, current, Answer::Nothing, entry).await
+        self.instance().visit(turn, Visit::new(current, entry)).await
     }
 
     fn hide(&self, what: Visible) {
@@ -292,7 +292,7 @@ impl Drop for PluginStream {
             if !context.ended.get() {
                 let _ = hold
                     .instance
-                    .visit(turn, Current::Stream(context), Answer::Nothing, entry)
+                    .visit(turn, Visit::new(Current::Stream(context), entry))
                     .await;
             }
         }));

@@ -195,7 +195,10 @@ async fn a_plugin_in_quarantine_lets_nobody_by_until_it_is_lifted() -> Result<()
     }
     let lift = |name: &str| Request::new("POST", &format!("/plugins/{name}/lift"));
     let unknown = send(gateway.admin, Version::Http1, &lift("dye")).await?;
-    assert_eq!((unknown.status, get(&gateway, "/guarded").await?.status), (404, 503));
+    let of_a_page = lift("die").field("origin", "https://elsewhere.example");
+    let refused = send(gateway.admin, Version::Http1, &of_a_page).await?;
+    assert_eq!((unknown.status, refused.status), (404, 403), "{}", refused.text());
+    assert_eq!(get(&gateway, "/guarded").await?.status, 503);
     let lifted = send(gateway.admin, Version::Http1, &lift("die")).await?;
     assert_eq!(
         (lifted.status, lifted.text().as_str()),

@@ -4,10 +4,12 @@ use serde_json::{Value, json};
 use testkit::backend::{Reply, Step};
 use testkit::client::Request;
 
-use crate::case::{API, Case, Plugin, Say};
+use crate::case::{API, Case, GRPC, Plugin, Say};
 
 pub(super) fn cases() -> Vec<Case> {
-    let mut all = reading();
+    let mut all = in_pieces();
+    all.extend(buffers());
+    all.extend(ends());
     all.extend(editing());
     all.extend(limits());
     all
@@ -37,7 +39,55 @@ fn streamed() -> Reply {
     Reply::new(200).piece("one").wait("more").piece("four").wait("end")
 }
 
-fn reading() -> Vec<Case> {
+fn in_pieces() -> Vec<Case> {
+    let read = |side: &str| json!({format!("{side}_body"): [{"op": format!("get_{side}_body")}]});
+    let heard = |upstream: &'static str| {
+        vec![
+            Say::Finish,
+            Say::Head,
+            Say::Piece,
+            Say::Release(upstream, "more"),
+            Say::Piece,
+            Say::Release(upstream, "end"),
+        ]
+    };
+    let events = || {
+        Reply::new(200)
+            .field("content-type", "text/event-stream")
+            .piece("data: 1\n\n")
+            .wait("next")
+            .piece("data: 2\n\n")
+    };
+    vec![
+        Case::new("request-body-pieces", read("request")).talk(Request::new("POST", "/"), pieces()),
+        Case::new("request-body-pieces-http2", read("request"))
+            .http2()
+            .talk(Request::new("POST", "/"), pieces()),
+        Case::new("response-body-pieces", read("response"))
+            .reply(streamed())
+            .talk(Request::get("/"), heard(API)),
+        Case::new("response-body-pieces-http2", read("response"))
+            .to(GRPC)
+            .reply_at(GRPC, "/", streamed())
+            .http2()
+            .talk(Request::get("/"), heard(GRPC)),
+        Case::new("response-sse", read("response")).reply(events()).talk(
+            Request::get("/"),
+            vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "next")],
+        ),
+        Case::new("request-body-length-http2", read("request"))
+            .http2()
+            .send(Request::post("/", "body")),
+        Case::new("request-body-empty", read("request")).talk(Request::new("POST", "/"), vec![Say::Finish]),
+        Case::new("request-body-length-zero", read("request"))
+            .send(Request::new("POST", "/").field("content-length", "0")),
+        Case::new("response-body-empty", read("response")).reply(Reply::new(200)),
+        Case::new("request-expects-continue", read("request"))
+            .send(Request::post("/", "body").field("expect", "100-continue")),
+    ]
+}
+
+fn buffers() -> Vec<Case> {
     let ranges = |buffer: u32| {
         json!([
             {"op": "get_buffer_bytes", "buffer": buffer}, {"op": "get_buffer_bytes", "buffer": buffer, "start": 2, "size": 3},
@@ -57,57 +107,6 @@ fn reading() -> Vec<Case> {
         json!(each)
     };
     vec![
-        Case::new(
-            "request-body-pieces",
-            json!({"request_body": [{"op": "get_request_body"}]}),
-        )
-        .talk(Request::new("POST", "/"), pieces()),
-        Case::new(
-            "request-body-pieces-http2",
-            json!({"request_body": [{"op": "get_request_body"}]}),
-        )
-        .http2()
-        .talk(Request::new("POST", "/"), pieces()),
-        Case::new(
-            "request-body-length-http2",
-            json!({"request_body": [{"op": "get_request_body"}]}),
-        )
-        .http2()
-        .send(Request::post("/", "body")),
-        Case::new(
-            "response-body-pieces",
-            json!({"response_body": [{"op": "get_response_body"}]}),
-        )
-        .reply(streamed())
-        .talk(
-            Request::get("/"),
-            vec![
-                Say::Finish,
-                Say::Head,
-                Say::Piece,
-                Say::Release(API, "more"),
-                Say::Piece,
-                Say::Release(API, "end"),
-            ],
-        ),
-        Case::new(
-            "response-body-pieces-http2",
-            json!({"response_body": [{"op": "get_response_body"}]}),
-        )
-        .to("grpc")
-        .reply_at("grpc", "/", streamed())
-        .http2()
-        .talk(
-            Request::get("/"),
-            vec![
-                Say::Finish,
-                Say::Head,
-                Say::Piece,
-                Say::Release("grpc", "more"),
-                Say::Piece,
-                Say::Release("grpc", "end"),
-            ],
-        ),
         Case::new("request-body-ranges", json!({"request_body": ranges(0)})).send(Request::post("/", "0123456789")),
         Case::new("response-body-ranges", json!({"response_body": ranges(1)})),
         Case::new("buffers-in-configure", json!({"configure": all()})),
@@ -115,72 +114,34 @@ fn reading() -> Vec<Case> {
         Case::new("buffers-in-request-body", json!({"request_body": all()})).send(Request::post("/", "body")),
         Case::new("buffers-in-response-headers", json!({"response_headers": all()})).send(Request::post("/", "body")),
         Case::new("buffers-in-log", json!({"log": all()})).send(Request::post("/", "body")),
-        Case::new(
-            "request-body-empty",
-            json!({"request_body": [{"op": "get_request_body"}]}),
-        )
-        .talk(Request::new("POST", "/"), vec![Say::Finish]),
-        Case::new(
-            "request-body-length-zero",
-            json!({"request_body": [{"op": "get_request_body"}]}),
-        )
-        .send(Request::new("POST", "/").field("content-length", "0")),
-        Case::new(
-            "response-body-empty",
-            json!({"response_body": [{"op": "get_response_body"}]}),
-        )
-        .reply(Reply::new(200)),
-        Case::new(
-            "request-expects-continue",
-            json!({"request_body": [{"op": "get_request_body"}]}),
-        )
-        .send(Request::post("/", "body").field("expect", "100-continue")),
-        Case::new("response-sse", json!({"response_body": [{"op": "get_response_body"}]}))
-            .reply(
-                Reply::new(200)
-                    .field("content-type", "text/event-stream")
-                    .piece("data: 1\n\n")
-                    .wait("next")
-                    .piece("data: 2\n\n"),
-            )
-            .talk(
-                Request::get("/"),
-                vec![Say::Finish, Say::Head, Say::Piece, Say::Release(API, "next")],
-            ),
-        // The end comes after all that the length promised: the plugin hears it all the same.
-        Case::new("response-body-end-behind-its-length", json!({}))
-            .http2()
-            .to("grpc")
-            .reply_at(
-                "grpc",
-                "/",
-                Reply::new(200).field("content-length", "4").piece("body").wait("end"),
-            )
-            .talk(
-                Request::get("/"),
-                vec![
-                    Say::Finish,
-                    Say::Log("response_body(size=4 end=0)"),
-                    Say::Release("grpc", "end"),
-                    Say::Log("response_body(size=0 end=1)"),
-                ],
-            ),
-        Case::new("response-body-end-behind-its-length-http1", json!({}))
-            .to("grpc")
-            .reply_at(
-                "grpc",
-                "/",
-                Reply::new(200).field("content-length", "4").piece("body").wait("end"),
-            )
-            .talk(
-                Request::get("/"),
-                vec![
-                    Say::Finish,
-                    Say::Log("response_body(size=4 end=0)"),
-                    Say::Release("grpc", "end"),
-                    Say::Log("response_body(size=0 end=1)"),
-                ],
-            ),
+    ]
+}
+
+/// Who ends what, and when.
+fn ends() -> Vec<Case> {
+    // The end comes after all that the length promised: the plugin hears it all the same.
+    let behind_its_length = |name: &'static str| {
+        let reply = Reply::new(200).field("content-length", "4").piece("body").wait("end");
+        let says = vec![
+            Say::Finish,
+            Say::Log("response_body(size=4 end=0)"),
+            Say::Release(GRPC, "end"),
+            Say::Log("response_body(size=0 end=1)"),
+        ];
+        Case::new(name, json!({}))
+            .to(GRPC)
+            .reply_at(GRPC, "/", reply)
+            .talk(Request::get("/"), says)
+    };
+    let both_ways = Reply::new(200)
+        .wait_first("down")
+        .piece("down")
+        .wait("up")
+        .piece("more")
+        .early();
+    vec![
+        behind_its_length("response-body-end-behind-its-length").http2(),
+        behind_its_length("response-body-end-behind-its-length-http1"),
         Case::new("early-answer", json!({}))
             .reply(Reply::new(200).wait_first("now").piece("early").early())
             .talk(
@@ -195,30 +156,21 @@ fn reading() -> Vec<Case> {
             ),
         Case::new("both-ways-at-once", json!({}))
             .http2()
-            .to("grpc")
-            .reply_at(
-                "grpc",
-                "/",
-                Reply::new(200)
-                    .wait_first("down")
-                    .piece("down")
-                    .wait("up")
-                    .piece("more")
-                    .early(),
-            )
+            .to(GRPC)
+            .reply_at(GRPC, "/", both_ways)
             .talk(
                 Request::new("POST", "/"),
                 vec![
                     Say::Data("a"),
-                    Say::Arrived("grpc", "a"),
-                    Say::Release("grpc", "down"),
+                    Say::Arrived(GRPC, "a"),
+                    Say::Release(GRPC, "down"),
                     Say::Head,
                     Say::Piece,
                     Say::Data("b"),
-                    Say::Arrived("grpc", "ab"),
+                    Say::Arrived(GRPC, "ab"),
                     Say::Finish,
-                    Say::Ended("grpc"),
-                    Say::Release("grpc", "up"),
+                    Say::Ended(GRPC),
+                    Say::Release(GRPC, "up"),
                 ],
             ),
     ]
