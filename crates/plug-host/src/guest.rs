@@ -22,13 +22,16 @@ use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outsid
 use crate::pace::Pace;
 use crate::plugin::Plugin;
 use crate::slice::Slice;
+use crate::trail::Trail;
 
 /// LIMIT: callouts one instance may have outstanding.
 const CALLOUTS_MAX: usize = 4_096;
 /// LIMIT: bytes of one line of the log; the rest of it is left out.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// LIMIT: lines of a guest's error output kept for a fault's report.
-const LAST_WORDS_MAX: usize = 8;
+/// LIMIT: lines of a guest's error output kept for a fault's report: a trace of Go's has that many.
+const LAST_WORDS_MAX: usize = 64;
+/// LIMIT: of them, those that are told in one line.
+const LAST_WORDS_SHOWN: usize = 8;
 /// LIMIT: bytes kept of each of them.
 const LAST_WORDS_BYTES_MAX: usize = 4 * 1024;
 /// Envoy's status and message for a callout that was reset.
@@ -203,6 +206,9 @@ pub(crate) struct Guest {
     pub(crate) last_words: VecDeque<String>,
     pub(crate) slice: Slice,
     pub(crate) pace: Pace,
+    pub(crate) trail: Trail,
+    /// The callback that was entered last, with its arguments.
+    pub(crate) entry: Option<Entry>,
 }
 
 /// Bounds of one instance, asked by the engine whenever it grows.
@@ -230,6 +236,7 @@ impl Guest {
     pub(crate) fn entering(&mut self, visit: Visit) {
         let Visit { entry, current, answer } = visit;
         self.callback = entry.callback();
+        self.entry = Some(entry);
         if let Current::Stream(stream) = &current {
             stream.visible.set(entry.visible(stream.visible.get()));
             if entry.creates() {
@@ -377,7 +384,8 @@ impl Guest {
 
     /// The last lines the guest wrote at error level or worse.
     pub(crate) fn last_words(&self) -> Option<String> {
-        let words: Vec<&str> = self.last_words.iter().map(String::as_str).collect();
+        let from = self.last_words.len().saturating_sub(LAST_WORDS_SHOWN);
+        let words: Vec<&str> = self.last_words.iter().skip(from).map(String::as_str).collect();
         (!words.is_empty()).then(|| words.join(" | "))
     }
 }
@@ -409,6 +417,19 @@ impl Host<'_> {
         let length = usize::try_from(length).map_err(|_| Status::InvalidMemoryAccess)?;
         let to = from.checked_add(length).ok_or(Status::InvalidMemoryAccess)?;
         self.memory.get(from..to).ok_or(Status::InvalidMemoryAccess)
+    }
+
+    /// Remembers the text at an argument and the length behind it as what the current host call is about.
+    pub(crate) fn note_name(&mut self, arguments: &[u64], at: usize) {
+        let word = |at: usize| arguments.get(at).and_then(|value| u32::try_from(*value).ok());
+        let (Some(pointer), Some(length)) = (word(at), word(at.saturating_add(1))) else {
+            return;
+        };
+        let from = usize::try_from(pointer).unwrap_or(usize::MAX);
+        let to = from.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        if let Some(name) = self.memory.get(from..to) {
+            self.guest.trail.names(name);
+        }
     }
 
     /// The beginning of a text of the guest, as much as a line of the log may hold.

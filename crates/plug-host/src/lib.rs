@@ -43,6 +43,8 @@ mod orphans;
 mod guest;
 mod slice;
 mod pace;
+mod trail;
+mod scene;
 mod budget;
 mod shim;
 mod calls;

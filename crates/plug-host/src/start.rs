@@ -24,6 +24,7 @@ use crate::plugin::Plugin;
 use crate::services::Services;
 use crate::shim;
 use crate::slice::{Slice, TICKS_BEFORE_YIELD};
+use crate::trail::Trail;
 use crate::turn::Turns;
 
 /// LIMIT: wake-ups of shared queues waiting for one instance.
@@ -125,9 +126,7 @@ impl Start {
     }
 
     fn refused(&self, plugin: &Plugin, entry: Entry, kind: FaultKind) -> Fault {
-        let mut fault = Fault::new(&plugin.spec.name, entry.callback(), kind);
-        fault.last_words = self.store.data().0.last_words();
-        fault
+        Fault::new(&plugin.spec.name, entry.callback(), kind).seen(&self.store.data().0, None)
     }
 
     /// From now on an entry has one slice.
@@ -195,6 +194,8 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
             spec.cpu_slice.saturating_mul(START_SLICES),
         ),
         pace: Pace::new(spec.trusted_after),
+        trail: Trail::default(),
+        entry: None,
     }
 }
 
