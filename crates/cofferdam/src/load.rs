@@ -10,6 +10,8 @@ use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
 use plug_host::{CodeCache, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
 
+use crate::crashes::Crashes;
+
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
@@ -45,15 +47,20 @@ pub(crate) struct Loader {
     log_level: LogLevel,
     modules: HashMap<(String, u64), Arc<Module>>,
     cache: Option<CodeCache>,
+    pub(crate) crashes: Arc<Crashes>,
+    /// Whether deaths are kept: a check only tells them.
+    keeps_crashes: bool,
 }
 
 impl Loader {
-    pub(crate) fn new(log_level: LogLevel) -> Self {
+    pub(crate) fn new(log_level: LogLevel, keeps_crashes: bool) -> Self {
         Self {
             process: Arc::default(),
             log_level,
             modules: HashMap::new(),
             cache: None,
+            crashes: Arc::default(),
+            keeps_crashes,
         }
     }
 
@@ -87,6 +94,7 @@ impl Loader {
             }
         };
         self.open_cache(&plan);
+        self.crashes.configure(&plan.crash_reports, self.keeps_crashes);
         let workers = workers(&plan).get();
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
@@ -107,7 +115,7 @@ impl Loader {
             .upstreams
             .iter()
             .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
-        crate::canary::try_out(&plugins, before, names.collect())
+        crate::canary::try_out(&plugins, before, names.collect(), &self.crashes)
             .map_err(|faults| Wrong::from_texts(faults.iter().map(|fault| format!("error: {fault}")).collect()))?;
         Ok(Loaded {
             plan: Arc::new(plan),
@@ -155,6 +163,7 @@ impl Loader {
             }
         }
         let module = self.module(&bytes, &found, plan.limits.stack_bytes_max, &plan.name)?;
+        self.crashes.module(&found, &path);
         let spec = spec(plan, self.log_level);
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
         if let Some(same) = same

@@ -26,6 +26,21 @@ impl console::house::House for House {
         known
     }
 
+    fn crashes(&self) -> Value {
+        let crashes = self
+            .crashes
+            .store()
+            .and_then(|store| store.list().ok())
+            .unwrap_or_default();
+        crashes.iter().map(crate::cmd::crash::summary).collect()
+    }
+
+    fn crash(&self, signature: &str) -> Option<(Value, String)> {
+        let found = self.crashes.store()?.find(signature).ok()?;
+        let crash = found.first().filter(|_| found.len() == 1)?;
+        Some((json!(crash), crash.whole()))
+    }
+
     fn ready(&self) -> bool {
         self.is_ready()
     }

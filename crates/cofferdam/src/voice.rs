@@ -2,11 +2,14 @@
 
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gate_flow::Voice;
 use plug_abi::LogLevel;
-use plug_host::Saying;
+use plug_host::{LogLine, Saying};
+
+use crate::crashes::Crashes;
 
 /// Lines said so far, in the order of [`LogLevel::ALL`]. Of the process, as standard error is.
 static LINES: [AtomicU64; LogLevel::ALL.len()] = [const { AtomicU64::new(0) }; LogLevel::ALL.len()];
@@ -54,32 +57,26 @@ pub(crate) fn print(text: &str) -> bool {
     std::io::stdout().lock().write_all(text.as_bytes()).is_ok()
 }
 
-/// What plugins say, line by line.
-pub(crate) fn of_plugins() -> Voice {
-    Rc::new(|saying| say_at(level(&saying), &line(saying)))
-}
-
-fn level(saying: &Saying<'_>) -> LogLevel {
-    match saying {
-        Saying::Line(line) => line.level,
-        Saying::Fault(_) | Saying::Quarantine { .. } => LogLevel::Error,
-    }
-}
-
-fn line(saying: Saying<'_>) -> String {
-    match saying {
-        Saying::Line(line) => format!(
-            "plugin log plugin={} level={} context={} text={:?}",
-            line.plugin,
-            word(line.level),
-            line.context,
-            line.text
-        ),
-        Saying::Fault(fault) => format!("plugin fault code={} {}", fault.code(), fault.report()),
-        Saying::Quarantine { plugin, faults, length } => format!(
+/// What plugins say, line by line, and what is said of them.
+pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
+    let crashes = Arc::clone(crashes);
+    Rc::new(move |saying| match saying {
+        Saying::Line(line) => say_at(line.level, &plugin_line(&line)),
+        Saying::Fault(fault) => crashes.report(fault),
+        Saying::Quarantine { plugin, faults, length } => fail(&format!(
             "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
-        ),
-    }
+        )),
+    })
+}
+
+fn plugin_line(line: &LogLine<'_>) -> String {
+    format!(
+        "plugin log plugin={} level={} context={} text={:?}",
+        line.plugin,
+        word(line.level),
+        line.context,
+        line.text
+    )
 }
 
 fn word(level: LogLevel) -> &'static str {

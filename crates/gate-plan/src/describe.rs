@@ -47,6 +47,11 @@ impl Plan {
             },
             "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
             "cache_dir": self.cache_dir,
+            "crash_reports": {
+                "dir": self.crash_reports.dir,
+                "size": self.crash_reports.bytes_max,
+                "debug_files": self.crash_reports.debug_files,
+            },
             "limits": {
                 "header_bytes_max": self.limits.header_bytes_max,
                 "header_count_max": self.limits.header_count_max,

@@ -32,12 +32,25 @@ pub struct Plan {
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.
     pub cache_dir: Option<PathBuf>,
+    /// Where reports of dead plugins are kept.
+    pub crash_reports: CrashReports,
     /// Bounds on what a client may send.
     pub limits: Limits,
     /// What the process adds to or trusts in forwarding headers.
     pub forwarding: Forwarding,
     /// What is allowed but probably not meant.
     pub warnings: Findings,
+}
+
+/// Where reports of dead plugins are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrashReports {
+    /// Their folder; the user's state folder when absent.
+    pub dir: Option<PathBuf>,
+    /// Bytes of all together; 0 keeps none.
+    pub bytes_max: u64,
+    /// Folder of unstripped modules.
+    pub debug_files: Option<PathBuf>,
 }
 
 /// The operator's listener: health, metrics, configuration, plugins.

@@ -45,7 +45,7 @@ impl Crash {
         let panic = panic(&scene.last_words);
         Self {
             format: FORMAT,
-            signature: signature(&scene),
+            signature: scene.signature(),
             count: 1,
             first_seen_ms: scene.at_ms,
             last_seen_ms: scene.at_ms,
@@ -55,37 +55,47 @@ impl Crash {
         }
     }
 
+    /// The same crash, dying once more in `scene`: its places in the source are known already.
+    pub fn again(&mut self, scene: &Scene) {
+        let frames = std::mem::take(&mut self.scene.frames);
+        self.scene = Scene {
+            frames,
+            ..scene.clone()
+        };
+        self.last_seen_ms = scene.at_ms;
+    }
+
     /// The same crash seen again: what was known before is kept.
     #[must_use]
-    pub fn after(mut self, before: &Self) -> Self {
+    pub(crate) fn after(mut self, before: &Self) -> Self {
         self.count = self.count.saturating_add(before.count);
         self.first_seen_ms = before.first_seen_ms;
         self
     }
 }
 
-/// Where it died decides, not what it worked on.
-fn signature(scene: &Scene) -> String {
-    let mut hash = Sha256::new();
-    for word in [
-        &scene.plugin,
-        &scene.module.code_sha256,
-        &scene.code,
-        &scene.callback.name,
-    ] {
-        hash.update(word.as_bytes());
-        hash.update([0]);
+impl Scene {
+    /// What deaths have in common that are one crash: where it died decides, not what it worked on.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        let mut hash = Sha256::new();
+        for word in [&self.plugin, &self.module.code_sha256, &self.code, &self.callback.name] {
+            hash.update(word.as_bytes());
+            hash.update([0]);
+        }
+        if self.frames.is_empty() {
+            hash.update(self.summary.as_bytes());
+        }
+        // Where a guest is when its slice is over is chance: the function says enough.
+        let by_offset = self.code != "plugin.slice_exceeded";
+        for frame in &self.frames {
+            hash.update(frame.index.to_le_bytes());
+            hash.update(frame.offset.filter(|_| by_offset).unwrap_or_default().to_le_bytes());
+        }
+        let mut digits = hex(&hash.finalize());
+        digits.truncate(SIGNATURE_DIGITS);
+        digits
     }
-    if scene.frames.is_empty() {
-        hash.update(scene.summary.as_bytes());
-    }
-    for frame in &scene.frames {
-        hash.update(frame.index.to_le_bytes());
-        hash.update(frame.offset.unwrap_or_default().to_le_bytes());
-    }
-    let mut digits = hex(&hash.finalize());
-    digits.truncate(SIGNATURE_DIGITS);
-    digits
 }
 
 /// The message of a panic among what the guest said: Rust's, Go's and TinyGo's, AssemblyScript's.

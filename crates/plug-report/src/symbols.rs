@@ -58,13 +58,11 @@ impl<'a> Symbols<'a> {
         if let (Some(lines), Some(offset)) = (&self.lines, frame.offset) {
             frame.places = places(lines, offset);
         }
-        // The outermost place is the function itself; DWARF may leave its name to the name section, and the other way round.
+        // The outermost place is the function itself. The name section has its whole path, DWARF often only the last word of it.
         if let Some(outermost) = frame.places.last_mut() {
-            if frame.function.is_none() {
-                frame.function.clone_from(&outermost.function);
-            }
-            if outermost.function.is_none() {
-                outermost.function.clone_from(&frame.function);
+            match &frame.function {
+                Some(function) => outermost.function = Some(function.clone()),
+                None => frame.function.clone_from(&outermost.function),
             }
         }
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 
 use crate::crash::Crash;
-use crate::scene::{Argument, Frame, HostCall, Scene};
+use crate::scene::{Argument, Frame, HostCall, Place, Scene};
 
 /// LIMIT: last words in the short text; the whole text has all.
 const SHORT_WORDS_MAX: usize = 8;
@@ -27,7 +27,7 @@ impl Crash {
                 }
             }
         }
-        frames(&mut text, &scene.frames, SHORT_FRAMES_MAX);
+        brief_frames(&mut text, &scene.frames);
         for advice in &self.advice {
             line(&mut text, "hint: ", advice);
         }
@@ -44,7 +44,7 @@ impl Crash {
             line(&mut text, "panic: ", panic);
         }
         heading(&mut text, "backtrace, innermost first");
-        frames(&mut text, &scene.frames, usize::MAX);
+        write_spots(&mut text, &spots(&scene.frames), usize::MAX);
         if scene.frames.is_empty() {
             text.push_str("\n    none: it did not die inside a function of the module");
         }
@@ -102,11 +102,8 @@ impl Crash {
     /// One line for a list.
     #[must_use]
     pub fn line(&self) -> String {
-        let place = self
-            .scene
-            .frames
-            .iter()
-            .find_map(|frame| frame.places.first().and_then(place_text));
+        let mut places = self.scene.frames.iter().flat_map(|frame| &frame.places);
+        let place = places.find(|place| !is_foreign(place)).and_then(place_text);
         let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
         let (signature, count, last) = (&self.signature, self.count, utc(self.last_seen_ms));
         format!("{signature}  {last}  {count:>7}  {}{place}", self.scene.summary)
@@ -115,9 +112,12 @@ impl Crash {
 
 fn line(text: &mut String, title: &str, content: &str) {
     // A guest's words may have several lines; they stay inside the report.
-    let content = content.trim_end().replace('\n', "\n    ");
+    let mut lines = content.lines().map(str::trim_end).filter(|line| !line.is_empty());
     // Writing to a string never fails.
-    let _ = write!(text, "\n  {title}{}", printable(&content));
+    let _ = write!(text, "\n  {title}{}", printable(lines.next().unwrap_or_default()));
+    for line in lines {
+        let _ = write!(text, "\n    {}", printable(line));
+    }
 }
 
 fn heading(text: &mut String, title: &str) {
@@ -134,38 +134,86 @@ fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-fn frames(text: &mut String, frames: &[Frame], at_most: usize) {
-    for frame in frames.iter().take(at_most) {
+/// One line of a backtrace.
+#[derive(PartialEq, Eq)]
+struct Spot {
+    text: String,
+    /// Whether it is the language's own library, or another that came from a registry.
+    foreign: bool,
+}
+
+fn spots(frames: &[Frame]) -> Vec<Spot> {
+    let mut spots = Vec::new();
+    for frame in frames {
         if frame.places.is_empty() {
-            let name = frame
-                .function
-                .clone()
-                .unwrap_or_else(|| format!("function {}", frame.index));
-            let offset = frame
-                .offset
-                .map(|offset| format!(" at code offset {offset:#x}"))
-                .unwrap_or_default();
-            let _ = write!(text, "\n    at {}{offset}", printable(&name));
+            let name = frame.function.clone();
+            let name = name.unwrap_or_else(|| format!("function {}", frame.index));
+            let offset = frame.offset.map(|offset| format!(" at code offset {offset:#x}"));
+            spots.push(Spot {
+                text: printable(&name) + &offset.unwrap_or_default(),
+                foreign: false,
+            });
         }
         for place in &frame.places {
-            let name = place
-                .function
-                .as_deref()
-                .or(frame.function.as_deref())
-                .unwrap_or("a function without a name");
+            let name = place.function.as_deref().unwrap_or("a function without a name");
             let file = place_text(place).map(|file| format!(" ({file})")).unwrap_or_default();
-            let _ = write!(text, "\n    at {}{file}", printable(name));
+            spots.push(Spot {
+                text: printable(name) + &file,
+                foreign: is_foreign(place),
+            });
         }
     }
-    let more = frames.len().saturating_sub(at_most);
+    spots
+}
+
+/// Frames of a panic's own machinery, before the first of the plugin's code, are counted and not shown.
+fn brief_frames(text: &mut String, frames: &[Frame]) {
+    let spots = spots(frames);
+    let own = spots.iter().position(|spot| !spot.foreign).unwrap_or_default();
+    // One line of what it called says more than none.
+    let skipped = own.saturating_sub(1);
+    if skipped > 0 {
+        let _ = write!(text, "\n    ({skipped} frames of libraries)");
+    }
+    write_spots(text, spots.get(skipped..).unwrap_or_default(), SHORT_FRAMES_MAX);
+}
+
+/// A recursion is one line with a number.
+fn write_spots(text: &mut String, spots: &[Spot], at_most: usize) {
+    let mut groups = spots.chunk_by(PartialEq::eq);
+    for group in groups.by_ref().take(at_most) {
+        let Some(spot) = group.first() else { continue };
+        let _ = write!(text, "\n    at {}", spot.text);
+        if group.len() > 1 {
+            let _ = write!(text, " (repeated {} times)", group.len());
+        }
+    }
+    let more: usize = groups.map(<[Spot]>::len).sum();
     if more > 0 {
         let _ = write!(text, "\n    and {more} more");
     }
 }
 
+/// Sources of the Rust library carry the compiler's commit, those of crates the place of a registry.
+fn is_foreign(place: &Place) -> bool {
+    place.file.as_deref().is_some_and(|file| shortened(file) != file)
+}
+
+/// `library/core/src/option.rs` and `proxy-wasm-0.2.5/src/dispatcher.rs`, without the places where they lay when they were compiled.
+fn shortened(file: &str) -> &str {
+    let library = file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/'));
+    if let Some((_, file)) = library {
+        return file;
+    }
+    let registry = file
+        .split_once("/registry/src/")
+        .and_then(|(_, rest)| rest.split_once('/'));
+    registry.map_or(file, |(_, file)| file)
+}
+
 /// `src/lib.rs:12`.
-fn place_text(place: &crate::scene::Place) -> Option<String> {
-    let file = printable(place.file.as_deref()?);
+fn place_text(place: &Place) -> Option<String> {
+    let file = printable(shortened(place.file.as_deref()?));
     Some(match place.line {
         Some(line) => format!("{file}:{line}"),
         None => file,
@@ -220,14 +268,18 @@ fn host_calls(text: &mut String, calls: &[HostCall]) {
             callback = &call.callback;
             let _ = write!(text, "\n  in {callback}");
         }
-        let answer = match call.answer {
-            Some(status) => {
-                plug_abi::Status::from_raw(status).map_or_else(|| status.to_string(), |status| format!("{status:?}"))
-            }
-            None => "did not return".to_owned(),
-        };
+        let answer = answer(call);
         let _ = write!(text, "\n    {}({}) -> {answer}", call.call, arguments(call));
     }
+}
+
+/// Host calls answer statuses, functions of WASI numbers of their own.
+fn answer(call: &HostCall) -> String {
+    let Some(number) = call.answer else {
+        return "did not return".to_owned();
+    };
+    let status = plug_abi::host_call(&call.call).and_then(|_| plug_abi::Status::from_raw(number));
+    status.map_or_else(|| number.to_string(), |status| format!("{status:?}"))
 }
 
 /// Numbers by the names of the ABI. A pointer says nothing once the guest is gone; of what it points to, the length is told.

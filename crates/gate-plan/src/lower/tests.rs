@@ -117,6 +117,7 @@ routes:
 access_log: { file: access.log }
 drain: { grace: 1s, wait: 2s }
 cache_dir: /var/cache/cofferdam
+crash_reports: { dir: crashes, size: 1MiB, debug_files: debug }
 limits: { header_bytes_max: 2KiB, header_count_max: 5, header_timeout: 3s, http2_streams_max: 6, connections_max: 7 }
 forwarding: { trusted_hops: 2, preserve_request_id: true }
 "#;
