@@ -13,6 +13,7 @@ mod streaming;
 mod tls;
 mod tcp;
 mod plugins;
+mod crashes;
 mod configuration;
 mod modules;
 mod commands;

@@ -152,7 +152,8 @@ fn the_whole_report_has_all_that_is_known() {
 
         what to do next
           - the plugin panicked: the message and the first frame of its own code say where
-    "#]].assert_eq(&Crash::of(scene(), None).whole());
+    "#]]
+    .assert_eq(&Crash::of(scene(), None).whole());
 }
 
 #[test]
