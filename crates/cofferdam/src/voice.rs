@@ -62,6 +62,7 @@ pub(crate) fn of_plugins() -> Voice {
 fn level(saying: &Saying<'_>) -> LogLevel {
     match saying {
         Saying::Line(line) => line.level,
+        Saying::LeftOut { .. } => LogLevel::Warn,
         Saying::Fault(_) | Saying::Quarantine { .. } => LogLevel::Error,
     }
 }
@@ -74,6 +75,9 @@ fn line(saying: Saying<'_>) -> String {
             word(line.level),
             line.context,
             line.text
+        ),
+        Saying::LeftOut { plugin, lines } => format!(
+            "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
         ),
         Saying::Fault(fault) => format!("plugin fault code={} {}", fault.code(), fault.report()),
         Saying::Quarantine { plugin, faults, length } => format!(

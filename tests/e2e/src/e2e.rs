@@ -13,6 +13,7 @@ mod streaming;
 mod tls;
 mod tcp;
 mod plugins;
+mod limits;
 mod configuration;
 mod modules;
 mod commands;
