@@ -102,7 +102,7 @@ async fn each_limit_is_refused_at_its_number_and_shown() -> Result<()> {
     ])
     .await?;
     for (way, refusal) in [
-        ("callout_storm", "die: refused at call 3 with 10"),
+        ("callout_storm", "die: refused at call 3 with 1"),
         ("shared_storm", "die: refused at call 5 with 1"),
         ("queue_storm", "die: refused at call 7 with 1"),
     ] {

@@ -114,13 +114,13 @@ pub(crate) struct MatchRule {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PluginLimits {
     /// Linear memory of one instance.
-    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "4GiB"))]
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "1GiB"))]
     pub(crate) memory: Written<Size>,
     /// CPU time of one callback.
     #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1m"))]
     pub(crate) cpu_slice: Written<Duration>,
     /// Stack of the guest.
-    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "64MiB"))]
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "16MiB"))]
     pub(crate) stack: Written<Size>,
     /// Body bytes held for it, in each direction.
     #[schemars(extend("x-maximum" = "1GiB"))]
@@ -138,7 +138,7 @@ pub(crate) struct PluginLimits {
     /// Keys in shared data, counted as `shared_data` is: 0 for none.
     #[schemars(range(min = 0, max = 700000))]
     pub(crate) shared_keys: u32,
-    /// Entries that may wait in a queue for this plugin to add one: 0 for none. A queue holds 16 MiB at most.
+    /// Entries up to which this plugin may fill a queue, whoever put them there: 0 for none. A queue holds 16 MiB at most.
     #[schemars(range(min = 0, max = 65536))]
     pub(crate) queue_length: u32,
     /// Lines that it may write for each second on one worker, as many at once, and 0 for none. What is over is left out and counted,
