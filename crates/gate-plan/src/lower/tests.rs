@@ -170,19 +170,7 @@ fn every_key_of_listeners_and_upstreams_reaches_the_plan() {
 }
 
 #[test]
-fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
-    let plan = full();
-    let plugin = &plan.plugins[0];
-    let Source::File { path, sha256 } = &plugin.source;
-    assert_eq!(
-        (path.to_str(), sha256.unwrap()[0], sha256.unwrap()[31]),
-        (Some("dir/p.wasm"), 0x9f, 0x08)
-    );
-    assert_eq!(plugin.vm_config, b"[1,\"two\"]");
-    assert_eq!(
-        plugin.environment,
-        [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]
-    );
+fn every_limit_of_a_plugin_reaches_the_plan() {
     let limits = PluginLimits {
         memory_bytes_max: 1_000_000,
         cpu_slice: Duration::from_millis(5),
@@ -198,7 +186,7 @@ fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
         cpu_share_percent_max: 18,
         trusted_after: 19,
     };
-    assert_eq!(plugin.limits, limits);
+    assert_eq!(full().plugins[0].limits, limits);
     let numbers = limits.numbers();
     let of = |key| {
         numbers
@@ -209,6 +197,22 @@ fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
     assert_eq!(
         (of("memory"), of("timer"), of("cpu_share"), of("callouts")),
         (Some(1_000_000.0), Some(0.017), Some(0.18), Some(12.0))
+    );
+}
+
+#[test]
+fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
+    let plan = full();
+    let plugin = &plan.plugins[0];
+    let Source::File { path, sha256 } = &plugin.source;
+    assert_eq!(
+        (path.to_str(), sha256.unwrap()[0], sha256.unwrap()[31]),
+        (Some("dir/p.wasm"), 0x9f, 0x08)
+    );
+    assert_eq!(plugin.vm_config, b"[1,\"two\"]");
+    assert_eq!(
+        plugin.environment,
+        [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]
     );
     assert_eq!(
         (plugin.phase, plugin.priority, plugin.on_fault),
