@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{CodeCache, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
+use plug_host::{CodeCache, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
 
 use crate::crashes::Crashes;
 
@@ -228,6 +228,19 @@ fn default_cache() -> Option<PathBuf> {
     Some(base.join("cofferdam").join("code"))
 }
 
+fn limits(plan: &gate_plan::PluginLimits) -> Limits {
+    Limits {
+        table_entries_max: plan.table_entries_max,
+        callouts_max: plan.callouts_max,
+        shared_data_bytes_max: usize::try_from(plan.shared_data_bytes_max).unwrap_or(usize::MAX),
+        shared_keys_max: plan.shared_keys_max,
+        queue_length_max: plan.queue_length_max,
+        log_lines_per_s_max: plan.log_lines_per_s_max,
+        timer_min: plan.timer_min,
+        cpu_share_percent_max: plan.cpu_share_percent_max,
+    }
+}
+
 fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
     PluginSpec {
         name: plan.name.clone(),
@@ -240,6 +253,7 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
         cpu_slice: plan.limits.cpu_slice,
         trusted_after: plan.limits.trusted_after,
         stack_bytes_max: plan.limits.stack_bytes_max,
+        limits: limits(&plan.limits),
         allow_on_headers_stop_iteration: plan.allow_on_headers_stop_iteration,
         restart: RestartPolicy {
             backoff: plan.restart.backoff,

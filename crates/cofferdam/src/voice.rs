@@ -62,6 +62,9 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
     let crashes = Arc::clone(crashes);
     Rc::new(move |saying| match saying {
         Saying::Line(line) => say_at(line.level, &plugin_line(&line)),
+        Saying::LeftOut { plugin, lines } => warn(&format!(
+            "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
+        )),
         Saying::Fault(fault) => crashes.report(fault),
         Saying::Quarantine { plugin, faults, length } => fail(&format!(
             "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"

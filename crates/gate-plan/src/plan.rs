@@ -253,6 +253,22 @@ pub struct PluginLimits {
     pub stack_bytes_max: u64,
     /// Body bytes held for it, in each direction. Default 1 MiB.
     pub body_bytes_max: u64,
+    /// Entries of all tables of one instance. Default 200,000.
+    pub table_entries_max: usize,
+    /// Callouts of one instance that have not ended. Default 4,096.
+    pub callouts_max: usize,
+    /// Bytes of shared data. Default 64 MiB.
+    pub shared_data_bytes_max: u64,
+    /// Keys of shared data. Default 100,000.
+    pub shared_keys_max: usize,
+    /// Entries of a queue. Default 65,536.
+    pub queue_length_max: usize,
+    /// Lines for each second on one worker; none when 0. Default 1,000.
+    pub log_lines_per_s_max: u32,
+    /// Shortest period of a timer. Default 1 ms.
+    pub timer_min: Duration,
+    /// Share of one worker's CPU time, 1 to 100; not measured when 100. Default 100.
+    pub cpu_share_percent_max: u8,
     /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
     pub trusted_after: u32,
 }

@@ -41,6 +41,8 @@ pub enum FaultKind {
     Restarting,
     /// The plugin is set aside after too many faults in a row.
     Quarantined,
+    /// The plugin has used its share of the worker's CPU time, in percent.
+    CpuShareExceeded(u8),
 }
 
 /// A fault with where it happened.
@@ -89,6 +91,12 @@ impl fmt::Display for Fault {
             }
             FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
             FaultKind::Quarantined => write!(formatter, "plugin `{plugin}` is in quarantine after repeated faults"),
+            FaultKind::CpuShareExceeded(percent) => {
+                write!(
+                    formatter,
+                    "plugin `{plugin}` has used its share of the worker's CPU time, {percent}%"
+                )
+            }
         }
     }
 }
@@ -147,6 +155,7 @@ impl Fault {
             FaultKind::InstanceLost => "plugin.instance_lost",
             FaultKind::Restarting => "plugin.restarting",
             FaultKind::Quarantined => "plugin.quarantined",
+            FaultKind::CpuShareExceeded(_) => "plugin.cpu_share_exceeded",
         }
     }
 

@@ -56,6 +56,13 @@ unsafe extern "C" {
         token: *mut u32,
     ) -> i32;
     fn proxy_set_shared_data(key: *const u8, key_length: usize, value: *const u8, length: usize, cas: u32) -> i32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_length: usize,
+        value: *mut *mut u8,
+        length: *mut usize,
+        cas: *mut u32,
+    ) -> i32;
     fn proxy_register_shared_queue(name: *const u8, length: usize, queue: *mut u32) -> i32;
     fn proxy_enqueue_shared_queue(queue: u32, value: *const u8, length: usize) -> i32;
     fn proxy_define_metric(kind: i32, name: *const u8, length: usize, metric: *mut u32) -> i32;
@@ -194,6 +201,15 @@ fn map(pairs: &[(&str, &str)]) -> Vec<u8> {
 pub(crate) fn share(key: &str, value: &[u8]) -> i32 {
     // SAFETY: key and value are live.
     unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0) }
+}
+
+/// Whether a value is there: the host's answer to whoever asks for it.
+pub(crate) fn shared(key: &str) -> i32 {
+    let (mut value, mut length, mut cas) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: the key is live and the out pointers are those of live locals.
+    let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &mut value, &mut length, &mut cas) };
+    taken(status, value, length);
+    status
 }
 
 /// Registers the queue `die` and gives its number.
