@@ -1,11 +1,12 @@
 //! Starts of a gateway that serves: at a reload, and after a death. What dies in them changes nothing for anybody else.
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::client::{Request, Version, send};
 use testkit::gateway::Gateway;
 use testkit::place;
-use testkit::process::DEADLINE;
+use testkit::process::{DEADLINE, Line};
 
 use crate::callbacks::OF_THE_START;
 use crate::setting::{change, counts, dying, get, lives, page, plugins_until};
@@ -61,7 +62,7 @@ async fn a_start_that_dies_at_a_reload_leaves_the_old_plugin_serving() -> Result
         let said = gateway.process.line_count();
         let outcome = change(&gateway, &configuration(&plugins)).await?;
         ensure!(outcome.contains("refused"), "{callback}: {outcome}");
-        let all_said = |lines: &[testkit::process::Line]| {
+        let all_said = |lines: &[Line]| {
             let text: String = lines.iter().map(|line| line.text.clone() + "\n").collect();
             let is_said = |way: &&Way| start::says(&text, callback, way);
             deadly.iter().all(is_said).then_some(())
@@ -104,8 +105,7 @@ async fn a_restart_that_dies_again_and_again_ends_in_quarantine() -> Result<()> 
             "{}: {p}",
             way.word
         );
-        let said =
-            |line: &testkit::process::Line| line.text.starts_with("plugin quarantined plugin=p faults_in_a_row=4");
+        let said = |line: &Line| line.text.starts_with("plugin quarantined plugin=p faults_in_a_row=4");
         gateway.process.wait_for_line(0, DEADLINE, said).await?;
         for (target, status) in [("/", 503), ("/free", 200), ("/forget", 200)] {
             ensure!(get(&gateway, target).await?.status == status, "{}: {target}", way.word);
@@ -130,9 +130,7 @@ async fn a_death_at_the_end_of_a_replaced_plugin_is_said_and_harms_nobody() -> R
                 let next = configuration(&[dying("p", &format!("{config} {}", way.word), "close")?, forget()?]);
                 ensure!(change(&gateway, &next).await?.contains("applied"), "{plan}");
                 if wanted.is_some() {
-                    let fault = |line: &testkit::process::Line| {
-                        line.text.starts_with("plugin fault") && line.text.contains(export)
-                    };
+                    let fault = |line: &Line| line.text.starts_with("plugin fault") && line.text.contains(export);
                     gateway
                         .process
                         .wait_for_line(said, DEADLINE, fault)
@@ -143,6 +141,23 @@ async fn a_death_at_the_end_of_a_replaced_plugin_is_said_and_harms_nobody() -> R
                 lives(&gateway, said).await?;
             }
         }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_death_at_the_end_of_the_process_does_not_hinder_it() -> Result<()> {
+    for callback in ["root_done", "root_delete"] {
+        let mut gateway = gateway(dying("p", &format!("{callback} loop"), "close")?).await?;
+        gateway.process.signal(Signal::TERM)?;
+        let fault = |line: &Line| line.text.starts_with("plugin fault code=plugin.slice_exceeded");
+        gateway
+            .process
+            .wait_for_line(0, DEADLINE, fault)
+            .await
+            .context(callback)?;
+        let status = gateway.process.wait_for_exit(DEADLINE).await?;
+        ensure!(status.code() == Some(0), "{callback}: {status}");
     }
     Ok(())
 }
