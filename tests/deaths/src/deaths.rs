@@ -16,3 +16,4 @@ mod start;
 mod again;
 mod cut;
 mod bypass;
+mod giant;
