@@ -38,6 +38,7 @@ enum Step {
     Parity,
     Higress,
     E2e,
+    Deaths,
 }
 
 impl Step {
@@ -54,6 +55,7 @@ impl Step {
             Self::Parity => "parity: the same plugins in Envoy and in Cofferdam",
             Self::Higress => "higress: every module of its package, as it is",
             Self::E2e => "e2e: the whole binary",
+            Self::Deaths => "deaths: every way a plugin can die, in every callback",
         }
     }
 
@@ -75,6 +77,7 @@ impl Step {
             Self::Parity => Suites::find()?.named("parity"),
             Self::Higress => Suites::find()?.named("higress"),
             Self::E2e => Suites::find()?.named("e2e"),
+            Self::Deaths => Suites::find()?.named("deaths"),
         }
     }
 }

@@ -21,6 +21,7 @@ use log_record::record::{CustomField, PluginVerdict, Protocol, Record};
 use log_record::sink::AccessBuffer;
 
 use plug_host::{Fault, Plugin, Process, Services};
+use tokio::task::spawn_local;
 
 use crate::callouts::{Callouts, Voice};
 use crate::chain::Chain;
@@ -103,7 +104,7 @@ impl Flow {
             in_flight: Cell::default(),
         });
         let flushed = Rc::downgrade(&flow);
-        tokio::task::spawn_local(async move {
+        spawn_local(async move {
             loop {
                 tokio::time::sleep(log_record::sink::FLUSH_EVERY).await;
                 let Some(flow) = flushed.upgrade() else { return };
@@ -143,17 +144,21 @@ impl Flow {
         Ok(())
     }
 
-    /// Puts the prepared configuration in force; exchanges in flight end under the old one.
+    /// Puts the prepared configuration in force; exchanges in flight end under the old one, and with the last of them the plugins that
+    /// nobody took over.
     pub fn commit(&self) {
         if let Some((serving, upstreams)) = self.staged.take() {
-            *self.current.borrow_mut() = Rc::new(serving);
+            let before = self.current.replace(Rc::new(serving));
             self.upstreams.apply(&upstreams);
+            spawn_local(async move { before.plugins.close().await });
         }
     }
 
-    /// Forgets the prepared configuration.
+    /// Forgets the prepared configuration; its plugins have been started, so they are told their end.
     pub fn discard(&self) {
-        self.staged.take();
+        if let Some((serving, _)) = self.staged.take() {
+            spawn_local(async move { serving.plugins.close().await });
+        }
     }
 
     /// Lets later records go to another log.
@@ -316,6 +321,7 @@ impl Service for Flow {
     }
 
     async fn stop(self: Rc<Self>) {
+        self.serving().plugins.close().await;
         self.log.borrow_mut().flush();
     }
 }

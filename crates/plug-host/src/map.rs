@@ -5,14 +5,24 @@ use std::str::FromStr;
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use plug_abi::pairs::{MAP_BYTES_MAX, MAP_PAIRS_MAX};
 
 use crate::exchange::{RequestHead, ResponseHead};
 
-/// A name or a value that may not stand in a message (RFC 9110 sections 5.1 and 5.5).
+/// Pairs below which a map is not measured: a map that only grew by short ones is far from its bound.
+const PAIRS_UNMEASURED: usize = 128;
+/// Bytes below which a pair is short.
+const PAIR_BYTES_SHORT: usize = 1024;
+/// How much of a name is shown.
+const NAME_BYTES_SHOWN: usize = 64;
+
+/// A pair that may not stand in a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotAllowed {
-    /// The name, made printable.
+    /// The beginning of the name, made printable.
     pub name: String,
+    /// Why not.
+    pub why: &'static str,
 }
 
 /// Ways to read and edit one map.
@@ -31,10 +41,40 @@ pub trait PluginMap {
     fn clear(&mut self);
 }
 
+/// RFC 9110 sections 5.1 and 5.5.
 fn refused(name: &[u8]) -> NotAllowed {
+    not_allowed(name, "name or value is not allowed in a message")
+}
+
+fn not_allowed(name: &[u8], why: &'static str) -> NotAllowed {
+    let shown = name.get(..NAME_BYTES_SHOWN).unwrap_or(name);
     NotAllowed {
-        name: String::from_utf8_lossy(name).escape_debug().to_string(),
+        name: String::from_utf8_lossy(shown).escape_debug().to_string(),
+        why,
     }
+}
+
+/// Whether a pair fits beside `others`.
+// LIMIT: what a plugin may hand over as a whole map is also what it may make of one pair by pair: the exchange keeps all of it.
+fn has_room(
+    map: &HeaderMap,
+    others: impl Fn(&HeaderName) -> bool,
+    name: &[u8],
+    value: &[u8],
+) -> Result<(), NotAllowed> {
+    let added = name.len().saturating_add(value.len());
+    if map.len() < PAIRS_UNMEASURED && added < PAIR_BYTES_SHORT {
+        return Ok(());
+    }
+    let (mut count, mut bytes) = (1_usize, added);
+    for (name, value) in map.iter().filter(|(name, _)| others(name)) {
+        count = count.saturating_add(1);
+        bytes = bytes.saturating_add(name.as_str().len()).saturating_add(value.len());
+    }
+    if count <= MAP_PAIRS_MAX && bytes <= MAP_BYTES_MAX {
+        return Ok(());
+    }
+    Err(not_allowed(name, "the message has too many or too large headers"))
 }
 
 fn parse(name: &[u8], value: &[u8]) -> Result<(HeaderName, HeaderValue), NotAllowed> {
@@ -66,13 +106,15 @@ impl PluginMap for HeaderMap {
     }
 
     fn add(&mut self, name: &[u8], value: &[u8]) -> Result<(), NotAllowed> {
+        has_room(self, |_| true, name, value)?;
         let (parsed, value) = parse(name, value)?;
         self.try_append(parsed, value).map(drop).map_err(|_| refused(name))
     }
 
     fn replace(&mut self, name: &[u8], value: &[u8]) -> Result<(), NotAllowed> {
-        let (parsed, value) = parse(name, value)?;
-        self.try_insert(parsed, value).map(drop).map_err(|_| refused(name))
+        let (parsed, valid) = parse(name, value)?;
+        has_room(self, |other| *other != parsed, name, value)?;
+        self.try_insert(parsed, valid).map(drop).map_err(|_| refused(name))
     }
 
     fn remove(&mut self, name: &[u8]) {
@@ -86,11 +128,15 @@ impl PluginMap for HeaderMap {
     }
 }
 
+/// LIMIT: bytes of an authority; a path has the same bound, from its type.
+const AUTHORITY_BYTES_MAX: usize = 64 * 1024;
+
 /// A host as a client may name it (RFC 9110 section 7.2): no control characters, blanks or separators of a URI's other parts.
 fn authority(value: &[u8]) -> Result<HeaderValue, NotAllowed> {
-    let plain = value
-        .iter()
-        .all(|byte| byte.is_ascii_graphic() && !b"/?#\\\"<>^`{|}".contains(byte));
+    let plain = value.len() <= AUTHORITY_BYTES_MAX
+        && value
+            .iter()
+            .all(|byte| byte.is_ascii_graphic() && !b"/?#\\\"<>^`{|}".contains(byte));
     if !plain {
         return Err(refused(b":authority"));
     }
@@ -218,3 +264,6 @@ impl PluginMap for ResponseHead {
         self.headers.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,38 @@ unsafe extern "C" {
     fn proxy_register_shared_queue(name: *const u8, length: usize, queue: *mut u32) -> i32;
     fn proxy_enqueue_shared_queue(queue: u32, value: *const u8, length: usize) -> i32;
     fn proxy_define_metric(kind: i32, name: *const u8, length: usize, metric: *mut u32) -> i32;
+    fn proxy_add_header_map_value(map: i32, key: *const u8, key_length: usize, value: *const u8, length: usize) -> i32;
+    fn proxy_set_header_map_pairs(map: i32, pairs: *const u8, length: usize) -> i32;
+    fn proxy_set_effective_context(context: u32) -> i32;
+    fn proxy_continue_stream(stream: i32) -> i32;
+    fn proxy_grpc_stream(
+        upstream: *const u8,
+        upstream_length: usize,
+        service: *const u8,
+        service_length: usize,
+        method: *const u8,
+        method_length: usize,
+        metadata: *const u8,
+        metadata_length: usize,
+        token: *mut u32,
+    ) -> i32;
+    fn proxy_grpc_send(token: u32, message: *const u8, length: usize, end: i32) -> i32;
+    fn proxy_redis_init(
+        upstream: *const u8,
+        upstream_length: usize,
+        user: *const u8,
+        user_length: usize,
+        password: *const u8,
+        password_length: usize,
+        timeout: u32,
+    ) -> i32;
+    fn proxy_redis_call(
+        upstream: *const u8,
+        upstream_length: usize,
+        query: *const u8,
+        query_length: usize,
+        token: *mut u32,
+    ) -> i32;
 }
 
 /// Sets how the allocator behaves from now on.
@@ -144,11 +176,15 @@ fn taken(status: i32, value: *mut u8, length: usize) -> Vec<u8> {
 }
 
 pub(crate) fn local_response() {
-    let text = "died";
+    refuse(418, "died");
+}
+
+/// Answers in place of the upstream.
+pub(crate) fn refuse(status: u32, text: &str) {
     // SAFETY: every pointer is that of a live string; the headers are empty.
     let _ = unsafe {
         proxy_send_local_response(
-            418,
+            status,
             text.as_ptr(),
             text.len(),
             text.as_ptr(),
@@ -203,18 +239,9 @@ pub(crate) fn share(key: &str, value: &[u8]) -> i32 {
     unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0) }
 }
 
-/// Whether a value is there: the host's answer to whoever asks for it.
-pub(crate) fn shared(key: &str) -> i32 {
-    let (mut value, mut length, mut cas) = (std::ptr::null_mut(), 0, 0);
-    // SAFETY: the key is live and the out pointers are those of live locals.
-    let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &mut value, &mut length, &mut cas) };
-    taken(status, value, length);
-    status
-}
-
-/// Registers the queue `die` and gives its number.
-pub(crate) fn register_queue() -> u32 {
-    let (name, mut queue) = ("die", 0);
+/// Registers a queue and gives its number.
+pub(crate) fn register_queue(name: &str) -> u32 {
+    let mut queue = 0;
     // SAFETY: the name is live and the out pointer is that of a live local.
     let _ = unsafe { proxy_register_shared_queue(name.as_ptr(), name.len(), &mut queue) };
     queue
@@ -229,4 +256,80 @@ pub(crate) fn define_metric(name: &str) -> i32 {
     let mut metric = 0;
     // SAFETY: the name is live and the out pointer is that of a live local.
     unsafe { proxy_define_metric(0, name.as_ptr(), name.len(), &mut metric) }
+}
+
+/// A value that all plugins share, through the allocator, with the host's answer to whoever asks for it.
+pub(crate) fn shared(key: &str) -> (i32, Vec<u8>) {
+    let (mut value, mut length, mut cas) = (std::ptr::null_mut(), 0, 0);
+    // SAFETY: the key is live and the out pointers are those of live locals.
+    let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &mut value, &mut length, &mut cas) };
+    (status, taken(status, value, length))
+}
+
+pub(crate) fn add_header(map: i32, name: &str, value: &str) -> i32 {
+    // SAFETY: name and value are live.
+    unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) }
+}
+
+pub(crate) fn set_headers(map: i32, pairs: &[(&str, &str)]) -> i32 {
+    let pairs = self::map(pairs);
+    // SAFETY: the pairs are live.
+    unsafe { proxy_set_header_map_pairs(map, pairs.as_ptr(), pairs.len()) }
+}
+
+/// Lets a request go on that waits.
+pub(crate) fn resume_request(context: u32) {
+    // SAFETY: both take numbers only.
+    let _ = unsafe { (proxy_set_effective_context(context), proxy_continue_stream(0)) };
+}
+
+/// Opens a gRPC stream to the upstream `grpc` and sends one message; says whether it is on its way.
+pub(crate) fn grpc_stream() -> bool {
+    let (upstream, service, method, message) = ("grpc", "die.Die", "Die", "message");
+    let mut token = 0;
+    // SAFETY: every pointer is that of a live string; the metadata is empty; the out pointer is that of a live local.
+    let status = unsafe {
+        proxy_grpc_stream(
+            upstream.as_ptr(),
+            upstream.len(),
+            service.as_ptr(),
+            service.len(),
+            method.as_ptr(),
+            method.len(),
+            service.as_ptr(),
+            0,
+            &mut token,
+        )
+    };
+    // SAFETY: the message is live.
+    status == 0 && 0 == unsafe { proxy_grpc_send(token, message.as_ptr(), message.len(), 1) }
+}
+
+/// Asks the upstream `redis`; says whether the question is on its way.
+pub(crate) fn redis_call() -> bool {
+    let (upstream, query, nothing) = ("redis", "*1\r\n$4\r\nPING\r\n", "");
+    let mut token = 0;
+    // SAFETY: every pointer is that of a live string.
+    let status = unsafe {
+        proxy_redis_init(
+            upstream.as_ptr(),
+            upstream.len(),
+            nothing.as_ptr(),
+            0,
+            nothing.as_ptr(),
+            0,
+            1000,
+        )
+    };
+    // SAFETY: both strings are live and the out pointer is that of a live local.
+    status == 0
+        && 0 == unsafe {
+            proxy_redis_call(
+                upstream.as_ptr(),
+                upstream.len(),
+                query.as_ptr(),
+                query.len(),
+                &mut token,
+            )
+        }
 }

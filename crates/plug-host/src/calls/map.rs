@@ -107,10 +107,7 @@ fn done(guest: &mut Guest, edited: Option<Result<(), NotAllowed>>) -> Done {
         None => Err(Status::BadArgument),
         Some(Ok(())) => Ok(()),
         Some(Err(not_allowed)) => {
-            let text = format!(
-                "header `{}` left out: name or value is not allowed in a message",
-                not_allowed.name
-            );
+            let text = format!("header `{}` left out: {}", not_allowed.name, not_allowed.why);
             guest.log(LogLevel::Warn, &text);
             Ok(())
         }

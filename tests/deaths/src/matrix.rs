@@ -1,0 +1,133 @@
+//! Every way in every callback, on both stacks and under both policies.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Result, ensure};
+use testkit::client::Version;
+
+use crate::callbacks::CALLBACKS;
+use crate::cell::{panics, play, whole};
+use crate::golden;
+use crate::house::{House, Policy, TIGHT, WIDE};
+use crate::ways::{WAYS, Way};
+
+/// Where the operator's texts come from.
+const OF_THE_GOLDEN_FILES: &str = "request-headers";
+
+/// Plays ways in all callbacks; gives the number of deaths and what went wrong.
+async fn play_all(house: &House, ways: &[Way], texts: &mut Vec<(String, String)>) -> (usize, Vec<String>) {
+    let (mut deaths, mut wrong) = (0, Vec::new());
+    for (number, way) in ways.iter().enumerate() {
+        for (place, callback) in CALLBACKS.iter().enumerate() {
+            let version = if (number + place) % 2 == 0 {
+                Version::Http1
+            } else {
+                Version::Http2
+            };
+            let said = house.gateway.process.line_count();
+            match play(house, callback, way, version).await {
+                Ok(Some(first)) => {
+                    deaths += 1;
+                    if callback.name == OF_THE_GOLDEN_FILES
+                        && let Ok(text) = whole(house, said, &first).await
+                    {
+                        texts.push((format!("{}.txt", way.word), text));
+                    }
+                }
+                Ok(None) => {}
+                Err(why) => wrong.push(format!("{why:#}")),
+            }
+        }
+    }
+    (deaths, wrong)
+}
+
+/// The whole matrix through one gateway.
+async fn play_matrix(policy: Policy, ways: &[Way]) -> Result<Vec<(String, String)>> {
+    let began = Instant::now();
+    let mut house = House::open(policy).await?;
+    let of = |wanted: fn(&Way) -> bool| ways.iter().filter(|way| wanted(way)).copied().collect::<Vec<_>>();
+    let mut texts = Vec::new();
+    let (mut deaths, mut wrong) = play_all(&house, &of(|way| way.kills() && !way.is_slow), &mut texts).await;
+    for slow in of(|way| way.is_slow) {
+        let (more, also_wrong) = play_all(&house, &[slow], &mut texts).await;
+        deaths += more;
+        wrong.extend(also_wrong);
+        // A plugin that was slow once is not trusted again for minutes.
+        house.renew(TIGHT).await?;
+    }
+    let panics = panics(&house).await?;
+    ensure!(
+        panics.lines().all(|row| row.ends_with(" 0")) && !panics.is_empty(),
+        "{panics}"
+    );
+    house.renew(WIDE).await?;
+    let (more, also_wrong) = play_all(&house, &of(|way| !way.kills()), &mut texts).await;
+    ensure!(more == 0, "{more} deaths of ways that do not kill");
+    wrong.extend(also_wrong);
+    let _ = writeln!(
+        std::io::stderr(),
+        "{deaths} deaths died in {:.0?}, {policy:?}, {} ways in {} callbacks",
+        began.elapsed(),
+        ways.len(),
+        CALLBACKS.len()
+    );
+    ensure!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n\n"));
+    Ok(texts)
+}
+
+#[tokio::test]
+async fn every_death_on_a_stack_of_its_own_harms_nobody_and_is_said() -> Result<()> {
+    let policy = Policy {
+        on_fault: "close",
+        trusted_after: 0,
+    };
+    let texts = play_matrix(policy, WAYS).await?;
+    let mut differences = Vec::new();
+    for (name, text) in texts {
+        differences.extend(golden::expect(&name, &normal(&text)).err().map(|why| why.to_string()));
+    }
+    ensure!(differences.is_empty(), "{}", differences.join("\n\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_death_on_the_workers_stack_harms_nobody() -> Result<()> {
+    let policy = Policy {
+        on_fault: "close",
+        trusted_after: 1,
+    };
+    play_matrix(policy, WAYS).await.map(drop)
+}
+
+#[tokio::test]
+async fn where_the_policy_is_open_no_exchange_feels_a_death() -> Result<()> {
+    let policy = Policy {
+        on_fault: "open",
+        trusted_after: 1,
+    };
+    let some = |way: &&Way| ["panic", "exit", "recursion", "loop"].contains(&way.word);
+    play_matrix(policy, &WAYS.iter().filter(some).copied().collect::<Vec<_>>())
+        .await
+        .map(drop)
+}
+
+/// Places in the code differ with the compiler, and so do frames of its library: those of the guest itself stay.
+fn normal(text: &str) -> String {
+    let kept = text.lines().filter(|line| {
+        let is_frame = line.trim_start().starts_with("at ");
+        !is_frame || line.contains("die::") || line.contains("proxy_on_")
+    });
+    kept.map(|line| without_offsets(line) + "\n").collect()
+}
+
+fn without_offsets(line: &str) -> String {
+    let mut parts = line.split("0x");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        out.push_str("0x…");
+        out.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_hexdigit()));
+    }
+    out
+}
