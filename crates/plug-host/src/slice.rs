@@ -1,4 +1,5 @@
-//! How long a guest has computed: ticks of its engine, host calls included, without the time in which it gave way.
+//! How long a guest has computed: ticks of its engine, host calls included, without the time in which it gave way, and without the time
+//! that the machine gave to other threads.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::engine::TICK;
+use crate::pace::cpu_time;
 
 /// Ticks after which a guest gives way for the first time in an entry. The first may come at any moment: with one, a callback of some
 /// microseconds would now and then give way in its midst, and everybody who wants the same guest would wait behind it.
@@ -16,19 +18,52 @@ pub(crate) const TICKS_BEFORE_YIELD: u64 = 2;
 pub(crate) struct Slice {
     /// The engine's ticks.
     now: Arc<AtomicU64>,
-    /// The tick in which it last began to compute; the future by which it gives way sets it.
-    resumed: Arc<AtomicU64>,
+    /// When the stretch began that it computes now; the future by which it gives way sets it.
+    stretch: Arc<Stretch>,
     used: u64,
     length: Duration,
     exceeded: bool,
 }
 
+/// The beginning of a stretch between two looks at the clock.
+#[derive(Default)]
+struct Stretch {
+    /// The engine's tick.
+    tick: AtomicU64,
+    /// CPU time of the thread in nanoseconds; 0 at the beginning of an entry, where asking for it would cost more than most callbacks.
+    cpu_ns: AtomicU64,
+}
+
+impl Stretch {
+    fn begin(&self, tick: u64, cpu: Duration) {
+        self.tick.store(tick, Ordering::Relaxed);
+        let nanoseconds = u64::try_from(cpu.as_nanos()).unwrap_or(u64::MAX);
+        self.cpu_ns.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// Ticks that were computed. On a machine with too few cores ticks go by while the thread waits for one: of a stretch with more
+    /// ticks than there should be, the CPU time counts. A long host call takes CPU time, and counts.
+    fn ticks(&self, tick: u64, cpu: Duration) -> u64 {
+        let since = tick.saturating_sub(self.tick.load(Ordering::Relaxed)).max(1);
+        if since <= TICKS_BEFORE_YIELD {
+            return since;
+        }
+        match Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed)) {
+            Duration::ZERO => TICKS_BEFORE_YIELD,
+            began => ticks(cpu.saturating_sub(began)).clamp(1, since),
+        }
+    }
+}
+
+fn ticks(length: Duration) -> u64 {
+    u64::try_from(length.as_nanos() / TICK.as_nanos()).unwrap_or(u64::MAX)
+}
+
 impl Slice {
     pub(crate) fn new(now: Arc<AtomicU64>, length: Duration) -> Self {
-        let resumed = Arc::new(AtomicU64::new(now.load(Ordering::Relaxed)));
         Self {
             now,
-            resumed,
+            stretch: Arc::default(),
             used: 0,
             length,
             exceeded: false,
@@ -43,20 +78,15 @@ impl Slice {
     /// An entry begins.
     pub(crate) fn begin(&mut self) {
         self.used = 0;
-        self.resumed.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.stretch.begin(self.now.load(Ordering::Relaxed), Duration::ZERO);
     }
 
-    /// The engine's tick was noticed; false when the slice is over. A long host call lets several ticks pass unnoticed: they count.
-    pub(crate) fn tick(&mut self) -> bool {
-        let since = self
-            .now
-            .load(Ordering::Relaxed)
-            .saturating_sub(self.resumed.load(Ordering::Relaxed));
-        self.used = self.used.saturating_add(since.max(1));
-        let max = u64::try_from(self.length.as_nanos() / TICK.as_nanos())
-            .unwrap_or(u64::MAX)
-            .max(1);
-        self.exceeded = self.used > max;
+    /// The engine's tick was noticed, at this CPU time of the thread; false when the slice is over.
+    pub(crate) fn tick(&mut self, cpu: Duration) -> bool {
+        let now = self.now.load(Ordering::Relaxed);
+        self.used = self.used.saturating_add(self.stretch.ticks(now, cpu));
+        self.stretch.begin(now, cpu);
+        self.exceeded = self.used > ticks(self.length).max(1);
         !self.exceeded
     }
 
@@ -65,10 +95,10 @@ impl Slice {
     /// The engine's own way wakes the task at once: the runtime would then run it 61 times before it looks for what the network brought.
     /// Tokio's way lets it look each time.
     pub(crate) fn give_way(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let (now, resumed) = (Arc::clone(&self.now), Arc::clone(&self.resumed));
+        let (now, stretch) = (Arc::clone(&self.now), Arc::clone(&self.stretch));
         Box::pin(async move {
             tokio::task::yield_now().await;
-            resumed.store(now.load(Ordering::Relaxed), Ordering::Relaxed);
+            stretch.begin(now.load(Ordering::Relaxed), cpu_time());
         })
     }
 
