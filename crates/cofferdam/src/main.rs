@@ -49,7 +49,18 @@ enum Verb {
     },
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Compile a module from standard input to standard output, for the gateway that started this process
+    #[command(hide = true, name = COMPILE)]
+    Compile {
+        /// Bytes of address space
+        memory_bytes_max: u64,
+        /// Seconds of processor time
+        cpu_seconds: u64,
+    },
 }
+
+/// The verb by which the gateway starts itself to compile a module.
+const COMPILE: &str = "compile";
 
 /// How findings are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -76,6 +87,10 @@ fn main() -> ExitCode {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
+        Verb::Compile {
+            memory_bytes_max,
+            cpu_seconds,
+        } => plug_host::compile_as_child(memory_bytes_max, cpu_seconds),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use gate_serve::worker::Workers;
+use plug_host::Isolation;
 
 use crate::assemble::House;
 use crate::voice::say;
@@ -51,6 +52,7 @@ impl console::house::House for House {
                         json!({
                             "worker": worker,
                             "state": stats.state().word(),
+                            "instances": stats.instances.load(Ordering::Relaxed),
                             "memory_bytes": stats.memory_bytes.load(Ordering::Relaxed),
                             "exchanges": stats.exchanges.load(Ordering::Relaxed),
                             "starts": stats.starts.load(Ordering::Relaxed),
@@ -64,11 +66,19 @@ impl console::house::House for House {
                     "generation": plugin.generation,
                     "abi": plugin.module.abi().as_str(),
                     "sha256": plugin.module.digest,
+                    "isolation": match plugin.spec.isolation {
+                        Isolation::Worker => "worker",
+                        Isolation::Exchange { .. } => "exchange",
+                    },
                     "limits": {
                         "memory_bytes": plugin.spec.memory_bytes_max,
                         "cpu_slice_ms": u64::try_from(plugin.spec.cpu_slice.as_millis()).unwrap_or(u64::MAX),
                         "stack_bytes": plugin.spec.stack_bytes_max,
                         "trusted_after": plugin.spec.trusted_after,
+                        "instances": match plugin.spec.isolation {
+                            Isolation::Worker => None,
+                            Isolation::Exchange { instances_max } => Some(instances_max),
+                        },
                     },
                     "workers": workers,
                 })

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::plan::{
-    AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Listener,
-    OnFault, Plan, Plugin, PluginPhase, Protocol, ServerTls, Source, Target, Upstream, UpstreamProtocol,
+    AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Isolation,
+    Listener, OnFault, Plan, Plugin, PluginPhase, Protocol, ServerTls, Source, Target, Upstream, UpstreamProtocol,
 };
 use crate::route::{Condition, Conditions, Rule, Test};
 use crate::word::span_text;
@@ -47,6 +47,11 @@ impl Plan {
             },
             "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
             "cache_dir": self.cache_dir,
+            "compile": {
+                "memory": self.compile.memory_bytes_max,
+                "cpu": span(self.compile.cpu),
+                "time": span(self.compile.time),
+            },
             "limits": {
                 "header_bytes_max": self.limits.header_bytes_max,
                 "header_count_max": self.limits.header_count_max,
@@ -148,6 +153,10 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         "config": describe_bytes(&plugin.config),
         "vm_config": describe_bytes(&plugin.vm_config),
         "vm_id": plugin.vm_id,
+        "isolation": match plugin.isolation {
+            Isolation::Worker => "worker",
+            Isolation::Exchange => "exchange",
+        },
         "root_id": plugin.root_id,
         "environment": environment.collect::<Map<_, _>>(),
         "limits": {
@@ -156,6 +165,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             "stack": plugin.limits.stack_bytes_max,
             "body": plugin.limits.body_bytes_max,
             "trusted_after": plugin.limits.trusted_after,
+            "instances": plugin.limits.instances_max,
         },
         "restart": {
             "backoff": span(plugin.restart.backoff),

@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::findings::{Draft, Findings, Report};
-use crate::plan::{AccessLog, Admin, Drain, Forwarding, Limits, Listener, Plan, Upstream};
+use crate::plan::{AccessLog, Admin, Compile, Drain, Forwarding, Limits, Listener, Plan, Upstream};
 use crate::tree::Node;
 use crate::wire;
 
@@ -70,6 +70,11 @@ impl Lowering<'_> {
                 wait: config.drain.wait.word,
             },
             cache_dir: config.cache_dir.map(|path| path.word.0),
+            compile: Compile {
+                memory_bytes_max: config.compile.memory.word.0,
+                cpu: config.compile.cpu.word,
+                time: config.compile.time.word,
+            },
             limits: limits(&config.limits),
             forwarding: Forwarding {
                 trusted_hops: config.forwarding.trusted_hops,

@@ -32,6 +32,8 @@ pub struct Plan {
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.
     pub cache_dir: Option<PathBuf>,
+    /// What compiling a module may take.
+    pub compile: Compile,
     /// Bounds on what a client may send.
     pub limits: Limits,
     /// What the process adds to or trusts in forwarding headers.
@@ -45,6 +47,17 @@ pub struct Plan {
 pub struct Admin {
     /// Address; port 0 lets the system choose and the chosen one is said on stderr.
     pub listen: SocketAddr,
+}
+
+/// What compiling one module may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compile {
+    /// Address space. Default 2 GiB.
+    pub memory_bytes_max: u64,
+    /// Processor time. Default 2 minutes.
+    pub cpu: Duration,
+    /// Time by the clock. Default 5 minutes.
+    pub time: Duration,
 }
 
 /// One socket on which traffic arrives.
@@ -199,6 +212,8 @@ pub struct Plugin {
     pub vm_config: Vec<u8>,
     /// Plugins of one `vm_id`, module and `vm_config` share one instance for each worker; empty means an instance of its own.
     pub vm_id: String,
+    /// Who shares an instance.
+    pub isolation: Isolation,
     /// Name of the root context inside the module.
     pub root_id: String,
     /// Environment variables (WASI).
@@ -242,6 +257,8 @@ pub struct PluginLimits {
     pub body_bytes_max: u64,
     /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
     pub trusted_after: u32,
+    /// Instances at a time on one worker when each exchange has its own. Default 100.
+    pub instances_max: u32,
 }
 
 /// How a plugin comes back after a fault.
@@ -257,6 +274,15 @@ pub struct Restart {
     pub quarantine_after: u32,
     /// How long it is set aside. Default 1 minute.
     pub quarantine: Duration,
+}
+
+/// Who shares an instance of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All exchanges of a worker.
+    Worker,
+    /// Nobody: each exchange has one of its own.
+    Exchange,
 }
 
 /// What an exchange gets when a plugin is not able to decide.

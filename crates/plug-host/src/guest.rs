@@ -21,6 +21,7 @@ use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
 use crate::pace::Pace;
 use crate::plugin::Plugin;
+use crate::seat::Seat;
 use crate::slice::Slice;
 
 /// LIMIT: callouts one instance may have outstanding.
@@ -203,6 +204,8 @@ pub(crate) struct Guest {
     pub(crate) last_words: VecDeque<String>,
     pub(crate) slice: Slice,
     pub(crate) pace: Pace,
+    /// Its place among the instances that may live at a time, when it serves one exchange; given back with its memory.
+    pub(crate) seat: Option<Seat>,
 }
 
 /// Bounds of one instance, asked by the engine whenever it grows.

@@ -21,6 +21,7 @@ use crate::module::{Module, Provider};
 use crate::orphans::Orphans;
 use crate::pace::Pace;
 use crate::plugin::Plugin;
+use crate::seat::Seat;
 use crate::services::Services;
 use crate::shim;
 use crate::slice::{Slice, TICKS_BEFORE_YIELD};
@@ -39,7 +40,11 @@ struct Start {
 
 impl Instance {
     /// Instantiates the module of `plugins` and starts and configures each of them, in Envoy's order.
-    pub(crate) async fn start(plugins: &[Arc<Plugin>], services: &Services) -> Result<Rc<Self>, Fault> {
+    pub(crate) async fn start(
+        plugins: &[Arc<Plugin>],
+        services: &Services,
+        seat: Option<Seat>,
+    ) -> Result<Rc<Self>, Fault> {
         let Some(first) = plugins.first() else {
             return Err(Fault::new(
                 "",
@@ -49,6 +54,7 @@ impl Instance {
         };
         let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
         let mut store = new_store(first, services, queue_listener);
+        store.data_mut().0.seat = seat;
         let made = instantiate(&mut store, &first.module).await;
         let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
         let mut start = Start { store, exports };
@@ -71,6 +77,8 @@ impl Instance {
             store: Turns::new(Some(start.store)),
             exports: start.exports,
             dead: false.into(),
+            died: false.into(),
+            memory_noted: Default::default(),
             rebuild: false.into(),
             death: Rc::default(),
             context_last: Cell::new(roots.last().copied().unwrap_or_default()),
@@ -195,6 +203,7 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
             spec.cpu_slice.saturating_mul(START_SLICES),
         ),
         pace: Pace::new(spec.trusted_after),
+        seat: None,
     }
 }
 

@@ -10,6 +10,8 @@ mod shim;
 mod death;
 mod neighbour;
 mod lifetime;
+mod isolation;
+mod residue;
 mod shutdown;
 mod sharing;
 mod callouts;

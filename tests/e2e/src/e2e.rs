@@ -15,6 +15,7 @@ mod tcp;
 mod plugins;
 mod configuration;
 mod modules;
+mod compiling;
 mod commands;
 mod reload;
 mod stop;
