@@ -175,6 +175,7 @@ fn spec(script: &[u8]) -> PluginSpec {
         config: Bytes::copy_from_slice(script),
         vm_config: Bytes::new(),
         vm_id: String::new(),
+        isolation: plug_host::Isolation::Worker,
         root_id: String::new(),
         environment: Vec::new(),
         memory_bytes_max: 1024 * 1024,

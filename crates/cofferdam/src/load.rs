@@ -8,7 +8,9 @@ use std::sync::Arc;
 use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{CodeCache, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
+use plug_host::{
+    CodeCache, CompileLimits, Compiler, Isolation, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy, digest,
+};
 
 use crate::crashes::Crashes;
 
@@ -101,7 +103,7 @@ impl Loader {
         for spec in &plan.plugins {
             let Source::File { path, .. } = &spec.source;
             files.push(folder.join(path));
-            match self.plugin(spec, &folder, before, workers) {
+            match self.plugin(spec, &folder, before, (workers, compiler(&plan))) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
             }
@@ -147,7 +149,7 @@ impl Loader {
         plan: &gate_plan::Plugin,
         folder: &Path,
         before: &[Arc<Plugin>],
-        workers: usize,
+        (workers, compiler): (usize, Compiler),
     ) -> Result<Arc<Plugin>, String> {
         let Source::File { path, sha256 } = &plan.source;
         let path = folder.join(path);
@@ -162,7 +164,7 @@ impl Loader {
                 ));
             }
         }
-        let module = self.module(&bytes, &found, plan.limits.stack_bytes_max, &plan.name)?;
+        let module = self.module(plan, &bytes, &found, compiler)?;
         self.crashes.module(&found, &path);
         let spec = spec(plan, self.log_level);
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
@@ -176,7 +178,14 @@ impl Loader {
         Ok(Plugin::new(spec, module, generation, workers))
     }
 
-    fn module(&mut self, bytes: &[u8], found: &str, stack_bytes_max: u64, plugin: &str) -> Result<Arc<Module>, String> {
+    fn module(
+        &mut self,
+        plan: &gate_plan::Plugin,
+        bytes: &[u8],
+        found: &str,
+        compiler: Compiler,
+    ) -> Result<Arc<Module>, String> {
+        let stack_bytes_max = plan.limits.stack_bytes_max;
         let key = (found.to_owned(), stack_bytes_max);
         if let Some(module) = self.modules.get(&key) {
             return Ok(Arc::clone(module));
@@ -187,16 +196,29 @@ impl Loader {
             .for_stack(stack_bytes_max, self.cache.as_ref())
             .map_err(|why| why.to_string())?;
         let began = std::time::Instant::now();
-        let module = Module::load(&engine, bytes, self.cache.as_ref()).map_err(|why| why.to_string())?;
+        let module = Module::load_by(Some(&compiler), &engine, bytes, self.cache.as_ref());
+        let module = module.map_err(|why| why.to_string())?;
         let how = if module.cached { "from cache" } else { "compiled" };
         crate::voice::say(&format!(
-            "plugin loaded plugin={plugin} abi={} bytes={} how={how:?} ms={}",
+            "plugin loaded plugin={} abi={} bytes={} how={how:?} ms={}",
+            plan.name,
             module.abi(),
             bytes.len(),
             began.elapsed().as_millis()
         ));
         self.modules.insert(key, Arc::clone(&module));
         Ok(module)
+    }
+}
+
+fn compiler(plan: &Plan) -> Compiler {
+    Compiler {
+        verb: crate::COMPILE,
+        limits: CompileLimits {
+            memory_bytes_max: plan.compile.memory_bytes_max,
+            cpu: plan.compile.cpu,
+            time: plan.compile.time,
+        },
     }
 }
 
@@ -247,6 +269,12 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
         config: plan.config.clone().into(),
         vm_config: plan.vm_config.clone().into(),
         vm_id: plan.vm_id.clone(),
+        isolation: match plan.isolation {
+            gate_plan::Isolation::Worker => Isolation::Worker,
+            gate_plan::Isolation::Exchange => Isolation::Exchange {
+                instances_max: plan.limits.instances_max,
+            },
+        },
         root_id: plan.root_id.clone(),
         environment: plan.environment.clone(),
         memory_bytes_max: plan.limits.memory_bytes_max,

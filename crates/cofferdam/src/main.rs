@@ -56,7 +56,18 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
+    /// Compile a module from standard input to standard output, for the gateway that started this process
+    #[command(hide = true, name = COMPILE)]
+    Compile {
+        /// Bytes of address space
+        memory_bytes_max: u64,
+        /// Seconds of processor time
+        cpu_seconds: u64,
+    },
 }
+
+/// The verb by which the gateway starts itself to compile a module.
+const COMPILE: &str = "compile";
 
 /// How findings are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,6 +95,10 @@ fn main() -> ExitCode {
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
+        Verb::Compile {
+            memory_bytes_max,
+            cpu_seconds,
+        } => plug_host::compile_as_child(memory_bytes_max, cpu_seconds),
     }
 }
 

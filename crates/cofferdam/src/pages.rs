@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use gate_plan::{Plan, PluginLimits};
 use gate_serve::worker::Workers;
-use plug_host::{Limit, Plugin, PluginStats};
+use plug_host::{Isolation, Limit, Plugin, PluginStats};
 
 use crate::assemble::House;
 use crate::voice::say;
@@ -89,6 +89,7 @@ impl console::house::House for House {
                         json!({
                             "worker": worker,
                             "state": stats.state().word(),
+                            "instances": stats.instances.load(Ordering::Relaxed),
                             "memory_bytes": stats.memory_bytes.load(Ordering::Relaxed),
                             "exchanges": stats.exchanges.load(Ordering::Relaxed),
                             "starts": stats.starts.load(Ordering::Relaxed),
@@ -102,6 +103,10 @@ impl console::house::House for House {
                     "generation": plugin.generation,
                     "abi": plugin.module.abi().as_str(),
                     "sha256": plugin.module.digest,
+                    "isolation": match plugin.spec.isolation {
+                        Isolation::Worker => "worker",
+                        Isolation::Exchange { .. } => "exchange",
+                    },
                     "limits": limits(&plan, plugin).map(PluginLimits::describe),
                     "reached": reached(plugin).into_iter().filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
                     "workers": workers,

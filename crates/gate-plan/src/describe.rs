@@ -8,8 +8,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::plan::{
-    AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Listener,
-    OnFault, Plan, Plugin, PluginLimits, PluginPhase, Protocol, ServerTls, Source, Target, Upstream, UpstreamProtocol,
+    AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Isolation,
+    Listener, OnFault, Plan, Plugin, PluginLimits, PluginPhase, Protocol, ServerTls, Source, Target, Upstream,
+    UpstreamProtocol,
 };
 use crate::route::{Condition, Conditions, Rule, Test};
 use crate::word::span_text;
@@ -51,6 +52,11 @@ impl Plan {
                 "dir": self.crash_reports.dir,
                 "size": self.crash_reports.bytes_max,
                 "debug_files": self.crash_reports.debug_files,
+            },
+            "compile": {
+                "memory": self.compile.memory_bytes_max,
+                "cpu": span(self.compile.cpu),
+                "time": span(self.compile.time),
             },
             "limits": {
                 "header_bytes_max": self.limits.header_bytes_max,
@@ -147,7 +153,7 @@ enum Amount {
 
 impl PluginLimits {
     /// Every limit by its key in the configuration.
-    fn amounts(&self) -> [(&'static str, Amount); 13] {
+    fn amounts(&self) -> [(&'static str, Amount); 14] {
         let count = |number| Amount::Count(usize::try_from(number).unwrap_or(usize::MAX));
         [
             ("memory", Amount::Bytes(self.memory_bytes_max)),
@@ -163,6 +169,7 @@ impl PluginLimits {
             ("timer", Amount::Span(self.timer_min)),
             ("cpu_share", Amount::Percent(self.cpu_share_percent_max)),
             ("trusted_after", count(self.trusted_after)),
+            ("instances", count(self.instances_max)),
         ]
     }
 
@@ -209,6 +216,10 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         "config": describe_bytes(&plugin.config),
         "vm_config": describe_bytes(&plugin.vm_config),
         "vm_id": plugin.vm_id,
+        "isolation": match plugin.isolation {
+            Isolation::Worker => "worker",
+            Isolation::Exchange => "exchange",
+        },
         "root_id": plugin.root_id,
         "environment": environment.collect::<Map<_, _>>(),
         "limits": plugin.limits.describe(),

@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::findings::{Draft, Findings, Report};
-use crate::plan::{AccessLog, Admin, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Upstream};
+use crate::plan::{AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Upstream};
 use crate::tree::Node;
 use crate::wire;
 
@@ -74,6 +74,11 @@ impl Lowering<'_> {
                 dir: config.crash_reports.dir.map(|path| path.word.0),
                 bytes_max: config.crash_reports.size.word.0,
                 debug_files: config.crash_reports.debug_files.map(|path| path.word.0),
+            },
+            compile: Compile {
+                memory_bytes_max: config.compile.memory.word.0,
+                cpu: config.compile.cpu.word,
+                time: config.compile.time.word,
             },
             limits: limits(&config.limits),
             forwarding: Forwarding {

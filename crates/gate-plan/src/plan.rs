@@ -34,6 +34,8 @@ pub struct Plan {
     pub cache_dir: Option<PathBuf>,
     /// Where reports of dead plugins are kept.
     pub crash_reports: CrashReports,
+    /// What compiling a module may take.
+    pub compile: Compile,
     /// Bounds on what a client may send.
     pub limits: Limits,
     /// What the process adds to or trusts in forwarding headers.
@@ -58,6 +60,17 @@ pub struct CrashReports {
 pub struct Admin {
     /// Address; port 0 lets the system choose and the chosen one is said on stderr.
     pub listen: SocketAddr,
+}
+
+/// What compiling one module may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compile {
+    /// Address space. Default 2 GiB.
+    pub memory_bytes_max: u64,
+    /// Processor time. Default 2 minutes.
+    pub cpu: Duration,
+    /// Time by the clock. Default 5 minutes.
+    pub time: Duration,
 }
 
 /// One socket on which traffic arrives.
@@ -212,6 +225,8 @@ pub struct Plugin {
     pub vm_config: Vec<u8>,
     /// Plugins of one `vm_id`, module and `vm_config` share one instance for each worker; empty means an instance of its own.
     pub vm_id: String,
+    /// Who shares an instance.
+    pub isolation: Isolation,
     /// Name of the root context inside the module.
     pub root_id: String,
     /// Environment variables (WASI).
@@ -271,6 +286,8 @@ pub struct PluginLimits {
     pub cpu_share_percent_max: u8,
     /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
     pub trusted_after: u32,
+    /// Instances at a time on one worker when each exchange has its own. Default 100.
+    pub instances_max: u32,
 }
 
 /// How a plugin comes back after a fault.
@@ -286,6 +303,15 @@ pub struct Restart {
     pub quarantine_after: u32,
     /// How long it is set aside. Default 1 minute.
     pub quarantine: Duration,
+}
+
+/// Who shares an instance of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All exchanges of a worker.
+    Worker,
+    /// Nobody: each exchange has one of its own.
+    Exchange,
 }
 
 /// What an exchange gets when a plugin is not able to decide.

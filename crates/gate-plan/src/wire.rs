@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::listener::{CertificateFiles, ClientCertificates, Listener, ListenerProtocol, ServerTls};
-pub(crate) use self::plugin::{MatchRule, OnFault, Payload, Phase, Plugin, PluginLimits, Restart, Source};
+pub(crate) use self::plugin::{Isolation, MatchRule, OnFault, Payload, Phase, Plugin, PluginLimits, Restart, Source};
 pub(crate) use self::route::{
     HeaderCondition, HeaderEdits, Match, PathMatch, QueryCondition, Redirect, Respond, Route, Scheme,
 };
@@ -55,6 +55,9 @@ pub(crate) struct Config {
     /// Where reports of plugins that died are kept, and what makes them readable.
     #[serde(default)]
     pub(crate) crash_reports: CrashReports,
+    /// What compiling a module may take. It happens in a process of its own, beside the gateway and with less right to the processors.
+    #[serde(default)]
+    pub(crate) compile: Compile,
     /// Bounds on what a client may send.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -120,6 +123,21 @@ pub(crate) struct Drain {
     pub(crate) wait: Written<Duration>,
 }
 
+/// What compiling one module may take; a module that takes more is refused.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Compile {
+    /// Memory, counted as address space.
+    #[schemars(extend("x-minimum" = "256MiB", "x-maximum" = "1TiB"))]
+    pub(crate) memory: Written<Size>,
+    /// Processor time of all cores together, in whole seconds.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1h"))]
+    pub(crate) cpu: Written<Duration>,
+    /// Time by the clock.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1h"))]
+    pub(crate) time: Written<Duration>,
+}
+
 /// Bounds on what a client may send.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -167,6 +185,16 @@ impl Default for Drain {
         Self {
             grace: span("0s", Duration::ZERO),
             wait: span("30s", Duration::from_secs(30)),
+        }
+    }
+}
+
+impl Default for Compile {
+    fn default() -> Self {
+        Self {
+            memory: size("2GiB", 2 << 30),
+            cpu: span("2m", Duration::from_secs(120)),
+            time: span("5m", Duration::from_secs(300)),
         }
     }
 }

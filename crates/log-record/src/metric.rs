@@ -80,7 +80,7 @@ metrics! {
     UPSTREAM_ENDPOINTS = "cofferdam_upstream_endpoints", Gauge, ["upstream", "health"], "Endpoints of an upstream, by health: unhealthy while any worker passes it over, else healthy.";
 
     PLUGIN_INSTANCES = "cofferdam_plugin_instances", Gauge, ["plugin"], "Running instances of a plugin.";
-    PLUGIN_MEMORY = "cofferdam_plugin_memory_bytes", Gauge, ["plugin", "worker"], "Linear memory of a plugin's instance.";
+    PLUGIN_MEMORY = "cofferdam_plugin_memory_bytes", Gauge, ["plugin", "worker"], "Linear memory of a plugin's instances.";
     PLUGIN_CALLBACKS = "cofferdam_plugin_callbacks_total", Counter, ["plugin"], "Callbacks of a plugin that began, those that it does not export included.";
     PLUGIN_FAULTS = "cofferdam_plugin_faults_total", Counter, ["plugin", "code"], "Faults of a plugin, by code.";
     PLUGIN_RESTARTS = "cofferdam_plugin_restarts_total", Counter, ["plugin"], "Instances made to replace a faulted one.";

@@ -2,7 +2,7 @@
 //!
 //! One worker; the module is `target/guests/hello.wasm` unless another is named; the exchange is the same each time, so that only the
 //! plugin's part is measured: a context, `proxy_on_request_headers`, `proxy_on_response_headers`, log, done and delete; once on the guest's
-//! own stack and once on the worker's.
+//! own stack, once on the worker's, and once with an instance of its own, which is made, started, configured and ended.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::rc::Rc;
@@ -14,9 +14,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
 use plug_host::{
-    CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture, Module,
-    Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying,
-    Services, WorkerPlugins,
+    CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits, LocalFuture,
+    Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
+    Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -84,12 +84,13 @@ fn exchange() -> Rc<Exchange> {
     exchange
 }
 
-fn plugin(bytes: &[u8], trusted_after: u32, process: &Process) -> Arc<Plugin> {
+fn plugin(bytes: &[u8], isolation: Isolation, trusted_after: u32, process: &Process) -> Arc<Plugin> {
     let spec = PluginSpec {
         name: "measured".to_owned(),
         config: Bytes::new(),
         vm_config: Bytes::new(),
         vm_id: String::new(),
+        isolation,
         root_id: String::new(),
         environment: Vec::new(),
         memory_bytes_max: 64 * 1024 * 1024,
@@ -114,6 +115,9 @@ async fn measure(plugins: &WorkerPlugins, exchanges: u32) -> Duration {
         stream.request_headers(true).await.unwrap();
         stream.response_headers(true).await.unwrap();
         stream.end().await;
+        drop(stream);
+        // An instance of its own ends in a task of its own.
+        tokio::task::yield_now().await;
     }
     began.elapsed()
 }
@@ -129,9 +133,15 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
-    for (stack, trusted_after) in [("the guest's", 0), ("the worker's", 1)] {
+    let own = Isolation::Exchange { instances_max: 100 };
+    let kinds = [
+        ("the guest's stack", Isolation::Worker, 0),
+        ("the worker's stack", Isolation::Worker, 1),
+        ("the guest's stack in an instance of its own", own, 0),
+    ];
+    for (stack, isolation, trusted_after) in kinds {
         let process = Arc::new(Process::default());
-        let plugin = plugin(&bytes, trusted_after, &process);
+        let plugin = plugin(&bytes, isolation, trusted_after, &process);
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let services = Services {
                 process,
@@ -147,7 +157,7 @@ fn main() {
             }
             rounds.sort_unstable();
             println!(
-                "{} ns per exchange on {stack} stack (median of 7 rounds; {rounds:?})",
+                "{} ns per exchange on {stack} (median of 7 rounds; {rounds:?})",
                 rounds.get(3).unwrap()
             );
         });

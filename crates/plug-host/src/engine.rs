@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -22,6 +22,9 @@ pub const TICK: Duration = Duration::from_millis(1);
 const HOST_STACK_BYTES: usize = 512 * 1024;
 /// LIMIT: instances alive at a time in the process (each plugin has one for each worker, and a small shim beside it).
 const INSTANCES_MAX: u32 = 2_000;
+/// LIMIT: those of them that serve one exchange each; what is left is for plugins whose instance serves a worker, which must always be
+/// able to come back.
+pub(crate) const SEATS_MAX: usize = 1_500;
 /// LIMIT: linear memory of any guest; a plugin's own bound is lower.
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// LIMIT: table entries of any guest; Go modules of 9 MB have about 20,000.
@@ -38,6 +41,8 @@ pub struct Engine {
     pub(crate) shim: InstancePre<OnWorker>,
     /// How many ticks there have been.
     pub(crate) ticks: Arc<AtomicU64>,
+    /// Instances that serve one exchange each and live now.
+    pub(crate) seats: AtomicUsize,
     /// Bytes of stack that an entry may use, host calls included.
     pub(crate) entry_stack_bytes: usize,
 }
@@ -57,6 +62,7 @@ impl Engine {
             linker,
             shim,
             ticks,
+            seats: AtomicUsize::new(0),
             entry_stack_bytes: stack_bytes.saturating_add(HOST_STACK_BYTES),
         }))
     }
@@ -96,22 +102,31 @@ impl Engines {
     }
 }
 
-fn config(stack_bytes: usize) -> Config {
+/// What decides how a module is compiled.
+pub(crate) fn settings() -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.max_wasm_stack(stack_bytes);
-    config.async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
-    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES_MAX));
     // Lines of source are looked up by who reads a report: the engine would read all debug information on the worker.
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
+    config
+}
+
+fn config(stack_bytes: usize) -> Config {
+    let mut config = settings();
+    config.max_wasm_stack(stack_bytes);
+    config.async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES_MAX));
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
     config
 }
 
 fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::default();
+    // What a guest leaves behind is given back to the system, never kept: the next one in its place must not find it.
+    pool.linear_memory_keep_resident(0);
+    pool.table_keep_resident(0);
     pool.total_core_instances(INSTANCES_MAX * 2);
     pool.total_memories(INSTANCES_MAX);
     pool.total_tables(INSTANCES_MAX * 2);

@@ -8,9 +8,10 @@ use std::time::Duration;
 use plug_audit::AuditFault;
 use plug_report::{Crash, Scene};
 use thiserror::Error;
-use wasmtime::Trap;
+use wasmtime::{PoolConcurrencyLimitError, Trap};
 
 use crate::calls::wasi::Exited;
+use crate::compile::CompileFault;
 use crate::guest::Guest;
 use crate::scene;
 
@@ -37,12 +38,21 @@ pub enum FaultKind {
     Instantiate(String),
     /// The instance died in another exchange's callback.
     InstanceLost,
+    /// As many instances live as may.
+    NoInstance,
     /// The plugin waits before it is started again.
     Restarting,
     /// The plugin is set aside after too many faults in a row.
     Quarantined,
     /// The plugin has used its share of the worker's CPU time, in percent.
     CpuShareExceeded(u8),
+}
+
+impl FaultKind {
+    /// Nothing went wrong now: there is only no instance at the moment.
+    pub(crate) fn is_wait(&self) -> bool {
+        matches!(self, Self::Restarting | Self::Quarantined | Self::NoInstance)
+    }
 }
 
 /// A fault with where it happened.
@@ -87,6 +97,12 @@ impl fmt::Display for Fault {
                 write!(
                     formatter,
                     "plugin `{plugin}` has lost its instance in a callback of another exchange"
+                )
+            }
+            FaultKind::NoInstance => {
+                write!(
+                    formatter,
+                    "plugin `{plugin}` has no instance for this exchange: as many live as may"
                 )
             }
             FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
@@ -153,6 +169,7 @@ impl Fault {
             FaultKind::ConfigureRefused => "plugin.configure_refused",
             FaultKind::Instantiate(_) => "plugin.not_instantiated",
             FaultKind::InstanceLost => "plugin.instance_lost",
+            FaultKind::NoInstance => "plugin.no_instance",
             FaultKind::Restarting => "plugin.restarting",
             FaultKind::Quarantined => "plugin.quarantined",
             FaultKind::CpuShareExceeded(_) => "plugin.cpu_share_exceeded",
@@ -173,6 +190,10 @@ impl Fault {
 fn kind_of(guest: &Guest, why: &wasmtime::Error) -> FaultKind {
     if let Some(Exited(code)) = why.downcast_ref::<Exited>() {
         return FaultKind::Exit(*code);
+    }
+    // What is shared among all plugins is used up: not this one's fault, and no reason to set it aside.
+    if guest.seat.is_some() && why.is::<PoolConcurrencyLimitError>() {
+        return FaultKind::NoInstance;
     }
     if guest.slice.is_exceeded() {
         return FaultKind::SliceExceeded {
@@ -196,6 +217,9 @@ pub enum LoadFault {
     /// The engine refused it.
     #[error("the module could not be compiled: {0}")]
     Compile(String),
+    /// The process that compiles it was stopped, or ended by itself.
+    #[error("the module could not be compiled: {0}")]
+    Compiling(#[from] CompileFault),
     /// The engine could not be set up.
     #[error("the WebAssembly engine could not be set up: {0}")]
     Engine(String),

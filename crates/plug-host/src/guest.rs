@@ -25,6 +25,7 @@ use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
 use crate::pace::Pace;
 use crate::plugin::Plugin;
+use crate::seat::Seat;
 use crate::slice::Slice;
 use crate::trail::Trail;
 
@@ -224,6 +225,8 @@ pub(crate) struct Guest {
     /// The callback that was entered last, with its arguments.
     pub(crate) entry: Option<Entry>,
     pub(crate) meter: Meter,
+    /// Its place among the instances that may live at a time, when it serves one exchange; given back with its memory.
+    pub(crate) seat: Option<Seat>,
 }
 
 impl Guest {

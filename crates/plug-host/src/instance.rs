@@ -35,6 +35,10 @@ pub(crate) struct Instance {
     pub(crate) store: Rc<Turns<Option<Store<OnWorker>>>>,
     pub(crate) exports: Exports,
     pub(crate) dead: Cell<bool>,
+    /// It is dead by a fault.
+    pub(crate) died: Cell<bool>,
+    /// Bytes of its memory that its plugins count.
+    pub(crate) memory_noted: Cell<u64>,
     pub(crate) rebuild: Cell<bool>,
     /// Rung when it dies.
     pub(crate) death: Rc<Bell>,
@@ -161,9 +165,7 @@ impl Instance {
         let guest = &mut store.data_mut().0;
         guest.pace.end();
         guest.leaving(entry, answer);
-        if entry.deletes() {
-            self.note_memory(guest.limits.memory_bytes);
-        }
+        self.note_memory(guest.limits.memory_bytes);
         if !guest.effects.is_empty() {
             let effects = std::mem::take(&mut guest.effects);
             self.apply(effects);
@@ -193,14 +195,22 @@ impl Instance {
 
     pub(crate) fn note_memory(&self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let before = self.memory_noted.replace(bytes);
+        if bytes == before {
+            return;
+        }
         for stats in self.stats() {
-            stats.memory_bytes.store(bytes, Ordering::Relaxed);
+            // Only this worker writes, and wrapping around twice is right again.
+            stats
+                .memory_bytes
+                .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
         }
     }
 
     /// Nothing can be asked of it from now on.
     pub(crate) fn end(&self) {
         if !self.dead.replace(true) {
+            self.note_memory(0);
             self.stats().for_each(PluginStats::ended);
         }
     }
@@ -227,6 +237,7 @@ impl Instance {
             stats.faulted(&fault);
         }
         self.services.outside.say(Saying::Fault(&fault));
+        self.died.set(true);
         self.death.ring();
         fault
     }

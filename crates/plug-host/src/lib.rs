@@ -9,10 +9,12 @@ mod engine;
 pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, TICK};
 mod cache;
 pub use cache::CodeCache;
+mod compile;
+pub use compile::{CompileFault, CompileLimits, Compiler, compile_as_child};
 mod module;
 pub use module::{Module, digest};
 mod plugin;
-pub use plugin::{Plugin, PluginSpec, PluginState, PluginStats};
+pub use plugin::{Isolation, Plugin, PluginSpec, PluginState, PluginStats};
 mod limit;
 pub use limit::{Limit, Limits};
 mod vm;
@@ -34,6 +36,7 @@ pub use outside::{
 mod fault;
 pub use fault::{Fault, FaultKind, LoadFault};
 
+mod seat;
 mod start;
 mod instance;
 mod turn;

@@ -8,6 +8,7 @@ use wasmtime::{ExternType, ValType};
 
 use crate::cache::CodeCache;
 use crate::calls::OTHER_SHAPES;
+use crate::compile::Compiler;
 use crate::engine::Engine;
 use crate::fault::LoadFault;
 use crate::shim;
@@ -40,13 +41,33 @@ impl Module {
     /// # Errors
     /// When the module must not run or cannot be compiled.
     pub fn load(engine: &Arc<Engine>, bytes: &[u8], cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
+        Self::load_by(None, engine, bytes, cache)
+    }
+
+    /// The same, compiled by a process of its own when there is a `compiler`: a gateway has one, because no module may harm it.
+    ///
+    /// # Errors
+    /// As [`Module::load`], and when that process takes more than it may.
+    pub fn load_by(
+        compiler: Option<&Compiler>,
+        engine: &Arc<Engine>,
+        bytes: &[u8],
+        cache: Option<&CodeCache>,
+    ) -> Result<Arc<Self>, LoadFault> {
         let digest = digest(bytes);
         let name = CodeCache::name(&digest, compatibility(&engine.code));
         let kept = kept(&engine.code, cache, &name);
         let cached = kept.is_some();
         let (facts, code) = match kept {
             Some(code) => (plug_audit::audit_compiled(bytes)?, code),
-            None => (plug_audit::audit(bytes)?, compiled(&engine.code, bytes, cache, &name)?),
+            None => {
+                let facts = plug_audit::audit(bytes)?;
+                let code = match compiler {
+                    Some(compiler) => made(compiler, &engine.code, bytes, cache, &name)?,
+                    None => compiled(&engine.code, bytes, cache, &name)?,
+                };
+                (facts, code)
+            }
         };
         let providers = providers(&code)?;
         Ok(Arc::new(Self {
@@ -98,10 +119,31 @@ fn compiled(
     name: &str,
 ) -> Result<wasmtime::Module, LoadFault> {
     let module = wasmtime::Module::new(engine, bytes).map_err(|why| LoadFault::Compile(format!("{why:#}")))?;
-    if let (Some(cache), Ok(code)) = (cache, module.serialize()) {
-        // A full disk costs the next start its time, nothing else.
-        let _ = cache.write(name, &code);
+    if let Ok(code) = module.serialize() {
+        keep(cache, name, &code);
     }
+    Ok(module)
+}
+
+fn keep(cache: Option<&CodeCache>, name: &str, code: &[u8]) {
+    if let Some(cache) = cache {
+        // A full disk costs the next start its time, nothing else.
+        let _ = cache.write(name, code);
+    }
+}
+
+/// The same by a process of its own; this one alone writes the cache.
+fn made(
+    compiler: &Compiler,
+    engine: &wasmtime::Engine,
+    bytes: &[u8],
+    cache: Option<&CodeCache>,
+    name: &str,
+) -> Result<wasmtime::Module, LoadFault> {
+    let code = compiler.compile(bytes)?;
+    let not_taken = || LoadFault::Compile("the engine does not take its code".to_owned());
+    let module = trusted(engine, &code).ok_or_else(not_taken)?;
+    keep(cache, name, &code);
     Ok(module)
 }
 
@@ -113,10 +155,11 @@ fn compatibility(engine: &wasmtime::Engine) -> u64 {
     hasher.finish()
 }
 
-/// Code that the cache has authenticated; none when this engine does not take it.
+/// Code that the cache has authenticated or a process of ours has just made; none when this engine does not take it.
 fn trusted(engine: &wasmtime::Engine, code: &[u8]) -> Option<wasmtime::Module> {
     // SAFETY: `code` comes from `CodeCache::read`, which gives back only bytes that carry a tag under a secret that this gateway alone
-    // wrote, made over bytes that `wasmtime::Module::serialize` returned.
+    // wrote, made over bytes that Wasmtime serialized; or from `Compiler::compile`, which gives back what this very program, started anew
+    // from `/proc/self/exe`, wrote to a pipe that nobody else has: bytes that `wasmtime::Engine::precompile_module` returned.
     #[allow(unsafe_code)]
     unsafe {
         wasmtime::Module::deserialize(engine, code).ok()

@@ -14,6 +14,18 @@ use crate::module::Module;
 use crate::pace::Wary;
 use crate::restart::RestartPolicy;
 
+/// Who shares an instance of a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Isolation {
+    /// All exchanges of a worker, as in Envoy.
+    Worker,
+    /// Nobody: each exchange has one of its own, which ends with it.
+    Exchange {
+        /// Instances at a time on one worker; over it an exchange has none.
+        instances_max: u32,
+    },
+}
+
 /// What a plugin is made of, beside its module.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PluginSpec {
@@ -25,6 +37,8 @@ pub struct PluginSpec {
     pub vm_config: Bytes,
     /// Plugins of one `vm_id`, module and `vm_config` share an instance; empty for an instance of its own.
     pub vm_id: String,
+    /// Who shares an instance.
+    pub isolation: Isolation,
     /// Name of the root context inside the module.
     pub root_id: String,
     /// Environment variables.
@@ -81,7 +95,9 @@ impl Plugin {
             let counts = (spec.limits.table_entries_max, spec.limits.callouts_max);
             (bytes, counts, spec.cpu_slice, spec.trusted_after, spec.restart)
         };
-        !self.spec.vm_id.is_empty()
+        let shared = |spec: &PluginSpec| spec.isolation == Isolation::Worker && !spec.vm_id.is_empty();
+        shared(&self.spec)
+            && shared(&other.spec)
             && self.spec.vm_id == other.spec.vm_id
             && self.spec.vm_config == other.spec.vm_config
             && self.spec.environment == other.spec.environment
@@ -133,9 +149,9 @@ pub struct PluginStats {
     pub faults: AtomicU64,
     /// Instances made since the start.
     pub starts: AtomicU64,
-    /// Bytes of linear memory now.
+    /// Bytes of linear memory now, of all its instances.
     pub memory_bytes: AtomicU64,
-    /// Instances that live now; more than one while exchanges end in one that was replaced.
+    /// Instances that live now; more than one while exchanges end in one that was replaced, or when each exchange has its own.
     pub instances: AtomicU64,
     /// Callbacks that began, those that the module does not export included.
     pub callbacks: AtomicU64,
@@ -180,13 +196,18 @@ impl PluginStats {
     }
 
     pub(crate) fn started(&self) {
-        self.state.store(PluginState::Running as i64, Ordering::Relaxed);
+        self.is_now(PluginState::Running);
         self.starts.fetch_add(1, Ordering::Relaxed);
         self.instances.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Says in which state it is.
+    pub(crate) fn is_now(&self, state: PluginState) {
+        self.state.store(state as i64, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_aside(&self) {
-        self.state.store(PluginState::Quarantined as i64, Ordering::Relaxed);
+        self.is_now(PluginState::Quarantined);
         self.quarantines.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -203,9 +224,8 @@ impl PluginStats {
     }
 
     pub(crate) fn faulted(&self, fault: &Fault) {
-        self.state.store(PluginState::Restarting as i64, Ordering::Relaxed);
+        self.is_now(PluginState::Restarting);
         self.faults.fetch_add(1, Ordering::Relaxed);
-        self.memory_bytes.store(0, Ordering::Relaxed);
         let mut counts = Fault::DEATHS.iter().zip(&self.faults_by_code);
         if let Some((_, count)) = counts.find(|(code, _)| **code == fault.code()) {
             count.fetch_add(1, Ordering::Relaxed);

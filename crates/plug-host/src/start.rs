@@ -25,6 +25,7 @@ use crate::module::{Module, Provider};
 use crate::orphans::Orphans;
 use crate::pace::Pace;
 use crate::plugin::Plugin;
+use crate::seat::Seat;
 use crate::services::Services;
 use crate::shim;
 use crate::slice::{Slice, TICKS_BEFORE_YIELD};
@@ -48,6 +49,7 @@ impl Instance {
         plugins: &[Arc<Plugin>],
         allowances: &Rc<[Rc<Allowance>]>,
         services: &Services,
+        seat: Option<Seat>,
     ) -> Result<Rc<Self>, Fault> {
         let Some(first) = plugins.first() else {
             return Err(Fault::new(
@@ -58,6 +60,7 @@ impl Instance {
         };
         let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
         let mut store = new_store(first, allowances, services, queue_listener);
+        store.data_mut().0.seat = seat;
         let made = instantiate(&mut store, &first.module).await;
         let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
         let mut start = Start { store, exports };
@@ -81,6 +84,8 @@ impl Instance {
             store: Turns::new(Some(start.store)),
             exports: start.exports,
             dead: false.into(),
+            died: false.into(),
+            memory_noted: Default::default(),
             rebuild: false.into(),
             death: Rc::default(),
             context_last: Cell::new(roots.last().copied().unwrap_or_default()),
@@ -220,6 +225,7 @@ fn new_guest(
         trail: Trail::default(),
         entry: None,
         meter: Meter::default(),
+        seat: None,
     }
 }
 

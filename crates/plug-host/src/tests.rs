@@ -12,6 +12,8 @@ mod limits;
 mod share;
 mod neighbour;
 mod lifetime;
+mod isolation;
+mod residue;
 mod shutdown;
 mod sharing;
 mod callouts;

@@ -15,12 +15,16 @@ use crate::exchange::{Exchange, Side, StreamContext, Visible};
 use crate::fault::{Fault, FaultKind};
 use crate::instance::{Hold, Instance};
 use crate::outside::Saying;
-use crate::plugin::{Plugin, PluginStats};
+use crate::plugin::{Isolation, Plugin, PluginStats};
 use crate::restart::{Restarts, Wait};
+use crate::seat::Seats;
 use crate::services::Services;
 use crate::stream::PluginStream;
 
-/// One instance's place on a worker: the instance that serves now, and the plugins that live in it.
+mod single;
+
+/// One instance's place on a worker: the instance that serves now, and the plugins that live in it. With an instance for each exchange,
+/// what they have in common: their number, and their faults.
 struct Vm {
     plugins: Vec<Arc<Plugin>>,
     services: Services,
@@ -36,6 +40,12 @@ struct Vm {
     reviver: RefCell<Option<AbortHandle>>,
     /// Arrangements that it is part of.
     homes: Cell<usize>,
+    /// Instances that serve one exchange each.
+    seats: Rc<Seats>,
+    /// Instances that show whether such a plugin starts.
+    trials: Rc<Seats>,
+    /// Counts its faults when each exchange has an instance: what began before the last one does not count again.
+    epoch: Cell<u64>,
 }
 
 impl Vm {
@@ -52,7 +62,34 @@ impl Vm {
             lifted: Rc::default(),
             reviver: RefCell::default(),
             homes: Cell::default(),
+            seats: Rc::default(),
+            trials: Rc::default(),
+            epoch: Cell::default(),
         })
+    }
+
+    fn isolation(&self) -> Isolation {
+        self.plugins
+            .first()
+            .map_or(Isolation::Worker, |plugin| plugin.spec.isolation)
+    }
+
+    /// An instance for an exchange.
+    async fn hold(self: &Rc<Self>, name: &Rc<str>) -> Result<Hold, Fault> {
+        match self.isolation() {
+            Isolation::Worker => self.instance(name).await.map(Hold::new),
+            Isolation::Exchange { instances_max } => self.single(name, &self.seats, instances_max).await,
+        }
+    }
+
+    /// Sees that an exchange that comes now finds it running.
+    async fn ready(self: &Rc<Self>, name: &Rc<str>) -> Result<(), Fault> {
+        match self.isolation() {
+            Isolation::Worker => self.instance(name).await.map(drop),
+            // One instance has shown that it starts; an exchange has another.
+            Isolation::Exchange { .. } if self.started.get().is_some() => Ok(()),
+            Isolation::Exchange { .. } => self.trial(name).await,
+        }
     }
 
     fn serving(&self) -> Option<Rc<Instance>> {
@@ -79,12 +116,8 @@ impl Vm {
             return Ok(instance);
         }
         self.note_death();
-        match self.wait() {
-            Wait::Over => {}
-            Wait::Backoff(_) => return Err(Fault::new(&name, "instantiate", FaultKind::Restarting)),
-            Wait::Quarantine(_) => return Err(Fault::new(&name, "instantiate", FaultKind::Quarantined)),
-        }
-        match Instance::start(&self.plugins, &self.allowances, &self.services).await {
+        self.may_start(&name)?;
+        match Instance::start(&self.plugins, &self.allowances, &self.services, None).await {
             Ok(instance) => {
                 self.started.set(Some(Instant::now()));
                 *self.current.borrow_mut() = Some(Rc::clone(&instance));
@@ -97,6 +130,15 @@ impl Vm {
                 Err(fault)
             }
         }
+    }
+
+    fn may_start(&self, name: &Rc<str>) -> Result<(), Fault> {
+        let kind = match self.wait() {
+            Wait::Over => return Ok(()),
+            Wait::Backoff(_) => FaultKind::Restarting,
+            Wait::Quarantine(_) => FaultKind::Quarantined,
+        };
+        Err(Fault::new(name, "instantiate", kind))
     }
 
     /// Takes an instance out that no longer serves.
@@ -192,6 +234,8 @@ impl Vm {
         if let Some(instance) = current {
             instance.close().await;
         }
+        self.seats.free().await;
+        self.trials.free().await;
     }
 
     /// One arrangement less; true for the last.
@@ -232,7 +276,8 @@ impl PluginHandle {
     /// When there is none and none can be started now, or the plugin has used its share of the worker's CPU time.
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
         self.has_cpu_time()?;
-        let instance = self.vm.instance(&self.name).await?;
+        let hold = self.vm.hold(&self.name).await?;
+        let instance = &hold.instance;
         let root = instance.roots.get(self.position).copied().unwrap_or_default();
         let id = instance.next_context();
         let context = Rc::new(StreamContext {
@@ -248,7 +293,7 @@ impl PluginHandle {
             plugin: Rc::clone(&self.name),
             owner: Arc::clone(&self.plugin),
         });
-        Ok(PluginStream::new(Hold::new(instance), context))
+        Ok(PluginStream::new(hold, context))
     }
 
     fn has_cpu_time(&self) -> Result<(), Fault> {
@@ -332,9 +377,9 @@ impl WorkerPlugins {
     pub async fn warm(&self) -> Result<(), Vec<Fault>> {
         let mut faults = Vec::new();
         for (vm, name) in self.vms() {
-            match vm.instance(name).await {
-                Ok(_) => {}
-                Err(fault) if matches!(fault.kind, FaultKind::Restarting | FaultKind::Quarantined) => {}
+            match vm.ready(name).await {
+                Ok(()) => {}
+                Err(fault) if fault.kind.is_wait() => {}
                 Err(fault) => faults.push(fault),
             }
         }

@@ -127,6 +127,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         config: Bytes::from(script.to_string()),
         vm_config: Bytes::new(),
         vm_id: String::new(),
+        isolation: plug_host::Isolation::Worker,
         root_id: "the-root".to_owned(),
         environment: Vec::new(),
         memory_bytes_max: 64 * 1024 * 1024,

@@ -17,6 +17,7 @@ mod crashes;
 mod limits;
 mod configuration;
 mod modules;
+mod compiling;
 mod commands;
 mod reload;
 mod stop;

@@ -9,7 +9,7 @@ use gate_plan::PluginLimits;
 use gate_serve::worker::ListenerReport;
 use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
-use plug_host::{Plugin, PluginState, PluginStats, Reading};
+use plug_host::{Isolation, Plugin, PluginState, PluginStats, Reading};
 
 use super::traffic::Traffic;
 use crate::assemble::House;
@@ -237,8 +237,14 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
             family.sample(&[&plugin.spec.name, code], count);
         }
     }
-    sum(page, &metric::PLUGIN_RESTARTS, |stats| {
-        stats.starts.load(Ordering::Relaxed).saturating_sub(1)
+    named(page, &metric::PLUGIN_RESTARTS, plugins, |plugin| {
+        let replaced = |stats: &PluginStats| stats.starts.load(Ordering::Relaxed).saturating_sub(1);
+        let count = match plugin.spec.isolation {
+            Isolation::Worker => plugin.workers.iter().map(replaced).sum(),
+            // Each is made for an exchange, none in place of another.
+            Isolation::Exchange { .. } => 0,
+        };
+        (&plugin.spec.name, count)
     });
     sum(page, &metric::PLUGIN_QUARANTINES, |stats| {
         stats.quarantines.load(Ordering::Relaxed)

@@ -4,7 +4,7 @@ use super::chain::Chains;
 use super::higress::Configured;
 use super::{Lowering, count};
 use crate::findings::Draft;
-use crate::plan::{OnFault, Plugin, PluginLimits, PluginPhase, Restart, Source};
+use crate::plan::{Isolation, OnFault, Plugin, PluginLimits, PluginPhase, Restart, Source};
 use crate::tree::Node;
 use crate::wire;
 
@@ -17,6 +17,7 @@ impl Lowering<'_> {
         for (written, node) in written.into_iter().zip(tree.list("plugins")) {
             let name = written.name.word.0.clone();
             if let Some(plugin) = self.plugin(written, node) {
+                self.shared_with(&plugin, node, &plugins);
                 chains.add(&plugin);
                 plugins.push(plugin);
             } else {
@@ -54,6 +55,10 @@ impl Lowering<'_> {
             config,
             vm_config: written.vm_config.map(wire::Payload::into_bytes).unwrap_or_default(),
             vm_id: written.vm_id,
+            isolation: match written.isolation {
+                wire::Isolation::Worker => Isolation::Worker,
+                wire::Isolation::Exchange => Isolation::Exchange,
+            },
             root_id: written.root_id,
             environment,
             limits: plugin_limits(&written.limits),
@@ -71,6 +76,24 @@ impl Lowering<'_> {
             },
             priority: written.priority,
         })
+    }
+
+    /// An instance that others share cannot be one exchange's own.
+    fn shared_with(&mut self, plugin: &Plugin, node: &Node, before: &[Plugin]) {
+        let shares = |other: &&Plugin| {
+            let own = [plugin.isolation, other.isolation].contains(&Isolation::Exchange);
+            let same = plugin.vm_id == other.vm_id && plugin.vm_config == other.vm_config;
+            own && same && !plugin.vm_id.is_empty() && plugin.source == other.source
+        };
+        let Some(other) = before.iter().find(shares) else {
+            return;
+        };
+        let message = format!(
+            "`{}` and `{}` cannot share an instance by their `vm_id`: with `isolation: exchange` each exchange has its own",
+            plugin.name, other.name
+        );
+        let draft = Draft::error(node.at("vm_id").span, message);
+        self.error(draft.help("give them different `vm_id`s, or let both have `isolation: worker`"));
     }
 
     fn source(&mut self, written: &wire::Source, node: &Node) -> Option<Source> {
@@ -122,5 +145,6 @@ fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
         // The schema bounds it to 100.
         cpu_share_percent_max: u8::try_from(written.cpu_share.word.0).unwrap_or(100),
         trusted_after: written.trusted_after,
+        instances_max: written.instances,
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    AccessLog, Action, Balance, ClientCertificates, EndpointSpec, OnFault, Plan, PluginLimits, PluginPhase, Protocol,
-    Source, Target, UpstreamProtocol,
+    AccessLog, Action, Balance, ClientCertificates, EndpointSpec, Isolation, OnFault, Plan, PluginLimits, PluginPhase,
+    Protocol, Source, Target, UpstreamProtocol,
 };
 
 const LISTENERS: &str = "listeners: [{ name: web, listen: 127.0.0.1:8080 }]\n";
@@ -73,6 +73,14 @@ fn what_is_not_said_has_its_default() {
         (plugin.on_fault, plugin.phase, plugin.priority),
         (OnFault::Close, PluginPhase::Unspecified, 0)
     );
+    assert_eq!(
+        (plugin.isolation, plugin.limits.instances_max),
+        (Isolation::Worker, 100)
+    );
+    assert_eq!(
+        (plan.compile.memory_bytes_max, plan.compile.cpu, plan.compile.time),
+        (2 << 30, Duration::from_secs(120), Duration::from_secs(300))
+    );
     assert_eq!(plugin.allow_on_headers_stop_iteration, None);
 }
 
@@ -101,11 +109,12 @@ plugins:
     source: { file: dir/p.wasm, sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 }
     vm_config: [1, two]
     vm_id: shared
+    isolation: exchange
     root_id: root
     environment: { B: "2", A: "1" }
     limits:
       { memory: 1MB, cpu_slice: 5ms, stack: 65536, body: 2KiB, table: 11, callouts: 12, shared_data: 13KiB, shared_keys: 14,
-        queue_length: 15, log_lines: 0, timer: 17ms, cpu_share: 18%, trusted_after: 19 }
+        queue_length: 15, log_lines: 0, timer: 17ms, cpu_share: 18%, trusted_after: 19, instances: 8 }
     on_fault: open
     allow_on_headers_stop_iteration: true
     phase: stats
@@ -120,6 +129,7 @@ access_log: { file: access.log }
 drain: { grace: 1s, wait: 2s }
 cache_dir: /var/cache/cofferdam
 crash_reports: { dir: crashes, size: 1MiB, debug_files: debug }
+compile: { memory: 1GiB, cpu: 3s, time: 4s }
 limits: { header_bytes_max: 2KiB, header_count_max: 5, header_timeout: 3s, http2_streams_max: 6, connections_max: 7 }
 forwarding: { trusted_hops: 2, preserve_request_id: true }
 "#;
@@ -186,6 +196,7 @@ fn every_limit_of_a_plugin_reaches_the_plan() {
         timer_min: Duration::from_millis(17),
         cpu_share_percent_max: 18,
         trusted_after: 19,
+        instances_max: 8,
     };
     assert_eq!(full().plugins[0].limits, limits);
     let numbers = limits.numbers();
@@ -218,6 +229,14 @@ fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
     assert_eq!(
         (plugin.phase, plugin.priority, plugin.on_fault),
         (PluginPhase::Stats, -7, OnFault::Open)
+    );
+    assert_eq!(
+        (plugin.isolation, plugin.limits.instances_max),
+        (Isolation::Exchange, 8)
+    );
+    assert_eq!(
+        (plan.compile.memory_bytes_max, plan.compile.cpu, plan.compile.time),
+        (1 << 30, Duration::from_secs(3), Duration::from_secs(4))
     );
     let route = plan.routes.iter().next().unwrap();
     let Action::Forward {

@@ -36,6 +36,12 @@ pub(crate) struct Plugin {
     /// Plugins of one `vm_id`, module and `vm_config` share one instance on each worker. Default: an instance of its own.
     #[serde(default)]
     pub(crate) vm_id: String,
+    /// Who shares an instance of the plugin: all exchanges of a `worker`, as in Envoy, or nobody: with `exchange`, each exchange gets a
+    /// fresh one, which is started and configured for it and ends with it, so that nothing of one client can be found by another's
+    /// request. Timers and queue wake-ups of such an instance, and callouts that it does not wait for (`proxy_on_done` of its root
+    /// context answers false, for 5 s at most), end with it; what it keeps for later it keeps as shared data.
+    #[serde(default)]
+    pub(crate) isolation: Isolation,
     /// Name of the root context inside the module, for modules that hold several.
     #[serde(default)]
     pub(crate) root_id: String,
@@ -155,6 +161,10 @@ pub(crate) struct PluginLimits {
     /// Callbacks that must have been quick, one after the other, before the plugin runs on the worker's own stack; 0 for never. There a
     /// callback costs a fraction, but one that computes holds up the worker, once in ten minutes and for `cpu_slice` at most.
     pub(crate) trusted_after: u32,
+    /// With `isolation: exchange`, instances at a time on one worker: an exchange over it gets what `on_fault` says. Each may take
+    /// `memory`. All plugins with that isolation have 1500 in the whole process.
+    #[schemars(range(min = 1, max = 1500))]
+    pub(crate) instances: u32,
 }
 
 /// How a plugin comes back after a fault: the first time at once, then after longer and longer waits, then after a quarantine.
@@ -175,6 +185,17 @@ pub(crate) struct Restart {
     /// How long it is set aside. Then it is tried once. `POST /plugins/NAME/lift` on the admin listener ends it earlier.
     #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "7d"))]
     pub(crate) quarantine: Written<Duration>,
+}
+
+/// Who shares an instance of a plugin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Isolation {
+    /// All exchanges of a worker.
+    #[default]
+    Worker,
+    /// Nobody.
+    Exchange,
 }
 
 /// What an exchange gets when a plugin cannot decide.
@@ -255,6 +276,7 @@ impl Default for PluginLimits {
             timer: span("1ms", Duration::from_millis(1)),
             cpu_share: Written::default_of("100%", Percent(100)),
             trusted_after: 1_000,
+            instances: 100,
         }
     }
 }

@@ -54,6 +54,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         config: Bytes::from_static(b"config"),
         vm_config: Bytes::from_static(b"vm"),
         vm_id: String::new(),
+        isolation: Isolation::Worker,
         root_id: "root".to_owned(),
         environment: vec![("KEY".to_owned(), "value".to_owned())],
         memory_bytes_max: 4 * 1024 * 1024,
