@@ -72,11 +72,13 @@ enum Level {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().verb {
+    let code = match Arguments::parse().verb {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
-    }
+    };
+    voice::finish();
+    code
 }
 
 impl From<Level> for plug_abi::LogLevel {

@@ -1,5 +1,7 @@
 //! What the process says beside its data: lines on standard error.
 
+mod speaker;
+
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use gate_flow::Voice;
 use plug_abi::LogLevel;
 use plug_host::Saying;
+
+use speaker::SPEAKER;
+
+/// LIMIT: bytes waiting beyond which lines of plugins are lost.
+const LINES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// LIMIT: bytes waiting beyond which faults of plugins are lost too: a plugin that floods does not hide why it died.
+const FAULTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Lines said so far, in the order of [`LogLevel::ALL`]. Of the process, as standard error is.
 static LINES: [AtomicU64; LogLevel::ALL.len()] = [const { AtomicU64::new(0) }; LogLevel::ALL.len()];
@@ -26,17 +35,44 @@ pub(crate) fn fail(line: &str) {
     say_at(LogLevel::Error, line);
 }
 
-/// A closed standard error is no reason to stop. A text of several lines counts as that many.
+/// What the process itself says waits for its turn; its own threads may wait, a worker may not. A text of several lines counts as that
+/// many.
 fn say_at(level: LogLevel, line: &str) {
+    let text = ended(line);
+    count(level, &text);
+    SPEAKER.say(text);
+}
+
+/// What a plugin says is lost where `bytes_max` bytes wait already.
+fn say_of_plugin(level: LogLevel, line: &str, bytes_max: usize) {
+    let text = ended(line);
+    let lines = lines_of(&text);
+    if SPEAKER.offer(text, bytes_max) {
+        count_lines(level, lines);
+    }
+}
+
+fn ended(line: &str) -> String {
     let mut text = String::with_capacity(line.len() + 1);
     text.push_str(line);
     text.push('\n');
-    count(level, &text);
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    text
+}
+
+fn lines_of(text: &str) -> u64 {
+    text.bytes().filter(|byte| *byte == b'\n').count() as u64
+}
+
+/// Has all that was said written, as far as somebody reads it.
+pub(crate) fn finish() {
+    SPEAKER.finish();
 }
 
 fn count(level: LogLevel, text: &str) {
-    let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
+    count_lines(level, lines_of(text));
+}
+
+fn count_lines(level: LogLevel, lines: u64) {
     let counter = LogLevel::ALL.iter().zip(&LINES).find(|(known, _)| **known == level);
     if let Some((_, counter)) = counter {
         counter.fetch_add(lines, Ordering::Relaxed);
@@ -56,7 +92,13 @@ pub(crate) fn print(text: &str) -> bool {
 
 /// What plugins say, line by line.
 pub(crate) fn of_plugins() -> Voice {
-    Rc::new(|saying| say_at(level(&saying), &line(saying)))
+    Rc::new(|saying| {
+        let bytes_max = match saying {
+            Saying::Line(_) => LINES_BYTES_MAX,
+            Saying::Fault(_) | Saying::Quarantine { .. } => FAULTS_BYTES_MAX,
+        };
+        say_of_plugin(level(&saying), &line(saying), bytes_max);
+    })
 }
 
 fn level(saying: &Saying<'_>) -> LogLevel {
