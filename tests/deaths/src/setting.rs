@@ -23,7 +23,7 @@ pub(crate) fn dying(name: &str, config: &str, on_fault: &str) -> Result<Value> {
         "source": {"file": place::guest("die")?},
         "config": config,
         "on_fault": on_fault,
-        "limits": {"cpu_slice": "5ms", "memory": "4MiB", "trusted_after": 0},
+        "limits": {"cpu_slice": "20ms", "memory": "4MiB", "trusted_after": 0},
         "restart": tireless(),
     }))
 }

@@ -39,7 +39,7 @@ const fn traps(word: &'static str, reason: &'static str) -> Way {
 const fn is_stopped(word: &'static str) -> Way {
     Way {
         word,
-        end: End::Dies("plugin.slice_exceeded", "longer than its slice of 5ms"),
+        end: End::Dies("plugin.slice_exceeded", "longer than its slice of 20ms"),
         is_slow: true,
     }
 }
