@@ -10,9 +10,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::{HOST_CALLS, HOST_MODULE, HostCall, LogLevel, ValueType};
 use plug_host::{
-    CallRefused, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Module,
-    Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying,
-    Services, WorkerPlugins,
+    CallRefused, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture,
+    Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
+    Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -181,6 +181,7 @@ fn spec(script: &[u8]) -> PluginSpec {
         cpu_slice: Duration::from_secs(20),
         trusted_after: 1,
         stack_bytes_max: STACK_BYTES,
+        limits: Limits::default(),
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,

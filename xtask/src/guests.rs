@@ -2,6 +2,7 @@
 
 mod assemblyscript;
 mod route;
+mod split;
 
 use std::fs;
 use std::path::Path;
@@ -66,19 +67,29 @@ pub(crate) fn lint() -> Result<()> {
     route::lint()
 }
 
-/// Copies a module to where tests look, under its crate's name, unless it is there already.
+/// Puts a module to where tests look, under its crate's name: without lines of source, which lie beside it in `NAME.debug.wasm`, where a
+/// crash report finds them. The guest that dies is there once more as `NAME-stripped.wasm`, without names too, as many are shipped.
 fn publish(built: &Path) -> Result<String> {
     let stem = built
         .file_stem()
         .unwrap_or_default()
         .to_string_lossy()
         .replace('_', "-");
+    let whole = fs::read(built).with_context(|| format!("cannot read `{}`", built.display()))?;
     let name = format!("{stem}.wasm");
-    let target = place::guests().join(&name);
-    let bytes = fs::read(built).with_context(|| format!("cannot read `{}`", built.display()))?;
-    // A module that did not change keeps its time, so that nobody takes it for a new one.
-    if fs::read(&target).ok().as_deref() != Some(&bytes) {
-        fs::write(&target, bytes).with_context(|| format!("cannot write `{}`", target.display()))?;
+    put(&name, &split::without(&whole, |section| section.starts_with(".debug"))?)?;
+    put(&format!("{stem}.debug.wasm"), &whole)?;
+    if stem == "die" {
+        put("die-stripped.wasm", &split::without(&whole, |_| true)?)?;
     }
     Ok(name)
+}
+
+/// Writes a module, unless it is there already: one that did not change keeps its time, so that nobody takes it for a new one.
+fn put(name: &str, bytes: &[u8]) -> Result<()> {
+    let target = place::guests().join(name);
+    if fs::read(&target).ok().as_deref() != Some(bytes) {
+        fs::write(&target, bytes).with_context(|| format!("cannot write `{}`", target.display()))?;
+    }
+    Ok(())
 }

@@ -35,4 +35,6 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
         place(path);
     }
     plan.cache_dir.iter_mut().for_each(place);
+    plan.crash_reports.dir.iter_mut().for_each(place);
+    plan.crash_reports.debug_files.iter_mut().for_each(place);
 }

@@ -15,6 +15,7 @@ use log_record::sink::{AccessSink, Target};
 use parking_lot::Mutex;
 use plug_host::{Fault, Plugin, Process};
 
+use crate::crashes::Crashes;
 use crate::load::{Loaded, Loader, workers};
 use crate::voice::{fail, say, warn};
 
@@ -37,6 +38,7 @@ pub(crate) struct House {
     pub(crate) workers: Mutex<Option<Workers<Flow>>>,
     present: Mutex<Present>,
     pub(crate) process: Arc<Process>,
+    pub(crate) crashes: Arc<Crashes>,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Answers until the process ends.
@@ -78,6 +80,7 @@ impl House {
                 sink,
             }),
             process: Arc::clone(&loader.process),
+            crashes: Arc::clone(&loader.crashes),
             began,
             console: Mutex::new(None),
             ready: AtomicBool::new(true),
@@ -134,7 +137,7 @@ impl House {
             Some(AccessSink::start(target(&loaded.plan))?)
         };
         let change = change(&loaded, &before)?;
-        if let Err(why) = stage(running, &change) {
+        if let Err(why) = stage(running, &change, &self.crashes) {
             discard(running);
             return Err(why);
         }
@@ -227,29 +230,31 @@ fn start_workers(
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both: loaded.upstreams.clone(),
     };
-    let process = Arc::clone(&loader.process);
+    let (process, crashes) = (Arc::clone(&loader.process), Arc::clone(&loader.crashes));
     let buffers = Mutex::new((0..count.get()).map(|_| sink.buffer()).collect::<Vec<_>>());
     let workers = Workers::start(count, move |worker| {
         let (process, change) = (Arc::clone(&process), change.clone());
+        let crashes = Arc::clone(&crashes);
         let log = buffers.lock().pop();
         async move {
             let log = log.ok_or("no access log for this worker")?;
             let parts = FlowParts {
                 worker,
                 process,
-                voice: crate::voice::of_plugins(),
+                voice: crate::voice::of_plugins(&crashes),
                 log,
             };
             Flow::start(parts, change)
                 .await
-                .map_err(|faults| reports(&faults).into())
+                .map_err(|faults| reports(&crashes, &faults).into())
         }
     })?;
     Ok(workers)
 }
 
-fn reports(faults: &[Fault]) -> String {
-    faults.iter().map(Fault::report).collect::<Vec<_>>().join("\n")
+fn reports(crashes: &Crashes, faults: &[Fault]) -> String {
+    let texts: Vec<String> = faults.iter().map(|fault| crashes.explain(fault)).collect();
+    texts.join("\n")
 }
 
 fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
@@ -272,11 +277,14 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
     })
 }
 
-fn stage(workers: &Workers<Flow>, change: &Change) -> anyhow::Result<()> {
+fn stage(workers: &Workers<Flow>, change: &Change, crashes: &Arc<Crashes>) -> anyhow::Result<()> {
     let mut answers = Vec::new();
     for mailbox in workers.mailboxes() {
-        let change = change.clone();
-        let ask = mailbox.ask(move |flow| async move { flow.stage(change).await.map_err(|faults| reports(&faults)) });
+        let (change, crashes) = (change.clone(), Arc::clone(crashes));
+        let ask = mailbox.ask(move |flow| async move {
+            let staged = flow.stage(change).await;
+            staged.map_err(|faults| reports(&crashes, &faults))
+        });
         answers.push(ask?);
     }
     for answer in answers {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use plug_host::{
-    CallRefused, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, Plugin, Process,
-    RedisClient, Saying, Services, WorkerPlugins,
+    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, Plugin, Process, RedisClient,
+    Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
+
+use crate::crashes::Crashes;
 
 /// Not the number of any worker, so that nothing is counted.
 const NO_WORKER: usize = usize::MAX;
@@ -60,15 +62,17 @@ pub(crate) fn try_out(
     plugins: &[Arc<Plugin>],
     before: &[Arc<Plugin>],
     upstreams: HashSet<String>,
+    crashes: &Arc<Crashes>,
 ) -> Result<(), Vec<String>> {
     let changed = |plugin: &&Arc<Plugin>| !before.iter().any(|old| Arc::ptr_eq(old, plugin));
     if !plugins.iter().any(|plugin| changed(&plugin)) {
         return Ok(());
     }
     let plugins = plugins.to_vec();
+    let crashes = Arc::clone(crashes);
     let trial = std::thread::Builder::new()
         .name("canary".to_owned())
-        .spawn(move || start(&plugins, upstreams));
+        .spawn(move || start(&plugins, upstreams, &crashes));
     let trial = trial.map_err(|why| vec![format!("no thread to try plugins out: {why}")])?;
     let faults = trial
         .join()
@@ -80,7 +84,7 @@ pub(crate) fn try_out(
     }
 }
 
-fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>) -> Result<Vec<String>, String> {
+fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>, crashes: &Crashes) -> Result<Vec<String>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime to try plugins out: {why}"))?;
     let services = Services {
@@ -92,5 +96,6 @@ fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>) -> Result<Vec<Stri
     let warmed = local.block_on(&runtime, async {
         WorkerPlugins::arrange(plugins, &services, None).warm().await
     });
-    Ok(warmed.err().unwrap_or_default().iter().map(Fault::report).collect())
+    let faults = warmed.err().unwrap_or_default();
+    Ok(faults.iter().map(|fault| crashes.explain(fault)).collect())
 }

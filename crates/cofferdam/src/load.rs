@@ -8,7 +8,9 @@ use std::sync::Arc;
 use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{CodeCache, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
+use plug_host::{CodeCache, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy, digest};
+
+use crate::crashes::Crashes;
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -45,15 +47,20 @@ pub(crate) struct Loader {
     log_level: LogLevel,
     modules: HashMap<(String, u64), Arc<Module>>,
     cache: Option<CodeCache>,
+    pub(crate) crashes: Arc<Crashes>,
+    /// Whether deaths are kept: a check only tells them.
+    keeps_crashes: bool,
 }
 
 impl Loader {
-    pub(crate) fn new(log_level: LogLevel) -> Self {
+    pub(crate) fn new(log_level: LogLevel, keeps_crashes: bool) -> Self {
         Self {
             process: Arc::default(),
             log_level,
             modules: HashMap::new(),
             cache: None,
+            crashes: Arc::default(),
+            keeps_crashes,
         }
     }
 
@@ -87,6 +94,7 @@ impl Loader {
             }
         };
         self.open_cache(&plan);
+        self.crashes.configure(&plan.crash_reports, self.keeps_crashes);
         let workers = workers(&plan).get();
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
@@ -107,7 +115,7 @@ impl Loader {
             .upstreams
             .iter()
             .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
-        crate::canary::try_out(&plugins, before, names.collect())
+        crate::canary::try_out(&plugins, before, names.collect(), &self.crashes)
             .map_err(|faults| Wrong::from_texts(faults.iter().map(|fault| format!("error: {fault}")).collect()))?;
         Ok(Loaded {
             plan: Arc::new(plan),
@@ -155,6 +163,7 @@ impl Loader {
             }
         }
         let module = self.module(&bytes, &found, plan.limits.stack_bytes_max, &plan.name)?;
+        self.crashes.module(&found, &path);
         let spec = spec(plan, self.log_level);
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
         if let Some(same) = same
@@ -219,6 +228,19 @@ fn default_cache() -> Option<PathBuf> {
     Some(base.join("cofferdam").join("code"))
 }
 
+fn limits(plan: &gate_plan::PluginLimits) -> Limits {
+    Limits {
+        table_entries_max: plan.table_entries_max,
+        callouts_max: plan.callouts_max,
+        shared_data_bytes_max: usize::try_from(plan.shared_data_bytes_max).unwrap_or(usize::MAX),
+        shared_keys_max: plan.shared_keys_max,
+        queue_length_max: plan.queue_length_max,
+        log_lines_per_s_max: plan.log_lines_per_s_max,
+        timer_min: plan.timer_min,
+        cpu_share_percent_max: plan.cpu_share_percent_max,
+    }
+}
+
 fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
     PluginSpec {
         name: plan.name.clone(),
@@ -231,6 +253,7 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
         cpu_slice: plan.limits.cpu_slice,
         trusted_after: plan.limits.trusted_after,
         stack_bytes_max: plan.limits.stack_bytes_max,
+        limits: limits(&plan.limits),
         allow_on_headers_stop_iteration: plan.allow_on_headers_stop_iteration,
         restart: RestartPolicy {
             backoff: plan.restart.backoff,

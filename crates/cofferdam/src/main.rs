@@ -2,6 +2,7 @@
 
 mod cmd {
     pub(crate) mod check;
+    pub(crate) mod crash;
     pub(crate) mod run;
     pub(crate) mod schema;
 }
@@ -10,6 +11,7 @@ mod anchor;
 mod assemble;
 mod reload;
 mod canary;
+mod crashes;
 mod pages;
 mod voice;
 
@@ -49,6 +51,11 @@ enum Verb {
     },
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Show why plugins died
+    Crash {
+        #[command(subcommand)]
+        verb: cmd::crash::Verb,
+    },
 }
 
 /// How findings are written.
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
+        Verb::Crash { verb } => cmd::crash::crash(&verb),
     };
     voice::finish();
     code

@@ -1,16 +1,38 @@
 //! The admin listener's pages: what the house knows, gathered from its workers.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
+use gate_plan::{Plan, PluginLimits};
 use gate_serve::worker::Workers;
+use plug_host::{Limit, Plugin, PluginStats};
 
 use crate::assemble::House;
 use crate::voice::say;
 
 mod metrics;
 mod traffic;
+
+/// The limits of a plugin in force.
+fn limits<'plan>(plan: &'plan Plan, plugin: &Plugin) -> Option<&'plan PluginLimits> {
+    let mut plugins = plan.plugins.iter();
+    let found = plugins.find(|known| known.name == plugin.spec.name)?;
+    Some(&found.limits)
+}
+
+/// How often a plugin reached each limit, on all workers.
+fn reached(plugin: &Plugin) -> Vec<(&'static str, u64)> {
+    let of = |limit: Limit| {
+        let counts = plugin.workers.iter().flat_map(PluginStats::limits_reached);
+        counts
+            .filter(|(known, _)| *known == limit)
+            .map(|(_, count)| count)
+            .sum()
+    };
+    Limit::ALL.map(|limit| (limit.word(), of(limit))).into()
+}
 
 impl console::house::House for House {
     fn lift(&self, plugin: &str) -> bool {
@@ -24,6 +46,21 @@ impl console::house::House for House {
             let _ = mailbox.tell(move |flow| flow.lift(&plugin));
         }
         known
+    }
+
+    fn crashes(&self) -> Value {
+        let crashes = self
+            .crashes
+            .store()
+            .and_then(|store| store.list().ok())
+            .unwrap_or_default();
+        crashes.iter().map(crate::cmd::crash::summary).collect()
+    }
+
+    fn crash(&self, signature: &str) -> Option<(Value, String)> {
+        let found = self.crashes.store()?.find(signature).ok()?;
+        let crash = found.first().filter(|_| found.len() == 1)?;
+        Some((json!(crash), crash.whole()))
     }
 
     fn ready(&self) -> bool {
@@ -40,6 +77,7 @@ impl console::house::House for House {
 
     fn plugins(&self) -> Value {
         let plugins = House::plugins(self);
+        let plan = self.plan();
         plugins
             .iter()
             .map(|plugin| {
@@ -64,12 +102,8 @@ impl console::house::House for House {
                     "generation": plugin.generation,
                     "abi": plugin.module.abi().as_str(),
                     "sha256": plugin.module.digest,
-                    "limits": {
-                        "memory_bytes": plugin.spec.memory_bytes_max,
-                        "cpu_slice_ms": u64::try_from(plugin.spec.cpu_slice.as_millis()).unwrap_or(u64::MAX),
-                        "stack_bytes": plugin.spec.stack_bytes_max,
-                        "trusted_after": plugin.spec.trusted_after,
-                    },
+                    "limits": limits(&plan, plugin).map(PluginLimits::describe),
+                    "reached": reached(plugin).into_iter().filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
                     "workers": workers,
                 })
             })

@@ -4,11 +4,14 @@ mod speaker;
 
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gate_flow::Voice;
 use plug_abi::LogLevel;
-use plug_host::Saying;
+use plug_host::{LogLine, Saying};
+
+use crate::crashes::Crashes;
 
 use speaker::SPEAKER;
 
@@ -90,38 +93,36 @@ pub(crate) fn print(text: &str) -> bool {
     std::io::stdout().lock().write_all(text.as_bytes()).is_ok()
 }
 
-/// What plugins say, line by line.
-pub(crate) fn of_plugins() -> Voice {
-    Rc::new(|saying| {
-        let bytes_max = match saying {
-            Saying::Line(_) => LINES_BYTES_MAX,
-            Saying::Fault(_) | Saying::Quarantine { .. } => FAULTS_BYTES_MAX,
-        };
-        say_of_plugin(level(&saying), &line(saying), bytes_max);
+/// What plugins say, line by line, and what is said of them.
+pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
+    let crashes = Arc::clone(crashes);
+    let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
+    Rc::new(move |saying| match saying {
+        Saying::Line(line) => say_of_plugin(line.level, &plugin_line(&line), LINES_BYTES_MAX),
+        Saying::LeftOut { plugin, lines } => of_a_fault(
+            LogLevel::Warn,
+            format!(
+                "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
+            ),
+        ),
+        Saying::Fault(fault) => crashes.report(fault),
+        Saying::Quarantine { plugin, faults, length } => of_a_fault(
+            LogLevel::Error,
+            format!(
+                "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
+            ),
+        ),
     })
 }
 
-fn level(saying: &Saying<'_>) -> LogLevel {
-    match saying {
-        Saying::Line(line) => line.level,
-        Saying::Fault(_) | Saying::Quarantine { .. } => LogLevel::Error,
-    }
-}
-
-fn line(saying: Saying<'_>) -> String {
-    match saying {
-        Saying::Line(line) => format!(
-            "plugin log plugin={} level={} context={} text={:?}",
-            line.plugin,
-            word(line.level),
-            line.context,
-            line.text
-        ),
-        Saying::Fault(fault) => format!("plugin fault code={} {}", fault.code(), fault.report()),
-        Saying::Quarantine { plugin, faults, length } => format!(
-            "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
-        ),
-    }
+fn plugin_line(line: &LogLine<'_>) -> String {
+    format!(
+        "plugin log plugin={} level={} context={} text={:?}",
+        line.plugin,
+        word(line.level),
+        line.context,
+        line.text
+    )
 }
 
 fn word(level: LogLevel) -> &'static str {

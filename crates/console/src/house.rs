@@ -16,6 +16,12 @@ pub trait House: Send + Sync + 'static {
     /// Each plugin on each worker: state, generation, memory, faults, last error.
     fn plugins(&self) -> Value;
 
+    /// Why plugins died: one summary for each place of death, the latest first.
+    fn crashes(&self) -> Value;
+
+    /// One crash report whose signature begins so, for programs and for people; none when there is none, or more than one.
+    fn crash(&self, signature: &str) -> Option<(Value, String)>;
+
     /// Starts a plugin in quarantine again, on every worker; false when none has that name.
     fn lift(&self, plugin: &str) -> bool;
 }

@@ -23,12 +23,14 @@ pub(crate) enum Page {
     Metrics,
     Config,
     Plugins,
-    /// Lets a plugin out of its quarantine.
+    Crashes,
+    /// A crash report, for programs.
+    Crash(String),
+    /// The same, for people.
+    CrashText(String),
+    /// Lets a plugin out of its quarantine; the one page that changes something.
     Lift(String),
 }
-
-/// The path of the one page that changes something, around the name of a plugin.
-const LIFT: (&str, &str) = ("/plugins/", "/lift");
 
 /// Every page: path, page, what it says of itself. The index, the routing and the answer to a wrong path are read from it.
 const PAGES: &[(&str, Page, &str)] = &[
@@ -46,18 +48,64 @@ const PAGES: &[(&str, Page, &str)] = &[
         Page::Plugins,
         "each plugin on each worker: state, generation, memory, faults, last error",
     ),
+    (
+        "/crashes",
+        Page::Crashes,
+        "why plugins died: one entry for each place of death, the latest first",
+    ),
 ];
-/// What the index says of it.
-const LIFT_SHOWN: (&str, &str) = (
-    "/plugins/NAME/lift",
-    "POST: starts a plugin in quarantine again, on every worker",
-);
+
+/// A page with a name in its path.
+struct Named {
+    before: &'static str,
+    /// What the index calls the name.
+    name: &'static str,
+    after: &'static str,
+    page: fn(String) -> Page,
+    meaning: &'static str,
+}
+
+/// Every page with a name in its path; of two that fit, the first.
+const NAMED: &[Named] = &[
+    Named {
+        before: "/crashes/",
+        name: "ID",
+        after: "/text",
+        page: Page::CrashText,
+        meaning: "a crash report for people",
+    },
+    Named {
+        before: "/crashes/",
+        name: "ID",
+        after: "",
+        page: Page::Crash,
+        meaning: "a crash report for programs",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/lift",
+        page: Page::Lift,
+        meaning: "POST: starts a plugin in quarantine again, on every worker",
+    },
+];
+
+impl Named {
+    fn at(&self, path: &str) -> Option<Page> {
+        let name = path.strip_prefix(self.before)?.strip_suffix(self.after)?;
+        (!name.is_empty() && !name.contains('/')).then(|| (self.page)(name.to_owned()))
+    }
+
+    fn shown(&self) -> String {
+        [self.before, self.name, self.after].concat()
+    }
+}
 
 /// Which page a request asks for, or the answer that says why there is none.
 pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>> {
     let path = request.uri().path();
-    let lift = lifted(path).map(|plugin| Page::Lift(plugin.to_owned()));
-    let Some(page) = lift.or_else(|| page_at(path)) else {
+    let named = NAMED.iter().find_map(|named| named.at(path));
+    let Some(page) = named.or_else(|| page_at(path)) else {
         return Err(Box::new(text(
             StatusCode::NOT_FOUND,
             format!("no such page; there are\n{}", list()),
@@ -99,16 +147,10 @@ fn page_at(path: &str) -> Option<Page> {
     Some(page.clone())
 }
 
-/// The plugin that a path asks to lift.
-fn lifted(path: &str) -> Option<&str> {
-    let name = path.strip_prefix(LIFT.0)?.strip_suffix(LIFT.1)?;
-    (!name.is_empty() && !name.contains('/')).then_some(name)
-}
-
 impl Page {
     /// Whether making it may wait for something, and so must not happen on the console's own thread.
     pub(crate) fn may_wait(&self) -> bool {
-        matches!(self, Self::Metrics | Self::Config | Self::Plugins | Self::Lift(_))
+        !matches!(self, Self::Index | Self::Healthz | Self::Readyz)
     }
 
     fn allows(&self, method: &Method) -> bool {
@@ -135,6 +177,15 @@ impl Page {
             Self::Metrics => answer(StatusCode::OK, exposition::CONTENT_TYPE, house.metrics()),
             Self::Config => json(&house.config()),
             Self::Plugins => json(&house.plugins()),
+            Self::Crashes => json(&house.crashes()),
+            Self::Crash(id) => match house.crash(&id) {
+                Some((report, _)) => json(&report),
+                None => no_crash(&id),
+            },
+            Self::CrashText(id) => match house.crash(&id) {
+                Some((_, report)) => text(StatusCode::OK, report),
+                None => no_crash(&id),
+            },
             Self::Lift(plugin) if house.lift(&plugin) => {
                 text(StatusCode::OK, format!("plugin {plugin} is started again\n"))
             }
@@ -148,15 +199,21 @@ impl Page {
 
 fn list() -> String {
     let shown = || {
-        PAGES
-            .iter()
-            .map(|(path, _, meaning)| (*path, *meaning))
-            .chain([LIFT_SHOWN])
+        let named = NAMED.iter().map(|named| (named.shown(), named.meaning));
+        let pages = PAGES.iter().map(|(path, _, meaning)| ((*path).to_owned(), *meaning));
+        pages.chain(named)
     };
     let width = shown().map(|(path, _)| path.len()).max().unwrap_or(0);
     shown()
         .map(|(path, meaning)| format!("{path:width$}  {meaning}\n"))
         .collect()
+}
+
+fn no_crash(id: &str) -> Response<Bytes> {
+    text(
+        StatusCode::NOT_FOUND,
+        format!("no crash report, or more than one, begins with {id}; /crashes lists them\n"),
+    )
 }
 
 fn json(value: &Value) -> Response<Bytes> {

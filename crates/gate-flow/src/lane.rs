@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plug_abi::{BodyAction, HeadersAction, TrailersAction};
-use plug_host::{Direction, Fault, FaultKind, HeldBody, PluginStream};
+use plug_host::{Direction, Fault, FaultKind, HeldBody, Limit, PluginStream};
 
 use crate::chain::Chain;
 use crate::source::{Piece, Source, SourceFault};
@@ -93,6 +93,12 @@ pub(crate) struct Lane {
     /// A plugin may have asked for something, or died, since all of them were last looked at.
     stirred: bool,
     idle: Duration,
+}
+
+/// A body is longer than what may be held of it for a plugin.
+fn too_large(stream: &PluginStream) -> Stop {
+    stream.reached(Limit::Body);
+    Stop::TooLarge
 }
 
 impl Lane {
@@ -370,14 +376,14 @@ impl Lane {
         let held = side.body.borrow().len() + stage.gathered.len();
         if stage.gate == Gate::Stopped {
             return if held > limit && !stage.watermark {
-                Err(Stop::TooLarge)
+                Err(too_large(&stream))
             } else {
                 Ok(())
             };
         }
         // Envoy adds the bytes before it asks the plugin, and does not ask when they are too many.
         if stage.buffering && held > limit {
-            return Err(Stop::TooLarge);
+            return Err(too_large(&stream));
         }
         match stream.body(self.direction, end).await {
             Ok(action) => self.obey_body(at, end, action)?,
@@ -408,7 +414,7 @@ impl Lane {
             BodyAction::StopIterationAndBuffer => {
                 stage.buffering = true;
                 if body.borrow().len() > limit {
-                    return Err(Stop::TooLarge);
+                    return Err(too_large(&stream));
                 }
             }
             BodyAction::StopIterationAndWatermark => {

@@ -13,7 +13,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use log_record::record::{PluginVerdict, Protocol as Spoken, Record};
 use plug_abi::{PeerType, StreamAction};
-use plug_host::{Direction, Exchange, PluginStream, RequestHead};
+use plug_host::{Direction, Exchange, Limit, PluginStream, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use crate::chain::Chain;
@@ -242,6 +242,9 @@ impl Passage {
             // Without an end the next bytes are seen together with these; with one there is nothing to wait for but the plugin.
             Ok(StreamAction::StopIteration) if !end => {
                 let too_many = side.body.borrow().len() > self.body_bytes_max;
+                if too_many {
+                    stream.reached(Limit::Body);
+                }
                 return if too_many || self.closed(stream) {
                     None
                 } else {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::plan::{
     AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Listener,
-    OnFault, Plan, Plugin, PluginPhase, Protocol, ServerTls, Source, Target, Upstream, UpstreamProtocol,
+    OnFault, Plan, Plugin, PluginLimits, PluginPhase, Protocol, ServerTls, Source, Target, Upstream, UpstreamProtocol,
 };
 use crate::route::{Condition, Conditions, Rule, Test};
 use crate::word::span_text;
@@ -47,6 +47,11 @@ impl Plan {
             },
             "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
             "cache_dir": self.cache_dir,
+            "crash_reports": {
+                "dir": self.crash_reports.dir,
+                "size": self.crash_reports.bytes_max,
+                "debug_files": self.crash_reports.debug_files,
+            },
             "limits": {
                 "header_bytes_max": self.limits.header_bytes_max,
                 "header_count_max": self.limits.header_count_max,
@@ -131,6 +136,62 @@ fn describe_upstream(upstream: &Upstream) -> Value {
     })
 }
 
+/// The value of a limit, by what it counts.
+#[derive(Clone, Copy)]
+enum Amount {
+    Count(usize),
+    Bytes(u64),
+    Span(Duration),
+    Percent(u8),
+}
+
+impl PluginLimits {
+    /// Every limit by its key in the configuration.
+    fn amounts(&self) -> [(&'static str, Amount); 13] {
+        let count = |number| Amount::Count(usize::try_from(number).unwrap_or(usize::MAX));
+        [
+            ("memory", Amount::Bytes(self.memory_bytes_max)),
+            ("cpu_slice", Amount::Span(self.cpu_slice)),
+            ("stack", Amount::Bytes(self.stack_bytes_max)),
+            ("body", Amount::Bytes(self.body_bytes_max)),
+            ("table", Amount::Count(self.table_entries_max)),
+            ("callouts", Amount::Count(self.callouts_max)),
+            ("shared_data", Amount::Bytes(self.shared_data_bytes_max)),
+            ("shared_keys", Amount::Count(self.shared_keys_max)),
+            ("queue_length", Amount::Count(self.queue_length_max)),
+            ("log_lines", count(self.log_lines_per_s_max)),
+            ("timer", Amount::Span(self.timer_min)),
+            ("cpu_share", Amount::Percent(self.cpu_share_percent_max)),
+            ("trusted_after", count(self.trusted_after)),
+        ]
+    }
+
+    /// Every limit under its key, as the configuration would write it.
+    #[must_use]
+    pub fn describe(&self) -> Value {
+        let written = |amount| match amount {
+            Amount::Count(number) => json!(number),
+            Amount::Bytes(bytes) => json!(bytes),
+            Amount::Span(length) => json!(span(length)),
+            Amount::Percent(percent) => json!(format!("{percent}%")),
+        };
+        let limits = self.amounts().map(|(key, amount)| (key.to_owned(), written(amount)));
+        Value::Object(limits.into_iter().collect())
+    }
+
+    /// Every limit under its key in base units: bytes, seconds, counts, and a share of 1.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<(&'static str, f64)> {
+        let number = |amount| match amount {
+            Amount::Count(number) => number as f64,
+            Amount::Bytes(bytes) => bytes as f64,
+            Amount::Span(length) => length.as_secs_f64(),
+            Amount::Percent(percent) => f64::from(percent) / 100.0,
+        };
+        self.amounts().map(|(key, amount)| (key, number(amount))).into()
+    }
+}
+
 fn describe_client_tls(tls: &ClientTls) -> Value {
     json!({
         "server_name": tls.server_name,
@@ -150,13 +211,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         "vm_id": plugin.vm_id,
         "root_id": plugin.root_id,
         "environment": environment.collect::<Map<_, _>>(),
-        "limits": {
-            "memory": plugin.limits.memory_bytes_max,
-            "cpu_slice": span(plugin.limits.cpu_slice),
-            "stack": plugin.limits.stack_bytes_max,
-            "body": plugin.limits.body_bytes_max,
-            "trusted_after": plugin.limits.trusted_after,
-        },
+        "limits": plugin.limits.describe(),
         "restart": {
             "backoff": span(plugin.restart.backoff),
             "backoff_max": span(plugin.restart.backoff_max),

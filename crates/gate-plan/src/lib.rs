@@ -24,9 +24,9 @@ mod word;
 
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
-    AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, Drain, EndpointSpec,
-    FixedResponse, Forwarding, HeaderEdits, Limits, Listener, OnFault, Plan, Plugin, PluginLimits, PluginPhase,
-    Protocol, Redirect, Restart, Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, CrashReports, Drain,
+    EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Limits, Listener, OnFault, Plan, Plugin, PluginLimits,
+    PluginPhase, Protocol, Redirect, Restart, Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;

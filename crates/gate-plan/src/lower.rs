@@ -17,7 +17,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::findings::{Draft, Findings, Report};
-use crate::plan::{AccessLog, Admin, Drain, Forwarding, Limits, Listener, Plan, Upstream};
+use crate::plan::{AccessLog, Admin, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Upstream};
 use crate::tree::Node;
 use crate::wire;
 
@@ -70,6 +70,11 @@ impl Lowering<'_> {
                 wait: config.drain.wait.word,
             },
             cache_dir: config.cache_dir.map(|path| path.word.0),
+            crash_reports: CrashReports {
+                dir: config.crash_reports.dir.map(|path| path.word.0),
+                bytes_max: config.crash_reports.size.word.0,
+                debug_files: config.crash_reports.debug_files.map(|path| path.word.0),
+            },
             limits: limits(&config.limits),
             forwarding: Forwarding {
                 trusted_hops: config.forwarding.trusted_hops,

@@ -32,12 +32,25 @@ pub struct Plan {
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.
     pub cache_dir: Option<PathBuf>,
+    /// Where reports of dead plugins are kept.
+    pub crash_reports: CrashReports,
     /// Bounds on what a client may send.
     pub limits: Limits,
     /// What the process adds to or trusts in forwarding headers.
     pub forwarding: Forwarding,
     /// What is allowed but probably not meant.
     pub warnings: Findings,
+}
+
+/// Where reports of dead plugins are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CrashReports {
+    /// Their folder; the user's state folder when absent.
+    pub dir: Option<PathBuf>,
+    /// Bytes of all together; 0 keeps none.
+    pub bytes_max: u64,
+    /// Folder of unstripped modules.
+    pub debug_files: Option<PathBuf>,
 }
 
 /// The operator's listener: health, metrics, configuration, plugins.
@@ -240,6 +253,22 @@ pub struct PluginLimits {
     pub stack_bytes_max: u64,
     /// Body bytes held for it, in each direction. Default 1 MiB.
     pub body_bytes_max: u64,
+    /// Entries of all tables of one instance. Default 200,000.
+    pub table_entries_max: usize,
+    /// Callouts of one instance that have not ended. Default 4,096.
+    pub callouts_max: usize,
+    /// Bytes of shared data. Default 64 MiB.
+    pub shared_data_bytes_max: u64,
+    /// Keys of shared data. Default 100,000.
+    pub shared_keys_max: usize,
+    /// Entries of a queue. Default 65,536.
+    pub queue_length_max: usize,
+    /// Lines for each second on one worker; none when 0. Default 1,000.
+    pub log_lines_per_s_max: u32,
+    /// Shortest period of a timer. Default 1 ms.
+    pub timer_min: Duration,
+    /// Share of one worker's CPU time, 1 to 100; not measured when 100. Default 100.
+    pub cpu_share_percent_max: u8,
     /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
     pub trusted_after: u32,
 }

@@ -52,6 +52,9 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// Folder in which compiled modules are kept. Default: a folder in the user's cache folder.
     pub(crate) cache_dir: Option<Written<FilePath>>,
+    /// Where reports of plugins that died are kept, and what makes them readable.
+    #[serde(default)]
+    pub(crate) crash_reports: CrashReports,
     /// Bounds on what a client may send.
     #[serde(default)]
     pub(crate) limits: Limits,
@@ -79,6 +82,30 @@ pub(crate) enum AccessLog {
     Off,
     /// One JSON line for each exchange to this file, opened for appending.
     File(Written<FilePath>),
+}
+
+/// Where reports of plugins that died are kept, and what makes them readable.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct CrashReports {
+    /// Folder of the reports, one for each place at which a plugin died. Default: a folder in the user's state folder.
+    pub(crate) dir: Option<Written<FilePath>>,
+    /// Bytes of all reports together; beyond it those leave that were seen longest ago. With 0 none is kept.
+    #[schemars(extend("x-maximum" = "64GiB"))]
+    pub(crate) size: Written<Size>,
+    /// Folder of unstripped modules: they give a stripped one its lines of source when the code is the same. The files' names do
+    /// not matter. `NAME.debug.wasm` beside `NAME.wasm` is found without it.
+    pub(crate) debug_files: Option<Written<FilePath>>,
+}
+
+impl Default for CrashReports {
+    fn default() -> Self {
+        Self {
+            dir: None,
+            size: size("64MiB", 64 << 20),
+            debug_files: None,
+        }
+    }
 }
 
 /// How a stop proceeds.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use self::address::{Authority, HostName};
 pub(crate) use self::field::{EnvironmentName, EnvironmentText, FieldText};
-pub(crate) use self::measure::{Size, span_text};
+pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
 
 /// A text with a meaning of its own.
@@ -89,6 +89,7 @@ pub(crate) struct Format {
 pub(crate) const FORMATS: &[Format] = &[
     Format::of::<std::time::Duration>(),
     Format::of::<Size>(),
+    Format::of::<Percent>(),
     Format::of::<std::net::SocketAddr>(),
     Format::of::<crate::plan::EndpointSpec>(),
     Format::of::<crate::route::HostPattern>(),

@@ -6,6 +6,7 @@ use wasmparser::ExternalKind;
 use crate::exports::Exports;
 use crate::fault::{Note, printable};
 use crate::outline::Outline;
+use crate::toolchain::Toolchain;
 
 /// The facts of a module.
 #[derive(Clone, Debug)]
@@ -38,6 +39,10 @@ pub struct ModuleFacts {
     pub has_dwarf: bool,
     /// SHA-256 of the code section: the same for a module and its stripped twin.
     pub code_sha256: [u8; 32],
+    /// Where the code section's contents begin in the file: what DWARF counts from.
+    pub code_at: u64,
+    /// The toolchain that built it, as far as it shows.
+    pub toolchain: Toolchain,
     /// What is worth knowing, though no reason to refuse it.
     pub notes: Vec<Note>,
 }
@@ -250,6 +255,7 @@ pub(crate) fn gather(outline: Outline<'_>, imports: Vec<Import>, exports: Export
         .any(|section| section.name == ".debug_info");
     let mut notes = exports.notes;
     notes.extend((!outline.has_names).then_some(Note::NoNames));
+    let toolchain = outline.toolchain();
     ModuleFacts {
         abi: exports.abi,
         imports,
@@ -265,6 +271,8 @@ pub(crate) fn gather(outline: Outline<'_>, imports: Vec<Import>, exports: Export
         has_names: outline.has_names,
         has_dwarf,
         code_sha256: outline.code_sha256,
+        code_at: outline.code_at,
+        toolchain,
         notes,
     }
 }

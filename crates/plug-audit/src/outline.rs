@@ -65,6 +65,7 @@ pub(crate) struct Outline<'a> {
     pub(crate) custom_sections: Vec<CustomSection>,
     pub(crate) has_names: bool,
     pub(crate) code_sha256: [u8; 32],
+    pub(crate) code_at: u64,
     /// The first reason why it is not valid.
     pub(crate) invalid: Option<Problem>,
     types: Vec<Option<FuncType>>,
@@ -140,6 +141,7 @@ impl<'a> Outline<'a> {
             }
             Payload::StartSection { .. } => self.has_start_section = true,
             Payload::CodeSectionStart { range, .. } => {
+                self.code_at = u64::try_from(range.start).unwrap_or_default();
                 self.code_sha256 = Sha256::digest(bytes.get(range).unwrap_or_default()).into();
             }
             Payload::CustomSection(section) => self.take_custom(&section),

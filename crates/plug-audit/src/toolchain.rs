@@ -20,6 +20,19 @@ pub enum Toolchain {
 }
 
 impl Toolchain {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "Rust",
+            Self::Go => "Go",
+            Self::TinyGo => "TinyGo",
+            Self::Cpp => "C++",
+            Self::AssemblyScript => "AssemblyScript",
+            Self::Unknown => "an unknown toolchain",
+        }
+    }
+
     /// Why a module of this toolchain has no marker, and how it gets one.
     pub(crate) fn marker_hint(self) -> &'static str {
         match self {

@@ -14,9 +14,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
 use plug_host::{
-    CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Module, Outside,
-    Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying, Services,
-    WorkerPlugins,
+    CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture, Module,
+    Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying,
+    Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -96,6 +96,7 @@ fn plugin(bytes: &[u8], trusted_after: u32, process: &Process) -> Arc<Plugin> {
         cpu_slice: Duration::from_millis(50),
         trusted_after,
         stack_bytes_max: 512 * 1024,
+        limits: Limits::default(),
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Info,

@@ -85,7 +85,9 @@ impl Instance {
         let tick = spawn_local(async move {
             loop {
                 tokio::time::sleep(period).await;
-                let Some(instance) = instance.upgrade() else { return };
+                let Some(instance) = with_cpu_time(&instance, root).await else {
+                    return;
+                };
                 // A fault has been said already; the instance is dead and its ticks end with it.
                 let entered = instance.enter(Visit::new(Current::Root(root), Entry::Tick { root }));
                 if entered.await.is_err() {
@@ -101,12 +103,30 @@ impl Instance {
         let instance = Rc::downgrade(self);
         let task = spawn_local(async move {
             while let Some((root, queue)) = wakes.recv().await {
-                let Some(instance) = instance.upgrade() else { return };
+                let Some(instance) = with_cpu_time(&instance, root).await else {
+                    return;
+                };
                 let entry = Entry::QueueReady { root, queue };
                 let _ = instance.enter(Visit::new(Current::Root(root), entry)).await;
             }
         });
         *self.queue_task.borrow_mut() = Some(task);
+    }
+}
+
+/// The instance, once the plugin may use CPU time; none when it has gone meanwhile.
+async fn with_cpu_time(instance: &Weak<Instance>, root: u32) -> Option<Rc<Instance>> {
+    loop {
+        let there = instance.upgrade()?;
+        let place = there.roots.iter().position(|known| *known == root);
+        let allowance = place.and_then(|place| there.allowances.get(place));
+        match allowance.and_then(|allowance| allowance.wait()) {
+            None => return Some(there),
+            Some(wait) => {
+                drop(there);
+                tokio::time::sleep(wait).await;
+            }
+        }
     }
 }
 

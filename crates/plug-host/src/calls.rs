@@ -55,10 +55,50 @@ pub(crate) fn with_host<R>(mut caller: Caller<'_, OnWorker>, call: impl FnOnce(&
     }))
 }
 
-fn status(caller: Caller<'_, OnWorker>, call: impl FnOnce(&mut Host<'_>) -> Done) -> u32 {
-    match with_host(caller, call) {
-        Some(Ok(())) => Status::Ok.raw(),
-        Some(Err(status)) => status.raw(),
+/// Which host call it is, for the trail.
+pub(crate) struct Step<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'a [u64],
+    /// Which argument, with the length behind it, is the name of what the call is about.
+    pub(crate) named: Option<usize>,
+}
+
+/// The argument that names something, by what it is called in the tables below.
+const fn named(arguments: &[&str]) -> Option<usize> {
+    let mut at = 0;
+    while at < arguments.len() {
+        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        if matches!(arguments[at].as_bytes(), b"name" | b"key" | b"path" | b"upstream") {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+/// Runs a host call and remembers it.
+pub(crate) fn traced<R>(
+    caller: Caller<'_, OnWorker>,
+    step: Step<'_>,
+    call: impl FnOnce(&mut Host<'_>) -> R,
+    answer: impl FnOnce(&R) -> u32,
+) -> Option<R> {
+    with_host(caller, |host| {
+        let callback = host.guest.callback;
+        host.guest.trail.begins(step.name, callback, step.arguments);
+        if let Some(at) = step.named {
+            host.note_name(step.arguments, at);
+        }
+        let result = call(host);
+        host.guest.trail.answers(answer(&result));
+        result
+    })
+}
+
+fn status(caller: Caller<'_, OnWorker>, step: Step<'_>, call: impl FnOnce(&mut Host<'_>) -> Done) -> u32 {
+    let raw = |done: &Done| done.err().map_or(Status::Ok, |status| status).raw();
+    match traced(caller, step, call, raw) {
+        Some(done) => raw(&done),
         None => Status::InternalFailure.raw(),
     }
 }
@@ -71,11 +111,11 @@ fn at_once(status: Status) -> i64 {
 /// Prepares a value for the guest: its size for the allocator, or a status to return at once.
 fn prepare(
     caller: Caller<'_, OnWorker>,
-    pointer_at: u32,
-    length_at: u32,
+    step: Step<'_>,
+    (pointer_at, length_at): (u32, u32),
     call: impl FnOnce(&mut Host<'_>) -> Value,
 ) -> i64 {
-    let prepared = with_host(caller, |host| {
+    let prepare = |host: &mut Host<'_>| {
         // Before the call, which may take something away that could then not be handed over.
         host.check_u32(pointer_at)?;
         host.check_u32(length_at)?;
@@ -93,21 +133,30 @@ fn prepare(
             length_at,
         });
         Ok(Some(size))
-    });
-    told(prepared)
+    };
+    told(traced(caller, step, prepare, answered))
 }
 
 /// A call whose value nobody wants.
-fn discard(caller: Caller<'_, OnWorker>, length_at: u32, call: impl FnOnce(&mut Host<'_>) -> Value) -> i64 {
-    let done = with_host(caller, |host| {
+fn discard(
+    caller: Caller<'_, OnWorker>,
+    step: Step<'_>,
+    length_at: u32,
+    call: impl FnOnce(&mut Host<'_>) -> Value,
+) -> i64 {
+    let discard = |host: &mut Host<'_>| {
         let value = call(host)?;
         let length = u32::try_from(value.len()).map_err(|_| Status::InternalFailure)?;
         if length_at != 0 {
             host.write_u32(length_at, length)?;
         }
         Ok(None)
-    });
-    told(done)
+    };
+    told(traced(caller, step, discard, answered))
+}
+
+fn answered(prepared: &Result<Option<u32>, Status>) -> u32 {
+    prepared.err().unwrap_or(Status::Ok).raw()
 }
 
 /// What the shim is told: a size to allocate, or a status.
@@ -132,12 +181,35 @@ fn deliver(host: &mut Host<'_>, pointer: u32) -> Done {
     host.write_u32(delivery.length_at, length)
 }
 
+/// An argument as the trail keeps it.
+trait Raw {
+    fn raw(self) -> u64;
+}
+
+impl Raw for u32 {
+    fn raw(self) -> u64 {
+        u64::from(self)
+    }
+}
+
+impl Raw for u64 {
+    fn raw(self) -> u64 {
+        self
+    }
+}
+
+impl Raw for i64 {
+    fn raw(self) -> u64 {
+        self.cast_unsigned()
+    }
+}
+
 /// Host calls that answer a status, in the type the ABI gives them.
 macro_rules! plain {
     ($linker:ident, $module:expr; $($name:literal ($($argument:ident: $kind:ty),*) => $call:expr;)+) => {
         $($linker.func_wrap($module, $name, |caller: Caller<'_, OnWorker>, $($argument: $kind),*| {
             #[allow(clippy::redundant_closure_call)]
-            status(caller, |host| $call(host))
+            status(caller, Step { name: $name, arguments: &[$(Raw::raw($argument)),*], named: const { named(&[$(stringify!($argument)),*]) } }, |host| $call(host))
         })?;)+
     };
 }
@@ -147,7 +219,7 @@ macro_rules! valued {
     ($linker:ident; $($name:literal ($($argument:ident),*; $pointer:ident, $length:ident) => $call:expr;)+) => {
         $($linker.func_wrap(SHIM_HOST, $name, |caller: Caller<'_, OnWorker>, $($argument: u32,)* $pointer: u32, $length: u32| {
             #[allow(clippy::redundant_closure_call)]
-            prepare(caller, $pointer, $length, |host| $call(host))
+            prepare(caller, Step { name: $name, arguments: &[$(Raw::raw($argument)),*], named: const { named(&[$(stringify!($argument)),*]) } }, ($pointer, $length), |host| $call(host))
         })?;)+
     };
 }
@@ -278,7 +350,12 @@ fn define_shared_data(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
         SHIM_HOST,
         "proxy_get_shared_data",
         |caller: Caller<'_, OnWorker>, key: u32, key_length: u32, pointer: u32, length: u32, cas_at: u32| {
-            prepare(caller, pointer, length, |host| {
+            let step = Step {
+                name: "proxy_get_shared_data",
+                arguments: &[key.raw(), key_length.raw()],
+                named: Some(0),
+            };
+            prepare(caller, step, (pointer, length), |host| {
                 shared::proxy_get_shared_data(host, key, key_length, cas_at)
             })
         },
@@ -301,10 +378,15 @@ fn define_foreign(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
             let call = |host: &mut Host<'_>| {
                 foreign::proxy_call_foreign_function(host, (name, name_length), (arguments, arguments_length))
             };
+            let step = Step {
+                name: "proxy_call_foreign_function",
+                arguments: &[name.raw(), name_length.raw(), arguments.raw(), arguments_length.raw()],
+                named: Some(0),
+            };
             if pointer == 0 {
-                discard(caller, length, call)
+                discard(caller, step, length, call)
             } else {
-                prepare(caller, pointer, length, call)
+                prepare(caller, step, (pointer, length), call)
             }
         },
     )?;
@@ -359,7 +441,17 @@ fn define_legacy(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
 
 fn define_shim_host(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
     linker.func_wrap(SHIM_HOST, "deliver", |caller: Caller<'_, OnWorker>, pointer: u32| {
-        status(caller, |host| deliver(host, pointer))
+        let delivered = with_host(caller, |host| {
+            let done = deliver(host, pointer);
+            // The call that the guest made is not done before its value has arrived.
+            host.guest.trail.answers(done.err().unwrap_or(Status::Ok).raw());
+            done
+        });
+        delivered
+            .unwrap_or(Err(Status::InternalFailure))
+            .err()
+            .unwrap_or(Status::Ok)
+            .raw()
     })?;
     linker.func_wrap(SHIM_HOST, "enter", |mut caller: Caller<'_, OnWorker>, callback: u32| {
         caller.data_mut().0.enter(callback);

@@ -26,6 +26,8 @@ const INSTANCES_MAX: u32 = 2_000;
 pub const MEMORY_BYTES_MAX: u64 = 1 << 30;
 /// LIMIT: table entries of any guest; Go modules of 9 MB have about 20,000.
 pub(crate) const TABLE_ENTRIES_MAX: usize = 200_000;
+/// LIMIT: frames of a backtrace.
+const FRAMES_MAX: usize = 48;
 /// LIMIT: smallest and largest stack of a guest.
 const STACK_BYTES: (usize, usize) = (64 * 1024, 16 * 1024 * 1024);
 
@@ -99,7 +101,9 @@ fn config(stack_bytes: usize) -> Config {
     config.epoch_interruption(true);
     config.max_wasm_stack(stack_bytes);
     config.async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
-    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES_MAX));
+    // Lines of source are looked up by who reads a report: the engine would read all debug information on the worker.
+    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));

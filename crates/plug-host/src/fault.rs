@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use plug_audit::AuditFault;
+use plug_report::{Crash, Scene};
 use thiserror::Error;
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::Trap;
 
 use crate::calls::wasi::Exited;
 use crate::guest::Guest;
+use crate::scene;
 
 /// What went wrong in an instance.
 #[derive(Debug, Clone)]
@@ -18,15 +21,11 @@ pub enum FaultKind {
     Trap {
         /// The engine's word for it.
         reason: String,
-        /// Frames, innermost first; empty when the module has no names.
-        backtrace: Vec<String>,
     },
     /// The callback computed longer than its slice.
     SliceExceeded {
         /// The slice.
         slice: Duration,
-        /// Frames, innermost first.
-        backtrace: Vec<String>,
     },
     /// The guest called `proc_exit`.
     Exit(i32),
@@ -42,6 +41,8 @@ pub enum FaultKind {
     Restarting,
     /// The plugin is set aside after too many faults in a row.
     Quarantined,
+    /// The plugin has used its share of the worker's CPU time, in percent.
+    CpuShareExceeded(u8),
 }
 
 /// A fault with where it happened.
@@ -55,6 +56,8 @@ pub struct Fault {
     pub kind: FaultKind,
     /// What the guest last said on standard error or by `proxy_log` at error or critical level.
     pub last_words: Option<String>,
+    /// What the worker saw, of faults by which an instance dies.
+    pub scene: Option<Arc<Scene>>,
 }
 
 impl std::error::Error for Fault {}
@@ -63,8 +66,8 @@ impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plugin, callback, .. } = self;
         match &self.kind {
-            FaultKind::Trap { reason, .. } => write!(formatter, "plugin `{plugin}` trapped in `{callback}`: {reason}"),
-            FaultKind::SliceExceeded { slice, .. } => {
+            FaultKind::Trap { reason } => write!(formatter, "plugin `{plugin}` trapped in `{callback}`: {reason}"),
+            FaultKind::SliceExceeded { slice } => {
                 write!(
                     formatter,
                     "plugin `{plugin}` computed in `{callback}` longer than its slice of {slice:?}"
@@ -88,6 +91,12 @@ impl fmt::Display for Fault {
             }
             FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
             FaultKind::Quarantined => write!(formatter, "plugin `{plugin}` is in quarantine after repeated faults"),
+            FaultKind::CpuShareExceeded(percent) => {
+                write!(
+                    formatter,
+                    "plugin `{plugin}` has used its share of the worker's CPU time, {percent}%"
+                )
+            }
         }
     }
 }
@@ -116,14 +125,21 @@ impl Fault {
             callback,
             kind,
             last_words: None,
+            scene: None,
         }
     }
 
     /// The fault behind an engine's error.
     pub(crate) fn of(guest: &Guest, why: &wasmtime::Error) -> Self {
-        let mut fault = Self::new(&guest.plugin().spec.name, guest.callback, kind_of(guest, why));
-        fault.last_words = guest.last_words();
-        fault
+        let fault = Self::new(&guest.plugin().spec.name, guest.callback, kind_of(guest, why));
+        fault.seen(guest, Some(why))
+    }
+
+    /// The fault with what is seen of the guest.
+    pub(crate) fn seen(mut self, guest: &Guest, why: Option<&wasmtime::Error>) -> Self {
+        self.last_words = guest.last_words();
+        self.scene = Some(Arc::new(scene::of(guest, &self, why)));
+        self
     }
 
     /// The code, in words.
@@ -139,36 +155,17 @@ impl Fault {
             FaultKind::InstanceLost => "plugin.instance_lost",
             FaultKind::Restarting => "plugin.restarting",
             FaultKind::Quarantined => "plugin.quarantined",
+            FaultKind::CpuShareExceeded(_) => "plugin.cpu_share_exceeded",
         }
     }
 
-    /// Several lines for the operator: what, where, the last words, the frames and a next step.
+    /// Several lines for the operator: what, where, the last words, the frames and a next step. Without source lines, which take time
+    /// that a worker has not: [`Crash::of`] has them.
     #[must_use]
     pub fn report(&self) -> String {
-        let mut text = self.to_string();
-        if let Some(words) = &self.last_words {
-            text.push_str("\n  last words: ");
-            text.push_str(words);
-        }
-        match self.backtrace() {
-            Some([]) => text.push_str(
-                "\n  hint: the module has neither a name section nor DWARF; keep names in the build (Rust: `strip = \"debuginfo\"`) to see frames here",
-            ),
-            Some(frames) => {
-                for frame in frames {
-                    text.push_str("\n    at ");
-                    text.push_str(frame);
-                }
-            }
-            None => {}
-        }
-        text
-    }
-
-    fn backtrace(&self) -> Option<&[String]> {
-        match &self.kind {
-            FaultKind::Trap { backtrace, .. } | FaultKind::SliceExceeded { backtrace, .. } => Some(backtrace),
-            _ => None,
+        match &self.scene {
+            Some(scene) => Crash::of((**scene).clone(), None).brief(),
+            None => self.to_string(),
         }
     }
 }
@@ -177,47 +174,17 @@ fn kind_of(guest: &Guest, why: &wasmtime::Error) -> FaultKind {
     if let Some(Exited(code)) = why.downcast_ref::<Exited>() {
         return FaultKind::Exit(*code);
     }
-    let backtrace = frames(why);
     if guest.slice.is_exceeded() {
         return FaultKind::SliceExceeded {
             slice: guest.slice.length(),
-            backtrace,
         };
     }
     match why.downcast_ref::<Trap>() {
         Some(trap) => FaultKind::Trap {
             reason: trap.to_string().replace("wasm trap: ", ""),
-            backtrace,
         },
         None => FaultKind::Instantiate(format!("{:#}", why.root_cause())),
     }
-}
-
-fn frames(why: &wasmtime::Error) -> Vec<String> {
-    let Some(backtrace) = why.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
-    };
-    let mut frames = Vec::new();
-    for frame in backtrace.frames() {
-        if frame.module().name() == Some("shim") {
-            continue;
-        }
-        let place = frame
-            .symbols()
-            .first()
-            .and_then(|symbol| Some(format!(" ({}:{})", symbol.file()?, symbol.line()?)));
-        let offset = frame
-            .module_offset()
-            .map_or_else(String::new, |offset| format!(" at offset {offset:#x}"));
-        let name = frame
-            .func_name()
-            .map(|name| format!("{:#}", rustc_demangle::demangle(name)));
-        // A frame without name and line says nothing.
-        if let Some(name) = name {
-            frames.push(format!("{name}{}", place.unwrap_or(offset)));
-        }
-    }
-    frames
 }
 
 /// Why a module could not be loaded.

@@ -10,25 +10,30 @@ use plug_abi::tokens::{CalloutKind, Tokens};
 use plug_abi::{Abi, LogLevel, Status};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use tokio::sync::mpsc;
-use wasmtime::{Memory, ResourceLimiter};
+use wasmtime::Memory;
 
+use crate::allowance::Allowance;
+use crate::bounds::Bounds;
 use crate::budget::Budget;
-use crate::engine::{Process, TABLE_ENTRIES_MAX};
+use crate::engine::Process;
 use crate::entry::Entry;
 use crate::exchange::{Exchange, StreamContext};
 use crate::expression::Expressions;
+use crate::limit::Limit;
+use crate::meter::Meter;
 use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
 use crate::pace::Pace;
 use crate::plugin::Plugin;
 use crate::slice::Slice;
+use crate::trail::Trail;
 
-/// LIMIT: callouts one instance may have outstanding.
-const CALLOUTS_MAX: usize = 4_096;
 /// LIMIT: bytes of one line of the log; the rest of it is left out.
 const LINE_BYTES_MAX: usize = 64 * 1024;
-/// LIMIT: lines of a guest's error output kept for a fault's report.
-const LAST_WORDS_MAX: usize = 8;
+/// LIMIT: lines of a guest's error output kept for a fault's report: a trace of Go's has that many.
+const LAST_WORDS_MAX: usize = 64;
+/// LIMIT: of them, those that are told in one line.
+const LAST_WORDS_SHOWN: usize = 8;
 /// LIMIT: bytes kept of each of them.
 const LAST_WORDS_BYTES_MAX: usize = 4 * 1024;
 /// Envoy's status and message for a callout that was reset.
@@ -50,6 +55,16 @@ pub(crate) enum Current {
     Root(u32),
     /// An exchange's context.
     Stream(Rc<StreamContext>),
+}
+
+impl Current {
+    fn root_id(&self) -> Option<u32> {
+        match self {
+            Self::Nothing => None,
+            Self::Root(root) => Some(*root),
+            Self::Stream(stream) => Some(stream.root),
+        }
+    }
 }
 
 /// A callback about to be made.
@@ -182,6 +197,8 @@ pub(crate) struct Guest {
     pub(crate) worker: usize,
     /// The first plugin; all that share the instance have its limits.
     pub(crate) first: Arc<Plugin>,
+    /// What its plugins may still use, in the order of their root contexts.
+    pub(crate) allowances: Rc<[Rc<Allowance>]>,
     pub(crate) roots: HashMap<u32, Root>,
     pub(crate) streams: HashMap<u32, Rc<StreamContext>>,
     pub(crate) current: Current,
@@ -203,26 +220,10 @@ pub(crate) struct Guest {
     pub(crate) last_words: VecDeque<String>,
     pub(crate) slice: Slice,
     pub(crate) pace: Pace,
-}
-
-/// Bounds of one instance, asked by the engine whenever it grows.
-pub(crate) struct Bounds {
-    pub(crate) memory_bytes_max: usize,
-    pub(crate) memory_bytes: usize,
-}
-
-impl ResourceLimiter for Bounds {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let fits = desired <= self.memory_bytes_max;
-        if fits {
-            self.memory_bytes = desired;
-        }
-        Ok(fits)
-    }
-
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ENTRIES_MAX)
-    }
+    pub(crate) trail: Trail,
+    /// The callback that was entered last, with its arguments.
+    pub(crate) entry: Option<Entry>,
+    pub(crate) meter: Meter,
 }
 
 impl Guest {
@@ -230,6 +231,7 @@ impl Guest {
     pub(crate) fn entering(&mut self, visit: Visit) {
         let Visit { entry, current, answer } = visit;
         self.callback = entry.callback();
+        self.entry = Some(entry);
         if let Current::Stream(stream) = &current {
             stream.visible.set(entry.visible(stream.visible.get()));
             if entry.creates() {
@@ -282,11 +284,7 @@ impl Guest {
 
     /// The root context behind the current one.
     pub(crate) fn root_id(&self) -> Option<u32> {
-        match &self.current {
-            Current::Nothing => None,
-            Current::Root(root) => Some(*root),
-            Current::Stream(stream) => Some(stream.root),
-        }
+        self.current.root_id()
     }
 
     /// The plugin in whose name host calls are made.
@@ -315,9 +313,26 @@ impl Guest {
         self.stream().map(|stream| &stream.exchange)
     }
 
+    /// What the plugin of a context may still use, or the first one while none is running yet.
+    pub(crate) fn allowance(&self, current: &Current) -> Option<&Rc<Allowance>> {
+        let place = current.root_id().unwrap_or_default().saturating_sub(1);
+        self.allowances.get(usize::try_from(place).ok()?)
+    }
+
+    /// The current plugin reached a limit.
+    pub(crate) fn reached(&self, limit: Limit) {
+        if let Some(allowance) = self.allowance(&self.current) {
+            allowance.reached(limit);
+        }
+    }
+
     /// Whether one more callout may be outstanding.
     pub(crate) fn may_call(&self) -> bool {
-        self.outstanding.len() < CALLOUTS_MAX
+        let may = self.outstanding.len() < self.first.spec.limits.callouts_max;
+        if !may {
+            self.reached(Limit::Callouts);
+        }
+        may
     }
 
     /// A new callout id, and one more callout outstanding.
@@ -358,7 +373,8 @@ impl Guest {
             self.last_words.push_back(cut(text, LAST_WORDS_BYTES_MAX).to_owned());
         }
         let plugin = &self.plugin().spec;
-        if level < plugin.log_level {
+        let allowance = self.allowance(&self.current);
+        if level < plugin.log_level || !allowance.is_none_or(Allowance::may_write_line) {
             return;
         }
         let context = match &self.current {
@@ -377,7 +393,8 @@ impl Guest {
 
     /// The last lines the guest wrote at error level or worse.
     pub(crate) fn last_words(&self) -> Option<String> {
-        let words: Vec<&str> = self.last_words.iter().map(String::as_str).collect();
+        let from = self.last_words.len().saturating_sub(LAST_WORDS_SHOWN);
+        let words: Vec<&str> = self.last_words.iter().skip(from).map(String::as_str).collect();
         (!words.is_empty()).then(|| words.join(" | "))
     }
 }
@@ -409,6 +426,19 @@ impl Host<'_> {
         let length = usize::try_from(length).map_err(|_| Status::InvalidMemoryAccess)?;
         let to = from.checked_add(length).ok_or(Status::InvalidMemoryAccess)?;
         self.memory.get(from..to).ok_or(Status::InvalidMemoryAccess)
+    }
+
+    /// Remembers the text at an argument and the length behind it as what the current host call is about.
+    pub(crate) fn note_name(&mut self, arguments: &[u64], at: usize) {
+        let word = |at: usize| arguments.get(at).and_then(|value| u32::try_from(*value).ok());
+        let (Some(pointer), Some(length)) = (word(at), word(at.saturating_add(1))) else {
+            return;
+        };
+        let from = usize::try_from(pointer).unwrap_or(usize::MAX);
+        let to = from.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        if let Some(name) = self.memory.get(from..to) {
+            self.guest.trail.names(name);
+        }
     }
 
     /// The beginning of a text of the guest, as much as a line of the log may hold.

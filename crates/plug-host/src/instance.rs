@@ -10,14 +10,16 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use tokio::task::{AbortHandle, JoinHandle};
-use wasmtime::Store;
+use wasmtime::{Store, Trap};
 
+use crate::allowance::Allowance;
 use crate::bell::Bell;
 use crate::entry::Entry;
 use crate::exchange::StreamContext;
 use crate::exports::{Exports, Stack};
 use crate::fault::{Fault, FaultKind};
 use crate::guest::{Current, Guest, OnWorker, Visit};
+use crate::limit::Limit;
 use crate::orphans::Orphans;
 use crate::outside::{LocalFuture, Saying};
 use crate::plugin::{Plugin, PluginStats};
@@ -41,6 +43,8 @@ pub(crate) struct Instance {
     /// Context ids of the plugins in it, in the order in which they were given.
     pub(crate) roots: Vec<u32>,
     pub(crate) plugins: Vec<Arc<Plugin>>,
+    /// What they may still use, in the same order.
+    pub(crate) allowances: Rc<[Rc<Allowance>]>,
     pub(crate) services: Services,
     pub(crate) ticks: RefCell<HashMap<u32, JoinHandle<()>>>,
     pub(crate) queue_task: RefCell<Option<JoinHandle<()>>>,
@@ -140,11 +144,15 @@ impl Instance {
         let guest = &mut store.data_mut().0;
         guest.entering(visit);
         guest.pace.begin(stack);
+        guest.begin_measuring();
         store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         Ok(store)
     }
 
     fn ended(self: &Rc<Self>, turn: &mut Turn, entry: Entry, ran: wasmtime::Result<u32>) -> Result<u32, Fault> {
+        if let Some(store) = turn.as_mut() {
+            store.data_mut().0.end_measuring();
+        }
         let answer = match ran {
             Ok(answer) => answer,
             Err(why) => return Err(self.die(turn, &why)),
@@ -205,6 +213,9 @@ impl Instance {
         };
         let guest = &store.data().0;
         let fault = Fault::of(guest, why);
+        if why.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
+            guest.reached(Limit::Stack);
+        }
         for stream in guest.streams.values() {
             stream.dead.set(true);
             stream.exchange.ring();

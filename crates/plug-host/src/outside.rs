@@ -33,6 +33,13 @@ pub struct LogLine<'a> {
 pub enum Saying<'a> {
     /// A line a plugin wrote.
     Line(LogLine<'a>),
+    /// Lines that a plugin wrote were left out, for it writes too many.
+    LeftOut {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// How many.
+        lines: u64,
+    },
     /// An instance died.
     Fault(&'a Fault),
     /// A plugin is set aside on a worker.

@@ -5,6 +5,8 @@
 //! So a guest begins on its own stack, moves to the worker's when its callbacks have been quick many times in a row, and goes back for
 //! minutes when one of them was not: a guest that computes holds up a worker once in a long while, for one slice at most.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -112,14 +114,49 @@ impl Guest {
             return Err(Trap::Interrupt.into());
         }
         Ok(if own {
-            UpdateDeadline::YieldCustom(1, self.slice.give_way())
+            UpdateDeadline::YieldCustom(1, self.give_way())
         } else {
             UpdateDeadline::Continue(1)
         })
     }
 }
 
-fn cpu_time() -> Duration {
+impl Guest {
+    /// Gives way, and is not measured meanwhile.
+    fn give_way(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let way = self.slice.give_way();
+        if !self.meter.runs() {
+            return way;
+        }
+        let resumed = self.meter.pause(cpu_time());
+        Box::pin(async move {
+            way.await;
+            resumed.set(cpu_time());
+        })
+    }
+
+    /// An entry begins: its CPU time is measured if the plugin may have but a share.
+    pub(crate) fn begin_measuring(&mut self) {
+        let allowance = self.allowance(&self.entered);
+        if allowance.is_some_and(|allowance| allowance.is_measured()) {
+            self.meter.begin(cpu_time());
+        }
+    }
+
+    /// The entry has ended: its time was that of the plugin that was entered, whosever context it made effective.
+    pub(crate) fn end_measuring(&mut self) {
+        if !self.meter.runs() {
+            return;
+        }
+        let used = self.meter.end(cpu_time());
+        if let Some(allowance) = self.allowance(&self.entered) {
+            allowance.spend(used);
+        }
+    }
+}
+
+/// CPU time of this thread.
+pub(crate) fn cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
+use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
 use crate::pace::Wary;
 use crate::restart::RestartPolicy;
@@ -36,6 +37,8 @@ pub struct PluginSpec {
     pub stack_bytes_max: u64,
     /// Quick callbacks in a row after which it runs on the worker's stack, where it cannot give way; never when 0.
     pub trusted_after: u32,
+    /// What else it may use.
+    pub limits: Limits,
     /// A header callback's `StopIteration` is taken literally; the ABI decides when absent.
     pub allow_on_headers_stop_iteration: Option<bool>,
     /// How it is brought back when it faults.
@@ -75,7 +78,8 @@ impl Plugin {
     pub fn shares_instance_with(&self, other: &Self) -> bool {
         let bounds = |spec: &PluginSpec| {
             let bytes = (spec.memory_bytes_max, spec.stack_bytes_max);
-            (bytes, spec.cpu_slice, spec.trusted_after, spec.restart)
+            let counts = (spec.limits.table_entries_max, spec.limits.callouts_max);
+            (bytes, counts, spec.cpu_slice, spec.trusted_after, spec.restart)
         };
         !self.spec.vm_id.is_empty()
             && self.spec.vm_id == other.spec.vm_id
@@ -141,6 +145,7 @@ pub struct PluginStats {
     pub exchanges: AtomicU64,
     last_error: Mutex<Option<String>>,
     pub(crate) wary: Wary,
+    pub(crate) reached: Reached,
     /// Faults in the order of [`Fault::DEATHS`].
     faults_by_code: [AtomicU64; Fault::DEATHS.len()],
 }
@@ -167,6 +172,11 @@ impl PluginStats {
     pub fn faults_by_code(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.faults_by_code.iter().map(|count| count.load(Ordering::Relaxed));
         Fault::DEATHS.into_iter().zip(counts)
+    }
+
+    /// How often each limit was reached since the start.
+    pub fn limits_reached(&self) -> impl Iterator<Item = (Limit, u64)> + '_ {
+        self.reached.counts()
     }
 
     pub(crate) fn started(&self) {
@@ -199,6 +209,9 @@ impl PluginStats {
         let mut counts = Fault::DEATHS.iter().zip(&self.faults_by_code);
         if let Some((_, count)) = counts.find(|(code, _)| **code == fault.code()) {
             count.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(fault.kind, FaultKind::SliceExceeded { .. }) {
+            self.reached.add(Limit::CpuSlice);
         }
         *self.last_error.lock() = Some(fault.to_string());
     }

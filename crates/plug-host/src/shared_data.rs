@@ -6,10 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::limit::{Limit, Limits};
+
 /// LIMIT: bytes of keys and values one `vm_id` may keep.
-const SHARED_DATA_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const SHARED_DATA_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// LIMIT: entries one queue may hold.
-const QUEUE_LENGTH_MAX: usize = 65_536;
+pub(crate) const QUEUE_LENGTH_MAX: usize = 65_536;
 /// LIMIT: bytes one queue may hold.
 const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// LIMIT: queues of one `vm_id`.
@@ -22,8 +24,10 @@ const ENTRY_BYTES: usize = 96;
 pub(crate) enum NotWritten {
     /// Somebody else wrote since the value was read.
     Changed,
-    /// A bound is reached.
-    Full,
+    /// A limit of the writer is reached.
+    Full(Limit),
+    /// A queue has as many bytes as any may have.
+    TooManyBytes,
     /// There is no such queue.
     NoQueue,
 }
@@ -70,7 +74,13 @@ impl SharedData {
     }
 
     /// Writes `value`; `cas` 0 is unconditional and a key that is not there ignores it, as in Envoy.
-    pub(crate) fn set(&self, vm_id: &str, key: &[u8], value: &[u8], cas: u32) -> Result<(), NotWritten> {
+    pub(crate) fn set(
+        &self,
+        (vm_id, writer): (&str, &Limits),
+        key: &[u8],
+        value: &[u8],
+        cas: u32,
+    ) -> Result<(), NotWritten> {
         let mut tables = self.tables.lock();
         let next = tables.cas_last.checked_add(1).unwrap_or(1);
         let store = tables.stores.entry(vm_id.to_owned()).or_default();
@@ -80,8 +90,12 @@ impl SharedData {
             None => 0,
         };
         let bytes = store.bytes.saturating_sub(before).saturating_add(size(key, value));
-        if bytes > SHARED_DATA_BYTES_MAX {
-            return Err(NotWritten::Full);
+        // The bounds of the writer count, also for what others wrote. What makes it no larger is let through, or it never became smaller.
+        if bytes > store.bytes && bytes > writer.shared_data_bytes_max.min(SHARED_DATA_BYTES_MAX) {
+            return Err(NotWritten::Full(Limit::SharedData));
+        }
+        if before == 0 && store.entries.len() >= writer.shared_keys_max {
+            return Err(NotWritten::Full(Limit::SharedKeys));
         }
         store.bytes = bytes;
         store
@@ -129,12 +143,15 @@ impl SharedData {
     }
 
     /// Appends to a queue and tells its listener.
-    pub(crate) fn enqueue(&self, id: u32, value: &[u8]) -> Result<(), NotWritten> {
+    pub(crate) fn enqueue(&self, id: u32, value: &[u8], writer: &Limits) -> Result<(), NotWritten> {
         let listener = {
             let mut tables = self.tables.lock();
             let queue = tables.queues.get_mut(&id).ok_or(NotWritten::NoQueue)?;
-            if queue.entries.len() >= QUEUE_LENGTH_MAX || queue.bytes.saturating_add(value.len()) > QUEUE_BYTES_MAX {
-                return Err(NotWritten::Full);
+            if queue.entries.len() >= writer.queue_length_max.min(QUEUE_LENGTH_MAX) {
+                return Err(NotWritten::Full(Limit::QueueLength));
+            }
+            if queue.bytes.saturating_add(value.len()) > QUEUE_BYTES_MAX {
+                return Err(NotWritten::TooManyBytes);
             }
             queue.bytes = queue.bytes.saturating_add(value.len());
             queue.entries.push_back(Bytes::copy_from_slice(value));

@@ -72,6 +72,11 @@ impl Slice {
         })
     }
 
+    /// What the entry has computed, in ticks.
+    pub(crate) fn used(&self) -> Duration {
+        TICK.saturating_mul(u32::try_from(self.used).unwrap_or(u32::MAX))
+    }
+
     /// Whether an entry was ended because its slice was over.
     pub(crate) fn is_exceeded(&self) -> bool {
         self.exceeded

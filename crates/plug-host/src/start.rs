@@ -8,14 +8,18 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use wasmtime::{AsContextMut, Extern, Func, Ref, Store};
 
+use crate::allowance::Allowance;
+use crate::bounds::Bounds;
 use crate::budget::Budget;
 use crate::calls::wasi::Exited;
+use crate::engine::TABLE_ENTRIES_MAX;
 use crate::entry::Entry;
 use crate::exports::Exports;
 use crate::expression::Expressions;
 use crate::fault::{Fault, FaultKind};
-use crate::guest::{Answer, Bounds, Current, Guest, OnWorker, Root, Visit};
+use crate::guest::{Answer, Current, Guest, OnWorker, Root, Visit};
 use crate::instance::Instance;
+use crate::meter::Meter;
 use crate::metrics::MetricIds;
 use crate::module::{Module, Provider};
 use crate::orphans::Orphans;
@@ -24,6 +28,7 @@ use crate::plugin::Plugin;
 use crate::services::Services;
 use crate::shim;
 use crate::slice::{Slice, TICKS_BEFORE_YIELD};
+use crate::trail::Trail;
 use crate::turn::Turns;
 
 /// LIMIT: wake-ups of shared queues waiting for one instance.
@@ -39,7 +44,11 @@ struct Start {
 
 impl Instance {
     /// Instantiates the module of `plugins` and starts and configures each of them, in Envoy's order.
-    pub(crate) async fn start(plugins: &[Arc<Plugin>], services: &Services) -> Result<Rc<Self>, Fault> {
+    pub(crate) async fn start(
+        plugins: &[Arc<Plugin>],
+        allowances: &Rc<[Rc<Allowance>]>,
+        services: &Services,
+    ) -> Result<Rc<Self>, Fault> {
         let Some(first) = plugins.first() else {
             return Err(Fault::new(
                 "",
@@ -48,7 +57,7 @@ impl Instance {
             ));
         };
         let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
-        let mut store = new_store(first, services, queue_listener);
+        let mut store = new_store(first, allowances, services, queue_listener);
         let made = instantiate(&mut store, &first.module).await;
         let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
         let mut start = Start { store, exports };
@@ -65,6 +74,7 @@ impl Instance {
 
     /// An instance around what has been started.
     fn of(start: Start, roots: Vec<u32>, plugins: &[Arc<Plugin>], services: &Services) -> Rc<Self> {
+        let allowances = Rc::clone(&start.store.data().0.allowances);
         let orphans = Rc::new(Orphans::default());
         let keeper = orphans.keep();
         Rc::new(Self {
@@ -76,6 +86,7 @@ impl Instance {
             context_last: Cell::new(roots.last().copied().unwrap_or_default()),
             roots,
             plugins: plugins.to_vec(),
+            allowances,
             services: services.clone(),
             ticks: Default::default(),
             queue_task: Default::default(),
@@ -125,9 +136,7 @@ impl Start {
     }
 
     fn refused(&self, plugin: &Plugin, entry: Entry, kind: FaultKind) -> Fault {
-        let mut fault = Fault::new(&plugin.spec.name, entry.callback(), kind);
-        fault.last_words = self.store.data().0.last_words();
-        fault
+        Fault::new(&plugin.spec.name, entry.callback(), kind).seen(&self.store.data().0, None)
     }
 
     /// From now on an entry has one slice.
@@ -151,16 +160,26 @@ impl Start {
     }
 }
 
-fn new_store(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Sender<(u32, u32)>) -> Store<OnWorker> {
-    let guest = new_guest(plugin, services, queue_listener);
+fn new_store(
+    plugin: &Arc<Plugin>,
+    allowances: &Rc<[Rc<Allowance>]>,
+    services: &Services,
+    queue_listener: mpsc::Sender<(u32, u32)>,
+) -> Store<OnWorker> {
+    let guest = new_guest(plugin, allowances, services, queue_listener);
     let mut store = Store::new(plugin.module.code.engine(), OnWorker(Box::new(guest)));
-    store.limiter(|data| &mut data.0.limits);
+    store.limiter(|data| data);
     store.epoch_deadline_callback(|mut store| store.data_mut().0.at_tick());
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
     store
 }
 
-fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Sender<(u32, u32)>) -> Guest {
+fn new_guest(
+    plugin: &Arc<Plugin>,
+    allowances: &Rc<[Rc<Allowance>]>,
+    services: &Services,
+    queue_listener: mpsc::Sender<(u32, u32)>,
+) -> Guest {
     let spec = &plugin.spec;
     Guest {
         abi: plugin.module.abi(),
@@ -168,11 +187,14 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
         limits: Bounds {
             memory_bytes_max: usize::try_from(spec.memory_bytes_max).unwrap_or(usize::MAX),
             memory_bytes: 0,
+            table_entries_max: TABLE_ENTRIES_MAX,
+            table_entries: 0,
         },
         process: Arc::clone(&services.process),
         outside: Rc::clone(&services.outside),
         worker: services.worker,
         first: Arc::clone(plugin),
+        allowances: Rc::clone(allowances),
         roots: Default::default(),
         streams: Default::default(),
         current: Current::Nothing,
@@ -195,12 +217,18 @@ fn new_guest(plugin: &Arc<Plugin>, services: &Services, queue_listener: mpsc::Se
             spec.cpu_slice.saturating_mul(START_SLICES),
         ),
         pace: Pace::new(spec.trusted_after),
+        trail: Trail::default(),
+        entry: None,
+        meter: Meter::default(),
     }
 }
 
 /// The shim first, then the guest linked to it, then the guest's functions into the shim's table, then the guest's own start.
 async fn instantiate(store: &mut Store<OnWorker>, module: &Module) -> wasmtime::Result<Exports> {
     let shim_instance = module.engine.shim.instantiate_async(store.as_context_mut()).await?;
+    let Guest { limits, first, .. } = &mut *store.data_mut().0;
+    limits.table_entries = 0;
+    limits.table_entries_max = first.spec.limits.table_entries_max.min(TABLE_ENTRIES_MAX);
     let mut imports = Vec::with_capacity(module.providers.len());
     for provider in &module.providers {
         imports.push(import(store, module, &shim_instance, provider)?);

@@ -11,6 +11,7 @@ use crate::exchange::{Direction, StreamContext, Visible};
 use crate::fault::Fault;
 use crate::guest::{Current, Visit};
 use crate::instance::{Hold, Instance};
+use crate::limit::Limit;
 use crate::plugin::Plugin;
 
 /// One plugin in one exchange.
@@ -43,6 +44,13 @@ impl PluginStream {
     #[must_use]
     pub fn plugin(&self) -> &Arc<Plugin> {
         &self.context.owner
+    }
+
+    /// The plugin reached a limit that the room above keeps.
+    pub fn reached(&self, limit: Limit) {
+        if let Some(stats) = self.plugin().workers.get(self.instance().services.worker) {
+            stats.reached.add(limit);
+        }
     }
 
     fn instance(&self) -> &Rc<Instance> {

@@ -8,6 +8,8 @@ pub(crate) mod house;
 mod start;
 mod shim;
 mod death;
+mod limits;
+mod share;
 mod neighbour;
 mod lifetime;
 mod shutdown;

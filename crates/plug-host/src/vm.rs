@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
 
+use crate::allowance::Allowance;
 use crate::bell::Bell;
 use crate::exchange::{Exchange, Side, StreamContext, Visible};
 use crate::fault::{Fault, FaultKind};
@@ -23,6 +24,8 @@ use crate::stream::PluginStream;
 struct Vm {
     plugins: Vec<Arc<Plugin>>,
     services: Services,
+    /// In the order of the plugins.
+    allowances: Rc<[Rc<Allowance>]>,
     current: RefCell<Option<Rc<Instance>>>,
     starting: Mutex<()>,
     restarts: Cell<Restarts>,
@@ -37,7 +40,9 @@ struct Vm {
 
 impl Vm {
     fn new(plugins: Vec<Arc<Plugin>>, services: Services) -> Rc<Self> {
+        let allowances = plugins.iter().map(|plugin| Allowance::new(plugin, &services));
         Rc::new(Self {
+            allowances: allowances.collect(),
             plugins,
             services,
             current: RefCell::default(),
@@ -79,7 +84,7 @@ impl Vm {
             Wait::Backoff(_) => return Err(Fault::new(&name, "instantiate", FaultKind::Restarting)),
             Wait::Quarantine(_) => return Err(Fault::new(&name, "instantiate", FaultKind::Quarantined)),
         }
-        match Instance::start(&self.plugins, &self.services).await {
+        match Instance::start(&self.plugins, &self.allowances, &self.services).await {
             Ok(instance) => {
                 self.started.set(Some(Instant::now()));
                 *self.current.borrow_mut() = Some(Rc::clone(&instance));
@@ -224,8 +229,9 @@ impl PluginHandle {
     /// A context for `exchange`, in an instance that serves.
     ///
     /// # Errors
-    /// When there is none and none can be started now.
+    /// When there is none and none can be started now, or the plugin has used its share of the worker's CPU time.
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
+        self.has_cpu_time()?;
         let instance = self.vm.instance(&self.name).await?;
         let root = instance.roots.get(self.position).copied().unwrap_or_default();
         let id = instance.next_context();
@@ -243,6 +249,15 @@ impl PluginHandle {
             owner: Arc::clone(&self.plugin),
         });
         Ok(PluginStream::new(Hold::new(instance), context))
+    }
+
+    fn has_cpu_time(&self) -> Result<(), Fault> {
+        let allowance = self.vm.allowances.get(self.position);
+        if allowance.is_none_or(|allowance| allowance.wait().is_none()) {
+            return Ok(());
+        }
+        let kind = FaultKind::CpuShareExceeded(self.plugin.spec.limits.cpu_share_percent_max);
+        Err(Fault::new(&self.name, "waiting", kind))
     }
 }
 

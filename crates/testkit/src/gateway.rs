@@ -62,6 +62,8 @@ impl Gateway {
         fs::write(&file, configuration).context("cannot write the configuration")?;
         let mut command = Command::new(place::cofferdam().await?);
         command.arg("run").arg(&file);
+        // Crash reports of a test go away with it.
+        command.env("XDG_STATE_HOME", folder.path());
         prepare(&mut command);
         let process = Process::start("cofferdam", &mut command)?;
         let admin = process

@@ -56,9 +56,6 @@ unsafe extern "C" {
         token: *mut u32,
     ) -> i32;
     fn proxy_set_shared_data(key: *const u8, key_length: usize, value: *const u8, length: usize, cas: u32) -> i32;
-    fn proxy_register_shared_queue(name: *const u8, length: usize, queue: *mut u32) -> i32;
-    fn proxy_enqueue_shared_queue(queue: u32, value: *const u8, length: usize) -> i32;
-    fn proxy_define_metric(kind: i32, name: *const u8, length: usize, metric: *mut u32) -> i32;
     fn proxy_get_shared_data(
         key: *const u8,
         key_length: usize,
@@ -66,6 +63,9 @@ unsafe extern "C" {
         length: *mut usize,
         cas: *mut u32,
     ) -> i32;
+    fn proxy_register_shared_queue(name: *const u8, length: usize, queue: *mut u32) -> i32;
+    fn proxy_enqueue_shared_queue(queue: u32, value: *const u8, length: usize) -> i32;
+    fn proxy_define_metric(kind: i32, name: *const u8, length: usize, metric: *mut u32) -> i32;
     fn proxy_add_header_map_value(map: i32, key: *const u8, key_length: usize, value: *const u8, length: usize) -> i32;
     fn proxy_set_header_map_pairs(map: i32, pairs: *const u8, length: usize) -> i32;
     fn proxy_set_effective_context(context: u32) -> i32;
@@ -258,12 +258,12 @@ pub(crate) fn define_metric(name: &str) -> i32 {
     unsafe { proxy_define_metric(0, name.as_ptr(), name.len(), &mut metric) }
 }
 
-/// A value that all plugins share, through the allocator.
-pub(crate) fn shared(key: &str) -> Vec<u8> {
+/// A value that all plugins share, through the allocator, with the host's answer to whoever asks for it.
+pub(crate) fn shared(key: &str) -> (i32, Vec<u8>) {
     let (mut value, mut length, mut cas) = (std::ptr::null_mut(), 0, 0);
     // SAFETY: the key is live and the out pointers are those of live locals.
     let status = unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), &mut value, &mut length, &mut cas) };
-    taken(status, value, length)
+    (status, taken(status, value, length))
 }
 
 pub(crate) fn add_header(map: i32, name: &str, value: &str) -> i32 {

@@ -79,7 +79,7 @@ pub(crate) fn set_for_request(context: u32, text: &[u8]) {
 
 /// The way in which this start dies, when the instance before left one.
 pub(crate) fn of_this_start() -> Option<Way> {
-    read(&host::shared(NEXT_START))?.way
+    read(&host::shared(NEXT_START).1)?.way
 }
 
 /// A plan is about to be carried out.

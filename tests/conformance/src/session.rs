@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::property::PropertyValue;
 use plug_abi::{Abi, LogLevel};
 use plug_host::{
-    CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
-    Module, Outside, Plugin, PluginSpec, PluginStream, Process, Property, RedisClient, RequestHead, ResponseHead,
-    RestartPolicy, Saying, Services, WorkerPlugins,
+    CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits,
+    LocalFuture, Module, Outside, Plugin, PluginSpec, PluginStream, Process, Property, RedisClient, RequestHead,
+    ResponseHead, RestartPolicy, Saying, Services, WorkerPlugins,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -54,7 +54,7 @@ impl Outside for World {
                 .borrow_mut()
                 .push((line.level, line.context, line.text.to_owned())),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
-            Saying::Quarantine { .. } => {}
+            Saying::LeftOut { .. } | Saying::Quarantine { .. } => {}
         }
     }
 
@@ -133,6 +133,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         cpu_slice: Duration::from_secs(10),
         trusted_after: 1,
         stack_bytes_max: STACK_BYTES,
+        limits: Limits::default(),
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,

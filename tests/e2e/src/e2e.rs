@@ -13,6 +13,8 @@ mod streaming;
 mod tls;
 mod tcp;
 mod plugins;
+mod crashes;
+mod limits;
 mod configuration;
 mod modules;
 mod commands;

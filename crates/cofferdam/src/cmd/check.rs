@@ -11,7 +11,7 @@ use crate::load::Loader;
 use crate::voice::{fail, print};
 
 pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
-    match (Loader::new(LogLevel::Info).load(file, &[]), format) {
+    match (Loader::new(LogLevel::Info, false).load(file, &[]), format) {
         (Ok(loaded), Format::Text) => {
             let plan = &loaded.plan;
             print(&format!(

@@ -18,11 +18,14 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Ok(signals) => signals,
         Err(why) => return failed(&format!("error: signals cannot be taken: {why}")),
     };
-    let mut loader = Loader::new(log_level);
+    let mut loader = Loader::new(log_level, true);
     let loaded = match loader.load(file, &[]) {
         Ok(loaded) => loaded,
         Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
     };
+    if let Err(why) = loader.crashes.start() {
+        return failed(&format!("error: no thread for crash reports: {why}"));
+    }
     let watcher = Watcher::new(file, &loaded.files);
     let house = match House::open(loaded, &loader, began) {
         Ok(house) => house,
@@ -31,6 +34,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     say("ready");
     crate::reload::follow(&house, &mut loader, watcher, &signals);
     house.close();
+    loader.crashes.stop();
     say("stopped");
     ExitCode::SUCCESS
 }

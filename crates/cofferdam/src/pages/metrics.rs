@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
+use gate_plan::PluginLimits;
 use gate_serve::worker::ListenerReport;
 use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
@@ -23,7 +24,9 @@ pub(super) fn page(house: &House) -> Vec<u8> {
     about_listeners(&staff, &mut page);
     about_exchanges(&traffic, &mut page);
     about_upstreams(&traffic, &mut page);
-    about_plugins(&house.plugins(), &mut page);
+    let plugins = house.plugins();
+    about_plugins(&plugins, &mut page);
+    about_limits(house, &plugins, &mut page);
     about_lines(house, &mut page);
     by_plugins(house, &mut page);
     page.finish()
@@ -243,6 +246,23 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
     sum(page, &metric::PLUGIN_QUARANTINED, |stats| {
         u64::from(stats.state() == PluginState::Quarantined)
     });
+}
+
+fn about_limits(house: &House, plugins: &[Arc<Plugin>], page: &mut Exposition) {
+    let plan = house.plan();
+    let mut family = page.family(&metric::PLUGIN_LIMIT);
+    for plugin in plugins {
+        let numbers = super::limits(&plan, plugin).map(PluginLimits::numbers);
+        for (limit, number) in numbers.unwrap_or_default() {
+            family.sample_float(&[&plugin.spec.name, limit], number);
+        }
+    }
+    let mut family = page.family(&metric::PLUGIN_LIMIT_REACHED);
+    for plugin in plugins {
+        for (limit, count) in super::reached(plugin) {
+            family.sample(&[&plugin.spec.name, limit], count);
+        }
+    }
 }
 
 fn about_lines(house: &House, page: &mut Exposition) {

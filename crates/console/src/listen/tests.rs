@@ -41,6 +41,15 @@ impl House for Cottage {
         json!([{ "plugin": "auth", "worker": 0 }])
     }
 
+    fn crashes(&self) -> Value {
+        json!([{ "id": "0123abcd" }])
+    }
+
+    fn crash(&self, signature: &str) -> Option<(Value, String)> {
+        let report = (json!({ "signature": "0123abcd" }), "crash 0123abcd\n".to_owned());
+        "0123abcd".starts_with(signature).then_some(report)
+    }
+
     fn lift(&self, plugin: &str) -> bool {
         plugin == "auth"
     }

@@ -1,8 +1,8 @@
 //! Plugins: where the module is, and the bytes it is configured with.
 
-use super::Lowering;
 use super::chain::Chains;
 use super::higress::Configured;
+use super::{Lowering, count};
 use crate::findings::Draft;
 use crate::plan::{OnFault, Plugin, PluginLimits, PluginPhase, Restart, Source};
 use crate::tree::Node;
@@ -112,6 +112,15 @@ fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
         cpu_slice: written.cpu_slice.word,
         stack_bytes_max: written.stack.word.0,
         body_bytes_max: written.body.word.0,
+        table_entries_max: count(written.table),
+        callouts_max: count(written.callouts),
+        shared_data_bytes_max: written.shared_data.word.0,
+        shared_keys_max: count(written.shared_keys),
+        queue_length_max: count(written.queue_length),
+        log_lines_per_s_max: written.log_lines,
+        timer_min: written.timer.word,
+        // The schema bounds it to 100.
+        cpu_share_percent_max: u8::try_from(written.cpu_share.word.0).unwrap_or(100),
         trusted_after: written.trusted_after,
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::{
-    AccessLog, Action, Balance, ClientCertificates, EndpointSpec, OnFault, Plan, PluginPhase, Protocol, Source, Target,
-    UpstreamProtocol,
+    AccessLog, Action, Balance, ClientCertificates, EndpointSpec, OnFault, Plan, PluginLimits, PluginPhase, Protocol,
+    Source, Target, UpstreamProtocol,
 };
 
 const LISTENERS: &str = "listeners: [{ name: web, listen: 127.0.0.1:8080 }]\n";
@@ -103,7 +103,9 @@ plugins:
     vm_id: shared
     root_id: root
     environment: { B: "2", A: "1" }
-    limits: { memory: 1MB, cpu_slice: 5ms, stack: 65536, body: 2KiB }
+    limits:
+      { memory: 1MB, cpu_slice: 5ms, stack: 65536, body: 2KiB, table: 11, callouts: 12, shared_data: 13KiB, shared_keys: 14,
+        queue_length: 15, log_lines: 0, timer: 17ms, cpu_share: 18%, trusted_after: 19 }
     on_fault: open
     allow_on_headers_stop_iteration: true
     phase: stats
@@ -117,6 +119,7 @@ routes:
 access_log: { file: access.log }
 drain: { grace: 1s, wait: 2s }
 cache_dir: /var/cache/cofferdam
+crash_reports: { dir: crashes, size: 1MiB, debug_files: debug }
 limits: { header_bytes_max: 2KiB, header_count_max: 5, header_timeout: 3s, http2_streams_max: 6, connections_max: 7 }
 forwarding: { trusted_hops: 2, preserve_request_id: true }
 "#;
@@ -168,6 +171,37 @@ fn every_key_of_listeners_and_upstreams_reaches_the_plan() {
 }
 
 #[test]
+fn every_limit_of_a_plugin_reaches_the_plan() {
+    let limits = PluginLimits {
+        memory_bytes_max: 1_000_000,
+        cpu_slice: Duration::from_millis(5),
+        stack_bytes_max: 65_536,
+        body_bytes_max: 2_048,
+        table_entries_max: 11,
+        callouts_max: 12,
+        shared_data_bytes_max: 13 * 1_024,
+        shared_keys_max: 14,
+        queue_length_max: 15,
+        log_lines_per_s_max: 0,
+        timer_min: Duration::from_millis(17),
+        cpu_share_percent_max: 18,
+        trusted_after: 19,
+    };
+    assert_eq!(full().plugins[0].limits, limits);
+    let numbers = limits.numbers();
+    let of = |key| {
+        numbers
+            .iter()
+            .find(|(known, _)| *known == key)
+            .map(|(_, number)| *number)
+    };
+    assert_eq!(
+        (of("memory"), of("timer"), of("cpu_share"), of("callouts")),
+        (Some(1_000_000.0), Some(0.017), Some(0.18), Some(12.0))
+    );
+}
+
+#[test]
 fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
     let plan = full();
     let plugin = &plan.plugins[0];
@@ -180,10 +214,6 @@ fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
     assert_eq!(
         plugin.environment,
         [("B".to_owned(), "2".to_owned()), ("A".to_owned(), "1".to_owned())]
-    );
-    assert_eq!(
-        (plugin.limits.memory_bytes_max, plugin.limits.body_bytes_max),
-        (1_000_000, 2048)
     );
     assert_eq!(
         (plugin.phase, plugin.priority, plugin.on_fault),

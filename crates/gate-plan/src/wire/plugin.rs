@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::shape::Pairs;
 use super::{size, span};
-use crate::word::{Digest, EnvironmentName, EnvironmentText, FilePath, Label, Size, Written};
+use crate::word::{Digest, EnvironmentName, EnvironmentText, FilePath, Label, Percent, Size, Written};
 
 /// A module with its configuration. A module may stand in several plugins.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -114,17 +114,44 @@ pub(crate) struct MatchRule {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PluginLimits {
     /// Linear memory of one instance.
-    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "4GiB"))]
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "1GiB"))]
     pub(crate) memory: Written<Size>,
     /// CPU time of one callback.
     #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1m"))]
     pub(crate) cpu_slice: Written<Duration>,
     /// Stack of the guest.
-    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "64MiB"))]
+    #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "16MiB"))]
     pub(crate) stack: Written<Size>,
     /// Body bytes held for it, in each direction.
     #[schemars(extend("x-maximum" = "1GiB"))]
     pub(crate) body: Written<Size>,
+    /// Entries of all tables of one instance. A module that begins with more is not loaded.
+    #[schemars(range(min = 0, max = 200000))]
+    pub(crate) table: u32,
+    /// Callouts of one instance, of any kind, that have not ended: 0 for none.
+    #[schemars(range(min = 0, max = 65536))]
+    pub(crate) callouts: u32,
+    /// Keys and values in shared data, each pair with 96 bytes more. They are kept by `vm_id`, and of plugins that share one, the
+    /// limit of the one that writes counts, for what the others wrote too.
+    #[schemars(extend("x-maximum" = "64MiB"))]
+    pub(crate) shared_data: Written<Size>,
+    /// Keys in shared data, counted as `shared_data` is: 0 for none.
+    #[schemars(range(min = 0, max = 700000))]
+    pub(crate) shared_keys: u32,
+    /// Entries up to which this plugin may fill a queue, whoever put them there: 0 for none. A queue holds 16 MiB at most.
+    #[schemars(range(min = 0, max = 65536))]
+    pub(crate) queue_length: u32,
+    /// Lines that it may write for each second on one worker, as many at once, and 0 for none. What is over is left out and counted,
+    /// and once a second one line says how many there were.
+    #[schemars(range(min = 0, max = 1000000))]
+    pub(crate) log_lines: u32,
+    /// Shortest period of a timer; shorter ones are raised to it.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
+    pub(crate) timer: Written<Duration>,
+    /// Share of one worker's CPU time in each second, its starts left out. When it is used up, exchanges that come get what `on_fault`
+    /// says, and timers and the wake-ups of queues wait; what a callback used beyond it, the next seconds pay. Not measured at `100%`.
+    #[schemars(extend("x-minimum" = "1%", "x-maximum" = "100%"))]
+    pub(crate) cpu_share: Written<Percent>,
     /// Callbacks that must have been quick, one after the other, before the plugin runs on the worker's own stack; 0 for never. There a
     /// callback costs a fraction, but one that computes holds up the worker, once in ten minutes and for `cpu_slice` at most.
     pub(crate) trusted_after: u32,
@@ -219,6 +246,14 @@ impl Default for PluginLimits {
             cpu_slice: span("50ms", Duration::from_millis(50)),
             stack: size("512KiB", 512 << 10),
             body: size("1MiB", 1 << 20),
+            table: 200_000,
+            callouts: 4_096,
+            shared_data: size("64MiB", 64 << 20),
+            shared_keys: 100_000,
+            queue_length: 65_536,
+            log_lines: 1_000,
+            timer: span("1ms", Duration::from_millis(1)),
+            cpu_share: Written::default_of("100%", Percent(100)),
             trusted_after: 1_000,
         }
     }

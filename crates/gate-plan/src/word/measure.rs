@@ -1,4 +1,4 @@
-//! Time spans and sizes.
+//! Time spans, sizes and percentages.
 
 use std::time::Duration;
 
@@ -74,6 +74,36 @@ impl Word for Size {
             .checked_mul(*bytes)
             .map(Self)
             .ok_or_else(|| Flaw::new(format!("the size `{text}` is too large")))
+    }
+
+    fn measure(&self) -> Option<u128> {
+        Some(u128::from(self.0))
+    }
+}
+
+/// A percentage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Percent(pub(crate) u64);
+
+impl Word for Percent {
+    const FORMAT: &'static str = "percentage";
+    const WANTED: &'static str = "a percentage such as `50%`";
+    const PATTERN: Option<&'static str> = Some("^[0-9]+%$");
+
+    fn read(text: &str) -> Result<Self, Flaw> {
+        let (count, unit) = split(text);
+        if unit.starts_with(['.', ',']) && !count.is_empty() {
+            return Err(
+                Flaw::new(format!("the percentage `{text}` has a fraction")).help("write a whole number, as in `50%`")
+            );
+        }
+        match (count.parse(), unit) {
+            (Ok(count), "%") => Ok(Self(count)),
+            (Ok(count), "") => {
+                Err(Flaw::new(format!("the percentage `{text}` has no `%`")).help(format!("write `{count}%`")))
+            }
+            _ => Err(Flaw::new(format!("`{text}` is not a percentage"))),
+        }
     }
 
     fn measure(&self) -> Option<u128> {

@@ -20,15 +20,20 @@ pub(crate) fn proxy_set_shared_data(
     cas: u32,
 ) -> Done {
     let (key, value) = (host.read(key, key_length)?, host.read(value, value_length)?);
-    match host.guest.process.shared.set(host.guest.first.vm_id(), key, value, cas) {
-        Ok(()) => Ok(()),
+    let writer = (host.guest.first.vm_id(), &host.guest.plugin().spec.limits);
+    match host.guest.process.shared.set(writer, key, value, cas) {
         Err(NotWritten::Changed) => Err(Status::CasMismatch),
-        Err(NotWritten::Full | NotWritten::NoQueue) => {
+        Err(NotWritten::Full(limit)) => {
+            host.guest.reached(limit);
             // The Rust SDK panics on anything but OK and CAS_MISMATCH, and plugins try again for ever on the second.
-            host.guest
-                .log(LogLevel::Error, "shared data is full: a value was not written");
+            let text = format!(
+                "shared data is full: a value was not written, for `limits.{}` is reached",
+                limit.word()
+            );
+            host.guest.log(LogLevel::Error, &text);
             Ok(())
         }
+        Ok(()) | Err(NotWritten::TooManyBytes | NotWritten::NoQueue) => Ok(()),
     }
 }
 
@@ -79,12 +84,13 @@ pub(crate) fn proxy_resolve_shared_queue(host: &mut Host<'_>, vm_id: (u32, u32),
 
 pub(crate) fn proxy_enqueue_shared_queue(host: &mut Host<'_>, id: u32, value: u32, length: u32) -> Done {
     let value = host.read(value, length)?;
+    let guest = &*host.guest;
+    let put = guest.process.shared.enqueue(id, value, &guest.plugin().spec.limits);
+    if let Err(NotWritten::Full(limit)) = put {
+        guest.reached(limit);
+    }
     // The Rust SDK survives only OK and NOT_FOUND here, also when the queue is full.
-    host.guest
-        .process
-        .shared
-        .enqueue(id, value)
-        .map_err(|_| Status::NotFound)
+    put.map_err(|_| Status::NotFound)
 }
 
 pub(crate) fn proxy_dequeue_shared_queue(host: &mut Host<'_>, id: u32) -> Value {

@@ -6,6 +6,7 @@ use plug_abi::Status;
 
 use crate::calls::Done;
 use crate::guest::Host;
+use crate::limit::Limit;
 
 pub(crate) fn nanoseconds_since_1970() -> u64 {
     let since = SystemTime::now()
@@ -20,7 +21,13 @@ pub(crate) fn proxy_get_current_time_nanoseconds(host: &mut Host<'_>, time_at: u
 
 pub(crate) fn proxy_set_tick_period_milliseconds(host: &mut Host<'_>, milliseconds: u32) -> Done {
     let root = host.guest.root_id().ok_or(Status::BadArgument)?;
-    let period = Duration::from_millis(u64::from(milliseconds));
+    let mut period = Duration::from_millis(u64::from(milliseconds));
+    let least = host.guest.plugin().spec.limits.timer_min;
+    // 0 disarms it.
+    if milliseconds > 0 && period < least {
+        host.guest.reached(Limit::Timer);
+        period = least;
+    }
     host.guest.set_tick(root, period);
     Ok(())
 }

@@ -7,7 +7,7 @@ use plug_abi::{LogLevel, Status, ValueType, WASI_CALLS, WasiModule};
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
 use crate::calls::time::nanoseconds_since_1970;
-use crate::calls::with_host;
+use crate::calls::{Step, traced};
 use crate::guest::{Host, OnWorker};
 
 const SUCCESS: u32 = 0;
@@ -43,12 +43,14 @@ fn errno(status: Status) -> u32 {
     }
 }
 
-fn wasi(caller: Caller<'_, OnWorker>, call: impl FnOnce(&mut Host<'_>) -> Errno) -> u32 {
-    match with_host(caller, call) {
-        Some(Ok(())) => SUCCESS,
-        Some(Err(errno)) => errno,
-        None => FAULT,
-    }
+fn wasi(caller: Caller<'_, OnWorker>, name: &'static str, call: impl FnOnce(&mut Host<'_>) -> Errno) -> u32 {
+    let step = Step {
+        name,
+        arguments: &[],
+        named: None,
+    };
+    let raw = |done: &Errno| done.err().unwrap_or(SUCCESS);
+    traced(caller, step, call, raw).map_or(FAULT, |done| raw(&done))
 }
 
 /// Defines every function under both module names that binaries in the field use.
@@ -83,44 +85,54 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
     linker.func_wrap(
         module,
         "args_sizes_get",
-        |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| wasi(caller, |host| sizes(host, count, bytes, 0, 0)),
+        |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
+            wasi(caller, "args_sizes_get", |host| sizes(host, count, bytes, 0, 0))
+        },
     )?;
     linker.func_wrap(
         module,
         "clock_res_get",
         |caller: Caller<'_, OnWorker>, _: u32, at: u32| {
-            wasi(caller, |host| host.write(at, &1_u64.to_le_bytes()).map_err(errno))
+            wasi(caller, "clock_res_get", |host| {
+                host.write(at, &1_u64.to_le_bytes()).map_err(errno)
+            })
         },
     )?;
     linker.func_wrap(
         module,
         "clock_time_get",
         |caller: Caller<'_, OnWorker>, clock: u32, _: u64, at: u32| {
-            wasi(caller, |host| clock_time_get(host, clock, at))
+            wasi(caller, "clock_time_get", |host| clock_time_get(host, clock, at))
         },
     )?;
     linker.func_wrap(
         module,
         "environ_get",
-        |caller: Caller<'_, OnWorker>, places: u32, text: u32| wasi(caller, |host| environ_get(host, places, text)),
+        |caller: Caller<'_, OnWorker>, places: u32, text: u32| {
+            wasi(caller, "environ_get", |host| environ_get(host, places, text))
+        },
     )?;
     linker.func_wrap(
         module,
         "environ_sizes_get",
         |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
-            wasi(caller, |host| environ_sizes_get(host, count, bytes))
+            wasi(caller, "environ_sizes_get", |host| {
+                environ_sizes_get(host, count, bytes)
+            })
         },
     )?;
     linker.func_wrap(
         module,
         "fd_fdstat_get",
-        |caller: Caller<'_, OnWorker>, fd: u32, at: u32| wasi(caller, |host| fd_fdstat_get(host, fd, at)),
+        |caller: Caller<'_, OnWorker>, fd: u32, at: u32| {
+            wasi(caller, "fd_fdstat_get", |host| fd_fdstat_get(host, fd, at))
+        },
     )?;
     linker.func_wrap(
         module,
         "fd_write",
         |caller: Caller<'_, OnWorker>, fd: u32, at: u32, count: u32, written: u32| {
-            wasi(caller, |host| fd_write(host, fd, at, count, written))
+            wasi(caller, "fd_write", |host| fd_write(host, fd, at, count, written))
         },
     )?;
     // Go's runtime sleeps by it and dies of any error; no event is ready and the caller tries again.
@@ -128,7 +140,7 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
         module,
         "poll_oneoff",
         |caller: Caller<'_, OnWorker>, _: u32, _: u32, _: u32, ready: u32| {
-            wasi(caller, |host| host.write_u32(ready, 0).map_err(errno))
+            wasi(caller, "poll_oneoff", |host| host.write_u32(ready, 0).map_err(errno))
         },
     )?;
     linker.func_wrap(
@@ -141,7 +153,9 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
     linker.func_wrap(
         module,
         "random_get",
-        |caller: Caller<'_, OnWorker>, at: u32, length: u32| wasi(caller, |host| random_get(host, at, length)),
+        |caller: Caller<'_, OnWorker>, at: u32, length: u32| {
+            wasi(caller, "random_get", |host| random_get(host, at, length))
+        },
     )?;
     Ok(())
 }

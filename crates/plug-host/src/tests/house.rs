@@ -60,6 +60,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         cpu_slice: Duration::from_millis(20),
         trusted_after: 0,
         stack_bytes_max: STACK_BYTES,
+        limits: Limits::default(),
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy {
             quarantine_after: 0,
@@ -82,6 +83,8 @@ pub(crate) fn patient(name: &str) -> PluginSpec {
 pub(crate) struct Double {
     pub(crate) lines: RefCell<Vec<(LogLevel, u32, String)>>,
     pub(crate) faults: RefCell<Vec<Fault>>,
+    /// Numbers of lines that were left out.
+    pub(crate) left_out: RefCell<Vec<u64>>,
     /// Plugins that were set aside, after so many faults.
     pub(crate) set_aside: RefCell<Vec<(String, u32)>>,
     pub(crate) http: RefCell<VecDeque<(HttpCall, oneshot::Sender<Option<HttpReply>>)>>,
@@ -105,6 +108,7 @@ impl Outside for Double {
                     .borrow_mut()
                     .push((line.level, line.context, line.text.to_owned()));
             }
+            Saying::LeftOut { lines, .. } => self.left_out.borrow_mut().push(lines),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
             Saying::Quarantine { plugin, faults, .. } => self.set_aside.borrow_mut().push((plugin.to_owned(), faults)),
         }

@@ -132,7 +132,7 @@ fn a_configure_that_answers_false_is_a_fault_with_the_guests_last_words() {
         assert_eq!(fault.callback, "proxy_on_configure");
         assert_eq!(
             fault.report(),
-            "plugin `guest` answered false to `proxy_on_configure`\n  last words: no such key"
+            "plugin `guest` answered false to `proxy_on_configure`\n  last words: no such key\n  hint: the plugin refused its `config`: its last words say why"
         );
         assert_eq!(house.outside.faults.borrow().len(), 1, "the operator is told");
         assert_eq!(house.stats().state(), PluginState::Restarting);

@@ -1,0 +1,238 @@
+//! Crash reports in the process: source lines are read, reports kept and the operator told on a thread of its own, so that a worker only
+//! hands over what it saw.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use plug_host::Fault;
+use plug_report::{Crash, CrashStore, DebugFiles, Scene, Symbols};
+
+use crate::voice::{fail, warn};
+
+/// LIMIT: deaths that wait for their report; beyond it they are said without one.
+const WAITING_MAX: usize = 256;
+/// LIMIT: places of death whose reports are at hand; then all are read anew from disk.
+const KNOWN_MAX: usize = 256;
+/// How often a report that is seen again and again is written.
+const WRITTEN_EVERY: Duration = Duration::from_secs(1);
+/// LIMIT: how long a stop waits for reports that are being written.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// The configuration's words about crash reports, and where modules came from.
+#[derive(Default)]
+struct Settings {
+    store: Option<CrashStore>,
+    debug_files: DebugFiles,
+    /// Files of modules by their SHA-256.
+    modules: HashMap<String, PathBuf>,
+}
+
+/// What makes reports of deaths; the process has one.
+#[derive(Default)]
+pub(crate) struct Crashes {
+    settings: Mutex<Settings>,
+    desk: Mutex<Option<SyncSender<Letter>>>,
+}
+
+enum Letter {
+    Death(Arc<Scene>),
+    /// Everything before it has been written.
+    Stop(SyncSender<()>),
+}
+
+impl Crashes {
+    /// Takes over what a configuration says; a folder that cannot be made costs the reports, nothing else.
+    pub(crate) fn configure(&self, wanted: &gate_plan::CrashReports, keep: bool) {
+        let folder = wanted.dir.clone().or_else(default_folder);
+        let folder = folder.filter(|_| keep && wanted.bytes_max > 0);
+        let store = folder.and_then(|folder| {
+            let opened = CrashStore::open(&folder, wanted.bytes_max);
+            let shown = folder.display();
+            opened
+                .inspect_err(|why| warn(&format!("warning: no crash reports in `{shown}`: {why}")))
+                .ok()
+        });
+        let mut settings = self.settings.lock();
+        settings.store = store;
+        settings.debug_files.folder.clone_from(&wanted.debug_files);
+    }
+
+    /// Remembers the file of a module, in which source lines may be found.
+    pub(crate) fn module(&self, sha256: &str, file: &Path) {
+        self.settings.lock().modules.insert(sha256.to_owned(), file.to_owned());
+    }
+
+    /// Starts the thread that keeps reports.
+    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
+        let (desk, letters) = sync_channel(WAITING_MAX);
+        let crashes = Arc::clone(self);
+        std::thread::Builder::new()
+            .name("crash-reports".to_owned())
+            .spawn(move || Clerk::new(crashes).work(&letters))?;
+        *self.desk.lock() = Some(desk);
+        Ok(())
+    }
+
+    /// Tells the operator of a fault, with a report when a plugin died. Called by workers: it never waits.
+    pub(crate) fn report(&self, fault: &Fault) {
+        let Some(scene) = &fault.scene else {
+            return fail(&format!("plugin fault code={} {fault}", fault.code()));
+        };
+        let desk = self.desk.lock().clone();
+        match desk.map(|desk| desk.try_send(Letter::Death(Arc::clone(scene)))) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
+                fail(&format!("plugin fault code={} {fault}", fault.code()));
+            }
+        }
+    }
+
+    /// The report of a fault as text, with source lines; it is not kept.
+    pub(crate) fn explain(&self, fault: &Fault) -> String {
+        match &fault.scene {
+            Some(scene) => self.crash(scene).brief(),
+            None => fault.to_string(),
+        }
+    }
+
+    /// The folder of reports, when they are kept.
+    pub(crate) fn store(&self) -> Option<CrashStore> {
+        self.settings.lock().store.clone()
+    }
+
+    /// Waits until what was reported has been written.
+    pub(crate) fn stop(&self) {
+        let (done, wait) = sync_channel(1);
+        let desk = self.desk.lock().take();
+        if desk.is_some_and(|desk| desk.send(Letter::Stop(done)).is_ok()) {
+            // A disk that takes longer loses the last counts.
+            let _ = wait.recv_timeout(STOP_MAX);
+        }
+    }
+
+    /// A report with source lines, from the module's file or its twin with debug information.
+    fn crash(&self, scene: &Scene) -> Crash {
+        let (module, debug_files) = {
+            let settings = self.settings.lock();
+            (
+                settings.modules.get(&scene.module.sha256).cloned(),
+                settings.debug_files.clone(),
+            )
+        };
+        let has_lines = |bytes: &[u8]| Symbols::read(bytes).has_lines();
+        let found = debug_files.find(module.as_deref(), &scene.module.code_sha256, has_lines);
+        Crash::of(scene.clone(), found.as_deref().map(Symbols::read).as_ref())
+    }
+}
+
+/// Reports of one place of death.
+struct Known {
+    /// With source lines, as it was last kept.
+    crash: Crash,
+    /// Deaths since then.
+    unwritten: u64,
+    written: Instant,
+}
+
+/// Who makes reports, one after the other.
+struct Clerk {
+    crashes: Arc<Crashes>,
+    known: HashMap<String, Known>,
+}
+
+impl Clerk {
+    fn new(crashes: Arc<Crashes>) -> Self {
+        Self {
+            crashes,
+            known: HashMap::new(),
+        }
+    }
+
+    fn work(mut self, letters: &Receiver<Letter>) {
+        loop {
+            match letters.recv_timeout(WRITTEN_EVERY) {
+                Ok(Letter::Death(scene)) => self.take(&scene),
+                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Letter::Stop(done)) => {
+                    self.write(Duration::ZERO);
+                    // Nobody waits any more when the wait was over before.
+                    let _ = done.send(());
+                    return;
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.write(Duration::ZERO),
+            }
+            self.write(WRITTEN_EVERY);
+        }
+    }
+
+    fn take(&mut self, scene: &Scene) {
+        let signature = scene.signature();
+        if let Some(known) = self.known.get_mut(&signature) {
+            known.unwritten = known.unwritten.saturating_add(1);
+            known.crash.again(scene);
+            let count = known.crash.count.saturating_add(known.unwritten);
+            return fail(&format!(
+                "plugin fault code={} crash={signature} {} (seen {count} times)",
+                scene.code, scene.summary
+            ));
+        }
+        if self.known.len() >= KNOWN_MAX {
+            self.write(Duration::ZERO);
+            self.known.clear();
+        }
+        let mut crash = self.crashes.crash(scene);
+        let kept = self.crashes.store().map(|store| store.keep(crash.clone()));
+        let more = match &kept {
+            Some(Ok(kept)) => {
+                crash.clone_from(kept);
+                format!("\n  more: cofferdam crash show {signature}")
+            }
+            Some(Err(why)) => format!("\n  warning: the report is not kept: {why}"),
+            None => String::new(),
+        };
+        fail(&format!(
+            "plugin fault code={} crash={signature} {}{more}",
+            scene.code,
+            crash.brief()
+        ));
+        let known = Known {
+            crash,
+            unwritten: 0,
+            written: Instant::now(),
+        };
+        self.known.insert(signature, known);
+    }
+
+    /// Writes what was seen again, unless it was written less than `every` ago.
+    fn write(&mut self, every: Duration) {
+        let Some(store) = self.crashes.store() else { return };
+        for known in self.known.values_mut() {
+            if known.unwritten == 0 || known.written.elapsed() < every {
+                continue;
+            }
+            let again = Crash {
+                count: known.unwritten,
+                ..known.crash.clone()
+            };
+            // What cannot be written now is tried again with the next death.
+            if let Ok(kept) = store.keep(again) {
+                known.crash = kept;
+                known.unwritten = 0;
+            }
+            known.written = Instant::now();
+        }
+    }
+}
+
+/// Where reports are kept when the configuration does not say (XDG Base Directory Specification, "state").
+pub(crate) fn default_folder() -> Option<PathBuf> {
+    let base = std::env::var_os("XDG_STATE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
+    Some(base.join("cofferdam").join("crashes"))
+}

@@ -1,0 +1,184 @@
+//! What the worker sees of a death, taken while the guest is still there.
+
+use std::time::{Duration, SystemTime};
+
+use plug_report::{Argument, Callback, Exchange, Figures, Frame, ModuleNote, Scene};
+use wasmtime::WasmBacktrace;
+
+use crate::entry::Entry;
+use crate::exchange::StreamContext;
+use crate::fault::Fault;
+use crate::guest::{Current, Guest};
+use crate::plugin::Plugin;
+
+/// The scene of `fault`, with the frames of the engine's error.
+pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) -> Scene {
+    let plugin = guest.plugin();
+    let stream = match &guest.entered {
+        Current::Stream(stream) => Some(stream),
+        Current::Nothing | Current::Root(_) => None,
+    };
+    Scene {
+        at_ms: milliseconds(
+            SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default(),
+        ),
+        code: fault.code().to_owned(),
+        summary: fault.to_string(),
+        plugin: plugin.spec.name.clone(),
+        generation: plugin.generation,
+        worker: plugin.workers.get(guest.worker).map(|_| guest.worker),
+        module: module(plugin),
+        callback: Callback {
+            name: fault.callback.to_owned(),
+            arguments: guest.entry.map(arguments).unwrap_or_default(),
+        },
+        exchange: stream.map(|stream| exchange(stream)),
+        frames: why
+            .map(|why| frames(why, plugin.module.facts.code_at))
+            .unwrap_or_default(),
+        last_words: guest.last_words.iter().cloned().collect(),
+        figures: Figures {
+            memory_bytes: u64::try_from(guest.limits.memory_bytes).unwrap_or(u64::MAX),
+            memory_bytes_max: u64::try_from(guest.limits.memory_bytes_max).unwrap_or(u64::MAX),
+            computed_us: microseconds(guest.slice.used()),
+            slice_us: microseconds(guest.slice.length()),
+        },
+        host_calls: guest.trail.told(),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn module(plugin: &Plugin) -> ModuleNote {
+    let facts = &plugin.module.facts;
+    let producer = |producer: &plug_audit::Producer| match producer.version.as_str() {
+        "" => producer.name.clone(),
+        version => format!("{} {version}", producer.name),
+    };
+    ModuleNote {
+        sha256: plugin.module.digest.clone(),
+        code_sha256: crate::cache::hex(&facts.code_sha256),
+        toolchain: facts.toolchain.name().to_owned(),
+        producers: facts.producers.iter().map(producer).collect(),
+        has_names: facts.has_names,
+        has_dwarf: facts.has_dwarf,
+    }
+}
+
+/// The exchange as it was received: its request's head may be in somebody's hands.
+fn exchange(stream: &StreamContext) -> Exchange {
+    let head = stream.exchange.request.try_borrow();
+    let header = |name: &str| {
+        let value = head.as_ref().ok()?.headers.get(name)?;
+        Some(value.to_str().ok()?.to_owned())
+    };
+    Exchange {
+        context: stream.id,
+        request_id: header("x-request-id"),
+        // Version, trace id, parent id and flags, separated by hyphens.
+        trace_id: header("traceparent").and_then(|value| Some(value.split('-').nth(1)?.to_owned())),
+    }
+}
+
+fn frames(why: &wasmtime::Error, code_at: u64) -> Vec<Frame> {
+    let Some(backtrace) = why.downcast_ref::<WasmBacktrace>() else {
+        return Vec::new();
+    };
+    let of_the_guest = |frame: &&wasmtime::FrameInfo| frame.module().name() != Some("shim");
+    let frame = |frame: &wasmtime::FrameInfo| {
+        let in_file = frame.module_offset().and_then(|offset| u64::try_from(offset).ok());
+        Frame {
+            index: frame.func_index(),
+            offset: in_file.and_then(|offset| offset.checked_sub(code_at)),
+            function: frame.func_name().map(plug_report::readable),
+            places: Vec::new(),
+        }
+    };
+    backtrace.frames().iter().filter(of_the_guest).map(frame).collect()
+}
+
+/// What an entry gives to its callback, by the names of the ABI.
+fn arguments(entry: Entry) -> Vec<Argument> {
+    let list: &[(&str, u32)] = match entry {
+        Entry::Begin {
+            context,
+            root,
+            headers,
+            end,
+        } => &[
+            ("context_id", context),
+            ("root_context_id", root),
+            ("num_headers", headers),
+            ("end_of_stream", end),
+        ],
+        Entry::ContextCreate { context, root } => &[("context_id", context), ("root_context_id", root)],
+        Entry::VmStart { root, size } => &[("root_context_id", root), ("vm_configuration_size", size)],
+        Entry::Configure { root, size } => &[("root_context_id", root), ("plugin_configuration_size", size)],
+        Entry::ResponseHeaders { context, headers, end } => &[
+            ("context_id", context),
+            ("num_headers", headers),
+            ("end_of_stream", end),
+        ],
+        Entry::Body { context, size, end, .. } => &[
+            ("context_id", context),
+            ("body_buffer_length", size),
+            ("end_of_stream", end),
+        ],
+        Entry::Trailers { context, trailers, .. } => &[("context_id", context), ("num_trailers", trailers)],
+        Entry::End { context } | Entry::EndTcp { context } | Entry::NewConnection { context } => {
+            &[("context_id", context)]
+        }
+        Entry::Data { context, size, end, .. } => {
+            &[("context_id", context), ("data_size", size), ("end_of_stream", end)]
+        }
+        Entry::ConnectionClose { context, peer, .. } => &[("context_id", context), ("close_type", peer)],
+        Entry::Tick { root } | Entry::RootDone { root } | Entry::RootDelete { root } => &[("root_context_id", root)],
+        Entry::QueueReady { root, queue } => &[("root_context_id", root), ("queue_id", queue)],
+        Entry::HttpCallResponse {
+            root,
+            token,
+            headers,
+            size,
+            trailers,
+        } => &[
+            ("root_context_id", root),
+            ("call_id", token),
+            ("num_headers", headers),
+            ("body_size", size),
+            ("num_trailers", trailers),
+        ],
+        Entry::GrpcInitialMetadata { root, token, entries } | Entry::GrpcTrailingMetadata { root, token, entries } => {
+            &[("root_context_id", root), ("call_id", token), ("num_entries", entries)]
+        }
+        Entry::GrpcReceive { root, token, size } => {
+            &[("root_context_id", root), ("call_id", token), ("message_size", size)]
+        }
+        Entry::GrpcClose { root, token, status } => {
+            &[("root_context_id", root), ("call_id", token), ("status_code", status)]
+        }
+        Entry::RedisResponse {
+            root,
+            token,
+            status,
+            size,
+        } => &[
+            ("root_context_id", root),
+            ("call_id", token),
+            ("status", status),
+            ("response_size", size),
+        ],
+    };
+    let argument = |(name, value): &(&str, u32)| Argument {
+        name: (*name).to_owned(),
+        value: u64::from(*value),
+    };
+    list.iter().map(argument).collect()
+}

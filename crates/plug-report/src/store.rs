@@ -1,0 +1,135 @@
+//! Crash reports on disk: one file for each signature, within a bound of bytes, the oldest leaving first.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::crash::{Crash, FORMAT};
+
+/// LIMIT: bytes of one report that is read; what is written has at most some 100 KiB.
+const REPORT_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// A folder of crash reports.
+#[derive(Debug, Clone)]
+pub struct CrashStore {
+    folder: PathBuf,
+    // LIMIT: bytes of all reports together; the one that was written last always stays.
+    bytes_max: u64,
+}
+
+impl CrashStore {
+    /// The reports in a folder, which is made if need be, readable by its owner alone: reports quote what plugins wrote.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(folder: &Path, bytes_max: u64) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        Ok(Self::at(folder, bytes_max))
+    }
+
+    /// The reports in a folder that is only read.
+    #[must_use]
+    pub fn at(folder: &Path, bytes_max: u64) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            bytes_max,
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Keeps a report: one of the same signature is counted on.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was kept before stays.
+    pub fn keep(&self, crash: Crash) -> io::Result<Crash> {
+        let crash = match self.read(&crash.signature) {
+            Some(before) => crash.after(&before),
+            None => crash,
+        };
+        let text = serde_json::to_vec(&crash)?;
+        // Files made so are readable by their owner alone; a reader sees the old report or the new one, never half of one.
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&text)?;
+        file.persist(self.path(&crash.signature))?;
+        self.evict(&crash.signature)?;
+        Ok(crash)
+    }
+
+    /// All reports, the latest first. Files that are none are left out.
+    ///
+    /// # Errors
+    /// When the folder cannot be read; one that does not exist holds none.
+    pub fn list(&self) -> io::Result<Vec<Crash>> {
+        let mut all: Vec<Crash> = self.signatures()?.iter().filter_map(|name| self.read(name)).collect();
+        all.sort_by(|one, other| {
+            let latest = other.last_seen_ms.cmp(&one.last_seen_ms);
+            latest.then_with(|| one.signature.cmp(&other.signature))
+        });
+        Ok(all)
+    }
+
+    /// The reports whose signature begins so.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn find(&self, beginning: &str) -> io::Result<Vec<Crash>> {
+        let mut found = self.list()?;
+        found.retain(|crash| crash.signature.starts_with(beginning));
+        Ok(found)
+    }
+
+    fn read(&self, signature: &str) -> Option<Crash> {
+        let path = self.path(signature);
+        if fs::metadata(&path).ok()?.len() > REPORT_BYTES_MAX {
+            return None;
+        }
+        let crash: Crash = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        (crash.format == FORMAT && crash.signature == signature).then_some(crash)
+    }
+
+    fn path(&self, signature: &str) -> PathBuf {
+        self.folder.join(format!("{signature}.json"))
+    }
+
+    fn signatures(&self) -> io::Result<Vec<String>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let signature = |path: PathBuf| {
+            let name = path.file_name()?.to_str()?.strip_suffix(".json")?.to_owned();
+            name.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(name)
+        };
+        Ok(entries.flatten().filter_map(|entry| signature(entry.path())).collect())
+    }
+
+    /// Lets the reports go that were seen longest ago, until the rest fits.
+    fn evict(&self, newest: &str) -> io::Result<()> {
+        let mut files = Vec::new();
+        for signature in self.signatures()? {
+            if let Ok(about) = fs::metadata(self.path(&signature)) {
+                files.push((about.modified()?, about.len(), signature));
+            }
+        }
+        files.sort();
+        let mut bytes: u64 = files.iter().map(|(_, length, _)| length).sum();
+        for (_, length, signature) in files {
+            if bytes <= self.bytes_max {
+                break;
+            }
+            if signature != newest && fs::remove_file(self.path(&signature)).is_ok() {
+                bytes = bytes.saturating_sub(length);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
