@@ -38,8 +38,7 @@ pub(crate) fn fail(line: &str) {
     say_at(LogLevel::Error, line);
 }
 
-/// What the process itself says waits for its turn; its own threads may wait, a worker may not. A text of several lines counts as that
-/// many.
+/// What the process itself says is lost last. A text of several lines counts as that many.
 fn say_at(level: LogLevel, line: &str) {
     let text = ended(line);
     count(level, &text);

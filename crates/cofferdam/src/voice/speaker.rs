@@ -44,10 +44,9 @@ impl Speaker {
         Self { messages, tally }
     }
 
-    /// Says a text, in time.
+    /// Says a text, unless as many wait as may wait at all.
     pub(super) fn say(&self, text: String) {
-        self.tally.bytes.fetch_add(text.len(), Ordering::Relaxed);
-        let _ = self.messages.send(Message::Text(text));
+        self.offer(text, usize::MAX);
     }
 
     /// Says a text unless `bytes_max` bytes wait already; false when it is lost.
