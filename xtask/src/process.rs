@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command::shown;
 
@@ -62,10 +63,9 @@ impl Server {
 
     /// Asks it to stop and waits; kills it when it does not.
     pub(crate) fn stop(mut self) -> Result<()> {
-        Command::new("kill")
-            .args(["-TERM", &self.id().to_string()])
-            .status()
-            .context("cannot run `kill`")?;
+        if let Some(id) = i32::try_from(self.id()).ok().and_then(Pid::from_raw) {
+            kill_process(id, Signal::TERM).with_context(|| format!("cannot stop `{}`", self.name))?;
+        }
         let deadline = Instant::now() + STOP_WAIT;
         while self.ended()?.is_none() {
             if Instant::now() > deadline {

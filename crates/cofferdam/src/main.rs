@@ -90,7 +90,7 @@ enum Level {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().verb {
+    let code = match Arguments::parse().verb {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
@@ -99,7 +99,9 @@ fn main() -> ExitCode {
             memory_bytes_max,
             cpu_seconds,
         } => plug_host::compile_as_child(memory_bytes_max, cpu_seconds),
-    }
+    };
+    voice::finish();
+    code
 }
 
 impl From<Level> for plug_abi::LogLevel {

@@ -1,5 +1,7 @@
 //! What the process says beside its data: lines on standard error.
 
+mod speaker;
+
 use std::io::Write;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -10,6 +12,13 @@ use plug_abi::LogLevel;
 use plug_host::{LogLine, Saying};
 
 use crate::crashes::Crashes;
+
+use speaker::SPEAKER;
+
+/// LIMIT: bytes waiting beyond which lines of plugins are lost.
+const LINES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// LIMIT: bytes waiting beyond which faults of plugins are lost too: a plugin that floods does not hide why it died.
+const FAULTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Lines said so far, in the order of [`LogLevel::ALL`]. Of the process, as standard error is.
 static LINES: [AtomicU64; LogLevel::ALL.len()] = [const { AtomicU64::new(0) }; LogLevel::ALL.len()];
@@ -29,17 +38,43 @@ pub(crate) fn fail(line: &str) {
     say_at(LogLevel::Error, line);
 }
 
-/// A closed standard error is no reason to stop. A text of several lines counts as that many.
+/// What the process itself says is lost last. A text of several lines counts as that many.
 fn say_at(level: LogLevel, line: &str) {
+    let text = ended(line);
+    count(level, &text);
+    SPEAKER.say(text);
+}
+
+/// What a plugin says is lost where `bytes_max` bytes wait already.
+fn say_of_plugin(level: LogLevel, line: &str, bytes_max: usize) {
+    let text = ended(line);
+    let lines = lines_of(&text);
+    if SPEAKER.offer(text, bytes_max) {
+        count_lines(level, lines);
+    }
+}
+
+fn ended(line: &str) -> String {
     let mut text = String::with_capacity(line.len() + 1);
     text.push_str(line);
     text.push('\n');
-    count(level, &text);
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    text
+}
+
+fn lines_of(text: &str) -> u64 {
+    text.bytes().filter(|byte| *byte == b'\n').count() as u64
+}
+
+/// Has all that was said written, as far as somebody reads it.
+pub(crate) fn finish() {
+    SPEAKER.finish();
 }
 
 fn count(level: LogLevel, text: &str) {
-    let lines = text.bytes().filter(|byte| *byte == b'\n').count() as u64;
+    count_lines(level, lines_of(text));
+}
+
+fn count_lines(level: LogLevel, lines: u64) {
     let counter = LogLevel::ALL.iter().zip(&LINES).find(|(known, _)| **known == level);
     if let Some((_, counter)) = counter {
         counter.fetch_add(lines, Ordering::Relaxed);
@@ -60,15 +95,22 @@ pub(crate) fn print(text: &str) -> bool {
 /// What plugins say, line by line, and what is said of them.
 pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
     let crashes = Arc::clone(crashes);
+    let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
     Rc::new(move |saying| match saying {
-        Saying::Line(line) => say_at(line.level, &plugin_line(&line)),
-        Saying::LeftOut { plugin, lines } => warn(&format!(
-            "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
-        )),
+        Saying::Line(line) => say_of_plugin(line.level, &plugin_line(&line), LINES_BYTES_MAX),
+        Saying::LeftOut { plugin, lines } => of_a_fault(
+            LogLevel::Warn,
+            format!(
+                "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
+            ),
+        ),
         Saying::Fault(fault) => crashes.report(fault),
-        Saying::Quarantine { plugin, faults, length } => fail(&format!(
-            "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
-        )),
+        Saying::Quarantine { plugin, faults, length } => of_a_fault(
+            LogLevel::Error,
+            format!(
+                "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
+            ),
+        ),
     })
 }
 

@@ -77,6 +77,7 @@ limits! {
     QueueLength = "queue_length", "An entry was not put into a queue.";
     LogLines = "log_lines", "A line was left out.";
     Timer = "timer", "A period was raised.";
+    Instances = "instances", "An exchange found no place for an instance of its own.";
     CpuShare = "cpu_share", "An exchange was refused, or a timer or the wake-up of a queue had to wait.";
 }
 

@@ -107,78 +107,86 @@ fn frames(why: &wasmtime::Error, code_at: u64) -> Vec<Frame> {
 
 /// What an entry gives to its callback, by the names of the ABI.
 fn arguments(entry: Entry) -> Vec<Argument> {
-    let list: &[(&str, u32)] = match entry {
+    let argument = |(name, value): (&&str, &u32)| Argument {
+        name: (*name).to_owned(),
+        value: u64::from(*value),
+    };
+    let (names, values) = of_exchange(entry).or_else(|| of_root(entry)).unwrap_or_default();
+    names.iter().zip(&values).map(argument).collect()
+}
+
+type Named = (&'static [&'static str], Vec<u32>);
+
+fn of_exchange(entry: Entry) -> Option<Named> {
+    Some(match entry {
         Entry::Begin {
             context,
             root,
             headers,
             end,
-        } => &[
-            ("context_id", context),
-            ("root_context_id", root),
-            ("num_headers", headers),
-            ("end_of_stream", end),
-        ],
-        Entry::ContextCreate { context, root } => &[("context_id", context), ("root_context_id", root)],
-        Entry::VmStart { root, size } => &[("root_context_id", root), ("vm_configuration_size", size)],
-        Entry::Configure { root, size } => &[("root_context_id", root), ("plugin_configuration_size", size)],
-        Entry::ResponseHeaders { context, headers, end } => &[
-            ("context_id", context),
-            ("num_headers", headers),
-            ("end_of_stream", end),
-        ],
-        Entry::Body { context, size, end, .. } => &[
-            ("context_id", context),
-            ("body_buffer_length", size),
-            ("end_of_stream", end),
-        ],
-        Entry::Trailers { context, trailers, .. } => &[("context_id", context), ("num_trailers", trailers)],
+        } => (
+            &["context_id", "root_context_id", "num_headers", "end_of_stream"],
+            vec![context, root, headers, end],
+        ),
+        Entry::ContextCreate { context, root } => (&["context_id", "root_context_id"], vec![context, root]),
+        Entry::ResponseHeaders { context, headers, end } => (
+            &["context_id", "num_headers", "end_of_stream"],
+            vec![context, headers, end],
+        ),
+        Entry::Body { context, size, end, .. } => (
+            &["context_id", "body_buffer_length", "end_of_stream"],
+            vec![context, size, end],
+        ),
+        Entry::Trailers { context, trailers, .. } => (&["context_id", "num_trailers"], vec![context, trailers]),
         Entry::End { context } | Entry::EndTcp { context } | Entry::NewConnection { context } => {
-            &[("context_id", context)]
+            (&["context_id"], vec![context])
         }
         Entry::Data { context, size, end, .. } => {
-            &[("context_id", context), ("data_size", size), ("end_of_stream", end)]
+            (&["context_id", "data_size", "end_of_stream"], vec![context, size, end])
         }
-        Entry::ConnectionClose { context, peer, .. } => &[("context_id", context), ("close_type", peer)],
-        Entry::Tick { root } | Entry::RootDone { root } | Entry::RootDelete { root } => &[("root_context_id", root)],
-        Entry::QueueReady { root, queue } => &[("root_context_id", root), ("queue_id", queue)],
+        Entry::ConnectionClose { context, peer, .. } => (&["context_id", "close_type"], vec![context, peer]),
+        _ => return None,
+    })
+}
+
+fn of_root(entry: Entry) -> Option<Named> {
+    Some(match entry {
+        Entry::VmStart { root, size } => (&["root_context_id", "vm_configuration_size"], vec![root, size]),
+        Entry::Configure { root, size } => (&["root_context_id", "plugin_configuration_size"], vec![root, size]),
+        Entry::Tick { root } | Entry::RootDone { root } | Entry::RootDelete { root } => {
+            (&["root_context_id"], vec![root])
+        }
+        Entry::QueueReady { root, queue } => (&["root_context_id", "queue_id"], vec![root, queue]),
         Entry::HttpCallResponse {
             root,
             token,
             headers,
             size,
             trailers,
-        } => &[
-            ("root_context_id", root),
-            ("call_id", token),
-            ("num_headers", headers),
-            ("body_size", size),
-            ("num_trailers", trailers),
-        ],
-        Entry::GrpcInitialMetadata { root, token, entries } | Entry::GrpcTrailingMetadata { root, token, entries } => {
-            &[("root_context_id", root), ("call_id", token), ("num_entries", entries)]
-        }
+        } => (
+            &["root_context_id", "call_id", "num_headers", "body_size", "num_trailers"],
+            vec![root, token, headers, size, trailers],
+        ),
+        Entry::GrpcInitialMetadata { root, token, entries } | Entry::GrpcTrailingMetadata { root, token, entries } => (
+            &["root_context_id", "call_id", "num_entries"],
+            vec![root, token, entries],
+        ),
         Entry::GrpcReceive { root, token, size } => {
-            &[("root_context_id", root), ("call_id", token), ("message_size", size)]
+            (&["root_context_id", "call_id", "message_size"], vec![root, token, size])
         }
-        Entry::GrpcClose { root, token, status } => {
-            &[("root_context_id", root), ("call_id", token), ("status_code", status)]
-        }
+        Entry::GrpcClose { root, token, status } => (
+            &["root_context_id", "call_id", "status_code"],
+            vec![root, token, status],
+        ),
         Entry::RedisResponse {
             root,
             token,
             status,
             size,
-        } => &[
-            ("root_context_id", root),
-            ("call_id", token),
-            ("status", status),
-            ("response_size", size),
-        ],
-    };
-    let argument = |(name, value): &(&str, u32)| Argument {
-        name: (*name).to_owned(),
-        value: u64::from(*value),
-    };
-    list.iter().map(argument).collect()
+        } => (
+            &["root_context_id", "call_id", "status", "response_size"],
+            vec![root, token, status, size],
+        ),
+        _ => return None,
+    })
 }

@@ -138,8 +138,8 @@ fn printable(text: &str) -> String {
 #[derive(PartialEq, Eq)]
 struct Spot {
     text: String,
-    /// Whether it is the language's own library, or another that came from a registry.
-    foreign: bool,
+    /// Whether it is known to be the plugin's own code: neither the language's library nor one that came from a registry.
+    own: bool,
 }
 
 fn spots(frames: &[Frame]) -> Vec<Spot> {
@@ -151,7 +151,7 @@ fn spots(frames: &[Frame]) -> Vec<Spot> {
             let offset = frame.offset.map(|offset| format!(" at code offset {offset:#x}"));
             spots.push(Spot {
                 text: printable(&name) + &offset.unwrap_or_default(),
-                foreign: false,
+                own: false,
             });
         }
         for place in &frame.places {
@@ -159,7 +159,7 @@ fn spots(frames: &[Frame]) -> Vec<Spot> {
             let file = place_text(place).map(|file| format!(" ({file})")).unwrap_or_default();
             spots.push(Spot {
                 text: printable(name) + &file,
-                foreign: is_foreign(place),
+                own: place.file.is_some() && !is_foreign(place),
             });
         }
     }
@@ -169,7 +169,7 @@ fn spots(frames: &[Frame]) -> Vec<Spot> {
 /// Frames of a panic's own machinery, before the first of the plugin's code, are counted and not shown.
 fn brief_frames(text: &mut String, frames: &[Frame]) {
     let spots = spots(frames);
-    let own = spots.iter().position(|spot| !spot.foreign).unwrap_or_default();
+    let own = spots.iter().position(|spot| spot.own).unwrap_or_default();
     // One line of what it called says more than none.
     let skipped = own.saturating_sub(1);
     if skipped > 0 {

@@ -17,3 +17,4 @@ mod again;
 mod cut;
 mod bypass;
 mod giant;
+mod unread;

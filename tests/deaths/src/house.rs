@@ -24,9 +24,15 @@ pub(crate) struct Bounds {
     pub(crate) memory: &'static str,
 }
 
-/// Enough for nothing but a quick callback.
-pub(crate) const TIGHT: Bounds = Bounds {
-    cpu_slice: "5ms",
+/// So much time that no quick death is taken for a slow one, however busy the machine is.
+pub(crate) const PATIENT: Bounds = Bounds {
+    cpu_slice: "20s",
+    memory: "4MiB",
+};
+
+/// Little time, for what never ends.
+pub(crate) const HASTY: Bounds = Bounds {
+    cpu_slice: "20ms",
     memory: "4MiB",
 };
 
@@ -48,7 +54,7 @@ pub(crate) struct House {
 impl House {
     pub(crate) async fn open(policy: Policy) -> Result<Self> {
         let (backends, upstreams) = upstreams()?;
-        let gateway = Gateway::start(&configuration(policy, &upstreams, TIGHT, 1)?.to_string()).await?;
+        let gateway = Gateway::start(&configuration(policy, &upstreams, PATIENT, 1)?.to_string()).await?;
         Ok(Self {
             gateway,
             policy,
@@ -104,6 +110,7 @@ fn configuration(policy: Policy, upstreams: &Value, bounds: Bounds, generation: 
             "cpu_slice": bounds.cpu_slice,
             "memory": bounds.memory,
             "trusted_after": policy.trusted_after,
+            "log_lines": 1_000_000,
         });
         plugins.push(plugin);
         if callback.is_tcp() {

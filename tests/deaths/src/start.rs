@@ -11,6 +11,8 @@ use crate::ways::{End, WAYS, Way};
 pub(crate) fn plugin(callback: &str, way: &Way) -> Result<Value> {
     let plan = format!("{callback} {}", way.word);
     let mut plugin = dying(way.word, "", "close")?;
+    // A start may take forty of them.
+    plugin["limits"]["cpu_slice"] = "5ms".into();
     match callback {
         "configure" => plugin["config"] = plan.into(),
         "vm_start" => plugin["vm_config"] = plan.into(),

@@ -149,6 +149,7 @@ async fn the_limits_in_force_are_shown() -> Result<()> {
     let gateway = each_alone(vec![die("low", "", low())?, die("usual", "", json!({}))?]).await?;
     let mut limits = low();
     limits["cpu_slice"] = "20s".into();
+    limits["instances"] = 100.into();
     for (size, bytes) in [
         ("memory", 4 << 20),
         ("stack", 64 << 10),
@@ -179,6 +180,7 @@ async fn the_limits_in_force_are_shown() -> Result<()> {
         ("timer", 3_600.0, 0.001),
         ("cpu_share", 1.0, 1.0),
         ("trusted_after", 9.0, 1_000.0),
+        ("instances", 100.0, 100.0),
     ] {
         assert_eq!(
             (of("low", limit), of("usual", limit)),

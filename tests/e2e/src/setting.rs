@@ -99,6 +99,8 @@ pub(crate) async fn command(verb: &str, words: &[&str], files: &BTreeMap<&str, V
 
 /// Runs a command to its end.
 pub(crate) async fn finish(command: &mut Command, folder: &Path) -> Result<Ended> {
+    // Crash reports of a test do not go to the user's.
+    command.env("XDG_STATE_HOME", std::env::temp_dir().join("cofferdam-e2e"));
     let mut process = Process::start("cofferdam", command)?;
     let status = process.wait_for_exit(DEADLINE).await?;
     // The pipes are read to their end by threads of their own; a line that never comes waits for exactly that.

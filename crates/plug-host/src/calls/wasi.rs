@@ -135,6 +135,10 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
             wasi(caller, "fd_write", |host| fd_write(host, fd, at, count, written))
         },
     )?;
+    define_rest(linker, module)
+}
+
+fn define_rest(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
     // Go's runtime sleeps by it and dies of any error; no event is ready and the caller tries again.
     linker.func_wrap(
         module,

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::Vm;
 use crate::fault::{Fault, FaultKind};
 use crate::instance::{Hold, Instance};
+use crate::limit::Limit;
 use crate::plugin::PluginState;
 use crate::restart::Wait;
 use crate::seat::Seats;
@@ -24,7 +25,10 @@ impl Vm {
         self.may_start(name)?;
         let first = self.plugins.first();
         let seat = first.and_then(|first| seats.take(instances_max, &first.module.engine));
-        let seat = seat.ok_or_else(|| Fault::new(name, "instantiate", FaultKind::NoInstance))?;
+        let Some(seat) = seat else {
+            self.stats().for_each(|stats| stats.reached.add(Limit::Instances));
+            return Err(Fault::new(name, "instantiate", FaultKind::NoInstance));
+        };
         let epoch = self.epoch.get();
         let instance = match Instance::start(&self.plugins, &self.allowances, &self.services, Some(seat)).await {
             Ok(instance) => instance,

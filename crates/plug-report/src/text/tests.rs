@@ -31,13 +31,6 @@ fn scene() -> Scene {
         name: name.to_owned(),
         value,
     };
-    let call = |call: &str, callback: &str, arguments: &[u64], name: Option<&str>, answer| HostCall {
-        call: call.to_owned(),
-        callback: callback.to_owned(),
-        arguments: arguments.to_vec(),
-        name: name.map(str::to_owned),
-        answer,
-    };
     Scene {
         at_ms: 1_795_355_936_352,
         code: "plugin.trapped".to_owned(),
@@ -84,20 +77,31 @@ fn scene() -> Scene {
             computed_us: 2_000,
             slice_us: 50_000,
         },
-        host_calls: HostCalls {
-            total: 9,
-            last: vec![
-                call(
-                    "proxy_get_header_map_value",
-                    "proxy_on_request_headers",
-                    &[0, 77, 13, 5, 6],
-                    Some("authorization"),
-                    Some(1),
-                ),
-                call("fd_write", "proxy_on_request_headers", &[], None, Some(8)),
-                call("proxy_log", "proxy_on_log", &[4, 1, 2], None, None),
-            ],
-        },
+        host_calls: host_calls(),
+    }
+}
+
+fn host_calls() -> HostCalls {
+    let call = |call: &str, callback: &str, arguments: &[u64], name: Option<&str>, answer| HostCall {
+        call: call.to_owned(),
+        callback: callback.to_owned(),
+        arguments: arguments.to_vec(),
+        name: name.map(str::to_owned),
+        answer,
+    };
+    HostCalls {
+        total: 9,
+        last: vec![
+            call(
+                "proxy_get_header_map_value",
+                "proxy_on_request_headers",
+                &[0, 77, 13, 5, 6],
+                Some("authorization"),
+                Some(1),
+            ),
+            call("fd_write", "proxy_on_request_headers", &[], None, Some(8)),
+            call("proxy_log", "proxy_on_log", &[4, 1, 2], None, None),
+        ],
     }
 }
 
