@@ -241,7 +241,7 @@ fn start_workers(
             let parts = FlowParts {
                 worker,
                 process,
-                voice: crate::voice::of_plugins(&crashes),
+                voice: crate::sayings::of_plugins(&crashes),
                 log,
             };
             Flow::start(parts, change)

@@ -13,6 +13,7 @@ mod reload;
 mod canary;
 mod crashes;
 mod pages;
+mod sayings;
 mod voice;
 
 use std::path::PathBuf;

@@ -3,22 +3,16 @@
 mod speaker;
 
 use std::io::Write;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gate_flow::Voice;
 use plug_abi::LogLevel;
-use plug_host::{LogLine, Saying};
-
-use crate::crashes::Crashes;
 
 use speaker::SPEAKER;
 
 /// LIMIT: bytes waiting beyond which lines of plugins are lost.
-const LINES_BYTES_MAX: usize = 4 * 1024 * 1024;
+pub(crate) const LINES_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// LIMIT: bytes waiting beyond which faults of plugins are lost too: a plugin that floods does not hide why it died.
-const FAULTS_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const FAULTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Lines said so far, in the order of [`LogLevel::ALL`]. Of the process, as standard error is.
 static LINES: [AtomicU64; LogLevel::ALL.len()] = [const { AtomicU64::new(0) }; LogLevel::ALL.len()];
@@ -46,7 +40,7 @@ fn say_at(level: LogLevel, line: &str) {
 }
 
 /// What a plugin says is lost where `bytes_max` bytes wait already.
-fn say_of_plugin(level: LogLevel, line: &str, bytes_max: usize) {
+pub(crate) fn say_of_plugin(level: LogLevel, line: &str, bytes_max: usize) {
     let text = ended(line);
     let lines = lines_of(&text);
     if SPEAKER.offer(text, bytes_max) {
@@ -92,39 +86,7 @@ pub(crate) fn print(text: &str) -> bool {
     std::io::stdout().lock().write_all(text.as_bytes()).is_ok()
 }
 
-/// What plugins say, line by line, and what is said of them.
-pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
-    let crashes = Arc::clone(crashes);
-    let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
-    Rc::new(move |saying| match saying {
-        Saying::Line(line) => say_of_plugin(line.level, &plugin_line(&line), LINES_BYTES_MAX),
-        Saying::LeftOut { plugin, lines } => of_a_fault(
-            LogLevel::Warn,
-            format!(
-                "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
-            ),
-        ),
-        Saying::Fault(fault) => crashes.report(fault),
-        Saying::Quarantine { plugin, faults, length } => of_a_fault(
-            LogLevel::Error,
-            format!(
-                "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
-            ),
-        ),
-    })
-}
-
-fn plugin_line(line: &LogLine<'_>) -> String {
-    format!(
-        "plugin log plugin={} level={} context={} text={:?}",
-        line.plugin,
-        word(line.level),
-        line.context,
-        line.text
-    )
-}
-
-fn word(level: LogLevel) -> &'static str {
+pub(crate) fn word(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Trace => "trace",
         LogLevel::Debug => "debug",

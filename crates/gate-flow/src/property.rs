@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use gate_plan::Protocol;
-use gate_serve::tls::{CertificateFacts, version_name};
+use gate_serve::certificate::CertificateFacts;
+use gate_serve::tls::version_name;
 use gate_upstream::HostState;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use plug_abi::property::PropertyValue;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use gate_plan::Listener;
 
-use crate::tls::CertificateFacts;
+use crate::certificate::CertificateFacts;
 
 /// A client's connection, shared by its exchanges.
 #[derive(Debug)]

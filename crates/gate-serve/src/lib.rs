@@ -12,6 +12,7 @@
 
 pub mod service;
 
+pub mod certificate;
 pub mod connection;
 
 pub mod stream;

@@ -14,16 +14,15 @@ use rustls::{ProtocolVersion, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
+use crate::certificate::CertificateFacts;
 use crate::connection::TlsInfo;
 
 mod certificates;
-mod facts;
 mod files;
 mod reload;
 
 pub use certificates::CertificateReport;
 use certificates::Certificates;
-pub use facts::CertificateFacts;
 pub(crate) use reload::refresh;
 pub use reload::{CertificateNews, CertificateWatch};
 

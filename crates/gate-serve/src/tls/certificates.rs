@@ -10,8 +10,8 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 
-use super::facts::CertificateFacts;
 use super::{TlsFault, files};
+use crate::certificate::CertificateFacts;
 
 /// Certificates by the names they stand for. Several may stand for one name, as RSA and ECDSA do side by side.
 #[derive(Debug)]

@@ -38,7 +38,7 @@ pub struct CertificateFacts {
     /// SHA-256 of the certificate, lower-case hexadecimal.
     pub sha256: String,
     /// When it ends, in seconds since 1970.
-    pub(super) expires_s: u64,
+    pub(crate) expires_s: u64,
     common_name: Option<String>,
 }
 
@@ -52,7 +52,7 @@ impl CertificateFacts {
         })
     }
 
-    pub(super) fn read(certificate: &[u8]) -> Result<Self, String> {
+    pub(crate) fn read(certificate: &[u8]) -> Result<Self, String> {
         let sha256 = sha256(certificate);
         let (_, certificate) = X509Certificate::from_der(certificate).map_err(|fault| fault.to_string())?;
         let common_name = certificate
@@ -81,13 +81,13 @@ impl CertificateFacts {
     }
 
     /// What it is called: its subject, or its first DNS name when that is empty.
-    pub(super) fn title(&self) -> &str {
+    pub(crate) fn title(&self) -> &str {
         let subject = self.subject.as_deref().filter(|subject| !subject.is_empty());
         subject.or(self.names.first().map(String::as_str)).unwrap_or_default()
     }
 
     /// Names for which a server may show the certificate: the common name counts only when there is no DNS name, as in Envoy.
-    pub(super) fn served_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn served_names(&self) -> impl Iterator<Item = &str> {
         let fallback = self.common_name.as_deref().filter(|_| self.names.is_empty());
         self.names.iter().map(String::as_str).chain(fallback)
     }

@@ -1,0 +1,43 @@
+//! What plugins say, and what is said of them, on its way to the operator.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use gate_flow::Voice;
+use plug_abi::LogLevel;
+use plug_host::{LogLine, Saying};
+
+use crate::crashes::Crashes;
+use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin, word};
+
+/// What plugins say, line by line, and what is said of them.
+pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
+    let crashes = Arc::clone(crashes);
+    let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
+    Rc::new(move |saying| match saying {
+        Saying::Line(line) => say_of_plugin(line.level, &plugin_line(&line), LINES_BYTES_MAX),
+        Saying::LeftOut { plugin, lines } => of_a_fault(
+            LogLevel::Warn,
+            format!(
+                "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
+            ),
+        ),
+        Saying::Fault(fault) => crashes.report(fault),
+        Saying::Quarantine { plugin, faults, length } => of_a_fault(
+            LogLevel::Error,
+            format!(
+                "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
+            ),
+        ),
+    })
+}
+
+fn plugin_line(line: &LogLine<'_>) -> String {
+    format!(
+        "plugin log plugin={} level={} context={} text={:?}",
+        line.plugin,
+        word(line.level),
+        line.context,
+        line.text
+    )
+}
