@@ -113,25 +113,39 @@ async fn where_the_policy_is_open_no_exchange_feels_a_death() -> Result<()> {
         .map(drop)
 }
 
-/// Places in the code differ with the compiler, and so do frames of its library and whether a panic has a thread's number: what is the
-/// guest's own stays.
+/// Compilers and folders differ: reports have other ids, frames of another library, and other numbers of them. What is the guest's own
+/// stays, with its file and line.
 fn normal(text: &str) -> String {
-    let kept = text.lines().filter(|line| {
-        let is_frame = line.trim_start().starts_with("at ");
-        // Whether a storm of values had filled its store depends on the machine.
-        let is_of_chance = line.contains("shared data is full");
-        !is_of_chance && (!is_frame || line.contains("die::") || line.contains("proxy_on_"))
-    });
-    kept.map(|line| without_offsets(line).replace("' (1) panicked", "' panicked") + "\n")
-        .collect()
+    text.lines().filter_map(normal_line).map(|line| line + "\n").collect()
 }
 
-fn without_offsets(line: &str) -> String {
-    let mut parts = line.split("0x");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        out.push_str("0x…");
-        out.push_str(part.trim_start_matches(|letter: char| letter.is_ascii_hexdigit()));
+fn normal_line(line: &str) -> Option<String> {
+    // Whether a storm of values had filled its store depends on the machine.
+    if line.contains("shared data is full") {
+        return None;
     }
-    out
+    let content = line.trim_start();
+    if content.starts_with('(') || content.starts_with("and ") {
+        return None;
+    }
+    if content.starts_with("at ") {
+        let (function, place) = line.split_once(" (")?;
+        let (_, file) = place.split_once("plugins/die/")?;
+        let file = file.split_once(')').map_or(file, |(file, _)| file);
+        return Some(format!("{function} ({file})"));
+    }
+    let line = line.replace("' (1) panicked", "' panicked");
+    let line = without_id(&line, "crash=");
+    Some(without_id(&line, "crash show "))
+}
+
+/// The text with `ID` in place of the word behind `mark`.
+fn without_id(line: &str, mark: &str) -> String {
+    match line.split_once(mark) {
+        Some((before, rest)) => {
+            let behind = rest.trim_start_matches(|letter: char| letter.is_ascii_hexdigit());
+            format!("{before}{mark}ID{behind}")
+        }
+        None => line.to_owned(),
+    }
 }
