@@ -201,9 +201,15 @@ fn is_foreign(place: &Place) -> bool {
 
 /// `library/core/src/option.rs` and `proxy-wasm-0.2.5/src/dispatcher.rs`, without the places where they lay when they were compiled.
 fn shortened(file: &str) -> &str {
-    let library = file.strip_prefix("/rustc/").and_then(|rest| rest.split_once('/'));
-    if let Some((_, file)) = library {
-        return file;
+    // The library's own crates, wherever a distribution puts its sources.
+    let of_rust = [
+        "/library/core/",
+        "/library/alloc/",
+        "/library/std/",
+        "/library/panic_abort/",
+    ];
+    if let Some(at) = of_rust.iter().find_map(|mark| file.find(mark)) {
+        return file.get(at.saturating_add(1)..).unwrap_or(file);
     }
     let registry = file
         .split_once("/registry/src/")

@@ -116,12 +116,19 @@ async fn where_the_policy_is_open_no_exchange_feels_a_death() -> Result<()> {
 /// Compilers and folders differ: reports have other ids, frames of another library, and other numbers of them. What is the guest's own
 /// stays, with its file and line.
 fn normal(text: &str) -> String {
-    text.lines().filter_map(normal_line).map(|line| line + "\n").collect()
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines().filter_map(normal_line) {
+        // A recursion has as many frames as its compiler likes.
+        if !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.iter().map(|line| line.clone() + "\n").collect()
 }
 
 fn normal_line(line: &str) -> Option<String> {
     // Whether a storm of values had filled its store depends on the machine.
-    if line.contains("shared data is full") {
+    if line.contains("shared data is full") || line.contains("RUST_BACKTRACE") {
         return None;
     }
     let content = line.trim_start();
@@ -132,7 +139,8 @@ fn normal_line(line: &str) -> Option<String> {
         let (function, place) = line.split_once(" (")?;
         let (_, file) = place.split_once("plugins/die/")?;
         let file = file.split_once(')').map_or(file, |(file, _)| file);
-        return Some(format!("{function} ({file})"));
+        let function = function.rsplit("::").next().unwrap_or(function);
+        return Some(format!("    at {} ({file})", function.trim_start_matches("    at ")));
     }
     let line = line.replace("' (1) panicked", "' panicked");
     let line = without_id(&line, "crash=");
