@@ -196,7 +196,10 @@ fn write_spots(text: &mut String, spots: &[Spot], at_most: usize) {
 
 /// Sources of the Rust library carry the compiler's commit, those of crates the place of a registry.
 fn is_foreign(place: &Place) -> bool {
-    place.file.as_deref().is_some_and(|file| shortened(file) != file)
+    // The parts of wasi-libc, which distributions compile where they like.
+    let of_c = ["libc-top-half/", "libc-bottom-half/", "dlmalloc/"];
+    let foreign = |file: &str| shortened(file) != file || of_c.iter().any(|part| file.contains(part));
+    place.file.as_deref().is_some_and(foreign)
 }
 
 /// `library/core/src/option.rs` and `proxy-wasm-0.2.5/src/dispatcher.rs`, without the places where they lay when they were compiled.
