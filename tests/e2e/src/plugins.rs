@@ -172,8 +172,12 @@ async fn set_aside(on_fault: &str, backend: &Backend) -> Result<Gateway> {
     for _ in 0..2 {
         assert_eq!(ask(&gateway, &deadly("request_headers panic")).await?.status, status);
     }
-    let plugins = page(&gateway, "/plugins").await?;
-    assert_eq!(plugins[0]["workers"][0]["state"], "quarantined", "{plugins}");
+    // The answer may be there before the worker has noted what it means.
+    let noted = async {
+        while page(&gateway, "/plugins").await?[0]["workers"][0]["state"] != "quarantined" {}
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(DEADLINE, noted).await??;
     Ok(gateway)
 }
 
