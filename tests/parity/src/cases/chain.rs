@@ -27,7 +27,12 @@ pub(super) fn cases() -> Vec<Case> {
                 json!({"request_headers": [seen("request"), add("request", "b")], "response_headers": [seen("response"), add("response", "b")]}),
             ),
         ),
-        Case::with("chain-first-pauses", two(json!({"request_headers": [ask("request"), hold()], "response_headers": [ask("response"), hold()]}), json!({}))).send(post()).reply(answered()),
+        // The second plugin hears the whole response while the first still holds its head.
+        Case::with("chain-first-pauses", two(json!({"request_headers": [ask("request"), hold()], "response_headers": [ask("response"), hold()]}), json!({})))
+            .reply(answered())
+            .reply_at(AUX, "/ask", Reply::new(200).wait_first("ask").body("now"))
+            .talk(Request::new("POST", "/").trailer("x-t", "1"), vec![
+                Say::Data("body"), Say::Finish, Say::Release(AUX, "ask"), Say::Log("response_trailers("), Say::Release(AUX, "ask")]),
         Case::with("chain-second-pauses", two(json!({}), json!({"request_headers": [ask("request"), hold()]})))
             .reply_at(AUX, "/ask", Reply::new(200).wait_first("ask").body("now"))
             .talk(Request::new("POST", "/"), vec![Say::Data("body"), Say::Finish, Say::Log("request_body(size=0 end=1)"), Say::Release(AUX, "ask")]),

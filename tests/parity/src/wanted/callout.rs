@@ -82,8 +82,6 @@ pub(super) static OWN: &[[Row; 4]] = &[
     own!("callout-no-http", "502", "87": "protocol error", "40": "the upstream's answer was not understood"),
 ];
 
-const EITHER: &str = "the answer of the callout and the end of the response come in either order";
-
 pub(super) static ROWS: &[Row] = &[
     Row::new(
         "callout-with-trailers",
@@ -135,20 +133,6 @@ pub(super) static ROWS: &[Row] = &[
         DEADLINE,
     ),
     Row::new("grpc-*-cancelled", "grpc requests", "1", "0", UNSENT).sometimes(),
-    Row::log(
-        "chain-first-pauses",
-        "b info response_trailers(count=1)",
-        "absent",
-        EITHER,
-    )
-    .sometimes(),
-    Row::log(
-        "chain-first-pauses",
-        "absent",
-        "b info response_trailers(count=1)",
-        EITHER,
-    )
-    .sometimes(),
     status!(
         "grpc-call-failing",
         "5",
