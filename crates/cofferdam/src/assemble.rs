@@ -13,9 +13,9 @@ use gate_serve::worker::Workers;
 use gate_upstream::Upstreams;
 use log_record::sink::{AccessSink, Target};
 use parking_lot::Mutex;
-use plug_host::{Fault, Plugin, Process};
+use plug_host::{Plugin, Process};
 
-use crate::crashes::Crashes;
+use crate::crashes::{Crashes, Told};
 use crate::load::{Loaded, Loader, workers};
 use crate::voice::{fail, say, warn};
 
@@ -246,13 +246,13 @@ fn start_workers(
             };
             Flow::start(parts, change)
                 .await
-                .map_err(|faults| reports(&crashes, &faults).into())
+                .map_err(|faults| reports(&crashes, &faults.iter().map(Told::of).collect::<Vec<_>>()).into())
         }
     })?;
     Ok(workers)
 }
 
-fn reports(crashes: &Crashes, faults: &[Fault]) -> String {
+fn reports(crashes: &Crashes, faults: &[Told]) -> String {
     let texts: Vec<String> = faults.iter().map(|fault| crashes.explain(fault)).collect();
     texts.join("\n")
 }
@@ -280,10 +280,11 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
 fn stage(workers: &Workers<Flow>, change: &Change, crashes: &Arc<Crashes>) -> anyhow::Result<()> {
     let mut answers = Vec::new();
     for mailbox in workers.mailboxes() {
-        let (change, crashes) = (change.clone(), Arc::clone(crashes));
+        let change = change.clone();
         let ask = mailbox.ask(move |flow| async move {
             let staged = flow.stage(change).await;
-            staged.map_err(|faults| reports(&crashes, &faults))
+            // Explaining them takes time that a worker has not.
+            staged.map_err(|faults| faults.iter().map(Told::of).collect::<Vec<_>>())
         });
         answers.push(ask?);
     }
@@ -291,7 +292,7 @@ fn stage(workers: &Workers<Flow>, change: &Change, crashes: &Arc<Crashes>) -> an
         let staged = answer
             .wait(STAGE_MAX)
             .context("a worker did not start the plugins in time")?;
-        staged.map_err(anyhow::Error::msg)?;
+        staged.map_err(|faults| anyhow::Error::msg(reports(crashes, &faults)))?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use plug_host::{
 };
 use tokio::sync::mpsc;
 
-use crate::crashes::Crashes;
+use crate::crashes::{Crashes, Told};
 
 /// Not the number of any worker, so that nothing is counted.
 const NO_WORKER: usize = usize::MAX;
@@ -97,5 +97,5 @@ fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>, crashes: &Crashes)
         WorkerPlugins::arrange(plugins, &services, None).warm().await
     });
     let faults = warmed.err().unwrap_or_default();
-    Ok(faults.iter().map(|fault| crashes.explain(fault)).collect())
+    Ok(faults.iter().map(|fault| crashes.explain(&Told::of(fault))).collect())
 }

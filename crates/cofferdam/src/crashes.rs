@@ -2,6 +2,7 @@
 //! hands over what it saw.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -92,10 +93,10 @@ impl Crashes {
     }
 
     /// The report of a fault as text, with source lines; it is not kept.
-    pub(crate) fn explain(&self, fault: &Fault) -> String {
+    pub(crate) fn explain(&self, fault: &Told) -> String {
         match &fault.scene {
             Some(scene) => self.crash(scene).brief(),
-            None => fault.to_string(),
+            None => fault.summary.clone(),
         }
     }
 
@@ -123,9 +124,30 @@ impl Crashes {
                 settings.debug_files.clone(),
             )
         };
-        let has_lines = |bytes: &[u8]| Symbols::read(bytes).has_lines();
-        let found = debug_files.find(module.as_deref(), &scene.module.code_sha256, has_lines);
-        Crash::of(scene.clone(), found.as_deref().map(Symbols::read).as_ref())
+        // Debug information is what a plugin's author says it is: what its reader makes of it ends no thread.
+        let explained = catch_unwind(AssertUnwindSafe(|| explain(scene, module.as_deref(), &debug_files)));
+        explained.unwrap_or_else(|_| Crash::of(scene.clone(), None))
+    }
+}
+
+fn explain(scene: &Scene, module: Option<&Path>, debug_files: &DebugFiles) -> Crash {
+    let has_lines = |bytes: &[u8]| Symbols::read(bytes).has_lines();
+    let found = debug_files.find(module, &scene.module.code_sha256, has_lines);
+    Crash::of(scene.clone(), found.as_deref().map(Symbols::read).as_ref())
+}
+
+/// A fault as one thread tells it to another.
+pub(crate) struct Told {
+    summary: String,
+    scene: Option<Arc<Scene>>,
+}
+
+impl Told {
+    pub(crate) fn of(fault: &Fault) -> Self {
+        Self {
+            summary: fault.to_string(),
+            scene: fault.scene.clone(),
+        }
     }
 }
 

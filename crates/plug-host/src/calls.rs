@@ -63,12 +63,12 @@ pub(crate) struct Step<'a> {
     pub(crate) named: Option<usize>,
 }
 
-/// The argument that names something, by what it is called in the tables below.
+/// The argument that names something, by what it is called in the tables below. A key of shared data is none: it may be a client's token.
 const fn named(arguments: &[&str]) -> Option<usize> {
     let mut at = 0;
     while at < arguments.len() {
         #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-        if matches!(arguments[at].as_bytes(), b"name" | b"key" | b"path" | b"upstream") {
+        if matches!(arguments[at].as_bytes(), b"name" | b"path" | b"upstream") {
             return Some(at);
         }
         at += 1;
@@ -353,7 +353,7 @@ fn define_shared_data(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
             let step = Step {
                 name: "proxy_get_shared_data",
                 arguments: &[key.raw(), key_length.raw()],
-                named: Some(0),
+                named: None,
             };
             prepare(caller, step, (pointer, length), |host| {
                 shared::proxy_get_shared_data(host, key, key_length, cas_at)

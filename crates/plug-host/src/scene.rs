@@ -98,7 +98,7 @@ fn frames(why: &wasmtime::Error, code_at: u64) -> Vec<Frame> {
         Frame {
             index: frame.func_index(),
             offset: in_file.and_then(|offset| offset.checked_sub(code_at)),
-            function: frame.func_name().map(plug_report::readable),
+            function: frame.func_name().map(str::to_owned),
             places: Vec::new(),
         }
     };

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::debug_file::hex;
 use crate::scene::Scene;
-use crate::symbols::Symbols;
+use crate::symbols::{Symbols, readable};
 
 /// Version of the form in which reports are written.
 pub(crate) const FORMAT: u32 = 1;
@@ -38,6 +38,7 @@ impl Crash {
     #[must_use]
     pub fn of(mut scene: Scene, symbols: Option<&Symbols<'_>>) -> Self {
         for frame in &mut scene.frames {
+            frame.function = frame.function.as_deref().map(readable);
             if let Some(symbols) = symbols {
                 symbols.complete(frame);
             }

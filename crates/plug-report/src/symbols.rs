@@ -1,8 +1,10 @@
 //! Source lines and function names of a module: from its DWARF and its name section.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write as _};
 
 use addr2line::Context;
+use cpp_demangle::DemangleOptions;
 use gimli::{Dwarf, EndianSlice, LittleEndian};
 use wasmparser::{KnownCustom, Name, Parser, Payload};
 
@@ -113,14 +115,68 @@ fn function_names<'a>(subsections: wasmparser::NameSectionReader<'a>) -> HashMap
     names
 }
 
-/// A mangled name as its author wrote it.
-#[must_use]
-pub fn readable(name: &str) -> String {
+/// LIMIT: bytes of a function's name as it is shown. A mangled name may repeat its own parts, and grow without end when they are written out.
+const NAME_BYTES_MAX: usize = 4 * 1024;
+
+/// A mangled name as its author wrote it; as it is when that would be too long.
+pub(crate) fn readable(name: &str) -> String {
+    let mut shown = Bounded(String::new());
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
-        return format!("{rust:#}");
+        if write!(shown, "{rust:#}").is_ok() {
+            return shown.0;
+        }
+    } else if let Ok(symbol) = cpp_demangle::Symbol::new(name)
+        && symbol.structured_demangle(&mut shown, &DemangleOptions::new()).is_ok()
+    {
+        return shown.0;
     }
-    let cpp = cpp_demangle::Symbol::new(name)
-        .ok()
-        .and_then(|symbol| symbol.demangle().ok());
-    cpp.unwrap_or_else(|| name.to_owned())
+    let end = name.floor_char_boundary(NAME_BYTES_MAX);
+    name.get(..end).unwrap_or_default().to_owned()
+}
+
+/// Text that refuses to grow beyond its bound.
+struct Bounded(String);
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len().saturating_add(text.len()) > NAME_BYTES_MAX {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_their_authors_did() {
+        assert_eq!(
+            readable("_ZN3die9callbacks2at17h0123456789abcdefE"),
+            "die::callbacks::at"
+        );
+        assert_eq!(readable("_ZN4Root9onRequestEi"), "Root::onRequest(int)");
+        assert_eq!(readable("main.(*context).OnTick"), "main.(*context).OnTick");
+    }
+
+    #[test]
+    fn a_name_that_grows_without_end_stays_as_it_is() {
+        // Each pair repeats the one before twice.
+        let pairs: String = (0..60).map(|_| "St4pairIS_S_E").collect();
+        for hostile in [format!("_Z1f{pairs}"), bomb(), "x".repeat(1 << 20)] {
+            assert!(readable(&hostile).len() <= NAME_BYTES_MAX);
+        }
+    }
+
+    /// Each argument is a function of twice the one before it.
+    fn bomb() -> String {
+        let mut name = "_Z1fPFvvE".to_owned();
+        let digits = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        for digit in digits.chars() {
+            name.push_str(&format!("PFvS{digit}_S{digit}_E"));
+        }
+        name
+    }
 }
