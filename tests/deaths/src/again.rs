@@ -88,7 +88,7 @@ async fn a_start_that_dies_at_a_reload_leaves_the_old_plugin_serving() -> Result
 
 #[tokio::test]
 async fn a_restart_that_dies_again_and_again_ends_in_quarantine() -> Result<()> {
-    for way in deadly() {
+    for way in start::deadly("configure") {
         let mut plugin = dying("p", "", "close")?;
         plugin["restart"] = json!({
             "backoff": "1ms", "backoff_max": "2ms", "recovered_after": "1h", "quarantine_after": 4, "quarantine": "1h",
@@ -97,7 +97,9 @@ async fn a_restart_that_dies_again_and_again_ends_in_quarantine() -> Result<()> 
         let mortal = Request::get("/").field("x-die", &format!("next_start {}", way.word));
         let answer = send(gateway.listener("web")?, Version::Http1, &mortal).await?;
         ensure!(answer.status == 503, "{}: {answer:?}", way.word);
-        let aside = plugins_until(&gateway, |page| counts(page, "p")["state"] == "quarantined").await?;
+        let aside = plugins_until(&gateway, |page| counts(page, "p")["state"] == "quarantined")
+            .await
+            .context(way.word)?;
         let p = counts(&aside, "p");
         // One death while it served, three of starts, and no further start is tried.
         ensure!(
@@ -112,7 +114,9 @@ async fn a_restart_that_dies_again_and_again_ends_in_quarantine() -> Result<()> 
         }
         let lift = Request::new("POST", "/plugins/p/lift");
         ensure!(send(gateway.admin, Version::Http1, &lift).await?.status == 200);
-        plugins_until(&gateway, |page| counts(page, "p")["state"] == "running").await?;
+        plugins_until(&gateway, |page| counts(page, "p")["state"] == "running")
+            .await
+            .context(way.word)?;
         ensure!(get(&gateway, "/").await?.text() == "served", "{}", way.word);
         lives(&gateway, 0).await?;
     }

@@ -59,8 +59,8 @@ pub(crate) fn says(text: &str, callback: &str, way: &Way) -> bool {
 
 /// The ways that kill in this callback of a start, tried out.
 pub(crate) fn deadly(callback: &str) -> Vec<&'static Way> {
-    // In a trial nobody hears a plugin, so that a storm of lines blows itself out. And before a plugin has its context, no property
-    // needs its allocator.
+    // A start has many slices, and in a trial nobody hears a plugin: on a fast machine a storm of lines blows itself out. And before a
+    // plugin has its context, no property needs its allocator.
     let is_deadly = |way: &&Way| {
         let lies = way.word.starts_with("allocator_") && callback == "initialize";
         way.kills() && way.word != "log_storm" && !lies
