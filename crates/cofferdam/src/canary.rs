@@ -4,58 +4,13 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, Plugin, Process, RedisClient,
-    Saying, Services, WorkerPlugins,
-};
-use tokio::sync::mpsc;
+use plug_host::{Plugin, Process, Services, WorkerPlugins};
 
 use crate::crashes::{Crashes, Told};
+use crate::nowhere::Nowhere;
 
 /// Not the number of any worker, so that nothing is counted.
 const NO_WORKER: usize = usize::MAX;
-
-/// The outside world as a canary sees it: upstreams have names, calls begin and never end.
-struct Nowhere {
-    upstreams: HashSet<String>,
-}
-
-impl Nowhere {
-    fn pending<T: 'static>(&self) -> LocalFuture<T> {
-        Box::pin(std::future::pending())
-    }
-}
-
-impl Outside for Nowhere {
-    fn say(&self, saying: Saying<'_>) {
-        // Lines are said again when the plugin starts on its workers; a fault is what the caller reports.
-        let _ = saying;
-    }
-
-    fn http_call(&self, _: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {
-        Ok(self.pending())
-    }
-
-    fn grpc_call(
-        &self,
-        _: GrpcCall,
-        _: mpsc::UnboundedReceiver<GrpcOut>,
-        _: mpsc::Sender<GrpcEvent>,
-    ) -> Result<LocalFuture<()>, CallRefused> {
-        Ok(self.pending())
-    }
-
-    fn knows_upstream(&self, upstream: &str) -> bool {
-        // Higress's four fields end with the name.
-        let name = upstream.rsplit('|').next().unwrap_or(upstream);
-        self.upstreams.contains(upstream) || self.upstreams.contains(name)
-    }
-
-    fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
-        Ok(self.pending())
-    }
-}
 
 /// Starts every plugin that is not among `before`; the reports of those that do not start.
 pub(crate) fn try_out(
@@ -89,7 +44,10 @@ fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>, crashes: &Crashes)
     let runtime = runtime.map_err(|why| format!("no runtime to try plugins out: {why}"))?;
     let services = Services {
         process: Arc::new(Process::default()),
-        outside: Rc::new(Nowhere { upstreams }),
+        outside: Rc::new(Nowhere {
+            upstreams,
+            says_lines: false,
+        }),
         worker: NO_WORKER,
     };
     let local = tokio::task::LocalSet::new();

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use plug_host::Fault;
+use plug_report::recording::{Recording, Sensitive};
 use plug_report::{Crash, CrashStore, DebugFiles, Scene, Symbols};
 
 use crate::voice::{fail, warn};
@@ -23,11 +25,15 @@ const WRITTEN_EVERY: Duration = Duration::from_secs(1);
 /// LIMIT: how long a stop waits for reports that are being written.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
+/// LIMIT: recordings that wait for being written; deaths beyond it have none.
+const RECORDINGS_WAITING_MAX: usize = 16;
+
 /// The configuration's words about crash reports, and where modules came from.
 #[derive(Default)]
 struct Settings {
     store: Option<CrashStore>,
     debug_files: DebugFiles,
+    sensitive: Sensitive,
     /// Files of modules by their SHA-256.
     modules: HashMap<String, PathBuf>,
 }
@@ -37,17 +43,19 @@ struct Settings {
 pub(crate) struct Crashes {
     settings: Mutex<Settings>,
     desk: Mutex<Option<SyncSender<Letter>>>,
+    recordings_waiting: AtomicUsize,
 }
 
 enum Letter {
-    Death(Arc<Scene>),
+    Death(Arc<Scene>, Option<Arc<Recording>>),
     /// Everything before it has been written.
     Stop(SyncSender<()>),
 }
 
 impl Crashes {
     /// Takes over what a configuration says; a folder that cannot be made costs the reports, nothing else.
-    pub(crate) fn configure(&self, wanted: &gate_plan::CrashReports, keep: bool) {
+    pub(crate) fn configure(&self, plan: &gate_plan::Plan, keep: bool) {
+        let wanted = &plan.crash_reports;
         let folder = wanted.dir.clone().or_else(default_folder);
         let folder = folder.filter(|_| keep && wanted.bytes_max > 0);
         let store = folder.and_then(|folder| {
@@ -60,6 +68,10 @@ impl Crashes {
         let mut settings = self.settings.lock();
         settings.store = store;
         settings.debug_files.folder.clone_from(&wanted.debug_files);
+        settings.sensitive = Sensitive {
+            headers: plan.recordings.sensitive_headers.clone(),
+            properties: plan.recordings.sensitive_properties.clone(),
+        };
     }
 
     /// Remembers the file of a module, in which source lines may be found.
@@ -84,12 +96,36 @@ impl Crashes {
             return fail(&format!("plugin fault code={} {fault}", fault.code()));
         };
         let desk = self.desk.lock().clone();
-        match desk.map(|desk| desk.try_send(Letter::Death(Arc::clone(scene)))) {
+        let recording = fault.recording.clone().filter(|_| self.may_wait());
+        let is_recorded = recording.is_some();
+        match desk.map(|desk| desk.try_send(Letter::Death(Arc::clone(scene), recording))) {
             Some(Ok(())) => {}
             Some(Err(TrySendError::Full(_) | TrySendError::Disconnected(_))) | None => {
+                if is_recorded {
+                    self.recordings_waiting.fetch_sub(1, Ordering::Relaxed);
+                }
                 fail(&format!("plugin fault code={} {fault}", fault.code()));
             }
         }
+    }
+
+    /// Takes a place among the recordings that wait.
+    fn may_wait(&self) -> bool {
+        let more = |waiting: usize| (waiting < RECORDINGS_WAITING_MAX).then(|| waiting.saturating_add(1));
+        let waiting = &self.recordings_waiting;
+        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    /// A recording as it may rest on a disk; none when it cannot be read, which would be a mistake of ours.
+    fn ready(&self, recording: &Recording) -> Option<Recording> {
+        let (sensitive, module) = {
+            let settings = self.settings.lock();
+            let module = settings.modules.get(&recording.head.module.sha256).cloned();
+            (settings.sensitive.clone(), module)
+        };
+        let mut ready = recording.clone().masked(&sensitive).ok()?;
+        ready.head.module_file = module.map(|file| file.display().to_string());
+        Some(ready)
     }
 
     /// The report of a fault as text, with source lines; it is not kept.
@@ -130,7 +166,8 @@ impl Crashes {
     }
 }
 
-fn explain(scene: &Scene, module: Option<&Path>, debug_files: &DebugFiles) -> Crash {
+/// The report of a scene with what its module, or the twin of it with debug information, says of places.
+pub(crate) fn explain(scene: &Scene, module: Option<&Path>, debug_files: &DebugFiles) -> Crash {
     let has_lines = |bytes: &[u8]| Symbols::read(bytes).has_lines();
     let found = debug_files.find(module, &scene.module.code_sha256, has_lines);
     Crash::of(scene.clone(), found.as_deref().map(Symbols::read).as_ref())
@@ -157,6 +194,8 @@ struct Known {
     crash: Crash,
     /// Deaths since then.
     unwritten: u64,
+    /// Whether the recording that is kept holds everything since the instance's start.
+    is_whole: bool,
     written: Instant,
 }
 
@@ -177,7 +216,12 @@ impl Clerk {
     fn work(mut self, letters: &Receiver<Letter>) {
         loop {
             match letters.recv_timeout(WRITTEN_EVERY) {
-                Ok(Letter::Death(scene)) => self.take(&scene),
+                Ok(Letter::Death(scene, recording)) => {
+                    self.take(&scene, recording.as_deref());
+                    if recording.is_some() {
+                        self.crashes.recordings_waiting.fetch_sub(1, Ordering::Relaxed);
+                    }
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Letter::Stop(done)) => {
                     self.write(Duration::ZERO);
@@ -191,27 +235,26 @@ impl Clerk {
         }
     }
 
-    fn take(&mut self, scene: &Scene) {
+    fn take(&mut self, scene: &Scene, recording: Option<&Recording>) {
         let signature = scene.signature();
-        if let Some(known) = self.known.get_mut(&signature) {
-            known.unwritten = known.unwritten.saturating_add(1);
-            known.crash.again(scene);
-            let count = known.crash.count.saturating_add(known.unwritten);
-            return fail(&format!(
-                "plugin fault code={} crash={signature} {} (seen {count} times)",
-                scene.code, scene.summary
-            ));
+        if self.again(&signature, scene, recording) {
+            return;
         }
         if self.known.len() >= KNOWN_MAX {
             self.write(Duration::ZERO);
             self.known.clear();
         }
         let mut crash = self.crashes.crash(scene);
+        crash.is_recorded = self.keep_recording(&signature, recording);
         let kept = self.crashes.store().map(|store| store.keep(crash.clone()));
+        let replay = match crash.is_recorded {
+            true => format!("\n  run it again: cofferdam plugin replay {signature}"),
+            false => String::new(),
+        };
         let more = match &kept {
             Some(Ok(kept)) => {
                 crash.clone_from(kept);
-                format!("\n  more: cofferdam crash show {signature}")
+                format!("\n  more: cofferdam crash show {signature}{replay}")
             }
             Some(Err(why)) => format!("\n  warning: the report is not kept: {why}"),
             None => String::new(),
@@ -222,11 +265,49 @@ impl Clerk {
             crash.brief()
         ));
         let known = Known {
+            is_whole: crash.is_recorded && recording.is_some_and(Recording::is_whole),
             crash,
             unwritten: 0,
             written: Instant::now(),
         };
         self.known.insert(signature, known);
+    }
+
+    /// Counts and says a death whose place is known; false when it is not.
+    fn again(&mut self, signature: &str, scene: &Scene, recording: Option<&Recording>) -> bool {
+        let Some(known) = self.known.get_mut(signature) else {
+            return false;
+        };
+        known.unwritten = known.unwritten.saturating_add(1);
+        known.crash.again(scene);
+        let count = known.crash.count.saturating_add(known.unwritten);
+        fail(&format!(
+            "plugin fault code={} crash={signature} {} (seen {count} times)",
+            scene.code, scene.summary
+        ));
+        // The first recording is as good as the last, unless it misses what this one has.
+        let better = recording.filter(|recording| !known.is_whole && recording.is_whole());
+        if better.is_some()
+            && self.keep_recording(signature, better)
+            && let Some(known) = self.known.get_mut(signature)
+        {
+            known.is_whole = true;
+            known.crash.is_recorded = true;
+        }
+        true
+    }
+
+    /// Whether a recording was there and is kept now.
+    fn keep_recording(&self, signature: &str, recording: Option<&Recording>) -> bool {
+        let Some((store, recording)) = self.crashes.store().zip(recording) else {
+            return false;
+        };
+        let Some(ready) = self.crashes.ready(recording) else {
+            return false;
+        };
+        let kept = store.keep_recording(signature, &ready);
+        kept.inspect_err(|why| warn(&format!("warning: the recording of {signature} is not kept: {why}")))
+            .is_ok()
     }
 
     /// Writes what was seen again, unless it was written less than `every` ago.

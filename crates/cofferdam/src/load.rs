@@ -96,14 +96,13 @@ impl Loader {
             }
         };
         self.open_cache(&plan);
-        self.crashes.configure(&plan.crash_reports, self.keeps_crashes);
-        let workers = workers(&plan).get();
+        self.crashes.configure(&plan, self.keeps_crashes);
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
         for spec in &plan.plugins {
             let Source::File { path, .. } = &spec.source;
             files.push(folder.join(path));
-            match self.plugin(spec, &folder, before, (workers, compiler(&plan))) {
+            match self.plugin(spec, (&folder, &plan), before) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
             }
@@ -146,17 +145,16 @@ impl Loader {
 
     fn plugin(
         &mut self,
-        plan: &gate_plan::Plugin,
-        folder: &Path,
+        wanted: &gate_plan::Plugin,
+        (folder, plan): (&Path, &Plan),
         before: &[Arc<Plugin>],
-        (workers, compiler): (usize, Compiler),
     ) -> Result<Arc<Plugin>, String> {
-        let Source::File { path, sha256 } = &plan.source;
+        let Source::File { path, sha256 } = &wanted.source;
         let path = folder.join(path);
         let bytes = std::fs::read(&path).map_err(|why| format!("module `{}` cannot be read: {why}", path.display()))?;
         let found = digest(&bytes);
-        if let Some(wanted) = sha256 {
-            let wanted: String = wanted.iter().map(|byte| format!("{byte:02x}")).collect();
+        if let Some(sha256) = sha256 {
+            let wanted: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
             if wanted != found {
                 return Err(format!(
                     "module `{}` has SHA-256 {found}, the configuration wants {wanted}",
@@ -164,9 +162,9 @@ impl Loader {
                 ));
             }
         }
-        let module = self.module(plan, &bytes, &found, compiler)?;
+        let module = self.module(wanted, &bytes, &found, compiler(plan))?;
         self.crashes.module(&found, &path);
-        let spec = spec(plan, self.log_level);
+        let spec = spec(wanted, self.log_level, plan.recordings.bytes_max);
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
         if let Some(same) = same
             && same.spec == spec
@@ -175,7 +173,7 @@ impl Loader {
             return Ok(Arc::clone(same));
         }
         let generation = same.map_or(1, |plugin| plugin.generation + 1);
-        Ok(Plugin::new(spec, module, generation, workers))
+        Ok(Plugin::new(spec, module, generation, workers(plan).get()))
     }
 
     fn module(
@@ -211,6 +209,7 @@ impl Loader {
     }
 }
 
+/// Compiles in a process of its own, within what the plan allows.
 fn compiler(plan: &Plan) -> Compiler {
     Compiler {
         verb: crate::COMPILE,
@@ -242,7 +241,8 @@ fn read_text(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))
 }
 
-fn default_cache() -> Option<PathBuf> {
+/// Where compiled code is kept when the configuration does not say (XDG Base Directory Specification).
+pub(crate) fn default_cache() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
@@ -263,7 +263,7 @@ fn limits(plan: &gate_plan::PluginLimits) -> Limits {
     }
 }
 
-fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
+fn spec(plan: &gate_plan::Plugin, log_level: LogLevel, recording_bytes_max: u64) -> PluginSpec {
     PluginSpec {
         name: plan.name.clone(),
         config: plan.config.clone().into(),
@@ -291,5 +291,6 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel) -> PluginSpec {
             quarantine: plan.restart.quarantine,
         },
         log_level,
+        recording_bytes_max: if plan.record { recording_bytes_max } else { 0 },
     }
 }

@@ -3,6 +3,8 @@
 mod cmd {
     pub(crate) mod check;
     pub(crate) mod crash;
+    pub(crate) mod plugin;
+    pub(crate) mod replay;
     pub(crate) mod run;
     pub(crate) mod schema;
 }
@@ -11,6 +13,7 @@ mod anchor;
 mod assemble;
 mod reload;
 mod canary;
+mod nowhere;
 mod crashes;
 mod pages;
 mod sayings;
@@ -57,6 +60,11 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
+    /// Work on plugins
+    Plugin {
+        #[command(subcommand)]
+        verb: cmd::plugin::Verb,
+    },
     /// Compile a module from standard input to standard output, for the gateway that started this process
     #[command(hide = true, name = COMPILE)]
     Compile {
@@ -96,6 +104,7 @@ fn main() -> ExitCode {
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
+        Verb::Plugin { verb } => cmd::plugin::plugin(&verb),
         Verb::Compile {
             memory_bytes_max,
             cpu_seconds,

@@ -32,7 +32,8 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
     })
 }
 
-fn plugin_line(line: &LogLine<'_>) -> String {
+/// A line of a plugin.
+pub(crate) fn plugin_line(line: &LogLine<'_>) -> String {
     format!(
         "plugin log plugin={} level={} context={} text={:?}",
         line.plugin,

@@ -53,6 +53,11 @@ impl Plan {
                 "size": self.crash_reports.bytes_max,
                 "debug_files": self.crash_reports.debug_files,
             },
+            "recordings": {
+                "size": self.recordings.bytes_max,
+                "sensitive_headers": self.recordings.sensitive_headers,
+                "sensitive_properties": self.recordings.sensitive_properties,
+            },
             "compile": {
                 "memory": self.compile.memory_bytes_max,
                 "cpu": span(self.compile.cpu),
@@ -220,6 +225,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             Isolation::Worker => "worker",
             Isolation::Exchange => "exchange",
         },
+        "record": plugin.record,
         "root_id": plugin.root_id,
         "environment": environment.collect::<Map<_, _>>(),
         "limits": plugin.limits.describe(),

@@ -26,8 +26,8 @@ pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
     AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports, Drain,
     EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, Listener, OnFault, Plan, Plugin,
-    PluginLimits, PluginPhase, Protocol, Redirect, Restart, Route, ServerTls, Source, Target, Timeouts, Upstream,
-    UpstreamProtocol,
+    PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source, Target, Timeouts,
+    Upstream, UpstreamProtocol,
 };
 pub use crate::route::{Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;

@@ -17,7 +17,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::findings::{Draft, Findings, Report};
-use crate::plan::{AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Upstream};
+use crate::plan::{
+    AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Recordings, Upstream,
+};
 use crate::tree::Node;
 use crate::wire;
 
@@ -75,6 +77,7 @@ impl Lowering<'_> {
                 bytes_max: config.crash_reports.size.word.0,
                 debug_files: config.crash_reports.debug_files.map(|path| path.word.0),
             },
+            recordings: recordings(config.recordings),
             compile: Compile {
                 memory_bytes_max: config.compile.memory.word.0,
                 cpu: config.compile.cpu.word,
@@ -106,6 +109,15 @@ fn access_log(written: wire::AccessLog) -> AccessLog {
         wire::AccessLog::Stdout => AccessLog::Stdout,
         wire::AccessLog::Off => AccessLog::Off,
         wire::AccessLog::File(path) => AccessLog::File(path.word.0),
+    }
+}
+
+fn recordings(written: wire::Recordings) -> Recordings {
+    let names = written.sensitive_headers.into_iter();
+    Recordings {
+        bytes_max: written.size.word.0,
+        sensitive_headers: names.map(|name| name.word.as_str().to_owned()).collect(),
+        sensitive_properties: written.sensitive_properties,
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Plan {
     pub cache_dir: Option<PathBuf>,
     /// Where reports of dead plugins are kept.
     pub crash_reports: CrashReports,
+    /// What is kept of plugins' last callbacks.
+    pub recordings: Recordings,
     /// What compiling a module may take.
     pub compile: Compile,
     /// Bounds on what a client may send.
@@ -53,6 +55,17 @@ pub struct CrashReports {
     pub bytes_max: u64,
     /// Folder of unstripped modules.
     pub debug_files: Option<PathBuf>,
+}
+
+/// What is kept of plugins' last callbacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recordings {
+    /// Bytes for each instance; 0 keeps nothing.
+    pub bytes_max: u64,
+    /// Names of headers, in small letters, whose values are left out of files.
+    pub sensitive_headers: Vec<String>,
+    /// Paths of properties, joined by dots, whose values are left out of files.
+    pub sensitive_properties: Vec<String>,
 }
 
 /// The operator's listener: health, metrics, configuration, plugins.
@@ -227,6 +240,8 @@ pub struct Plugin {
     pub vm_id: String,
     /// Who shares an instance.
     pub isolation: Isolation,
+    /// Whether its last callbacks are kept.
+    pub record: bool,
     /// Name of the root context inside the module.
     pub root_id: String,
     /// Environment variables (WASI).

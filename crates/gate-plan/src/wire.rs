@@ -9,6 +9,7 @@ mod upstream;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +56,9 @@ pub(crate) struct Config {
     /// Where reports of plugins that died are kept, and what makes them readable.
     #[serde(default)]
     pub(crate) crash_reports: CrashReports,
+    /// What is kept of the last callbacks of each plugin, so that those that ended in its death can run again offline.
+    #[serde(default)]
+    pub(crate) recordings: Recordings,
     /// What compiling a module may take. It happens in a process of its own, beside the gateway and with less right to the processors.
     #[serde(default)]
     pub(crate) compile: Compile,
@@ -107,6 +111,47 @@ impl Default for CrashReports {
             dir: None,
             size: size("64MiB", 64 << 20),
             debug_files: None,
+        }
+    }
+}
+
+/// What is kept of the last callbacks of a plugin. It stays in the process until the plugin dies; then it becomes a file beside the crash
+/// report, which `cofferdam plugin replay` runs again.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Recordings {
+    /// Bytes for each instance: its start, and about as many for its last callbacks. With 0 nothing is recorded.
+    #[schemars(extend("x-maximum" = "16MiB"))]
+    pub(crate) size: Written<Size>,
+    /// Headers whose values are not written into a file; stars of the same number stand for them.
+    pub(crate) sensitive_headers: Vec<Written<HeaderName>>,
+    /// The same for properties, their parts joined by dots, such as `request.query`; those below one are meant too.
+    pub(crate) sensitive_properties: Vec<String>,
+}
+
+/// Headers that carry who somebody is, in the clear.
+const SENSITIVE_HEADERS: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "api-key",
+    "x-api-key",
+    "x-auth-token",
+    "x-access-token",
+    "x-csrf-token",
+    "x-goog-api-key",
+    "x-amz-security-token",
+    "x-forwarded-client-cert",
+];
+
+impl Default for Recordings {
+    fn default() -> Self {
+        let header = |name: &&'static str| Written::default_of(name, HeaderName::from_static(name));
+        Self {
+            size: size("256KiB", 256 << 10),
+            sensitive_headers: SENSITIVE_HEADERS.iter().map(header).collect(),
+            sensitive_properties: vec!["request.query".to_owned()],
         }
     }
 }

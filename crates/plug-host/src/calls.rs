@@ -14,6 +14,7 @@ pub(crate) mod property;
 pub(crate) mod redis;
 pub(crate) mod reply;
 pub(crate) mod shared;
+pub(crate) mod step;
 pub(crate) mod stream;
 pub(crate) mod time;
 pub(crate) mod wasi;
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use plug_abi::{HOST_MODULE, Status, StreamKind};
 use wasmtime::{Caller, Extern, Linker, Memory};
 
+use self::step::{Answered, Step, shape};
 use crate::guest::{Delivery, Host, OnWorker};
 
 /// What a host call without a value answers.
@@ -55,50 +57,37 @@ pub(crate) fn with_host<R>(mut caller: Caller<'_, OnWorker>, call: impl FnOnce(&
     }))
 }
 
-/// Which host call it is, for the trail.
-pub(crate) struct Step<'a> {
-    pub(crate) name: &'static str,
-    pub(crate) arguments: &'a [u64],
-    /// Which argument, with the length behind it, is the name of what the call is about.
-    pub(crate) named: Option<usize>,
-}
-
-/// The argument that names something, by what it is called in the tables below. A key of shared data is none: it may be a client's token.
-const fn named(arguments: &[&str]) -> Option<usize> {
-    let mut at = 0;
-    while at < arguments.len() {
-        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-        if matches!(arguments[at].as_bytes(), b"name" | b"path" | b"upstream") {
-            return Some(at);
+/// A step by the names of its arguments.
+macro_rules! step {
+    ($name:expr; $($argument:ident),*) => {
+        Step {
+            name: $name,
+            arguments: &[$(Raw::raw($argument)),*],
+            shape: const { &shape(&[$(stringify!($argument)),*]) },
         }
-        at += 1;
-    }
-    None
+    };
 }
 
 /// Runs a host call and remembers it.
 pub(crate) fn traced<R>(
     caller: Caller<'_, OnWorker>,
-    step: Step<'_>,
+    step: &Step<'_>,
     call: impl FnOnce(&mut Host<'_>) -> R,
     answer: impl FnOnce(&R) -> u32,
 ) -> Option<R> {
     with_host(caller, |host| {
-        let callback = host.guest.callback;
-        host.guest.trail.begins(step.name, callback, step.arguments);
-        if let Some(at) = step.named {
-            host.note_name(step.arguments, at);
-        }
+        host.begins(step);
         let result = call(host);
-        host.guest.trail.answers(answer(&result));
+        let answer = answer(&result);
+        host.guest.trail.answers(answer);
+        host.guest.tape.answers(answer);
         result
     })
 }
 
-fn status(caller: Caller<'_, OnWorker>, step: Step<'_>, call: impl FnOnce(&mut Host<'_>) -> Done) -> u32 {
-    let raw = |done: &Done| done.err().map_or(Status::Ok, |status| status).raw();
-    match traced(caller, step, call, raw) {
-        Some(done) => raw(&done),
+fn status(caller: Caller<'_, OnWorker>, step: &Step<'_>, call: impl FnOnce(&mut Host<'_>) -> Done) -> u32 {
+    match traced(caller, step, |host| host.answers(step, call), Answered::raw) {
+        Some(done) => done.raw(),
         None => Status::InternalFailure.raw(),
     }
 }
@@ -111,7 +100,7 @@ fn at_once(status: Status) -> i64 {
 /// Prepares a value for the guest: its size for the allocator, or a status to return at once.
 fn prepare(
     caller: Caller<'_, OnWorker>,
-    step: Step<'_>,
+    step: &Step<'_>,
     (pointer_at, length_at): (u32, u32),
     call: impl FnOnce(&mut Host<'_>) -> Value,
 ) -> i64 {
@@ -119,11 +108,11 @@ fn prepare(
         // Before the call, which may take something away that could then not be handed over.
         host.check_u32(pointer_at)?;
         host.check_u32(length_at)?;
-        let value = call(host)?;
+        let value = host.answers(step, call)?;
         if value.is_empty() {
             // Go's allocator dies of a size of 0, so it is not asked.
-            host.write_u32(pointer_at, 0)?;
-            host.write_u32(length_at, 0)?;
+            host.put_u32(pointer_at, 0)?;
+            host.put_u32(length_at, 0)?;
             return Ok(None);
         }
         let size = u32::try_from(value.len()).map_err(|_| Status::InternalFailure)?;
@@ -140,15 +129,15 @@ fn prepare(
 /// A call whose value nobody wants.
 fn discard(
     caller: Caller<'_, OnWorker>,
-    step: Step<'_>,
+    step: &Step<'_>,
     length_at: u32,
     call: impl FnOnce(&mut Host<'_>) -> Value,
 ) -> i64 {
     let discard = |host: &mut Host<'_>| {
-        let value = call(host)?;
+        let value = host.answers(step, call)?;
         let length = u32::try_from(value.len()).map_err(|_| Status::InternalFailure)?;
         if length_at != 0 {
-            host.write_u32(length_at, length)?;
+            host.put_u32(length_at, length)?;
         }
         Ok(None)
     };
@@ -175,10 +164,10 @@ fn deliver(host: &mut Host<'_>, pointer: u32) -> Done {
     if pointer == 0 {
         return Err(Status::InvalidMemoryAccess);
     }
-    host.write(pointer, &delivery.value)?;
+    host.put(pointer, &delivery.value)?;
     let length = u32::try_from(delivery.value.len()).map_err(|_| Status::InternalFailure)?;
-    host.write_u32(delivery.pointer_at, pointer)?;
-    host.write_u32(delivery.length_at, length)
+    host.put_u32(delivery.pointer_at, pointer)?;
+    host.put_u32(delivery.length_at, length)
 }
 
 /// An argument as the trail keeps it.
@@ -209,7 +198,7 @@ macro_rules! plain {
     ($linker:ident, $module:expr; $($name:literal ($($argument:ident: $kind:ty),*) => $call:expr;)+) => {
         $($linker.func_wrap($module, $name, |caller: Caller<'_, OnWorker>, $($argument: $kind),*| {
             #[allow(clippy::redundant_closure_call)]
-            status(caller, Step { name: $name, arguments: &[$(Raw::raw($argument)),*], named: const { named(&[$(stringify!($argument)),*]) } }, |host| $call(host))
+            status(caller, &step!($name; $($argument),*), |host| $call(host))
         })?;)+
     };
 }
@@ -219,7 +208,7 @@ macro_rules! valued {
     ($linker:ident; $($name:literal ($($argument:ident),*; $pointer:ident, $length:ident) => $call:expr;)+) => {
         $($linker.func_wrap(SHIM_HOST, $name, |caller: Caller<'_, OnWorker>, $($argument: u32,)* $pointer: u32, $length: u32| {
             #[allow(clippy::redundant_closure_call)]
-            prepare(caller, Step { name: $name, arguments: &[$(Raw::raw($argument)),*], named: const { named(&[$(stringify!($argument)),*]) } }, ($pointer, $length), |host| $call(host))
+            prepare(caller, &step!($name; $($argument),*), ($pointer, $length), |host| $call(host))
         })?;)+
     };
 }
@@ -350,12 +339,8 @@ fn define_shared_data(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
         SHIM_HOST,
         "proxy_get_shared_data",
         |caller: Caller<'_, OnWorker>, key: u32, key_length: u32, pointer: u32, length: u32, cas_at: u32| {
-            let step = Step {
-                name: "proxy_get_shared_data",
-                arguments: &[key.raw(), key_length.raw()],
-                named: None,
-            };
-            prepare(caller, step, (pointer, length), |host| {
+            let step = step!("proxy_get_shared_data"; key, key_length, cas_at);
+            prepare(caller, &step, (pointer, length), |host| {
                 shared::proxy_get_shared_data(host, key, key_length, cas_at)
             })
         },
@@ -378,15 +363,11 @@ fn define_foreign(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
             let call = |host: &mut Host<'_>| {
                 foreign::proxy_call_foreign_function(host, (name, name_length), (arguments, arguments_length))
             };
-            let step = Step {
-                name: "proxy_call_foreign_function",
-                arguments: &[name.raw(), name_length.raw(), arguments.raw(), arguments_length.raw()],
-                named: Some(0),
-            };
+            let step = step!("proxy_call_foreign_function"; name, name_length, arguments, arguments_length);
             if pointer == 0 {
-                discard(caller, step, length, call)
+                discard(caller, &step, length, call)
             } else {
-                prepare(caller, step, (pointer, length), call)
+                prepare(caller, &step, (pointer, length), call)
             }
         },
     )?;

@@ -208,3 +208,164 @@ impl Guest {
         }
     }
 }
+
+/// LIMIT: words of an entry.
+const WORDS_MAX: usize = 5;
+
+/// What an entry holds as a number of a recording.
+trait Word: Sized {
+    fn word(self) -> u32;
+    fn from_word(word: u32) -> Option<Self>;
+}
+
+impl Word for u32 {
+    fn word(self) -> u32 {
+        self
+    }
+
+    fn from_word(word: u32) -> Option<Self> {
+        Some(word)
+    }
+}
+
+impl Word for Direction {
+    fn word(self) -> u32 {
+        match self {
+            Self::Request => 0,
+            Self::Response => 1,
+        }
+    }
+
+    fn from_word(word: u32) -> Option<Self> {
+        match word {
+            0 => Some(Self::Request),
+            1 => Some(Self::Response),
+            _ => None,
+        }
+    }
+}
+
+/// Gives entries the numbers under which recordings know them: a number once given keeps its meaning.
+macro_rules! coded {
+    ($($code:literal $variant:ident { $($field:ident),+ };)+) => {
+        impl Entry {
+            /// Its code, and its words with their count.
+            pub(crate) fn coded(self) -> (u8, [u32; WORDS_MAX], usize) {
+                match self {
+                    $(Self::$variant { $($field),+ } => {
+                        let mut words = [0; WORDS_MAX];
+                        let given = [$(Word::word($field)),+];
+                        for (place, word) in words.iter_mut().zip(given) {
+                            *place = word;
+                        }
+                        ($code, words, given.len())
+                    })+
+                }
+            }
+
+            /// The entry behind a code and its words; none when there is no such entry.
+            pub(crate) fn from_coded(code: u8, words: &[u32]) -> Option<Self> {
+                match code {
+                    $($code => {
+                        let [$($field),+] = <[u32; [$(stringify!($field)),+].len()]>::try_from(words).ok()?;
+                        Some(Self::$variant { $($field: Word::from_word($field)?),+ })
+                    })+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+coded! {
+    1 Begin { context, root, headers, end };
+    2 ContextCreate { context, root };
+    3 VmStart { root, size };
+    4 Configure { root, size };
+    5 ResponseHeaders { context, headers, end };
+    6 Body { direction, context, size, end };
+    7 Trailers { direction, context, trailers };
+    8 End { context };
+    9 EndTcp { context };
+    10 NewConnection { context };
+    11 Data { direction, context, size, end };
+    12 ConnectionClose { direction, context, peer };
+    13 Tick { root };
+    14 QueueReady { root, queue };
+    15 HttpCallResponse { root, token, headers, size, trailers };
+    16 GrpcInitialMetadata { root, token, entries };
+    17 GrpcReceive { root, token, size };
+    18 GrpcTrailingMetadata { root, token, entries };
+    19 GrpcClose { root, token, status };
+    20 RedisResponse { root, token, status, size };
+    21 RootDone { root };
+    22 RootDelete { root };
+}
+
+impl Entry {
+    /// The root context in whose name it runs, as far as the entry says.
+    pub(crate) fn root(self) -> u32 {
+        match self {
+            Self::Begin { root, .. } => root,
+            Self::ContextCreate { context, root: 0 } => context,
+            Self::ContextCreate { root, .. } => root,
+            Self::ResponseHeaders { .. } | Self::Body { .. } | Self::Trailers { .. } => 0,
+            Self::End { .. } | Self::EndTcp { .. } | Self::NewConnection { .. } => 0,
+            Self::Data { .. } | Self::ConnectionClose { .. } => 0,
+            of_root => of_root.context(),
+        }
+    }
+
+    /// The context in which it runs.
+    pub(crate) fn context(self) -> u32 {
+        match self {
+            Self::Begin { context, .. }
+            | Self::ContextCreate { context, .. }
+            | Self::ResponseHeaders { context, .. }
+            | Self::Body { context, .. }
+            | Self::Trailers { context, .. }
+            | Self::End { context }
+            | Self::EndTcp { context }
+            | Self::NewConnection { context }
+            | Self::Data { context, .. }
+            | Self::ConnectionClose { context, .. } => context,
+            Self::VmStart { root, .. }
+            | Self::Configure { root, .. }
+            | Self::Tick { root }
+            | Self::QueueReady { root, .. }
+            | Self::HttpCallResponse { root, .. }
+            | Self::GrpcInitialMetadata { root, .. }
+            | Self::GrpcReceive { root, .. }
+            | Self::GrpcTrailingMetadata { root, .. }
+            | Self::GrpcClose { root, .. }
+            | Self::RedisResponse { root, .. }
+            | Self::RootDone { root }
+            | Self::RootDelete { root } => root,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_gives_back_its_entry_and_nothing_else() {
+        let words: Vec<u32> = vec![1, 2, 3, 4, 5];
+        let mut known = 0;
+        for code in 0..=u8::MAX {
+            let of_code: Vec<Entry> = (0..=words.len())
+                .filter_map(|count| Entry::from_coded(code, words.get(..count)?))
+                .collect();
+            assert!(of_code.len() <= 1, "{of_code:?}");
+            for entry in of_code {
+                known += 1;
+                let (again, given, count) = entry.coded();
+                assert_eq!((again, given.get(..count)), (code, words.get(..count)));
+            }
+        }
+        assert_eq!(known, 22);
+        let wrong_direction = Entry::from_coded(6, &[2, 1, 1, 1]);
+        assert!(wrong_direction.is_none());
+    }
+}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plug_audit::AuditFault;
+use plug_report::recording::Recording;
 use plug_report::{Crash, Scene};
 use thiserror::Error;
 use wasmtime::{PoolConcurrencyLimitError, Trap};
@@ -68,6 +69,8 @@ pub struct Fault {
     pub last_words: Option<String>,
     /// What the worker saw, of faults by which an instance dies.
     pub scene: Option<Arc<Scene>>,
+    /// What its instance saw and asked until then, where that is recorded.
+    pub recording: Option<Arc<Recording>>,
 }
 
 impl std::error::Error for Fault {}
@@ -142,6 +145,7 @@ impl Fault {
             kind,
             last_words: None,
             scene: None,
+            recording: None,
         }
     }
 

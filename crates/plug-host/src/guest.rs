@@ -24,9 +24,11 @@ use crate::meter::Meter;
 use crate::metrics::MetricIds;
 use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying};
 use crate::pace::Pace;
+use crate::player::Player;
 use crate::plugin::Plugin;
 use crate::seat::Seat;
 use crate::slice::Slice;
+use crate::tape::Tape;
 use crate::trail::Trail;
 
 /// LIMIT: bytes of one line of the log; the rest of it is left out.
@@ -222,6 +224,9 @@ pub(crate) struct Guest {
     pub(crate) slice: Slice,
     pub(crate) pace: Pace,
     pub(crate) trail: Trail,
+    pub(crate) tape: Tape,
+    /// Answers in the host's place, when a recording runs again.
+    pub(crate) player: Option<Box<Player>>,
     /// The callback that was entered last, with its arguments.
     pub(crate) entry: Option<Entry>,
     pub(crate) meter: Meter,
@@ -234,6 +239,7 @@ impl Guest {
     pub(crate) fn entering(&mut self, visit: Visit) {
         let Visit { entry, current, answer } = visit;
         self.callback = entry.callback();
+        self.tape.entry(entry);
         self.entry = Some(entry);
         if let Current::Stream(stream) = &current {
             stream.visible.set(entry.visible(stream.visible.get()));
@@ -254,6 +260,7 @@ impl Guest {
 
     /// A callback has ended with this answer.
     pub(crate) fn leaving(&mut self, entry: Entry, answer: u32) {
+        self.tape.returned(answer);
         match entry {
             Entry::End { context } | Entry::EndTcp { context } => drop(self.streams.remove(&context)),
             Entry::RootDelete { root } => {
@@ -431,19 +438,6 @@ impl Host<'_> {
         self.memory.get(from..to).ok_or(Status::InvalidMemoryAccess)
     }
 
-    /// Remembers the text at an argument and the length behind it as what the current host call is about.
-    pub(crate) fn note_name(&mut self, arguments: &[u64], at: usize) {
-        let word = |at: usize| arguments.get(at).and_then(|value| u32::try_from(*value).ok());
-        let (Some(pointer), Some(length)) = (word(at), word(at.saturating_add(1))) else {
-            return;
-        };
-        let from = usize::try_from(pointer).unwrap_or(usize::MAX);
-        let to = from.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
-        if let Some(name) = self.memory.get(from..to) {
-            self.guest.trail.names(name);
-        }
-    }
-
     /// The beginning of a text of the guest, as much as a line of the log may hold.
     pub(crate) fn line(&self, pointer: u32, length: u32) -> Result<String, Status> {
         let bytes = self.read(pointer, length)?;
@@ -466,8 +460,20 @@ impl Host<'_> {
         self.guest.budget.copy(bytes).ok_or(Status::InternalFailure)
     }
 
-    /// Writes bytes into the guest.
+    /// Writes what a host call gives into the guest.
     pub(crate) fn write(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Status> {
+        self.put(pointer, bytes)?;
+        self.guest.tape.wrote(pointer, bytes);
+        Ok(())
+    }
+
+    /// Writes a number into the guest.
+    pub(crate) fn write_u32(&mut self, pointer: u32, value: u32) -> Result<(), Status> {
+        self.write(pointer, &value.to_le_bytes())
+    }
+
+    /// Writes what follows from a host call's value, and need not be recorded beside it.
+    pub(crate) fn put(&mut self, pointer: u32, bytes: &[u8]) -> Result<(), Status> {
         let from = usize::try_from(pointer).map_err(|_| Status::InvalidMemoryAccess)?;
         let to = from.checked_add(bytes.len()).ok_or(Status::InvalidMemoryAccess)?;
         let place = self.memory.get_mut(from..to).ok_or(Status::InvalidMemoryAccess)?;
@@ -475,9 +481,9 @@ impl Host<'_> {
         Ok(())
     }
 
-    /// Writes a number into the guest.
-    pub(crate) fn write_u32(&mut self, pointer: u32, value: u32) -> Result<(), Status> {
-        self.write(pointer, &value.to_le_bytes())
+    /// The same for a number.
+    pub(crate) fn put_u32(&mut self, pointer: u32, value: u32) -> Result<(), Status> {
+        self.put(pointer, &value.to_le_bytes())
     }
 
     /// Checks that a number can be written at `pointer`, before anything is set going whose id goes there.

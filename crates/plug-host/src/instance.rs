@@ -23,6 +23,7 @@ use crate::limit::Limit;
 use crate::orphans::Orphans;
 use crate::outside::{LocalFuture, Saying};
 use crate::plugin::{Plugin, PluginStats};
+use crate::record;
 use crate::services::Services;
 use crate::slice::TICKS_BEFORE_YIELD;
 use crate::turn::{self, Turns};
@@ -222,7 +223,7 @@ impl Instance {
             return Fault::new(self.name(), "", FaultKind::InstanceLost);
         };
         let guest = &store.data().0;
-        let fault = Fault::of(guest, why);
+        let fault = record::fault(&store, why);
         if why.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
             guest.reached(Limit::Stack);
         }

@@ -59,6 +59,8 @@ pub struct PluginSpec {
     pub restart: RestartPolicy,
     /// Lines below are not written.
     pub log_level: LogLevel,
+    /// Bytes that an instance keeps of what it saw and asked last; nothing is recorded when 0.
+    pub recording_bytes_max: u64,
 }
 
 /// A plugin of one generation.

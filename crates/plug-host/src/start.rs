@@ -25,17 +25,19 @@ use crate::module::{Module, Provider};
 use crate::orphans::Orphans;
 use crate::pace::Pace;
 use crate::plugin::Plugin;
+use crate::record;
 use crate::seat::Seat;
 use crate::services::Services;
 use crate::shim;
 use crate::slice::{Slice, TICKS_BEFORE_YIELD};
+use crate::tape::Tape;
 use crate::trail::Trail;
 use crate::turn::Turns;
 
 /// LIMIT: wake-ups of shared queues waiting for one instance.
 const QUEUE_WAKES_MAX: usize = 1_024;
 /// LIMIT: slices that each step of a start may take: Go's runtime and a configuration of many rules are set up once.
-const START_SLICES: u32 = 40;
+pub(crate) const START_SLICES: u32 = 40;
 
 /// An instance on its way.
 struct Start {
@@ -61,8 +63,10 @@ impl Instance {
         let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
         let mut store = new_store(first, allowances, services, queue_listener);
         store.data_mut().0.seat = seat;
+        store.data_mut().0.tape = Tape::new(recording_bytes_max(plugins));
         let made = instantiate(&mut store, &first.module).await;
-        let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
+        let exports = made.map_err(|why| record::fault(&store, &why))?;
+        store.data_mut().0.tape.returned(0);
         let mut start = Start { store, exports };
         let mut roots = Vec::new();
         for (id, plugin) in (1..).zip(plugins) {
@@ -137,11 +141,14 @@ impl Start {
         guest.entering(Visit::new(Current::Root(root), entry));
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
         let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
-        ran.map_err(|why| Fault::of(&self.store.data().0, &why))
+        let answer = ran.map_err(|why| record::fault(&self.store, &why))?;
+        self.store.data_mut().0.tape.returned(answer);
+        Ok(answer)
     }
 
     fn refused(&self, plugin: &Plugin, entry: Entry, kind: FaultKind) -> Fault {
-        Fault::new(&plugin.spec.name, entry.callback(), kind).seen(&self.store.data().0, None)
+        let fault = Fault::new(&plugin.spec.name, entry.callback(), kind).seen(&self.store.data().0, None);
+        record::with_recording(&self.store, fault)
     }
 
     /// From now on an entry has one slice.
@@ -153,6 +160,7 @@ impl Start {
     ) -> (Rc<Instance>, Vec<crate::guest::Effect>) {
         let guest = &mut self.store.data_mut().0;
         guest.rest();
+        guest.tape.started();
         guest.slice.allow(guest.first.spec.cpu_slice);
         let effects = std::mem::take(&mut guest.effects);
         let memory_bytes = guest.limits.memory_bytes;
@@ -165,7 +173,13 @@ impl Start {
     }
 }
 
-fn new_store(
+/// A plugin that forbids recordings forbids them for all that share its instance.
+fn recording_bytes_max(plugins: &[Arc<Plugin>]) -> usize {
+    let bytes = plugins.iter().map(|plugin| plugin.spec.recording_bytes_max).min();
+    usize::try_from(bytes.unwrap_or_default()).unwrap_or(usize::MAX)
+}
+
+pub(crate) fn new_store(
     plugin: &Arc<Plugin>,
     allowances: &Rc<[Rc<Allowance>]>,
     services: &Services,
@@ -223,6 +237,8 @@ fn new_guest(
         ),
         pace: Pace::new(spec.trusted_after),
         trail: Trail::default(),
+        tape: Tape::default(),
+        player: None,
         entry: None,
         meter: Meter::default(),
         seat: None,
@@ -230,7 +246,7 @@ fn new_guest(
 }
 
 /// The shim first, then the guest linked to it, then the guest's functions into the shim's table, then the guest's own start.
-async fn instantiate(store: &mut Store<OnWorker>, module: &Module) -> wasmtime::Result<Exports> {
+pub(crate) async fn instantiate(store: &mut Store<OnWorker>, module: &Module) -> wasmtime::Result<Exports> {
     let shim_instance = module.engine.shim.instantiate_async(store.as_context_mut()).await?;
     let Guest { limits, first, .. } = &mut *store.data_mut().0;
     limits.table_entries = 0;

@@ -29,6 +29,9 @@ pub struct Crash {
     pub panic: Option<String>,
     /// What to do next.
     pub advice: Vec<String>,
+    /// Whether a recording is kept beside it.
+    #[serde(default)]
+    pub is_recorded: bool,
     /// The last death of this signature.
     pub scene: Scene,
 }
@@ -52,6 +55,7 @@ impl Crash {
             last_seen_ms: scene.at_ms,
             advice: crate::advice::of(&scene, panic.as_deref()),
             panic,
+            is_recorded: false,
             scene,
         }
     }
@@ -71,6 +75,7 @@ impl Crash {
     pub(crate) fn after(mut self, before: &Self) -> Self {
         self.count = self.count.saturating_add(before.count);
         self.first_seen_ms = before.first_seen_ms;
+        self.is_recorded |= before.is_recorded;
         self
     }
 }

@@ -18,3 +18,4 @@ mod advice;
 mod text;
 mod store;
 pub use store::CrashStore;
+pub mod recording;

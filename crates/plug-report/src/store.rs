@@ -1,4 +1,4 @@
-//! Crash reports on disk: one file for each signature, within a bound of bytes, the oldest leaving first.
+//! Crash reports on disk: one file for each signature and one for its recording, within a bound of bytes, the oldest leaving first.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::crash::{Crash, FORMAT};
+use crate::recording::Recording;
 
 /// LIMIT: bytes of one report that is read; what is written has at most some 100 KiB.
 const REPORT_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -61,6 +62,25 @@ impl CrashStore {
         Ok(crash)
     }
 
+    /// Keeps a recording beside the report of that signature, in place of an older one; gives its path.
+    ///
+    /// # Errors
+    /// When it cannot be written; what was kept before stays.
+    pub fn keep_recording(&self, signature: &str, recording: &Recording) -> io::Result<PathBuf> {
+        let bytes = recording.to_bytes()?;
+        let path = self.recording(signature);
+        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(&bytes)?;
+        file.persist(&path)?;
+        Ok(path)
+    }
+
+    /// Where the recording of a report is, if it has one.
+    #[must_use]
+    pub fn recording(&self, signature: &str) -> PathBuf {
+        self.folder.join(format!("{signature}.recording"))
+    }
+
     /// All reports, the latest first. Files that are none are left out.
     ///
     /// # Errors
@@ -114,7 +134,8 @@ impl CrashStore {
         let mut files = Vec::new();
         for signature in self.signatures()? {
             if let Ok(about) = fs::metadata(self.path(&signature)) {
-                files.push((about.modified()?, about.len(), signature));
+                let recording = fs::metadata(self.recording(&signature)).map_or(0, |about| about.len());
+                files.push((about.modified()?, about.len().saturating_add(recording), signature));
             }
         }
         files.sort();
@@ -124,6 +145,8 @@ impl CrashStore {
                 break;
             }
             if signature != newest && fs::remove_file(self.path(&signature)).is_ok() {
+                // Most reports have one, not all.
+                let _ = fs::remove_file(self.recording(&signature));
                 bytes = bytes.saturating_sub(length);
             }
         }

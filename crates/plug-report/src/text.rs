@@ -81,9 +81,11 @@ impl Crash {
             ),
         );
         host_calls(&mut text, &scene.host_calls.last);
-        if !self.advice.is_empty() {
+        let replay = format!("run it again: cofferdam plugin replay {}", self.signature);
+        let replay = self.is_recorded.then_some(&replay);
+        if !self.advice.is_empty() || self.is_recorded {
             heading(&mut text, "what to do next");
-            for advice in &self.advice {
+            for advice in self.advice.iter().chain(replay) {
                 line(&mut text, "- ", advice);
             }
         }

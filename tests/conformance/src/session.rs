@@ -138,6 +138,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
+        recording_bytes_max: 256 * 1024,
     }
 }
 

@@ -11,6 +11,7 @@ mod callbacks;
 mod house;
 mod provoke;
 mod cell;
+mod replayed;
 mod matrix;
 mod start;
 mod again;

@@ -10,6 +10,7 @@ use crate::callbacks::CALLBACKS;
 use crate::cell::{panics, play, whole};
 use crate::golden;
 use crate::house::{HASTY, House, Policy, WIDE};
+use crate::replayed::replay_all;
 use crate::ways::{WAYS, Way};
 
 /// Where the operator's texts come from.
@@ -44,7 +45,7 @@ async fn play_all(house: &House, ways: &[Way], texts: &mut Vec<(String, String)>
 }
 
 /// The whole matrix through one gateway.
-async fn play_matrix(policy: Policy, ways: &[Way]) -> Result<Vec<(String, String)>> {
+async fn play_matrix(policy: Policy, ways: &[Way]) -> Result<(House, Vec<(String, String)>)> {
     let began = Instant::now();
     let mut house = House::open(policy).await?;
     let of = |wanted: fn(&Way) -> bool| ways.iter().filter(|way| wanted(way)).copied().collect::<Vec<_>>();
@@ -74,7 +75,7 @@ async fn play_matrix(policy: Policy, ways: &[Way]) -> Result<Vec<(String, String
         CALLBACKS.len()
     );
     ensure!(wrong.is_empty(), "{} cells:\n{}", wrong.len(), wrong.join("\n\n"));
-    Ok(texts)
+    Ok((house, texts))
 }
 
 #[tokio::test]
@@ -83,12 +84,20 @@ async fn every_death_on_a_stack_of_its_own_harms_nobody_and_is_said() -> Result<
         on_fault: "close",
         trusted_after: 0,
     };
-    let texts = play_matrix(policy, WAYS).await?;
+    let (house, texts) = play_matrix(policy, WAYS).await?;
     let mut differences = Vec::new();
     for (name, text) in texts {
         differences.extend(golden::expect(&name, &normal(&text)).err().map(|why| why.to_string()));
     }
     ensure!(differences.is_empty(), "{}", differences.join("\n\n"));
+    let began = Instant::now();
+    let recordings = replay_all(&house).await?;
+    let _ = writeln!(
+        std::io::stderr(),
+        "{recordings} recordings of deaths died again as they were in {:.0?}",
+        began.elapsed()
+    );
+    ensure!(recordings > 200, "{recordings}");
     Ok(())
 }
 
@@ -144,7 +153,8 @@ fn normal_line(line: &str) -> Option<String> {
     }
     let line = line.replace("' (1) panicked", "' panicked");
     let line = without_id(&line, "crash=");
-    Some(without_id(&line, "crash show "))
+    let line = without_id(&line, "crash show ");
+    Some(without_id(&line, "plugin replay "))
 }
 
 /// The text with `ID` in place of the word behind `mark`.

@@ -14,6 +14,7 @@ mod tls;
 mod tcp;
 mod plugins;
 mod crashes;
+mod replay;
 mod limits;
 mod configuration;
 mod modules;

@@ -59,6 +59,7 @@ impl Lowering<'_> {
                 wire::Isolation::Worker => Isolation::Worker,
                 wire::Isolation::Exchange => Isolation::Exchange,
             },
+            record: written.record,
             root_id: written.root_id,
             environment,
             limits: plugin_limits(&written.limits),

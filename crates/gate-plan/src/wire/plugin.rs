@@ -42,6 +42,9 @@ pub(crate) struct Plugin {
     /// context answers false, for 5 s at most), end with it; what it keeps for later it keeps as shared data.
     #[serde(default)]
     pub(crate) isolation: Isolation,
+    /// Whether its last callbacks are kept as `recordings` says. `false` for a plugin that sees what must never be written down.
+    #[serde(default = "yes")]
+    pub(crate) record: bool,
     /// Name of the root context inside the module, for modules that hold several.
     #[serde(default)]
     pub(crate) root_id: String,
@@ -165,6 +168,10 @@ pub(crate) struct PluginLimits {
     /// `memory`. All plugins with that isolation have 1500 in the whole process.
     #[schemars(range(min = 1, max = 1500))]
     pub(crate) instances: u32,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// How a plugin comes back after a fault: the first time at once, then after longer and longer waits, then after a quarantine.

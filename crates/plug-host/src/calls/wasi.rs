@@ -3,11 +3,13 @@
 use std::sync::LazyLock;
 use std::time::Instant;
 
+use bytes::Bytes;
 use plug_abi::{LogLevel, Status, ValueType, WASI_CALLS, WasiModule};
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
+use crate::calls::step::{ARGUMENTS_MAX, Answered, PLACES, Step};
 use crate::calls::time::nanoseconds_since_1970;
-use crate::calls::{Step, traced};
+use crate::calls::traced;
 use crate::guest::{Host, OnWorker};
 
 const SUCCESS: u32 = 0;
@@ -33,7 +35,8 @@ const LINE_BYTES_MAX: usize = 64 * 1024;
 #[error("`proc_exit({0})`")]
 pub(crate) struct Exited(pub(crate) i32);
 
-type Errno = Result<(), u32>;
+/// What an implementation of one answers: an error's number.
+type Written = Result<(), u32>;
 
 fn errno(status: Status) -> u32 {
     if status == Status::InvalidMemoryAccess {
@@ -43,14 +46,36 @@ fn errno(status: Status) -> u32 {
     }
 }
 
-fn wasi(caller: Caller<'_, OnWorker>, name: &'static str, call: impl FnOnce(&mut Host<'_>) -> Errno) -> u32 {
+/// What a function of WASI answers.
+struct Errno(Result<(), u32>);
+
+impl Answered for Errno {
+    fn raw(&self) -> u32 {
+        self.0.err().unwrap_or(SUCCESS)
+    }
+
+    fn again(status: u32, _: Option<Bytes>) -> Self {
+        Self(if status == SUCCESS { Ok(()) } else { Err(status) })
+    }
+}
+
+fn wasi(
+    caller: Caller<'_, OnWorker>,
+    name: &'static str,
+    arguments: &[u32],
+    call: impl FnOnce(&mut Host<'_>) -> Written,
+) -> u32 {
+    let mut wide = [0; ARGUMENTS_MAX];
+    for (place, argument) in wide.iter_mut().zip(arguments) {
+        *place = u64::from(*argument);
+    }
     let step = Step {
         name,
-        arguments: &[],
-        named: None,
+        arguments: wide.get(..arguments.len()).unwrap_or_default(),
+        shape: PLACES,
     };
-    let raw = |done: &Errno| done.err().unwrap_or(SUCCESS);
-    traced(caller, step, call, raw).map_or(FAULT, |done| raw(&done))
+    let call = |host: &mut Host<'_>| Errno(call(host));
+    traced(caller, &step, |host| host.answers(&step, call), Answered::raw).map_or(FAULT, |done| done.raw())
 }
 
 /// Defines every function under both module names that binaries in the field use.
@@ -86,14 +111,16 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
         module,
         "args_sizes_get",
         |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
-            wasi(caller, "args_sizes_get", |host| sizes(host, count, bytes, 0, 0))
+            wasi(caller, "args_sizes_get", &[count, bytes], |host| {
+                sizes(host, count, bytes, 0, 0)
+            })
         },
     )?;
     linker.func_wrap(
         module,
         "clock_res_get",
         |caller: Caller<'_, OnWorker>, _: u32, at: u32| {
-            wasi(caller, "clock_res_get", |host| {
+            wasi(caller, "clock_res_get", &[at], |host| {
                 host.write(at, &1_u64.to_le_bytes()).map_err(errno)
             })
         },
@@ -102,21 +129,25 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
         module,
         "clock_time_get",
         |caller: Caller<'_, OnWorker>, clock: u32, _: u64, at: u32| {
-            wasi(caller, "clock_time_get", |host| clock_time_get(host, clock, at))
+            wasi(caller, "clock_time_get", &[clock, at], |host| {
+                clock_time_get(host, clock, at)
+            })
         },
     )?;
     linker.func_wrap(
         module,
         "environ_get",
         |caller: Caller<'_, OnWorker>, places: u32, text: u32| {
-            wasi(caller, "environ_get", |host| environ_get(host, places, text))
+            wasi(caller, "environ_get", &[places, text], |host| {
+                environ_get(host, places, text)
+            })
         },
     )?;
     linker.func_wrap(
         module,
         "environ_sizes_get",
         |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
-            wasi(caller, "environ_sizes_get", |host| {
+            wasi(caller, "environ_sizes_get", &[count, bytes], |host| {
                 environ_sizes_get(host, count, bytes)
             })
         },
@@ -125,14 +156,16 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
         module,
         "fd_fdstat_get",
         |caller: Caller<'_, OnWorker>, fd: u32, at: u32| {
-            wasi(caller, "fd_fdstat_get", |host| fd_fdstat_get(host, fd, at))
+            wasi(caller, "fd_fdstat_get", &[fd, at], |host| fd_fdstat_get(host, fd, at))
         },
     )?;
     linker.func_wrap(
         module,
         "fd_write",
         |caller: Caller<'_, OnWorker>, fd: u32, at: u32, count: u32, written: u32| {
-            wasi(caller, "fd_write", |host| fd_write(host, fd, at, count, written))
+            wasi(caller, "fd_write", &[fd, at, count, written], |host| {
+                fd_write(host, fd, at, count, written)
+            })
         },
     )?;
     define_rest(linker, module)
@@ -144,7 +177,9 @@ fn define_rest(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<
         module,
         "poll_oneoff",
         |caller: Caller<'_, OnWorker>, _: u32, _: u32, _: u32, ready: u32| {
-            wasi(caller, "poll_oneoff", |host| host.write_u32(ready, 0).map_err(errno))
+            wasi(caller, "poll_oneoff", &[ready], |host| {
+                host.write_u32(ready, 0).map_err(errno)
+            })
         },
     )?;
     linker.func_wrap(
@@ -158,7 +193,7 @@ fn define_rest(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<
         module,
         "random_get",
         |caller: Caller<'_, OnWorker>, at: u32, length: u32| {
-            wasi(caller, "random_get", |host| random_get(host, at, length))
+            wasi(caller, "random_get", &[at, length], |host| random_get(host, at, length))
         },
     )?;
     Ok(())
@@ -212,7 +247,7 @@ pub(crate) fn val_type(kind: &ValueType) -> ValType {
     }
 }
 
-fn sizes(host: &mut Host<'_>, count_at: u32, bytes_at: u32, count: u32, bytes: u32) -> Errno {
+fn sizes(host: &mut Host<'_>, count_at: u32, bytes_at: u32, count: u32, bytes: u32) -> Written {
     host.write_u32(count_at, count)
         .and_then(|()| host.write_u32(bytes_at, bytes))
         .map_err(errno)
@@ -226,14 +261,14 @@ fn environment(host: &Host<'_>) -> Vec<String> {
         .collect()
 }
 
-fn environ_sizes_get(host: &mut Host<'_>, count_at: u32, bytes_at: u32) -> Errno {
+fn environ_sizes_get(host: &mut Host<'_>, count_at: u32, bytes_at: u32) -> Written {
     let entries = environment(host);
     let bytes = entries.iter().map(String::len).sum::<usize>();
     let number = |size: usize| u32::try_from(size).map_err(|_| INVAL);
     sizes(host, count_at, bytes_at, number(entries.len())?, number(bytes)?)
 }
 
-fn environ_get(host: &mut Host<'_>, mut places: u32, mut text: u32) -> Errno {
+fn environ_get(host: &mut Host<'_>, mut places: u32, mut text: u32) -> Written {
     for entry in environment(host) {
         host.write_u32(places, text)
             .and_then(|()| host.write(text, entry.as_bytes()))
@@ -245,7 +280,7 @@ fn environ_get(host: &mut Host<'_>, mut places: u32, mut text: u32) -> Errno {
     Ok(())
 }
 
-fn clock_time_get(host: &mut Host<'_>, clock: u32, at: u32) -> Errno {
+fn clock_time_get(host: &mut Host<'_>, clock: u32, at: u32) -> Written {
     let nanoseconds = match clock {
         REALTIME => nanoseconds_since_1970(),
         MONOTONIC => nanoseconds_since_start(),
@@ -263,7 +298,7 @@ fn nanoseconds_since_start() -> u64 {
 }
 
 /// Standard output and error exist and may be written; nothing else is open.
-fn fd_fdstat_get(host: &mut Host<'_>, fd: u32, at: u32) -> Errno {
+fn fd_fdstat_get(host: &mut Host<'_>, fd: u32, at: u32) -> Written {
     if fd != 1 && fd != 2 {
         return Err(BADF);
     }
@@ -273,7 +308,7 @@ fn fd_fdstat_get(host: &mut Host<'_>, fd: u32, at: u32) -> Errno {
     host.write(at, &stat).map_err(errno)
 }
 
-fn fd_write(host: &mut Host<'_>, fd: u32, pieces_at: u32, count: u32, written_at: u32) -> Errno {
+fn fd_write(host: &mut Host<'_>, fd: u32, pieces_at: u32, count: u32, written_at: u32) -> Written {
     let level = match fd {
         1 => LogLevel::Info,
         2 => LogLevel::Error,
@@ -311,7 +346,7 @@ fn piece_at(host: &Host<'_>, at: u32) -> Result<(u32, u32), u32> {
     Ok((number(pointer)?, number(length)?))
 }
 
-fn random_get(host: &mut Host<'_>, at: u32, length: u32) -> Errno {
+fn random_get(host: &mut Host<'_>, at: u32, length: u32) -> Written {
     if length > RANDOM_BYTES_MAX {
         return Err(INVAL);
     }

@@ -68,6 +68,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
             ..RestartPolicy::default()
         },
         log_level: LogLevel::Trace,
+        recording_bytes_max: 256 * 1024,
     }
 }
 

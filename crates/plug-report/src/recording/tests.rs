@@ -1,0 +1,182 @@
+//! Files that come back as they were, damage that does no harm, and what never gets into a file.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use plug_abi::pairs;
+
+use super::steps::{INPUT_KEPT_MAX, Writer, digest};
+use super::*;
+
+fn sensitive() -> Sensitive {
+    Sensitive {
+        headers: vec!["authorization".to_owned()],
+        properties: vec!["request.query".to_owned()],
+    }
+}
+
+fn steps(bytes: &[u8]) -> Vec<Step<'_>> {
+    let mut steps = Steps::of(bytes);
+    std::iter::from_fn(|| steps.next().unwrap()).collect()
+}
+
+fn of(write: impl FnOnce(&mut Writer)) -> Recording {
+    let mut writer = Writer::default();
+    write(&mut writer);
+    Recording {
+        head: Head::default(),
+        steps: writer.0,
+    }
+}
+
+fn name(name: &[u8]) -> Input<'_> {
+    Input::of(Given::Name, name)
+}
+
+#[test]
+fn a_file_is_read_as_it_was_written() {
+    let long = [7; 1_000];
+    let recording = of(|writer| {
+        writer.entry(8, &[2]);
+        let inputs = [name(b"x-a"), Input::of(Given::Bytes, &long)];
+        writer.call(
+            "proxy_add_header_map_value",
+            &[0, 1 << 40, u64::MAX],
+            inputs.into_iter(),
+        );
+        writer.write(1 << 31, b"bytes");
+        writer.value(&long);
+        writer.answer(10);
+        writer.returned(1);
+        writer.cut();
+    });
+    let again = Recording::read(&recording.to_bytes().unwrap()).unwrap();
+    assert_eq!(again, recording);
+    let kept = &long[..INPUT_KEPT_MAX];
+    let steps = steps(&again.steps);
+    assert_eq!(steps.len(), 7);
+    assert_eq!(steps[0], Step::Entry(8, vec![2]));
+    let Step::Call { inputs, arguments, .. } = &steps[1] else {
+        panic!()
+    };
+    assert_eq!(arguments, &[0, 1 << 40, u64::MAX]);
+    assert_eq!(
+        (inputs[1].kept, inputs[1].length, inputs[1].digest),
+        (kept, 1_000, digest(&long))
+    );
+    assert_eq!(steps[2], Step::Write(1 << 31, b"bytes"));
+    assert_eq!(steps[6], Step::Cut);
+}
+
+#[test]
+fn no_damage_is_read_as_a_recording_and_none_panics() {
+    let whole = of(|writer| {
+        writer.entry(3, &[1, 2, 3]);
+        writer.call("proxy_log", &[2, 4, 5], [Input::of(Given::Bytes, b"hello")].into_iter());
+        writer.answer(0);
+    });
+    for end in 0..whole.steps.len() {
+        // Steps may end between two of them, and nowhere else.
+        let cut = of(|writer| writer.0.extend_from_slice(&whole.steps[..end]));
+        let read = Recording::read(&cut.to_bytes().unwrap());
+        assert!(read.is_ok_and(|read| steps(&read.steps).len() < 3) || end > 0);
+    }
+    for at in 0..whole.steps.len() {
+        for byte in 0..=u8::MAX {
+            let mut damaged = whole.clone();
+            damaged.steps[at] = byte;
+            if let Ok(read) = Recording::read(&damaged.to_bytes().unwrap()) {
+                let _ = read.masked(&sensitive()).unwrap();
+            }
+        }
+    }
+    for (bytes, wanted) in [
+        (&b""[..], "it is no recording"),
+        (
+            b"cofferdam recording 2\n{}\n",
+            "in a form that this version does not know",
+        ),
+        (b"cofferdam recording 1\n{\n", "second line"),
+        (b"cofferdam recording 1\nnothing", "it is no recording"),
+    ] {
+        let why = Recording::read(bytes).unwrap_err().to_string();
+        assert!(why.contains(wanted), "{why}");
+    }
+}
+
+/// Every place in which a secret can stand, and none in which it stays.
+#[test]
+fn values_of_sensitive_headers_and_properties_are_stars_of_the_same_number() {
+    let map = pairs::encode([(&b"Authorization"[..], &b"secret-1"[..]), (b"x-a", b"open")].into_iter());
+    let recording = of(|writer| {
+        writer.call("proxy_get_header_map_value", &[], [name(b"AUTHORIZATION")].into_iter());
+        writer.value(b"secret-2");
+        writer.call("proxy_get_header_map_pairs", &[0], [].into_iter());
+        writer.value(&map);
+        let inputs = [name(b"authorization"), Input::of(Given::Bytes, b"secret-3")];
+        writer.call("proxy_replace_header_map_value", &[], inputs.into_iter());
+        writer.call(
+            "proxy_http_call",
+            &[],
+            [name(b"api"), Input::of(Given::Map, &map)].into_iter(),
+        );
+        writer.call("proxy_get_property", &[], [name(b"request\0query")].into_iter());
+        writer.value(b"secret-4");
+        writer.call(
+            "proxy_get_property",
+            &[],
+            [name(b"request\0headers\0authorization")].into_iter(),
+        );
+        writer.value(b"secret-5");
+        writer.call(
+            "proxy_redis_init",
+            &[],
+            [Input::of(Given::Secret, b"secret-6")].into_iter(),
+        );
+        writer.call("proxy_get_header_map_value", &[], [name(b"x-a")].into_iter());
+        writer.value(b"open");
+    });
+    let masked = recording.clone().masked(&sensitive()).unwrap();
+    let text = String::from_utf8_lossy(&masked.steps).into_owned();
+    assert!(!text.contains("secret"), "{text}");
+    assert_eq!(text.matches("********").count(), 6, "{text}");
+    assert!(text.contains("open"));
+    assert_eq!(masked.head.masked, 6);
+    assert_eq!(masked.steps.len(), recording.steps.len());
+    let Step::Value(masked_map) = steps(&masked.steps)[3] else {
+        panic!()
+    };
+    let pairs = pairs::decode(masked_map).unwrap();
+    assert_eq!(pairs, [(&b"Authorization"[..], &b"********"[..]), (b"x-a", b"open")]);
+}
+
+/// Where a guest repeats what it has read, also where what is kept ends in its midst.
+#[test]
+fn a_sensitive_value_that_a_guest_says_again_is_stars_too() {
+    let cut = [&[b'x'; INPUT_KEPT_MAX - 5][..], b"secret-1 and more"].concat();
+    let recording = of(|writer| {
+        writer.call("proxy_get_header_map_value", &[], [name(b"authorization")].into_iter());
+        writer.value(b"secret-1");
+        let line = b"it says secret-1, twice secret-1";
+        writer.call("proxy_log", &[], [Input::of(Given::Bytes, line)].into_iter());
+        writer.call("proxy_log", &[], [Input::of(Given::Bytes, &cut)].into_iter());
+        writer.call("proxy_get_buffer_bytes", &[], [].into_iter());
+        writer.value(b"body with secret-1");
+    });
+    let masked = recording.masked(&sensitive()).unwrap();
+    let text = String::from_utf8_lossy(&masked.steps).into_owned();
+    assert!(!text.contains("secr"), "{text}");
+    assert!(text.contains("it says ********, twice ********"), "{text}");
+}
+
+#[test]
+fn what_was_left_out_is_compared_by_its_length() {
+    let long = [1; 600];
+    let mut other = long;
+    other[599] = 2;
+    let recorded = Input::of(Given::Bytes, &long);
+    assert!(recorded.matches(&Input::of(Given::Bytes, &long)));
+    assert!(!recorded.matches(&Input::of(Given::Bytes, &other)));
+    assert!(!recorded.matches(&Input::of(Given::Bytes, &long[..599])));
+    let secret = Input::of(Given::Secret, b"one");
+    assert!(secret.matches(&Input::of(Given::Secret, b"two")) && !secret.matches(&Input::of(Given::Secret, b"four")));
+}
