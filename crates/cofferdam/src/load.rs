@@ -289,6 +289,7 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel, recording_bytes_max: u64)
             recovered_after: plan.restart.recovered_after,
             quarantine_after: plan.restart.quarantine_after,
             quarantine: plan.restart.quarantine,
+            full_at_percent: plan.restart.full_at_percent,
         },
         log_level,
         recording_bytes_max: if plan.record { recording_bytes_max } else { 0 },

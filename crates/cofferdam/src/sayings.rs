@@ -22,6 +22,19 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
                 "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
             ),
         ),
+        Saying::Growth {
+            plugin,
+            bytes,
+            bytes_at_start,
+            bytes_max,
+            exchanges,
+        } => of_a_fault(
+            LogLevel::Warn,
+            format!(
+                "plugin memory grows plugin={plugin} bytes={bytes} bytes_at_start={bytes_at_start} bytes_max={bytes_max} exchanges={exchanges} bytes_per_exchange={}; `restart.full_at` says when an instance is replaced",
+                bytes.saturating_sub(bytes_at_start) / u64::from(exchanges.max(1))
+            ),
+        ),
         Saying::Fault(fault) => crashes.report(fault),
         Saying::Quarantine { plugin, faults, length } => of_a_fault(
             LogLevel::Error,

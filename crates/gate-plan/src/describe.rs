@@ -235,6 +235,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             "recovered_after": span(plugin.restart.recovered_after),
             "quarantine_after": plugin.restart.quarantine_after,
             "quarantine": span(plugin.restart.quarantine),
+            "full_at": format!("{}%", plugin.restart.full_at_percent),
         },
         "on_fault": match plugin.on_fault {
             OnFault::Close => "close",

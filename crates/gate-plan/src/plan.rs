@@ -318,6 +318,8 @@ pub struct Restart {
     pub quarantine_after: u32,
     /// How long it is set aside. Default 1 minute.
     pub quarantine: Duration,
+    /// Part of its memory at which an instance is replaced; never when 100. Default 75.
+    pub full_at_percent: u8,
 }
 
 /// Who shares an instance of a plugin.

@@ -22,7 +22,7 @@ pub use host_call::{Family, HOST_CALLS, HOST_MODULE, HostCall, Param, host_call}
 mod callback;
 pub use callback::{CALLBACKS, Callback, callback};
 mod wasi;
-pub use wasi::{WASI_CALLS, WasiCall, WasiModule, Whence, wasi_call};
+pub use wasi::{CALLS, WASI_CALLS, WasiCall, WasiModule, Whence, call_name, call_number, wasi_call};
 
 pub mod grpc_frame;
 pub mod pairs;

@@ -1,6 +1,6 @@
 //! The WASI functions that guests may import, with their true types.
 
-use crate::ValueType;
+use crate::{HOST_CALLS, ValueType};
 
 const I32: ValueType = ValueType::I32;
 const I64: ValueType = ValueType::I64;
@@ -65,6 +65,45 @@ pub struct WasiCall {
     pub results: &'static [ValueType],
     /// What it does.
     pub summary: &'static str,
+}
+
+/// How many calls there are that a guest can make: host calls first, then functions of WASI.
+pub const CALLS: usize = HOST_CALLS.len() + WASI_CALLS.len();
+
+/// The number of a call among [`CALLS`]; [`CALLS`] itself when there is none of that name.
+#[allow(clippy::indexing_slicing, reason = "within the tables' bounds")]
+pub const fn call_number(name: &str) -> usize {
+    let mut at = 0;
+    while at < CALLS {
+        let known = if at < HOST_CALLS.len() {
+            HOST_CALLS[at].name
+        } else {
+            WASI_CALLS[at - HOST_CALLS.len()].name
+        };
+        if is_same(known.as_bytes(), name.as_bytes()) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+/// The name of the call with this number.
+pub fn call_name(number: usize) -> Option<&'static str> {
+    let of_wasi = |at: usize| WASI_CALLS.get(at).map(|call| call.name);
+    match number.checked_sub(HOST_CALLS.len()) {
+        Some(at) => of_wasi(at),
+        None => HOST_CALLS.get(number).map(|call| call.name),
+    }
+}
+
+#[allow(clippy::indexing_slicing, reason = "both have the same length")]
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    one.len() == other.len() && at == one.len()
 }
 
 /// Finds a WASI function by name.

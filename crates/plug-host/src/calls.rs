@@ -20,7 +20,7 @@ pub(crate) mod time;
 pub(crate) mod wasi;
 
 use bytes::Bytes;
-use plug_abi::{HOST_MODULE, Status, StreamKind};
+use plug_abi::{HOST_MODULE, Status, StreamKind, call_number};
 use wasmtime::{Caller, Extern, Linker, Memory};
 
 use self::step::{Answered, Step, shape};
@@ -62,6 +62,7 @@ macro_rules! step {
     ($name:expr; $($argument:ident),*) => {
         Step {
             name: $name,
+            number: const { call_number($name) },
             arguments: &[$(Raw::raw($argument)),*],
             shape: const { &shape(&[$(stringify!($argument)),*]) },
         }

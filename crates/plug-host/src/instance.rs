@@ -18,6 +18,7 @@ use crate::entry::Entry;
 use crate::exchange::StreamContext;
 use crate::exports::{Exports, Stack};
 use crate::fault::{Fault, FaultKind};
+use crate::growth::Growth;
 use crate::guest::{Current, Guest, OnWorker, Visit};
 use crate::limit::Limit;
 use crate::orphans::Orphans;
@@ -41,6 +42,7 @@ pub(crate) struct Instance {
     /// Bytes of its memory that its plugins count.
     pub(crate) memory_noted: Cell<u64>,
     pub(crate) rebuild: Cell<bool>,
+    pub(crate) growth: Growth,
     /// Rung when it dies.
     pub(crate) death: Rc<Bell>,
     /// The last context id given out; ids are never given out twice.
@@ -69,9 +71,9 @@ impl Instance {
         self.dead.get()
     }
 
-    /// Whether the plugin asked for a fresh instance (Higress's `wasm_need_rebuild`).
+    /// Whether the plugin asked for a fresh instance (Higress's `wasm_need_rebuild`), or has nearly no memory left.
     pub(crate) fn wants_rebuild(&self) -> bool {
-        self.rebuild.get()
+        self.rebuild.get() || self.growth.wants_a_successor()
     }
 
     /// An id for a new context. The last one there is makes room for a fresh instance.
@@ -156,7 +158,9 @@ impl Instance {
 
     fn ended(self: &Rc<Self>, turn: &mut Turn, entry: Entry, ran: wasmtime::Result<u32>) -> Result<u32, Fault> {
         if let Some(store) = turn.as_mut() {
-            store.data_mut().0.end_measuring();
+            let guest = &mut store.data_mut().0;
+            guest.end_measuring();
+            guest.note_time();
         }
         let answer = match ran {
             Ok(answer) => answer,
@@ -200,11 +204,32 @@ impl Instance {
         if bytes == before {
             return;
         }
+        if bytes > before && before > 0 {
+            self.note_growth(bytes, bytes.wrapping_sub(before));
+        }
         for stats in self.stats() {
             // Only this worker writes, and wrapping around twice is right again.
             stats
                 .memory_bytes
                 .fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        }
+    }
+
+    fn note_growth(&self, bytes: u64, more: u64) {
+        for stats in self.stats() {
+            stats.grew(more);
+        }
+        let Some(first) = self.plugins.first() else { return };
+        let (bytes_max, full_at) = (first.spec.memory_bytes_max, first.spec.restart.full_at_percent);
+        if self.growth.grew(bytes, bytes_max, full_at) {
+            let roots = u32::try_from(self.roots.len()).unwrap_or(u32::MAX);
+            self.services.outside.say(Saying::Growth {
+                plugin: &first.spec.name,
+                bytes,
+                bytes_at_start: self.growth.at_start(),
+                bytes_max,
+                exchanges: self.context_last.get().saturating_sub(roots),
+            });
         }
     }
 

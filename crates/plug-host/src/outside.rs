@@ -40,6 +40,19 @@ pub enum Saying<'a> {
         /// How many.
         lines: u64,
     },
+    /// The memory of an instance has grown over half of the room that it had.
+    Growth {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// Bytes now.
+        bytes: u64,
+        /// Bytes when the instance had started.
+        bytes_at_start: u64,
+        /// Bytes that it may have.
+        bytes_max: u64,
+        /// Exchanges that the instance has seen.
+        exchanges: u32,
+    },
     /// An instance died.
     Fault(&'a Fault),
     /// A plugin is set aside on a worker.

@@ -15,7 +15,7 @@ use wasmtime::{Trap, UpdateDeadline};
 
 use crate::engine::TICK;
 use crate::exports::Stack;
-use crate::guest::Guest;
+use crate::guest::{Current, Guest};
 
 /// CPU time of one entry on the worker's stack, after its first tick, from which on it counts as slow. Ticks alone would not tell a guest
 /// that computes from a thread that waits for a processor.
@@ -140,6 +140,21 @@ impl Guest {
         let allowance = self.allowance(&self.entered);
         if allowance.is_some_and(|allowance| allowance.is_measured()) {
             self.meter.begin(cpu_time());
+        }
+    }
+
+    /// The entry has ended: how long it computed is counted for the plugin that was entered.
+    pub(crate) fn note_time(&self) {
+        let stats = match &self.entered {
+            Current::Stream(stream) => stream.owner.workers.get(self.worker),
+            Current::Root(root) => self
+                .roots
+                .get(root)
+                .and_then(|root| root.plugin.workers.get(self.worker)),
+            Current::Nothing => None,
+        };
+        if let Some(stats) = stats {
+            stats.tally.computed(self.slice.ticks());
         }
     }
 

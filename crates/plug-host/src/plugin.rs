@@ -1,5 +1,6 @@
 //! A plugin: a module with its configuration, shared by all workers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
 use crate::pace::Wary;
 use crate::restart::RestartPolicy;
+use crate::tally::{Computed, Tally, add};
 
 /// Who shares an instance of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +155,8 @@ pub struct PluginStats {
     pub starts: AtomicU64,
     /// Bytes of linear memory now, of all its instances.
     pub memory_bytes: AtomicU64,
+    /// Bytes by which its instances have grown, one after the other.
+    pub memory_grown_bytes: AtomicU64,
     /// Instances that live now; more than one while exchanges end in one that was replaced, or when each exchange has its own.
     pub instances: AtomicU64,
     /// Callbacks that began, those that the module does not export included.
@@ -162,6 +166,9 @@ pub struct PluginStats {
     /// Exchanges that passed.
     pub exchanges: AtomicU64,
     last_error: Mutex<Option<String>>,
+    /// Faults by the callback in which they happened.
+    faults_by_callback: Mutex<BTreeMap<&'static str, u64>>,
+    pub(crate) tally: Tally,
     pub(crate) wary: Wary,
     pub(crate) reached: Reached,
     /// Faults in the order of [`Fault::DEATHS`].
@@ -192,6 +199,23 @@ impl PluginStats {
         Fault::DEATHS.into_iter().zip(counts)
     }
 
+    /// Faults since the start, by the callback in which they happened.
+    #[must_use]
+    pub fn faults_by_callback(&self) -> BTreeMap<&'static str, u64> {
+        self.faults_by_callback.lock().clone()
+    }
+
+    /// Host calls since the start, by name.
+    pub fn host_calls(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.tally.calls()
+    }
+
+    /// How long its callbacks computed.
+    #[must_use]
+    pub fn computed(&self) -> Computed {
+        self.tally.time()
+    }
+
     /// How often each limit was reached since the start.
     pub fn limits_reached(&self) -> impl Iterator<Item = (Limit, u64)> + '_ {
         self.reached.counts()
@@ -217,17 +241,24 @@ impl PluginStats {
         self.instances.fetch_sub(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn grew(&self, bytes: u64) {
+        add(&self.memory_grown_bytes, bytes);
+    }
+
     pub(crate) fn called(&self) {
-        add_one(&self.callbacks);
+        add(&self.callbacks, 1);
     }
 
     pub(crate) fn passed(&self) {
-        add_one(&self.exchanges);
+        add(&self.exchanges, 1);
     }
 
     pub(crate) fn faulted(&self, fault: &Fault) {
         self.is_now(PluginState::Restarting);
         self.faults.fetch_add(1, Ordering::Relaxed);
+        let mut by_callback = self.faults_by_callback.lock();
+        let count = by_callback.entry(fault.callback).or_default();
+        *count = count.saturating_add(1);
         let mut counts = Fault::DEATHS.iter().zip(&self.faults_by_code);
         if let Some((_, count)) = counts.find(|(code, _)| **code == fault.code()) {
             count.fetch_add(1, Ordering::Relaxed);
@@ -237,9 +268,4 @@ impl PluginStats {
         }
         *self.last_error.lock() = Some(fault.to_string());
     }
-}
-
-/// Only the owning worker writes, so a load and a store do; a locked add would cost about 5 ns for each callback.
-fn add_one(count: &AtomicU64) {
-    count.store(count.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }

@@ -19,6 +19,8 @@ pub struct RestartPolicy {
     pub quarantine_after: u32,
     /// How long it is set aside. Then it is tried once: a fault before it has recovered sets it aside again.
     pub quarantine: Duration,
+    /// Part of its memory, in percent, at which an instance that has grown to it is replaced; never when 100.
+    pub full_at_percent: u8,
 }
 
 impl Default for RestartPolicy {
@@ -29,6 +31,7 @@ impl Default for RestartPolicy {
             recovered_after: Duration::from_secs(1),
             quarantine_after: 10,
             quarantine: Duration::from_secs(60),
+            full_at_percent: 75,
         }
     }
 }

@@ -102,6 +102,15 @@ impl Slice {
         })
     }
 
+    /// Ticks that have fallen into the entry, without those in which it gave way.
+    pub(crate) fn ticks(&self) -> u64 {
+        let since = self
+            .now
+            .load(Ordering::Relaxed)
+            .saturating_sub(self.stretch.tick.load(Ordering::Relaxed));
+        self.used.saturating_add(since)
+    }
+
     /// What the entry has computed, in ticks.
     pub(crate) fn used(&self) -> Duration {
         TICK.saturating_mul(u32::try_from(self.used).unwrap_or(u32::MAX))

@@ -17,6 +17,7 @@ use crate::entry::Entry;
 use crate::exports::Exports;
 use crate::expression::Expressions;
 use crate::fault::{Fault, FaultKind};
+use crate::growth::Growth;
 use crate::guest::{Answer, Current, Guest, OnWorker, Root, Visit};
 use crate::instance::Instance;
 use crate::meter::Meter;
@@ -82,6 +83,8 @@ impl Instance {
     /// An instance around what has been started.
     fn of(start: Start, roots: Vec<u32>, plugins: &[Arc<Plugin>], services: &Services) -> Rc<Self> {
         let allowances = Rc::clone(&start.store.data().0.allowances);
+        let memory_bytes = start.store.data().0.limits.memory_bytes;
+        let growth = Growth::new(u64::try_from(memory_bytes).unwrap_or(u64::MAX));
         let orphans = Rc::new(Orphans::default());
         let keeper = orphans.keep();
         Rc::new(Self {
@@ -91,6 +94,7 @@ impl Instance {
             died: false.into(),
             memory_noted: Default::default(),
             rebuild: false.into(),
+            growth,
             death: Rc::default(),
             context_last: Cell::new(roots.last().copied().unwrap_or_default()),
             roots,

@@ -9,7 +9,7 @@ use gate_plan::PluginLimits;
 use gate_serve::worker::ListenerReport;
 use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
-use plug_host::{Isolation, Plugin, PluginState, PluginStats, Reading};
+use plug_host::{Computed, Isolation, Plugin, PluginState, PluginStats, Reading};
 
 use super::traffic::Traffic;
 use crate::assemble::House;
@@ -224,6 +224,9 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
             );
         }
     }
+    sum(page, &metric::PLUGIN_MEMORY_GROWN, |stats| {
+        stats.memory_grown_bytes.load(Ordering::Relaxed)
+    });
     sum(page, &metric::PLUGIN_CALLBACKS, |stats| {
         stats.callbacks.load(Ordering::Relaxed)
     });
@@ -237,6 +240,15 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
             family.sample(&[&plugin.spec.name, code], count);
         }
     }
+    let mut family = page.family(&metric::PLUGIN_FAULTS_BY_CALLBACK);
+    for (name, callback, count) in summed(plugins, |stats| stats.faults_by_callback().into_iter().collect()) {
+        family.sample(&[name, callback], count);
+    }
+    let mut family = page.family(&metric::PLUGIN_HOST_CALLS);
+    for (name, call, count) in summed(plugins, |stats| stats.host_calls().collect()) {
+        family.sample(&[name, call], count);
+    }
+    about_time(plugins, page);
     named(page, &metric::PLUGIN_RESTARTS, plugins, |plugin| {
         let replaced = |stats: &PluginStats| stats.starts.load(Ordering::Relaxed).saturating_sub(1);
         let count = match plugin.spec.isolation {
@@ -252,6 +264,37 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
     sum(page, &metric::PLUGIN_QUARANTINED, |stats| {
         u64::from(stats.state() == PluginState::Quarantined)
     });
+}
+
+/// Counts of all workers under a second name: plugin, that name, and the sum.
+fn summed(
+    plugins: &[Arc<Plugin>],
+    count: impl Fn(&PluginStats) -> Vec<(&'static str, u64)>,
+) -> impl Iterator<Item = (&str, &'static str, u64)> {
+    plugins.iter().flat_map(move |plugin| {
+        let mut sums = BTreeMap::new();
+        for (name, count) in plugin.workers.iter().flat_map(&count) {
+            *sums.entry(name).or_default() += count;
+        }
+        let of_plugin = |(name, sum)| (plugin.spec.name.as_str(), name, sum);
+        sums.into_iter().map(of_plugin).collect::<Vec<_>>()
+    })
+}
+
+fn about_time(plugins: &[Arc<Plugin>], page: &mut Exposition) {
+    let mut family = page.family(&metric::PLUGIN_CALLBACK_DURATION);
+    for plugin in plugins {
+        let mut all = Computed::default();
+        for stats in &plugin.workers {
+            all.add(&stats.computed());
+        }
+        let bounds = all
+            .cumulative
+            .iter()
+            .map(|(bound, count)| (bound.as_secs_f64(), *count));
+        let bounds: Vec<(f64, u64)> = bounds.collect();
+        family.buckets(&[&plugin.spec.name], &bounds, all.sum.as_secs_f64(), all.count);
+    }
 }
 
 fn about_limits(house: &House, plugins: &[Arc<Plugin>], page: &mut Exposition) {

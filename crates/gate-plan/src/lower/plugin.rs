@@ -127,6 +127,7 @@ fn restart(written: &wire::Restart) -> Restart {
         recovered_after: written.recovered_after.word,
         quarantine_after: written.quarantine_after,
         quarantine: written.quarantine.word,
+        full_at_percent: u8::try_from(written.full_at.word.0).unwrap_or(100),
     }
 }
 

@@ -192,6 +192,9 @@ pub(crate) struct Restart {
     /// How long it is set aside. Then it is tried once. `POST /plugins/NAME/lift` on the admin listener ends it earlier.
     #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "7d"))]
     pub(crate) quarantine: Written<Duration>,
+    /// Part of `limits.memory` at which an instance is full: one that has grown to it since its start is replaced by a fresh one between
+    /// two exchanges, every ten seconds at most, before a leak becomes a fault. `100%` for never.
+    pub(crate) full_at: Written<Percent>,
 }
 
 /// Who shares an instance of a plugin.
@@ -263,6 +266,7 @@ impl Default for Restart {
             recovered_after: span("1s", Duration::from_secs(1)),
             quarantine_after: 10,
             quarantine: span("1m", Duration::from_secs(60)),
+            full_at: Written::default_of("75%", Percent(75)),
         }
     }
 }

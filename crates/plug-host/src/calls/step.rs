@@ -83,6 +83,8 @@ const fn ends_with(name: &[u8], end: &[u8]) -> bool {
 /// Which host call it is, for what remembers it.
 pub(crate) struct Step<'a> {
     pub(crate) name: &'static str,
+    /// The call's number among all that a guest can make.
+    pub(crate) number: usize,
     pub(crate) arguments: &'a [u64],
     pub(crate) shape: &'static Shape,
 }
@@ -173,6 +175,9 @@ impl Host<'_> {
     /// A host call begins.
     pub(crate) fn begins(&mut self, step: &Step<'_>) {
         let guest = &mut *self.guest;
+        if let Some(stats) = guest.plugin().workers.get(guest.worker) {
+            stats.tally.called(step.number);
+        }
         guest.trail.begins(step.name, guest.callback, step.arguments);
         let name = step.shape.named.and_then(|at| range(step.arguments, at));
         if let Some(name) = name.and_then(|(from, to)| self.memory.get(from..to)) {

@@ -4,10 +4,10 @@ use std::sync::LazyLock;
 use std::time::Instant;
 
 use bytes::Bytes;
-use plug_abi::{LogLevel, Status, ValueType, WASI_CALLS, WasiModule};
+use plug_abi::{LogLevel, Status, ValueType, WASI_CALLS, WasiModule, call_number};
 use wasmtime::{Caller, FuncType, Linker, Val, ValType};
 
-use crate::calls::step::{ARGUMENTS_MAX, Answered, PLACES, Step};
+use crate::calls::step::{Answered, PLACES, Step};
 use crate::calls::time::nanoseconds_since_1970;
 use crate::calls::traced;
 use crate::guest::{Host, OnWorker};
@@ -59,23 +59,9 @@ impl Answered for Errno {
     }
 }
 
-fn wasi(
-    caller: Caller<'_, OnWorker>,
-    name: &'static str,
-    arguments: &[u32],
-    call: impl FnOnce(&mut Host<'_>) -> Written,
-) -> u32 {
-    let mut wide = [0; ARGUMENTS_MAX];
-    for (place, argument) in wide.iter_mut().zip(arguments) {
-        *place = u64::from(*argument);
-    }
-    let step = Step {
-        name,
-        arguments: wide.get(..arguments.len()).unwrap_or_default(),
-        shape: PLACES,
-    };
+fn wasi(caller: Caller<'_, OnWorker>, step: &Step<'_>, call: impl FnOnce(&mut Host<'_>) -> Written) -> u32 {
     let call = |host: &mut Host<'_>| Errno(call(host));
-    traced(caller, &step, |host| host.answers(&step, call), Answered::raw).map_or(FAULT, |done| done.raw())
+    traced(caller, step, |host| host.answers(step, call), Answered::raw).map_or(FAULT, |done| done.raw())
 }
 
 /// Defines every function under both module names that binaries in the field use.
@@ -105,95 +91,41 @@ const IMPLEMENTED: &[&str] = &[
     "random_get",
 ];
 
-fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(module, "args_get", |_: Caller<'_, OnWorker>, _: u32, _: u32| SUCCESS)?;
-    linker.func_wrap(
-        module,
-        "args_sizes_get",
-        |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
-            wasi(caller, "args_sizes_get", &[count, bytes], |host| {
-                sizes(host, count, bytes, 0, 0)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "clock_res_get",
-        |caller: Caller<'_, OnWorker>, _: u32, at: u32| {
-            wasi(caller, "clock_res_get", &[at], |host| {
-                host.write(at, &1_u64.to_le_bytes()).map_err(errno)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "clock_time_get",
-        |caller: Caller<'_, OnWorker>, clock: u32, _: u64, at: u32| {
-            wasi(caller, "clock_time_get", &[clock, at], |host| {
-                clock_time_get(host, clock, at)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "environ_get",
-        |caller: Caller<'_, OnWorker>, places: u32, text: u32| {
-            wasi(caller, "environ_get", &[places, text], |host| {
-                environ_get(host, places, text)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "environ_sizes_get",
-        |caller: Caller<'_, OnWorker>, count: u32, bytes: u32| {
-            wasi(caller, "environ_sizes_get", &[count, bytes], |host| {
-                environ_sizes_get(host, count, bytes)
-            })
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "fd_fdstat_get",
-        |caller: Caller<'_, OnWorker>, fd: u32, at: u32| {
-            wasi(caller, "fd_fdstat_get", &[fd, at], |host| fd_fdstat_get(host, fd, at))
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "fd_write",
-        |caller: Caller<'_, OnWorker>, fd: u32, at: u32, count: u32, written: u32| {
-            wasi(caller, "fd_write", &[fd, at, count, written], |host| {
-                fd_write(host, fd, at, count, written)
-            })
-        },
-    )?;
-    define_rest(linker, module)
+/// Functions that are remembered like host calls.
+macro_rules! functions {
+    ($linker:ident, $module:ident; $($name:literal ($($argument:ident: $kind:ty),*) => $call:expr;)+) => {
+        $($linker.func_wrap($module, $name, |caller: Caller<'_, OnWorker>, $($argument: $kind),*| {
+            let step = Step {
+                name: $name,
+                number: const { call_number($name) },
+                arguments: &[$(u64::from($argument)),*],
+                shape: PLACES,
+            };
+            #[allow(clippy::redundant_closure_call)]
+            wasi(caller, &step, |host| $call(host))
+        })?;)+
+    };
 }
 
-fn define_rest(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
-    // Go's runtime sleeps by it and dies of any error; no event is ready and the caller tries again.
-    linker.func_wrap(
-        module,
-        "poll_oneoff",
-        |caller: Caller<'_, OnWorker>, _: u32, _: u32, _: u32, ready: u32| {
-            wasi(caller, "poll_oneoff", &[ready], |host| {
-                host.write_u32(ready, 0).map_err(errno)
-            })
-        },
-    )?;
+fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
+    linker.func_wrap(module, "args_get", |_: Caller<'_, OnWorker>, _: u32, _: u32| SUCCESS)?;
+    functions! { linker, module;
+        "args_sizes_get" (count: u32, bytes: u32) => |host: &mut Host<'_>| sizes(host, count, bytes, 0, 0);
+        "clock_res_get" (clock: u32, at: u32) => |host: &mut Host<'_>| host.write(at, &1_u64.to_le_bytes()).map_err(errno);
+        "clock_time_get" (clock: u32, precision: u64, at: u32) => |host: &mut Host<'_>| clock_time_get(host, clock, at);
+        "environ_get" (places: u32, text: u32) => |host: &mut Host<'_>| environ_get(host, places, text);
+        "environ_sizes_get" (count: u32, bytes: u32) => |host: &mut Host<'_>| environ_sizes_get(host, count, bytes);
+        "fd_fdstat_get" (fd: u32, at: u32) => |host: &mut Host<'_>| fd_fdstat_get(host, fd, at);
+        "fd_write" (fd: u32, at: u32, count: u32, written: u32) => |host: &mut Host<'_>| fd_write(host, fd, at, count, written);
+        // Go's runtime sleeps by it and dies of any error; no event is ready and the caller tries again.
+        "poll_oneoff" (wanted: u32, events: u32, count: u32, ready: u32) => |host: &mut Host<'_>| host.write_u32(ready, 0).map_err(errno);
+        "random_get" (at: u32, length: u32) => |host: &mut Host<'_>| random_get(host, at, length);
+    }
     linker.func_wrap(
         module,
         "proc_exit",
         |_: Caller<'_, OnWorker>, code: u32| -> wasmtime::Result<()> {
             Err(wasmtime::Error::new(Exited(code.cast_signed())))
-        },
-    )?;
-    linker.func_wrap(
-        module,
-        "random_get",
-        |caller: Caller<'_, OnWorker>, at: u32, length: u32| {
-            wasi(caller, "random_get", &[at, length], |host| random_get(host, at, length))
         },
     )?;
     Ok(())

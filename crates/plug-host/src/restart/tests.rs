@@ -12,6 +12,7 @@ const POLICY: RestartPolicy = RestartPolicy {
     recovered_after: Duration::from_secs(1),
     quarantine_after: 6,
     quarantine: Duration::from_secs(60),
+    full_at_percent: 100,
 };
 
 /// Whether a wait is what it should be, give or take a quarter.

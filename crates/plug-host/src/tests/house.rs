@@ -87,6 +87,8 @@ pub(crate) struct Double {
     pub(crate) faults: RefCell<Vec<Fault>>,
     /// Numbers of lines that were left out.
     pub(crate) left_out: RefCell<Vec<u64>>,
+    /// Bytes and exchanges of instances whose growth was said.
+    pub(crate) growth: RefCell<Vec<(u64, u32)>>,
     /// Plugins that were set aside, after so many faults.
     pub(crate) set_aside: RefCell<Vec<(String, u32)>>,
     pub(crate) http: RefCell<VecDeque<(HttpCall, oneshot::Sender<Option<HttpReply>>)>>,
@@ -111,6 +113,7 @@ impl Outside for Double {
                     .push((line.level, line.context, line.text.to_owned()));
             }
             Saying::LeftOut { lines, .. } => self.left_out.borrow_mut().push(lines),
+            Saying::Growth { bytes, exchanges, .. } => self.growth.borrow_mut().push((bytes, exchanges)),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
             Saying::Quarantine { plugin, faults, .. } => self.set_aside.borrow_mut().push((plugin.to_owned(), faults)),
         }

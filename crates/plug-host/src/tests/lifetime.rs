@@ -256,3 +256,61 @@ fn an_exchange_that_ends_before_the_plugin_saw_it_leaves_no_trace() {
         assert!(house.said().is_empty());
     });
 }
+
+#[test]
+fn an_instance_that_has_filled_its_memory_is_said_and_replaced_between_exchanges() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        // A mebibyte with each exchange, of four.
+        let code = "(drop (memory.grow (i32.const 16))) (i32.const 0)";
+        wat.on("proxy_on_request_headers", HEADERS, code);
+        let house = House::of(&wat.build());
+        house.warm().await;
+        let memory = || house.stats().memory_bytes.load(Ordering::Relaxed);
+        let at_start = memory();
+        let mut passed = Vec::new();
+        for _ in 0..3 {
+            let stream = house.stream().await;
+            stream.request_headers(true).await.unwrap();
+            stream.end().await;
+            passed.push(stream.context().id);
+        }
+        assert_eq!(passed, [2, 3, 4], "it is young: nothing takes its place");
+        let grown = memory() - at_start;
+        assert_eq!(grown, 3 << 20);
+        assert_eq!(house.stats().memory_grown_bytes.load(Ordering::Relaxed), grown);
+        assert_eq!(house.outside.growth.borrow().len(), 1, "said once");
+        tokio::time::pause();
+        tokio::time::advance(crate::growth::REPLACED_EVERY).await;
+        let stream = house.stream().await;
+        assert_eq!(stream.context().id, 2, "a fresh one, with its own numbers");
+        settle().await;
+        assert_eq!(memory(), at_start, "the memory of the old one was given back");
+        assert_eq!(house.stats().faults.load(Ordering::Relaxed), 0);
+        stream.end().await;
+    });
+}
+
+#[test]
+fn host_calls_faults_and_time_are_counted_for_their_plugin() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        let say = wat.say("heard");
+        wat.on(
+            "proxy_on_request_headers",
+            HEADERS,
+            &format!("{say} {say} (if (i32.eq (local.get 0) (i32.const 3)) (then unreachable)) (i32.const 0)"),
+        );
+        let house = House::of(&wat.build());
+        house.warm().await;
+        house.stream().await.request_headers(true).await.unwrap();
+        house.stream().await.request_headers(true).await.unwrap_err();
+        let stats = house.stats();
+        assert_eq!(stats.host_calls().collect::<Vec<_>>(), [("proxy_log", 4)]);
+        assert_eq!(
+            stats.faults_by_callback().into_iter().collect::<Vec<_>>(),
+            [("proxy_on_request_headers", 1)]
+        );
+        assert_eq!(stats.computed().count, 2, "the entries that a worker made");
+    });
+}
