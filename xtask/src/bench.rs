@@ -1,11 +1,13 @@
 //! Measures Cofferdam against its peers: always in the same run, on the same cores, with the same work.
 
 mod gateway;
+mod containment;
 mod contender;
 mod configuration;
 mod load;
 mod usage;
 mod report;
+mod goal;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -23,6 +25,8 @@ pub(crate) struct Options {
 enum Subject {
     /// Proxy small GETs with 0, 1 and 20 copies of the sample plugin, beside Envoy and nginx
     Gateway(GatewayOptions),
+    /// Let a plugin trap, loop and allocate without end, beside Envoy, and see who feels it
+    Containment(ContainmentOptions),
 }
 
 /// How long and whom to measure.
@@ -39,9 +43,27 @@ struct GatewayOptions {
     server: Vec<Kind>,
 }
 
+/// How often and how long to measure.
+#[derive(Args)]
+struct ContainmentOptions {
+    /// How often a plugin dies that is back at once
+    #[arg(long, default_value_t = 200)]
+    deaths: usize,
+    /// How often one dies that has to live or to wait for seconds
+    #[arg(long, default_value_t = 10)]
+    deaths_few: usize,
+    /// How often loops and bombs are measured; the tables show medians, and the worst of bombs
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Seconds of load for each measurement of other routes
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+}
+
 /// Measures and reports.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.subject {
         Subject::Gateway(options) => gateway::run(options),
+        Subject::Containment(options) => containment::run(options),
     }
 }

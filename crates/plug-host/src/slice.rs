@@ -94,9 +94,12 @@ impl Slice {
     ///
     /// The engine's own way wakes the task at once: the runtime would then run it 61 times before it looks for what the network brought.
     /// Tokio's way lets it look each time.
+    /// Twice, because what the network brought wakes its tasks in front of this one, but whom those wake comes behind it: an exchange
+    /// that goes from its own task to that of a connection would wait once more for the guest, in each direction.
     pub(crate) fn give_way(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let (now, stretch) = (Arc::clone(&self.now), Arc::clone(&self.stretch));
         Box::pin(async move {
+            tokio::task::yield_now().await;
             tokio::task::yield_now().await;
             stretch.begin(now.load(Ordering::Relaxed), cpu_time());
         })

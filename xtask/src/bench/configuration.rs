@@ -91,9 +91,17 @@ pub(super) fn cofferdam(copies: usize, ground: &Ground) -> String {
 
 const FILTERS: &str = "type.googleapis.com/envoy.extensions.filters";
 
-/// Envoy with its static configuration as JSON.
+/// Envoy with its static configuration as JSON; the copies share one VM.
 pub(super) fn envoy(copies: usize, ground: &Ground) -> Value {
-    let mut filters: Vec<Value> = (0..copies).map(envoy_plugin).collect();
+    let module = place::guests().join("hello.wasm");
+    let settings = json!({ "greeting": GREETING }).to_string();
+    let plugin = |number| envoy_plugin(&format!("hello-{number}"), "bench", &module, &settings);
+    let everything = json!([{ "match": { "prefix": "/" }, "route": { "cluster": "up" } }]);
+    envoy_with((0..copies).map(plugin).collect(), &everything, ground)
+}
+
+/// Envoy with these filters before the router, and these routes to the cluster `up`.
+pub(super) fn envoy_with(mut filters: Vec<Value>, routes: &Value, ground: &Ground) -> Value {
     filters.push(json!({
         "name": "envoy.filters.http.router",
         "typed_config": { "@type": format!("{FILTERS}.http.router.v3.Router") },
@@ -101,10 +109,7 @@ pub(super) fn envoy(copies: usize, ground: &Ground) -> Value {
     let connections = json!({
         "@type": format!("{FILTERS}.network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "web",
-        "route_config": { "virtual_hosts": [{
-            "name": "all", "domains": ["*"],
-            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": "up" } }],
-        }] },
+        "route_config": { "virtual_hosts": [{ "name": "all", "domains": ["*"], "routes": routes }] },
         "http_filters": filters,
     });
     json!({ "static_resources": {
@@ -122,17 +127,18 @@ pub(super) fn envoy(copies: usize, ground: &Ground) -> Value {
     } })
 }
 
-fn envoy_plugin(number: usize) -> Value {
-    let text = |text: String| json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text });
+/// A plugin as Envoy's filter.
+pub(super) fn envoy_plugin(name: &str, vm_id: &str, module: &Path, settings: &str) -> Value {
+    let text = |text: &str| json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": text });
     json!({
-        "name": format!("hello-{number}"),
+        "name": name,
         "typed_config": { "@type": format!("{FILTERS}.http.wasm.v3.Wasm"), "config": {
-            "name": format!("hello-{number}"),
-            "configuration": text(json!({ "greeting": GREETING }).to_string()),
+            "name": name,
+            "configuration": text(settings),
             "vm_config": {
-                "vm_id": "bench",
+                "vm_id": vm_id,
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": { "local": { "filename": place::guests().join("hello.wasm") } },
+                "code": { "local": { "filename": module } },
             },
         } },
     })

@@ -1,18 +1,27 @@
 //! Who is measured: a server with so many copies of the sample plugin, and how it is started.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::configuration;
+use crate::command::{cargo, last_lines, output, run};
 use crate::peers::Peers;
-use crate::place;
-use crate::process::Server;
+use crate::process::{Server, free_ports};
+use crate::{http, place};
+
+/// How long a server may take to answer its first request.
+const READY_WAIT: Duration = Duration::from_secs(30);
+
+/// What the server says, in the ground's folder.
+const LOG: &str = "server.log";
 
 /// Copies of the plugin in the longest chain.
 pub(super) const COPIES_MANY: usize = 20;
@@ -67,21 +76,48 @@ impl Contender {
         }
     }
 
-    /// Starts it on the server's core.
+    /// Starts it on the server's core and waits until it answers.
     pub(super) fn start(self, ground: &Ground, peers: &Peers) -> Result<Server> {
+        let lua = peers.get("nginx_lua").filter(|_| self.copies > 0);
+        let configuration = match self.kind {
+            Kind::Cofferdam => configuration::cofferdam(self.copies, ground),
+            Kind::Envoy => configuration::envoy(self.copies, ground).to_string(),
+            Kind::Nginx => configuration::nginx(lua, ground),
+        };
+        self.kind.start(&configuration, "/", ground, peers)
+    }
+}
+
+impl Kind {
+    /// Starts it with this configuration on the server's core and waits until it answers a GET of `path` with 200.
+    pub(super) fn start(self, configuration: &str, path: &str, ground: &Ground, peers: &Peers) -> Result<Server> {
+        let mut server = Server::start(&mut self.command(configuration, ground, peers)?)?;
+        let ready = server.wait_until(READY_WAIT, || {
+            http::get(ground.server, path).is_some_and(|answer| answer.status == 200)
+        });
+        if let Err(error) = ready {
+            let log = fs::read_to_string(ground.folder.join(LOG)).unwrap_or_default();
+            bail!("{error:#}\n{}", last_lines(&log, 12));
+        }
+        Ok(server)
+    }
+
+    fn command(self, configuration: &str, ground: &Ground, peers: &Peers) -> Result<Command> {
         let mut command = on_core(ground.server_core);
-        let log = fs::File::create(ground.folder.join("server.log")).context("cannot make the server's log")?;
+        let log = fs::File::create(ground.folder.join(LOG)).context("cannot make the server's log")?;
         command.stdout(Stdio::null()).stderr(log);
-        match self.kind {
-            Kind::Cofferdam => {
-                let file = ground.write("gateway.yaml", &configuration::cofferdam(self.copies, ground))?;
+        match self {
+            Self::Cofferdam => {
+                let file = ground.write("gateway.yaml", configuration)?;
                 command
+                    // Reports of plugins that die here are nobody's business.
+                    .env("XDG_STATE_HOME", ground.folder.join("state"))
                     .arg(place::cargo_target().join("release/cofferdam"))
                     .arg("run")
                     .arg(file);
             }
-            Kind::Envoy => {
-                let file = ground.write("envoy.json", &configuration::envoy(self.copies, ground).to_string())?;
+            Self::Envoy => {
+                let file = ground.write("envoy.json", configuration)?;
                 command
                     .arg(peers.need("envoy")?)
                     .args([
@@ -94,13 +130,12 @@ impl Contender {
                     ])
                     .arg(file);
             }
-            Kind::Nginx => {
-                let lua = peers.get("nginx_lua").filter(|_| self.copies > 0);
-                let file = ground.write("nginx.conf", &configuration::nginx(lua, ground))?;
+            Self::Nginx => {
+                let file = ground.write("nginx.conf", configuration)?;
                 nginx(&mut command, peers, &ground.folder, &file)?;
             }
         }
-        Server::start(&mut command)
+        Ok(command)
     }
 }
 
@@ -114,6 +149,28 @@ pub(super) struct Ground {
 }
 
 impl Ground {
+    /// A folder for the files, two cores, free ports.
+    pub(super) fn prepare() -> Result<Self> {
+        let cores = output(&mut Command::new("nproc"))?
+            .trim()
+            .parse::<usize>()
+            .context("`nproc` said no number")?;
+        ensure!(
+            cores >= 2,
+            "two cores are needed: one for the server, one for the load and the upstream"
+        );
+        let folder = place::cargo_target().join("bench");
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
+        let [server, upstream] = free_ports()?;
+        Ok(Self {
+            folder,
+            server,
+            upstream,
+            server_core: 0,
+            load_core: 1,
+        })
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<std::path::PathBuf> {
         let file = self.folder.join(name);
         fs::write(&file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
@@ -125,7 +182,9 @@ impl Ground {
         let file = self.write("upstream.conf", &configuration::upstream(self))?;
         let mut command = on_core(self.load_core);
         nginx(&mut command, peers, &self.folder, &file)?;
-        Server::start(&mut command)
+        let mut upstream = Server::start(&mut command)?;
+        upstream.wait_until(READY_WAIT, || http::get(self.upstream, "/").is_some())?;
+        Ok(upstream)
     }
 }
 
@@ -145,4 +204,27 @@ fn nginx(command: &mut Command, peers: &Peers, folder: &Path, file: &Path) -> Re
         .arg("-c")
         .arg(file);
     Ok(())
+}
+
+/// Builds what is measured.
+pub(super) fn build_release() -> Result<()> {
+    run(cargo().args(["build", "--release", "--package", "cofferdam"]))
+}
+
+/// What the peers say of themselves.
+pub(super) fn versions(peers: &Peers) -> BTreeMap<&'static str, String> {
+    let said = |key: &str, flag: &str| {
+        let output = Command::new(peers.get(key)?)
+            .arg(flag)
+            .stdin(Stdio::null())
+            .output()
+            .ok()?;
+        let text = [output.stdout, output.stderr].concat();
+        let text = String::from_utf8_lossy(&text).trim().lines().last()?.to_owned();
+        Some(text.rsplit("version:").next()?.trim().to_owned())
+    };
+    [("envoy", "--version"), ("nginx", "-v")]
+        .into_iter()
+        .filter_map(|(key, flag)| Some((key, said(key, flag)?)))
+        .collect()
 }

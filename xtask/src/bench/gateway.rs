@@ -1,27 +1,21 @@
 //! Proxies small GETs through each contender in turn, several rounds, and keeps what each used.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 use super::GatewayOptions;
 use super::configuration::{GREETING, SIGNATURE};
-use super::contender::{Contender, Ground, Kind};
+use super::contender::{Contender, Ground, Kind, build_release, versions};
 use super::load::{self, Seen};
 use super::report::Report;
 use super::usage::{cpu_seconds, resident_mb};
-use crate::command::{cargo, last_lines, output, run as run_command};
 use crate::peers::{self, Peers, Purpose};
 use crate::process::free_ports;
-use crate::{guests, http, place};
-
-/// How long a server may take to answer its first request.
-const READY_WAIT: Duration = Duration::from_secs(30);
+use crate::{guests, http};
 
 /// Load before the measurement, so that pools are full and code is hot.
 const WARM_UP: Duration = Duration::from_secs(1);
@@ -42,11 +36,10 @@ pub(super) fn run(options: &GatewayOptions) -> Result<()> {
     let wrk = peers.need("wrk")?;
     let contenders = Contender::all(&options.server, &peers);
     if contenders.iter().any(|contender| contender.kind == Kind::Cofferdam) {
-        run_command(cargo().args(["build", "--release", "--package", "cofferdam"]))?;
+        build_release()?;
     }
-    let mut ground = prepare()?;
-    let mut upstream = ground.start_upstream(&peers)?;
-    upstream.wait_until(READY_WAIT, || http::get(ground.upstream, "/").is_some())?;
+    let mut ground = Ground::prepare()?;
+    let upstream = ground.start_upstream(&peers)?;
     let mut samples: BTreeMap<Contender, Vec<Sample>> = BTreeMap::new();
     // Rounds outside, contenders inside: what disturbs the machine for a while then disturbs all of them.
     for round in 1..=options.rounds {
@@ -68,40 +61,12 @@ pub(super) fn run(options: &GatewayOptions) -> Result<()> {
     Report::new(samples, versions(&peers)).publish()
 }
 
-fn prepare() -> Result<Ground> {
-    let cores = output(&mut Command::new("nproc"))?
-        .trim()
-        .parse::<usize>()
-        .context("`nproc` said no number")?;
-    ensure!(
-        cores >= 2,
-        "two cores are needed: one for the server, one for the load and the upstream"
-    );
-    let folder = place::cargo_target().join("bench");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make `{}`", folder.display()))?;
-    let [server, upstream] = free_ports()?;
-    Ok(Ground {
-        folder,
-        server,
-        upstream,
-        server_core: 0,
-        load_core: 1,
-    })
-}
-
 fn measure(contender: Contender, ground: &Ground, peers: &Peers, wrk: &Path, time: Duration) -> Result<Sample> {
-    let mut server = contender.start(ground, peers)?;
-    let ready = server.wait_until(READY_WAIT, || {
-        http::get(ground.server, "/").is_some_and(|answer| answer.status == 200)
-    });
-    if let Err(error) = ready {
-        let log = fs::read_to_string(ground.folder.join("server.log")).unwrap_or_default();
-        bail!("{error:#}\n{}", last_lines(&log, 12));
-    }
+    let server = contender.start(ground, peers)?;
     does_its_work(contender, ground)?;
-    load::send(wrk, ground, WARM_UP)?;
+    load::send(wrk, ground, "/", WARM_UP)?;
     let before = cpu_seconds(server.id())?;
-    let seen = load::send(wrk, ground, time)?;
+    let seen = load::send(wrk, ground, "/", time)?;
     let used = cpu_seconds(server.id())? - before;
     let resident_mb = resident_mb(server.id())?;
     server.stop()?;
@@ -126,21 +91,4 @@ fn does_its_work(contender: Contender, ground: &Ground) -> Result<()> {
         answer.head
     );
     Ok(())
-}
-
-fn versions(peers: &Peers) -> BTreeMap<&'static str, String> {
-    let said = |key: &str, flag: &str| {
-        let output = Command::new(peers.get(key)?)
-            .arg(flag)
-            .stdin(Stdio::null())
-            .output()
-            .ok()?;
-        let text = [output.stdout, output.stderr].concat();
-        let text = String::from_utf8_lossy(&text).trim().lines().last()?.to_owned();
-        Some(text.rsplit("version:").next()?.trim().to_owned())
-    };
-    [("envoy", "--version"), ("nginx", "-v")]
-        .into_iter()
-        .filter_map(|(key, flag)| Some((key, said(key, flag)?)))
-        .collect()
 }

@@ -21,8 +21,8 @@ pub(super) struct Seen {
     pub(super) p99_us: f64,
 }
 
-/// Sends load from the load's core for so long.
-pub(super) fn send(wrk: &Path, ground: &Ground, time: Duration) -> Result<Seen> {
+/// Sends GETs of `path` from the load's core for so long.
+pub(super) fn send(wrk: &Path, ground: &Ground, path: &str, time: Duration) -> Result<Seen> {
     let mut command = on_core(ground.load_core);
     command.arg(wrk).args([
         "--threads",
@@ -34,7 +34,7 @@ pub(super) fn send(wrk: &Path, ground: &Ground, time: Duration) -> Result<Seen> 
     ]);
     command
         .arg(format!("{}s", time.as_secs()))
-        .arg(format!("http://{}/", ground.server));
+        .arg(format!("http://{}{path}", ground.server));
     read(&output(&mut command)?)
 }
 

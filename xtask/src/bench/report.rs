@@ -2,27 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::contender::{COPIES_MANY, Contender, Kind};
 use super::gateway::Sample;
-use crate::place;
+use super::goal::{self, Goal, median, ratio};
 
 /// What was measured.
 pub(super) struct Report {
     samples: BTreeMap<Contender, Vec<Sample>>,
     versions: BTreeMap<&'static str, String>,
-}
-
-/// A goal: what, how much it may be, how much it was; none when a peer was not measured.
-struct Goal {
-    what: &'static str,
-    unit: &'static str,
-    at_most: Option<f64>,
-    was: Option<f64>,
 }
 
 impl Report {
@@ -32,14 +23,8 @@ impl Report {
 
     /// Prints the table and writes it to `target/bench/gateway.md` and `gateway.json`.
     pub(super) fn publish(&self) -> Result<()> {
-        let text = self.table() + "\n" + &self.goals_table();
-        println!("\n{text}");
-        let folder = place::cargo_target().join("bench");
-        fs::write(folder.join("gateway.md"), text).context("cannot write target/bench/gateway.md")?;
-        let json = serde_json::to_string_pretty(&self.json()?)? + "\n";
-        fs::write(folder.join("gateway.json"), json).context("cannot write target/bench/gateway.json")?;
-        println!("saved: gateway.md and gateway.json in {}", folder.display());
-        Ok(())
+        let text = self.table() + "\n" + &goal::table(&self.goals());
+        goal::save("gateway", &text, &self.json()?)
     }
 
     /// The median of a figure over the rounds.
@@ -128,32 +113,6 @@ impl Report {
         ]
     }
 
-    fn goals_table(&self) -> String {
-        let mut text = String::from("| goal | at most | measured | |\n|---|---|---|---|\n");
-        for goal in self.goals() {
-            let shown = |figure: Option<f64>| {
-                figure.map_or_else(
-                    || String::from("not measured"),
-                    |figure| format!("{figure:.2} {}", goal.unit),
-                )
-            };
-            let verdict = match (goal.was, goal.at_most) {
-                (Some(was), Some(at_most)) if was <= at_most => "reached",
-                (Some(_), Some(_)) => "MISSED",
-                _ => "",
-            };
-            writeln!(
-                text,
-                "| {} | {} | {} | {verdict} |",
-                goal.what,
-                shown(goal.at_most),
-                shown(goal.was)
-            )
-            .ok();
-        }
-        text
-    }
-
     fn json(&self) -> Result<Value> {
         let rows: Result<Vec<Value>> = self
             .samples
@@ -162,27 +121,8 @@ impl Report {
                 Ok(json!({ "server": contender, "name": contender.name(), "rounds": serde_json::to_value(samples)? }))
             })
             .collect();
-        let goals: Vec<Value> = self
-            .goals()
-            .iter()
-            .map(|goal| json!({ "goal": goal.what, "at_most": goal.at_most, "measured": goal.was }))
-            .collect();
-        Ok(json!({ "rows": rows?, "goals": goals, "versions": self.versions }))
+        Ok(json!({ "rows": rows?, "goals": self.goals(), "versions": self.versions }))
     }
-}
-
-fn ratio(one: Option<f64>, other: Option<f64>) -> String {
-    match (one, other) {
-        (Some(one), Some(other)) if other > 0.0 => format!("{:.2}", one / other),
-        _ => String::new(),
-    }
-}
-
-fn median(mut figures: Vec<f64>) -> Option<f64> {
-    figures.sort_by(f64::total_cmp);
-    let upper = figures.get(figures.len() / 2)?;
-    let lower = figures.get(figures.len().saturating_sub(1) / 2)?;
-    Some((upper + lower) / 2.0)
 }
 
 #[cfg(test)]
@@ -220,13 +160,6 @@ mod tests {
     }
 
     #[test]
-    fn medians_are_of_an_odd_and_of_an_even_number_of_rounds() {
-        assert_eq!(median(vec![9.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![1.0, 2.0, 4.0, 8.0]), Some(3.0));
-        assert_eq!(median(Vec::new()), None);
-    }
-
-    #[test]
     fn goals_are_reached_or_missed_by_the_medians() {
         let reached = report(&[
             (Kind::Cofferdam, 0, &[20.0, 90.0, 19.0]),
@@ -237,19 +170,11 @@ mod tests {
             (Kind::Envoy, 20, &[169.0]),
             (Kind::Nginx, 0, &[23.0]),
         ]);
-        assert_eq!(
-            reached.goals_table().matches("reached").count(),
-            6,
-            "{}",
-            reached.goals_table()
-        );
+        let table = goal::table(&reached.goals());
+        assert_eq!(table.matches("reached").count(), 6, "{table}");
         let missed = report(&[(Kind::Cofferdam, 0, &[30.0]), (Kind::Nginx, 0, &[23.0])]);
-        assert_eq!(
-            missed.goals_table().matches("MISSED").count(),
-            1,
-            "{}",
-            missed.goals_table()
-        );
+        let table = goal::table(&missed.goals());
+        assert_eq!(table.matches("MISSED").count(), 1, "{table}");
         assert!(
             missed
                 .table()

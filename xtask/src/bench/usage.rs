@@ -29,14 +29,29 @@ fn ticks_per_second() -> Result<f64> {
 
 /// Resident memory in MB (10^6 bytes).
 pub(super) fn resident_mb(process: u32) -> Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{process}/status")).context("the server is gone")?;
-    resident_kib(&text)
-        .map(|kib| kib as f64 * 1024.0 / 1e6)
-        .context("/proc/PID/status has no VmRSS")
+    memory_mb(process, "VmRSS:")
 }
 
-fn resident_kib(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+/// The most that was resident since [`forget_peak`], in MB.
+pub(super) fn peak_mb(process: u32) -> Result<f64> {
+    memory_mb(process, "VmHWM:")
+}
+
+/// What is resident now is the most from now on.
+pub(super) fn forget_peak(process: u32) -> Result<()> {
+    // proc(5): 5 resets the peak resident set size to what is resident now.
+    fs::write(format!("/proc/{process}/clear_refs"), "5").context("cannot reset the peak of the server's memory")
+}
+
+fn memory_mb(process: u32, name: &str) -> Result<f64> {
+    let text = fs::read_to_string(format!("/proc/{process}/status")).context("the server is gone")?;
+    memory_kib(&text, name)
+        .map(|kib| kib as f64 * 1024.0 / 1e6)
+        .with_context(|| format!("/proc/PID/status has no {name}"))
+}
+
+fn memory_kib(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     line.trim().strip_suffix(" kB")?.parse().ok()
 }
 
@@ -56,5 +71,8 @@ mod tests {
         let process = std::process::id();
         assert!(cpu_seconds(process).unwrap() >= 0.0);
         assert!(resident_mb(process).unwrap() > 0.5);
+        forget_peak(process).unwrap();
+        assert!(peak_mb(process).unwrap() > 0.5);
+        assert!(memory_mb(process, "VmNone:").is_err());
     }
 }

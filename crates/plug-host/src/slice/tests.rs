@@ -1,5 +1,7 @@
 //! Time is counted while a guest computes, and only then.
 
+use std::io::Write;
+
 use super::*;
 
 fn slice() -> (Arc<AtomicU64>, Slice) {
@@ -71,4 +73,32 @@ fn each_entry_has_a_slice_of_its_own() {
             assert!(slice.tick(ms(500 + tick)));
         }
     }
+}
+
+#[tokio::test]
+async fn whom_the_network_wakes_and_whom_that_wakes_come_before_a_guest_that_gives_way() {
+    let (network, client) = std::os::unix::net::UnixStream::pair().unwrap();
+    network.set_nonblocking(true).unwrap();
+    let network = tokio::net::UnixStream::from_std(network).unwrap();
+    let (wake, woken) = tokio::sync::oneshot::channel();
+    let answered = Arc::new(AtomicU64::new(0));
+    let connection = tokio::spawn(async move {
+        network.readable().await.unwrap();
+        wake.send(()).unwrap();
+    });
+    let told = Arc::clone(&answered);
+    let exchange = tokio::spawn(async move {
+        woken.await.unwrap();
+        told.store(1, Ordering::Relaxed);
+    });
+    let guest = tokio::spawn(async move {
+        // Both wait by now.
+        tokio::task::yield_now().await;
+        (&client).write_all(b"x").unwrap();
+        slice().1.give_way().await;
+        answered.load(Ordering::Relaxed)
+    });
+    assert_eq!(guest.await.unwrap(), 1);
+    connection.await.unwrap();
+    exchange.await.unwrap();
 }
