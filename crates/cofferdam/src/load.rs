@@ -242,7 +242,7 @@ fn read_text(file: &Path) -> Result<String, String> {
     std::fs::read_to_string(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))
 }
 
-fn default_cache() -> Option<PathBuf> {
+pub(crate) fn default_cache() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());

@@ -3,6 +3,7 @@
 mod cmd {
     pub(crate) mod check;
     pub(crate) mod crash;
+    pub(crate) mod plugin;
     pub(crate) mod run;
     pub(crate) mod schema;
 }
@@ -12,6 +13,7 @@ mod assemble;
 mod reload;
 mod canary;
 mod crashes;
+mod debugging;
 mod pages;
 mod sayings;
 mod voice;
@@ -20,6 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use plug_host::Purpose;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -57,6 +60,11 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
+    /// Work on one plugin
+    Plugin {
+        #[command(subcommand)]
+        verb: cmd::plugin::Verb,
+    },
     /// Compile a module from standard input to standard output, for the gateway that started this process
     #[command(hide = true, name = COMPILE)]
     Compile {
@@ -64,6 +72,9 @@ enum Verb {
         memory_bytes_max: u64,
         /// Seconds of processor time
         cpu_seconds: u64,
+        /// The code is for a debugger
+        #[arg(long)]
+        debugged: bool,
     },
 }
 
@@ -96,10 +107,15 @@ fn main() -> ExitCode {
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Schema => cmd::schema::schema(),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
+        Verb::Plugin { verb } => cmd::plugin::plugin(&verb),
         Verb::Compile {
             memory_bytes_max,
             cpu_seconds,
-        } => plug_host::compile_as_child(memory_bytes_max, cpu_seconds),
+            debugged,
+        } => {
+            let purpose = if debugged { Purpose::Debugging } else { Purpose::Serving };
+            plug_host::compile_as_child(memory_bytes_max, cpu_seconds, purpose)
+        }
     };
     voice::finish();
     code

@@ -15,7 +15,7 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
     let crashes = Arc::clone(crashes);
     let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
     Rc::new(move |saying| match saying {
-        Saying::Line(line) => say_of_plugin(line.level, &plugin_line(&line), LINES_BYTES_MAX),
+        Saying::Line(line) => show(&line),
         Saying::LeftOut { plugin, lines } => of_a_fault(
             LogLevel::Warn,
             format!(
@@ -30,6 +30,11 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
             ),
         ),
     })
+}
+
+/// Shows a line that a plugin wrote.
+pub(crate) fn show(line: &LogLine<'_>) {
+    say_of_plugin(line.level, &plugin_line(line), LINES_BYTES_MAX);
 }
 
 fn plugin_line(line: &LogLine<'_>) -> String {

@@ -6,7 +6,7 @@
 //! To: verdicts as the ABI's actions, and [`Fault`]s.
 
 mod engine;
-pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, TICK};
+pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, Purpose, TICK};
 mod cache;
 pub use cache::CodeCache;
 mod compile;
@@ -45,6 +45,8 @@ mod exports;
 mod callouts;
 mod shutdown;
 mod orphans;
+mod debug;
+pub use debug::Debugging;
 mod guest;
 mod bounds;
 mod slice;

@@ -8,11 +8,15 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
 
+use crate::debug::Debugging;
 use crate::fault::{Fault, FaultKind};
 use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
 use crate::pace::Wary;
 use crate::restart::RestartPolicy;
+
+/// What a callback may compute under a debugger, where nobody else waits for it.
+const DEBUGGED_SLICE: Duration = Duration::from_secs(24 * 3600);
 
 /// Who shares an instance of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,18 +75,44 @@ pub struct Plugin {
     pub generation: u64,
     /// What each worker counts.
     pub workers: Vec<PluginStats>,
+    /// Who looks at its instances, one at a time; its module is made for that.
+    pub(crate) debugging: Option<Arc<Debugging>>,
 }
 
 impl Plugin {
     /// A plugin for `workers` workers.
     #[must_use]
     pub fn new(spec: PluginSpec, module: Arc<Module>, generation: u64, workers: usize) -> Arc<Self> {
-        let workers = (0..workers).map(|_| PluginStats::default()).collect();
         Arc::new(Self {
             spec,
             module,
             generation,
-            workers,
+            workers: counts(workers),
+            debugging: None,
+        })
+    }
+
+    /// A plugin whose instances can be looked at by a debugger. Its module is one of [`Engines::for_debugger`]; it computes as long as it
+    /// likes, for a person looks on.
+    ///
+    /// [`Engines::for_debugger`]: crate::Engines::for_debugger
+    #[must_use]
+    pub fn debugged(spec: PluginSpec, module: Arc<Module>, workers: usize, debugging: Arc<Debugging>) -> Arc<Self> {
+        let limits = Limits {
+            cpu_share_percent_max: 100,
+            ..spec.limits
+        };
+        Arc::new(Self {
+            spec: PluginSpec {
+                cpu_slice: DEBUGGED_SLICE,
+                trusted_after: 0,
+                limits,
+                ..spec
+            },
+            module,
+            generation: 1,
+            workers: counts(workers),
+            debugging: Some(debugging),
         })
     }
 
@@ -111,6 +141,10 @@ impl Plugin {
     pub fn vm_id(&self) -> &str {
         &self.spec.vm_id
     }
+}
+
+fn counts(workers: usize) -> Vec<PluginStats> {
+    (0..workers).map(|_| PluginStats::default()).collect()
 }
 
 /// State of a plugin on one worker.

@@ -12,6 +12,7 @@ use crate::allowance::Allowance;
 use crate::bounds::Bounds;
 use crate::budget::Budget;
 use crate::calls::wasi::Exited;
+use crate::debug;
 use crate::engine::TABLE_ENTRIES_MAX;
 use crate::entry::Entry;
 use crate::exports::Exports;
@@ -61,7 +62,9 @@ impl Instance {
         let (queue_listener, queue_wakes) = mpsc::channel(QUEUE_WAKES_MAX);
         let mut store = new_store(first, allowances, services, queue_listener);
         store.data_mut().0.seat = seat;
+        debug::before(&mut store).await;
         let made = instantiate(&mut store, &first.module).await;
+        debug::after(&store);
         let exports = made.map_err(|why| Fault::of(&store.data().0, &why))?;
         let mut start = Start { store, exports };
         let mut roots = Vec::new();
@@ -136,7 +139,9 @@ impl Start {
         let guest = &mut self.store.data_mut().0;
         guest.entering(Visit::new(Current::Root(root), entry));
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        debug::before(&mut self.store).await;
         let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
+        debug::after(&self.store);
         ran.map_err(|why| Fault::of(&self.store.data().0, &why))
     }
 
@@ -176,6 +181,7 @@ fn new_store(
     store.limiter(|data| data);
     store.epoch_deadline_callback(|mut store| store.data_mut().0.at_tick());
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+    debug::watch(&mut store);
     store
 }
 
@@ -225,6 +231,7 @@ fn new_guest(
         trail: Trail::default(),
         entry: None,
         meter: Meter::default(),
+        debugged: None,
         seat: None,
     }
 }

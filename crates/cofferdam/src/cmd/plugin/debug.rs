@@ -1,0 +1,167 @@
+//! `cofferdam plugin debug`: one plugin and one request under LLDB, without a gateway.
+
+mod launch;
+mod offline;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use http::{HeaderName, HeaderValue};
+use plug_debug::Reach;
+use plug_host::{
+    CodeCache, Debugging, Isolation, Limits, MEMORY_BYTES_MAX, Module, Plugin, PluginSpec, Process, RestartPolicy,
+};
+use plug_report::{Crash, DebugFiles, Symbols};
+
+use crate::debugging::{self, Place};
+use crate::load::default_cache;
+use crate::voice::{fail, print, say};
+
+/// Stack of the guest, as a gateway gives it.
+const STACK_BYTES: u64 = 512 * 1024;
+
+/// What is debugged, and how.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The module
+    file: PathBuf,
+    /// A file whose bytes `proxy_on_configure` gets
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// A header of the request; `:method`, `:path` and `:authority` are its first line
+    #[arg(long = "header", value_name = "NAME: VALUE", value_parser = header)]
+    headers: Vec<Header>,
+    /// Where LLDB attaches; port 0 is one that is free
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Let LLDB attach from other machines: who does reads everything that the plugin can
+    #[arg(long)]
+    expose: bool,
+    /// The unstripped twin of the module. Default: `NAME.debug.wasm` or `NAME.wasm.debug` beside it
+    #[arg(long)]
+    debug_file: Option<PathBuf>,
+    /// Write a launch.json with which VS Code (extension LLDB DAP) attaches
+    #[arg(long, value_name = "PATH")]
+    launch_json: Option<PathBuf>,
+}
+
+/// A header of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Header {
+    Method(http::Method),
+    Path(http::uri::PathAndQuery),
+    Authority(HeaderValue),
+    Other(HeaderName, HeaderValue),
+}
+
+fn header(text: &str) -> anyhow::Result<Header> {
+    let (name, value) = match text.strip_prefix(':') {
+        Some(rest) => rest.split_once(':'),
+        None => text.split_once(':'),
+    }
+    .context("a header is `name: value`")?;
+    let value = value.trim();
+    Ok(match (text.starts_with(':'), name.trim()) {
+        (true, "method") => Header::Method(value.parse()?),
+        (true, "path") => Header::Path(value.parse()?),
+        (true, "authority") => Header::Authority(value.parse()?),
+        (true, other) => bail!("`:{other}` is none of `:method`, `:path` and `:authority`"),
+        (false, name) => Header::Other(name.to_ascii_lowercase().parse()?, value.parse()?),
+    })
+}
+
+pub(crate) fn debug(arguments: &Arguments) -> ExitCode {
+    match run(arguments) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(report)) => {
+            print(&report);
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            fail(&format!("error: {why:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs it to its end; the report when it died.
+fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
+    let bytes = read(&arguments.file)?;
+    let config = arguments.config.as_deref().map(read).transpose()?.unwrap_or_default();
+    let process = Arc::new(Process::default());
+    let cache = default_cache().and_then(|folder| CodeCache::open(&folder).ok());
+    let engine = process.engines.for_debugger(STACK_BYTES, cache.as_ref())?;
+    let module = Module::load(&engine, &bytes, cache.as_ref())?;
+    let debugging = attachable(arguments, &module, &bytes)?;
+    let plugin = Plugin::debugged(spec(arguments, config), Arc::clone(&module), 1, Arc::clone(&debugging));
+    let deaths = offline::run(&plugin, &process, &debugging, &arguments.headers)?;
+    let Some(death) = deaths.first() else { return Ok(None) };
+    let Some(scene) = &death.scene else { return Ok(Some(format!("{death}\n"))) };
+    let twin = debug_file(arguments)?.unwrap_or(bytes);
+    Ok(Some(Crash::of((**scene).clone(), Some(&Symbols::read(&twin))).whole()))
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).with_context(|| format!("`{}` cannot be read", file.display()))
+}
+
+/// Listens, and says where.
+fn attachable(arguments: &Arguments, module: &Module, bytes: &[u8]) -> anyhow::Result<Arc<Debugging>> {
+    let image = match debug_file(arguments)? {
+        Some(twin) => module.image(&arguments.file, bytes, Some(&twin)),
+        None => debugging::image(module, &arguments.file, bytes, &DebugFiles::default()),
+    };
+    let reach = if arguments.expose { Reach::Anywhere } else { Reach::Loopback };
+    let place = Place {
+        listen: arguments.listen,
+        reach,
+    };
+    let debugging = debugging::listen(place, image).map_err(anyhow::Error::msg)?;
+    let command = debugging.debugger().command();
+    if let Some(path) = &arguments.launch_json {
+        let text = launch::json(&arguments.file, &command);
+        std::fs::write(path, text).with_context(|| format!("`{}` cannot be written", path.display()))?;
+    }
+    say(&format!("waiting for LLDB at {}: {command}", debugging.debugger().address()));
+    Ok(debugging)
+}
+
+/// The twin that was named, if it is one.
+fn debug_file(arguments: &Arguments) -> anyhow::Result<Option<Vec<u8>>> {
+    let Some(path) = &arguments.debug_file else { return Ok(None) };
+    let (twin, own) = (read(path)?, read(&arguments.file)?);
+    let same = plug_report::code_sha256(&twin) == plug_report::code_sha256(&own);
+    ensure!(
+        same,
+        "`{}` has other code than `{}`\n  hint: the debug file is the module before it was stripped, from the same build",
+        path.display(),
+        arguments.file.display()
+    );
+    Ok(Some(twin))
+}
+
+/// A plugin as a gateway has it, with all the room there is.
+fn spec(arguments: &Arguments, config: Vec<u8>) -> PluginSpec {
+    let name = arguments.file.file_stem().unwrap_or_default().to_string_lossy();
+    PluginSpec {
+        name: name.into_owned(),
+        config: config.into(),
+        vm_config: bytes::Bytes::new(),
+        vm_id: String::new(),
+        isolation: Isolation::Worker,
+        root_id: String::new(),
+        environment: Vec::new(),
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        cpu_slice: std::time::Duration::ZERO,
+        stack_bytes_max: STACK_BYTES,
+        trusted_after: 0,
+        limits: Limits::default(),
+        allow_on_headers_stop_iteration: None,
+        restart: RestartPolicy::default(),
+        log_level: plug_abi::LogLevel::Trace,
+    }
+}
