@@ -1,12 +1,13 @@
 //! Plugins under LLDB: a module made for it, with its debug information, and the place where LLDB attaches.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use plug_debug::{Debugger, Image, Reach};
-use plug_host::{Debugging, Module};
+use plug_host::{Module, Plugin};
 use plug_report::{DebugFiles, Symbols};
 
 /// Where LLDB attaches, and from where it may.
@@ -16,10 +17,52 @@ pub(crate) struct Place {
     pub(crate) reach: Reach,
 }
 
-/// Listens for LLDB in the name of a module, which it will see as `image`.
-pub(crate) fn listen(place: Place, image: Image) -> Result<Arc<Debugging>, String> {
-    let debugger = Debugger::listen(place.listen, place.reach, image).map_err(|why| why.to_string())?;
-    Ok(Debugging::new(debugger))
+impl Place {
+    /// An address, and whether it may be one that other machines reach.
+    pub(crate) fn new(listen: SocketAddr, expose: bool) -> Self {
+        let reach = if expose { Reach::Anywhere } else { Reach::Loopback };
+        Self { listen, reach }
+    }
+
+    /// Listens for LLDB, which will see `image`.
+    pub(crate) fn open(self, image: Image) -> Result<Arc<Debugger>, String> {
+        let debugger = Debugger::listen(self.listen, self.reach, image);
+        debugger.map(Arc::new).map_err(|why| why.to_string())
+    }
+}
+
+/// The places that are open, by the plugin's name; one that stays where it is is not opened anew.
+#[derive(Default)]
+pub(crate) struct Places {
+    open: HashMap<String, (Place, Arc<Debugger>)>,
+}
+
+impl Places {
+    /// The place of a plugin, and whether it has just been opened.
+    pub(crate) fn open(&mut self, plugin: &str, place: Place, image: &Image) -> Result<(Arc<Debugger>, bool), String> {
+        if let Some((known, debugger)) = self.open.get(plugin)
+            && *known == place
+        {
+            return Ok((Arc::clone(debugger), false));
+        }
+        let debugger = place.open(image.clone())?;
+        self.open.insert(plugin.to_owned(), (place, Arc::clone(&debugger)));
+        Ok((debugger, true))
+    }
+
+    /// Where a plugin's place is.
+    pub(crate) fn of(&self, plugin: &str) -> Option<Place> {
+        self.open.get(plugin).map(|(place, _)| *place)
+    }
+
+    /// Closes those that no plugin has.
+    pub(crate) fn keep(&mut self, plugins: &[Arc<Plugin>]) {
+        let used = |name: &str| {
+            let mut named = plugins.iter().filter(|plugin| plugin.spec.name == name);
+            named.any(|plugin| plugin.debugging().is_some())
+        };
+        self.open.retain(|name, _| used(name));
+    }
 }
 
 /// The module as LLDB shall see it: its file, or the twin of it that has lines of source.

@@ -45,8 +45,7 @@ pub enum Fault {
 pub struct Debugger {
     desk: Arc<Desk>,
     address: SocketAddr,
-    /// True from its end on.
-    ended: watch::Sender<bool>,
+    image: watch::Sender<Image>,
 }
 
 impl Debugger {
@@ -63,21 +62,16 @@ impl Debugger {
         bound.set_nonblocking(true).map_err(failed)?;
         let address = bound.local_addr().map_err(failed)?;
         let desk = Desk::new();
-        let (ended, end) = watch::channel(false);
+        let image = watch::Sender::new(image);
         let host = Host {
             desk: Arc::clone(&desk),
-            image,
-            end,
+            image: image.subscribe(),
         };
         std::thread::Builder::new()
             .name("lldb".to_owned())
             .spawn(move || host.work(bound))
             .map_err(failed)?;
-        Ok(Self {
-            desk,
-            address,
-            ended,
-        })
+        Ok(Self { desk, address, image })
     }
 
     /// Where it listens.
@@ -90,6 +84,21 @@ impl Debugger {
     #[must_use]
     pub fn command(&self) -> String {
         format!("process connect --plugin wasm connect://{}", self.address)
+    }
+
+    /// What clients see from now on. One that has seen something else is sent away: it would look for the guest's code in a module that
+    /// is not the guest's.
+    pub fn show(&self, image: &Image) {
+        let shown = self.image.send_if_modified(|shown| {
+            let other = !shown.is(image);
+            if other {
+                *shown = image.clone();
+            }
+            other
+        });
+        if shown {
+            self.desk.close();
+        }
     }
 
     /// The place for a guest, if no other has it.
@@ -112,17 +121,11 @@ impl Debugger {
     }
 }
 
-impl Drop for Debugger {
-    fn drop(&mut self) {
-        self.ended.send_replace(true);
-    }
-}
-
 /// What the thread has.
 struct Host {
     desk: Arc<Desk>,
-    image: Image,
-    end: watch::Receiver<bool>,
+    /// Closed when nobody can be debugged any more.
+    image: watch::Receiver<Image>,
 }
 
 impl Host {
@@ -135,7 +138,7 @@ impl Host {
             TcpListener::from_std(bound)
         };
         let Ok(listener) = listener else { return };
-        while !*self.end.borrow() {
+        while self.image.has_changed().is_ok() {
             // What a client sends is its own affair: what its reader makes of it ends this session and nothing else.
             let one = catch_unwind(AssertUnwindSafe(|| runtime.block_on(self.one(&listener))));
             if one.is_err() {
@@ -146,9 +149,9 @@ impl Host {
 
     /// One client from its coming to its going.
     async fn one(&self, listener: &TcpListener) {
-        let mut end = self.end.clone();
+        let mut ended = self.image.clone();
         let stream = tokio::select! {
-            _ = end.wait_for(|end| *end) => return,
+            _ = ended.wait_for(|_| false) => return,
             accepted = listener.accept() => accepted,
         };
         let Ok((stream, _)) = stream else {
@@ -156,11 +159,13 @@ impl Host {
         };
         // Packets are small and each waits for its answer.
         let _ = stream.set_nodelay(true);
+        let mut changed = self.image.clone();
+        let image = changed.borrow_and_update().clone();
         tokio::select! {
             // What it said wrong is between it and its user.
-            _ = session::serve(stream, &self.desk, self.image.clone()) => {}
+            _ = session::serve(stream, &self.desk, image) => {}
             () = refuse(listener) => {}
-            _ = end.wait_for(|end| *end) => {}
+            _ = changed.changed() => {}
         }
     }
 }

@@ -25,6 +25,10 @@ impl Image {
         }
     }
 
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes)
+    }
+
     pub(crate) fn name(&self) -> &str {
         &self.name
     }

@@ -122,7 +122,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             machine = match machine {
                 GdbStubStateMachine::Idle(mut inner) => {
                     self.wire.send(inner.borrow_conn()).await?;
-                    let Some(byte) = self.wire.byte().await? else { return Ok(()) };
+                    let Some(byte) = self.wire.byte().await? else {
+                        return Ok(());
+                    };
                     inner.incoming_data(&mut self.debuggee, byte).map_err(broken)?
                 }
                 GdbStubStateMachine::Running(mut inner) => {
@@ -135,9 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
                 GdbStubStateMachine::CtrlCInterrupt(inner) => {
                     let at_once = self.desk.interrupt().then(|| self.idle());
-                    inner
-                        .interrupt_handled(&mut self.debuggee, at_once)
-                        .map_err(broken)?
+                    inner.interrupt_handled(&mut self.debuggee, at_once).map_err(broken)?
                 }
                 GdbStubStateMachine::Disconnected(mut inner) => {
                     return self.wire.send(inner.borrow_conn()).await;

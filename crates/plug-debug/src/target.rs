@@ -125,7 +125,9 @@ fn code_address(offset: u32) -> u64 {
 
 fn escaped(name: &str) -> String {
     let plain = |letter: &char| letter.is_alphanumeric() || "._-+".contains(*letter);
-    name.chars().map(|letter| if plain(&letter) { letter } else { '_' }).collect()
+    name.chars()
+        .map(|letter| if plain(&letter) { letter } else { '_' })
+        .collect()
 }
 
 /// As much of `bytes` as fits.
@@ -206,7 +208,11 @@ impl SingleThreadBase for Debuggee {
             (WasmAddrType::Memory, 0) => self.value(About::Memory(address.offset(), data.len()), data),
             _ => 0,
         };
-        if read == 0 { Err(TargetError::NonFatal) } else { Ok(read) }
+        if read == 0 {
+            Err(TargetError::NonFatal)
+        } else {
+            Ok(read)
+        }
     }
 
     fn write_addrs(&mut self, _: u64, _: &[u8]) -> TargetResult<(), Self> {
@@ -272,7 +278,9 @@ impl Breakpoints for Debuggee {
 
 impl SwBreakpoint for Debuggee {
     fn add_sw_breakpoint(&mut self, address: u64, _: usize) -> TargetResult<bool, Self> {
-        let Some(place) = self.place(address) else { return Ok(false) };
+        let Some(place) = self.place(address) else {
+            return Ok(false);
+        };
         Ok(self.desk.order(|orders| {
             let room = orders.breakpoints.len() < BREAKPOINTS_MAX;
             if room {
@@ -283,7 +291,9 @@ impl SwBreakpoint for Debuggee {
     }
 
     fn remove_sw_breakpoint(&mut self, address: u64, _: usize) -> TargetResult<bool, Self> {
-        let Some(place) = self.place(address) else { return Ok(false) };
+        let Some(place) = self.place(address) else {
+            return Ok(false);
+        };
         Ok(self.desk.order(|orders| orders.breakpoints.remove(&place)))
     }
 }

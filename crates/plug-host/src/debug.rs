@@ -2,10 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use plug_debug::{Answers, Death, Debugger, Image, Orders, Seat, Why};
-use wasmtime::{AsContext, AsContextMut, DebugEvent, DebugHandler, FrameHandle, ModulePC, Store, StoreContextMut, Trap, Val};
+use wasmtime::{
+    AsContext, AsContextMut, DebugEvent, DebugHandler, FrameHandle, ModulePC, Store, StoreContextMut, Trap, Val,
+};
 
 use crate::calls::wasi::Exited;
 use crate::guest::OnWorker;
@@ -16,18 +19,23 @@ const FRAMES_MAX: usize = 1_000;
 
 /// A place where LLDB attaches to the guests of one plugin.
 pub struct Debugging {
-    debugger: Debugger,
+    debugger: Arc<Debugger>,
+    image: Image,
     /// The seat of the next guest.
     seat: Mutex<Option<Seat>>,
+    /// Exchanges that were not debugged because another was.
+    passed: AtomicU64,
 }
 
 impl Debugging {
-    /// Guests of one plugin may be debugged through `debugger`.
+    /// Guests of one module may be debugged through `debugger`, whose client sees them as `image`.
     #[must_use]
-    pub fn new(debugger: Debugger) -> Arc<Self> {
+    pub fn new(debugger: Arc<Debugger>, image: Image) -> Arc<Self> {
         Arc::new(Self {
             debugger,
+            image,
             seat: Mutex::default(),
+            passed: AtomicU64::new(0),
         })
     }
 
@@ -37,19 +45,29 @@ impl Debugging {
         &self.debugger
     }
 
-    /// Gives the next instance the debugger's attention; false when another has it.
-    pub fn reserve(&self) -> bool {
-        let seat = self.debugger.seat();
-        let free = seat.is_some();
-        if free {
-            *self.seat.lock() = seat;
-        }
-        free
+    /// Lets LLDB see this module, instead of one that was there before.
+    pub fn show(&self) {
+        self.debugger.show(&self.image);
     }
 
-    /// Nobody takes what was reserved.
-    pub(crate) fn release(&self) {
-        self.seat.lock().take();
+    /// The debugger's attention for one guest, if no other has it.
+    pub fn reserve(&self) -> Option<Seat> {
+        let seat = self.debugger.seat();
+        match &seat {
+            Some(_) => self.show(),
+            None => drop(self.passed.fetch_add(1, Ordering::Relaxed)),
+        }
+        seat
+    }
+
+    /// Gives what was reserved to the instance that is started next.
+    pub fn give(&self, seat: Seat) {
+        *self.seat.lock() = Some(seat);
+    }
+
+    /// How many exchanges were not debugged since it was last asked.
+    pub(crate) fn passed(&self) -> u64 {
+        self.passed.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -82,7 +100,11 @@ struct Handler(Arc<Visit>);
 /// Puts the guest of a new store under the debugger that waits for it, if one does.
 pub(crate) fn watch(store: &mut Store<OnWorker>) {
     let plugin = &store.data().0.first;
-    let Some(seat) = plugin.debugging.as_ref().and_then(|debugging| debugging.seat.lock().take()) else {
+    let Some(seat) = plugin
+        .debugging
+        .as_ref()
+        .and_then(|debugging| debugging.seat.lock().take())
+    else {
         return;
     };
     let visit = Arc::new(Visit {
@@ -96,7 +118,9 @@ pub(crate) fn watch(store: &mut Store<OnWorker>) {
 
 /// Before a guest is entered: waits until the debugger lets it run.
 pub(crate) async fn before(store: &mut Store<OnWorker>) {
-    let Some(visit) = store.data().0.debugged.clone() else { return };
+    let Some(visit) = store.data().0.debugged.clone() else {
+        return;
+    };
     let orders = visit.seat.may_run().await;
     visit.follow(store.as_context_mut(), orders);
 }
@@ -163,7 +187,9 @@ impl Visit {
         if *followed == orders {
             return;
         }
-        let Some(mut edit) = store.edit_breakpoints() else { return };
+        let Some(mut edit) = store.edit_breakpoints() else {
+            return;
+        };
         for gone in followed.breakpoints.difference(&orders.breakpoints) {
             // It fails only for a module of another engine.
             let _ = edit.remove_breakpoint(&self.module, ModulePC::new(*gone));

@@ -31,7 +31,8 @@ pub use exchange::{
 };
 mod outside;
 pub use outside::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying,
+    CallRefused, DebugNews, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside,
+    RedisClient, Saying,
 };
 mod fault;
 pub use fault::{Fault, FaultKind, LoadFault};

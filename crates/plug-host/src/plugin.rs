@@ -1,7 +1,7 @@
 //! A plugin: a module with its configuration, shared by all workers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -77,6 +77,8 @@ pub struct Plugin {
     pub workers: Vec<PluginStats>,
     /// Who looks at its instances, one at a time; its module is made for that.
     pub(crate) debugging: Option<Arc<Debugging>>,
+    /// The same plugin as it is debugged.
+    pub(crate) debugged: OnceLock<Arc<Self>>,
 }
 
 impl Plugin {
@@ -89,6 +91,7 @@ impl Plugin {
             generation,
             workers: counts(workers),
             debugging: None,
+            debugged: OnceLock::new(),
         })
     }
 
@@ -113,7 +116,20 @@ impl Plugin {
             generation: 1,
             workers: counts(workers),
             debugging: Some(debugging),
+            debugged: OnceLock::new(),
         })
+    }
+
+    /// Lets exchanges be debugged in instances of `twin`, which [`Plugin::debugged`] made.
+    pub fn debug_as(&self, twin: Arc<Self>) {
+        // Whoever comes second has nothing to add.
+        let _ = self.debugged.set(twin);
+    }
+
+    /// Where LLDB attaches to exchanges of this plugin, if it may.
+    #[must_use]
+    pub fn debugging(&self) -> Option<&Arc<Debugging>> {
+        self.debugged.get()?.debugging.as_ref()
     }
 
     /// Whether two plugins may live in one instance: the same code with the same VM configuration, as in Envoy, and what the instance

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use http::{HeaderName, HeaderValue};
-use plug_debug::Reach;
 use plug_host::{
     CodeCache, Debugging, Isolation, Limits, MEMORY_BYTES_MAX, Module, Plugin, PluginSpec, Process, RestartPolicy,
 };
@@ -100,7 +99,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
     let plugin = Plugin::debugged(spec(arguments, config), Arc::clone(&module), 1, Arc::clone(&debugging));
     let deaths = offline::run(&plugin, &process, &debugging, &arguments.headers)?;
     let Some(death) = deaths.first() else { return Ok(None) };
-    let Some(scene) = &death.scene else { return Ok(Some(format!("{death}\n"))) };
+    let Some(scene) = &death.scene else {
+        return Ok(Some(format!("{death}\n")));
+    };
     let twin = debug_file(arguments)?.unwrap_or(bytes);
     Ok(Some(Crash::of((**scene).clone(), Some(&Symbols::read(&twin))).whole()))
 }
@@ -115,24 +116,26 @@ fn attachable(arguments: &Arguments, module: &Module, bytes: &[u8]) -> anyhow::R
         Some(twin) => module.image(&arguments.file, bytes, Some(&twin)),
         None => debugging::image(module, &arguments.file, bytes, &DebugFiles::default()),
     };
-    let reach = if arguments.expose { Reach::Anywhere } else { Reach::Loopback };
-    let place = Place {
-        listen: arguments.listen,
-        reach,
-    };
-    let debugging = debugging::listen(place, image).map_err(anyhow::Error::msg)?;
+    let place = Place::new(arguments.listen, arguments.expose);
+    let debugger = place.open(image.clone()).map_err(anyhow::Error::msg)?;
+    let debugging = Debugging::new(debugger, image);
     let command = debugging.debugger().command();
     if let Some(path) = &arguments.launch_json {
         let text = launch::json(&arguments.file, &command);
         std::fs::write(path, text).with_context(|| format!("`{}` cannot be written", path.display()))?;
     }
-    say(&format!("waiting for LLDB at {}: {command}", debugging.debugger().address()));
+    say(&format!(
+        "waiting for LLDB at {}: {command}",
+        debugging.debugger().address()
+    ));
     Ok(debugging)
 }
 
 /// The twin that was named, if it is one.
 fn debug_file(arguments: &Arguments) -> anyhow::Result<Option<Vec<u8>>> {
-    let Some(path) = &arguments.debug_file else { return Ok(None) };
+    let Some(path) = &arguments.debug_file else {
+        return Ok(None);
+    };
     let (twin, own) = (read(path)?, read(&arguments.file)?);
     let same = plug_report::code_sha256(&twin) == plug_report::code_sha256(&own);
     ensure!(

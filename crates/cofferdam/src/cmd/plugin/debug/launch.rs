@@ -14,5 +14,8 @@ pub(super) fn json(module: &Path, command: &str) -> String {
         "attachCommands": [command],
         "stopOnEntry": true,
     });
-    format!("{:#}\n", json!({ "version": "0.2.0", "configurations": [configuration] }))
+    format!(
+        "{:#}\n",
+        json!({ "version": "0.2.0", "configurations": [configuration] })
+    )
 }

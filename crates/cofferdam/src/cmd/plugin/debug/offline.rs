@@ -35,7 +35,7 @@ impl Outside for Desert {
         match saying {
             Saying::Fault(fault) => self.deaths.borrow_mut().push(fault.clone()),
             Saying::Line(line) => sayings::show(&line),
-            Saying::LeftOut { .. } | Saying::Quarantine { .. } => {}
+            Saying::LeftOut { .. } | Saying::Quarantine { .. } | Saying::Debug { .. } => {}
         }
     }
 
@@ -89,7 +89,9 @@ pub(super) fn run(
     };
     tokio::task::LocalSet::new().block_on(&runtime, async {
         debugging.debugger().attached().await;
-        debugging.reserve();
+        if let Some(seat) = debugging.reserve() {
+            debugging.give(seat);
+        }
         let plugins = WorkerPlugins::arrange(std::slice::from_ref(plugin), &services, None);
         if plugins.warm().await.is_ok() {
             let exchange = Exchange::new(request(headers), Rc::<Desert>::clone(&outside), BODY_BYTES_MAX);
@@ -128,11 +130,15 @@ fn request(headers: &[Header]) -> RequestHead {
 
 /// Leads the exchange through the plugin, as far as the plugin lets it.
 async fn pass(plugins: &WorkerPlugins, name: &str, exchange: &Rc<Exchange>) -> Result<(), Fault> {
-    let Some(handle) = plugins.find(name) else { return Ok(()) };
+    let Some(handle) = plugins.find(name) else {
+        return Ok(());
+    };
     let stream = handle.open(exchange).await?;
     let mut goes_on = stream.request_headers(true).await? == HeadersAction::Continue;
     if !goes_on {
-        let resumed = tokio::time::timeout(PAUSE_MAX, exchange.request_bell.heard()).await.is_ok();
+        let resumed = tokio::time::timeout(PAUSE_MAX, exchange.request_bell.heard())
+            .await
+            .is_ok();
         goes_on = resumed && stream.context().request.resume.get();
     }
     if goes_on && exchange.local_reply.borrow().is_none() {

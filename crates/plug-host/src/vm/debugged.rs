@@ -1,0 +1,69 @@
+//! An exchange that LLDB looks at: in an instance of its own, made for the debugger, while all others go on as ever.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+
+use super::PluginHandle;
+use crate::exchange::Exchange;
+use crate::fault::Fault;
+use crate::instance::{Hold, Instance};
+use crate::outside::{DebugNews, Saying};
+use crate::plugin::Plugin;
+use crate::stream::PluginStream;
+
+impl PluginHandle {
+    /// A context for `exchange` in an instance that LLDB looks at, once it is there; after `wait`, and while another exchange is
+    /// debugged, as [`PluginHandle::open`] makes it.
+    ///
+    /// # Errors
+    /// As [`PluginHandle::open`], and when the instance for the debugger does not start.
+    pub async fn open_debugged(&self, exchange: &Rc<Exchange>, wait: Duration) -> Result<PluginStream, Fault> {
+        let Some(twin) = self.plugin.debugged.get() else {
+            return self.open(exchange).await;
+        };
+        let Some(hold) = self.hold_debugged(twin, wait).await? else {
+            return self.open(exchange).await;
+        };
+        let root = hold.instance.roots.first().copied().unwrap_or_default();
+        Ok(self.stream(hold, root, twin, exchange))
+    }
+
+    async fn hold_debugged(&self, twin: &Arc<Plugin>, wait: Duration) -> Result<Option<Hold>, Fault> {
+        let Some(debugging) = &twin.debugging else {
+            return Ok(None);
+        };
+        let Some(seat) = debugging.reserve() else {
+            return Ok(None);
+        };
+        let attached = debugging.debugger().attached();
+        if tokio::time::timeout(wait, attached).await.is_err() {
+            self.say(DebugNews::NobodyThere(wait));
+            return Ok(None);
+        }
+        self.say(DebugNews::Begins);
+        // It is taken when the start is first polled, which is now.
+        debugging.give(seat);
+        let plugins = [Arc::clone(twin)];
+        let started = Instance::start(&plugins, &self.vm.allowances, &self.vm.services, None).await;
+        let instance = started.inspect_err(|fault| {
+            self.vm.services.outside.say(Saying::Fault(fault));
+        })?;
+        let hold = Hold::new(Rc::clone(&instance));
+        let (services, name) = (self.vm.services.clone(), Rc::clone(&self.name));
+        let debugging = Arc::clone(debugging);
+        spawn_local(async move {
+            instance.close().await;
+            let news = DebugNews::Ended(debugging.passed());
+            services.outside.say(Saying::Debug { plugin: &name, news });
+        });
+        Ok(Some(hold))
+    }
+
+    fn say(&self, news: DebugNews) {
+        let plugin = &self.name;
+        self.vm.services.outside.say(Saying::Debug { plugin, news });
+    }
+}
