@@ -223,12 +223,8 @@ impl Loader {
             ));
         }
         let debugging = Debugging::new(debugger, image);
-        Ok(Plugin::debugged(
-            plugin.spec.clone(),
-            module,
-            plugin.workers.len(),
-            debugging,
-        ))
+        let like = (plugin.generation, plugin.workers.len());
+        Ok(Plugin::debugged(plugin.spec.clone(), module, like, debugging))
     }
 
     fn module(

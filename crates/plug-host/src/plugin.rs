@@ -95,12 +95,17 @@ impl Plugin {
         })
     }
 
-    /// A plugin whose instances can be looked at by a debugger. Its module is one of [`Engines::for_debugger`]; it computes as long as it
-    /// likes, for a person looks on.
+    /// A plugin of `generation` for `workers` whose instances can be looked at by a debugger. Its module is one of
+    /// [`Engines::for_debugger`]; it computes as long as it likes, for a person looks on.
     ///
     /// [`Engines::for_debugger`]: crate::Engines::for_debugger
     #[must_use]
-    pub fn debugged(spec: PluginSpec, module: Arc<Module>, workers: usize, debugging: Arc<Debugging>) -> Arc<Self> {
+    pub fn debugged(
+        spec: PluginSpec,
+        module: Arc<Module>,
+        (generation, workers): (u64, usize),
+        debugging: Arc<Debugging>,
+    ) -> Arc<Self> {
         let limits = Limits {
             cpu_share_percent_max: 100,
             ..spec.limits
@@ -113,7 +118,7 @@ impl Plugin {
                 ..spec
             },
             module,
-            generation: 1,
+            generation,
             workers: counts(workers),
             debugging: Some(debugging),
             debugged: OnceLock::new(),

@@ -14,6 +14,7 @@ mod tls;
 mod tcp;
 mod plugins;
 mod crashes;
+mod lldb;
 mod limits;
 mod configuration;
 mod modules;

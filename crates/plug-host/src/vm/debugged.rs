@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 
 use super::PluginHandle;
+use crate::allowance::Allowance;
 use crate::exchange::Exchange;
 use crate::fault::Fault;
 use crate::instance::{Hold, Instance};
@@ -47,13 +48,15 @@ impl PluginHandle {
         // It is taken when the start is first polled, which is now.
         debugging.give(seat);
         let plugins = [Arc::clone(twin)];
-        let started = Instance::start(&plugins, &self.vm.allowances, &self.vm.services, None).await;
+        let services = self.vm.services.clone();
+        // Its own: while it stands, its thread computes for others.
+        let allowances: Rc<[_]> = Rc::new([Allowance::new(twin, &services)]);
+        let started = Instance::start(&plugins, &allowances, &services, None).await;
         let instance = started.inspect_err(|fault| {
-            self.vm.services.outside.say(Saying::Fault(fault));
+            services.outside.say(Saying::Fault(fault));
         })?;
         let hold = Hold::new(Rc::clone(&instance));
-        let (services, name) = (self.vm.services.clone(), Rc::clone(&self.name));
-        let debugging = Arc::clone(debugging);
+        let (debugging, name) = (Arc::clone(debugging), Rc::clone(&self.name));
         spawn_local(async move {
             instance.close().await;
             let news = DebugNews::Ended(debugging.passed());

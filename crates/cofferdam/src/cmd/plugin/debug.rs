@@ -96,7 +96,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
     let engine = process.engines.for_debugger(STACK_BYTES, cache.as_ref())?;
     let module = Module::load(&engine, &bytes, cache.as_ref())?;
     let debugging = attachable(arguments, &module, &bytes)?;
-    let plugin = Plugin::debugged(spec(arguments, config), Arc::clone(&module), 1, Arc::clone(&debugging));
+    let plugin = Plugin::debugged(
+        spec(arguments, config),
+        Arc::clone(&module),
+        (1, 1),
+        Arc::clone(&debugging),
+    );
     let deaths = offline::run(&plugin, &process, &debugging, &arguments.headers)?;
     let Some(death) = deaths.first() else { return Ok(None) };
     let Some(scene) = &death.scene else {
