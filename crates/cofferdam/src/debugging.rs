@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use plug_debug::{Debugger, Image, Reach};
-use plug_host::{Module, Plugin};
+use plug_host::Plugin;
 use plug_report::{DebugFiles, Symbols};
 
 /// Where LLDB attaches, and from where it may.
@@ -65,10 +65,10 @@ impl Places {
     }
 }
 
-/// The module as LLDB shall see it: its file, or the twin of it that has lines of source.
-pub(crate) fn image(module: &Module, file: &Path, bytes: &[u8], debug_files: &DebugFiles) -> Image {
+/// The file with a module's lines of source, when the module has none itself: one beside it, or one of the folder of such files.
+pub(crate) fn twin(file: &Path, bytes: &[u8], debug_files: &DebugFiles) -> Option<Vec<u8>> {
     // Debug information is what its author says it is: what its reader makes of it ends nothing.
     let has_lines = |bytes: &[u8]| catch_unwind(AssertUnwindSafe(|| Symbols::read(bytes).has_lines())).unwrap_or(false);
-    let twin = plug_report::code_sha256(bytes).and_then(|code| debug_files.find(Some(file), &code, has_lines));
-    module.image(file, bytes, twin.as_deref())
+    let code = plug_report::code_sha256(bytes)?;
+    debug_files.find(Some(file), &code, has_lines)
 }

@@ -211,7 +211,8 @@ impl Loader {
         let engine = engine.map_err(|why| why.to_string())?;
         let module = Module::load_by(Some(&compiler), &engine, bytes, self.cache.as_ref());
         let module = module.map_err(|why| why.to_string())?;
-        let image = crate::debugging::image(&module, path, bytes, &self.crashes.debug_files());
+        let twin = crate::debugging::twin(path, bytes, &self.crashes.debug_files());
+        let image = module.image(path, bytes, twin.as_deref());
         let place = Place::new(debug.listen, debug.expose);
         let name = &plugin.spec.name;
         let (debugger, opened) = self.places.open(name, place, &image)?;

@@ -4,6 +4,7 @@ mod launch;
 mod offline;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use http::{HeaderName, HeaderValue};
+use plug_debug::Image;
 use plug_host::{
     CodeCache, Debugging, Isolation, Limits, MEMORY_BYTES_MAX, Module, Plugin, PluginSpec, Process, RestartPolicy,
 };
-use plug_report::{Crash, DebugFiles, Symbols};
+use plug_report::{Crash, DebugFiles, Scene, Symbols};
 
 use crate::debugging::{self, Place};
 use crate::load::default_cache;
@@ -95,7 +97,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
     let cache = default_cache().and_then(|folder| CodeCache::open(&folder).ok());
     let engine = process.engines.for_debugger(STACK_BYTES, cache.as_ref())?;
     let module = Module::load(&engine, &bytes, cache.as_ref())?;
-    let debugging = attachable(arguments, &module, &bytes)?;
+    let twin = twin(arguments, &bytes)?;
+    let debugging = attachable(arguments, module.image(&arguments.file, &bytes, twin.as_deref()))?;
     let plugin = Plugin::debugged(
         spec(arguments, config),
         Arc::clone(&module),
@@ -107,8 +110,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
     let Some(scene) = &death.scene else {
         return Ok(Some(format!("{death}\n")));
     };
-    let twin = debug_file(arguments)?.unwrap_or(bytes);
-    Ok(Some(Crash::of((**scene).clone(), Some(&Symbols::read(&twin))).whole()))
+    Ok(Some(report(scene, &twin.unwrap_or(bytes))))
 }
 
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
@@ -116,11 +118,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Listens, and says where.
-fn attachable(arguments: &Arguments, module: &Module, bytes: &[u8]) -> anyhow::Result<Arc<Debugging>> {
-    let image = match debug_file(arguments)? {
-        Some(twin) => module.image(&arguments.file, bytes, Some(&twin)),
-        None => debugging::image(module, &arguments.file, bytes, &DebugFiles::default()),
-    };
+fn attachable(arguments: &Arguments, image: Image) -> anyhow::Result<Arc<Debugging>> {
     let place = Place::new(arguments.listen, arguments.expose);
     let debugger = place.open(image.clone()).map_err(anyhow::Error::msg)?;
     let debugging = Debugging::new(debugger, image);
@@ -136,13 +134,22 @@ fn attachable(arguments: &Arguments, module: &Module, bytes: &[u8]) -> anyhow::R
     Ok(debugging)
 }
 
-/// The twin that was named, if it is one.
-fn debug_file(arguments: &Arguments) -> anyhow::Result<Option<Vec<u8>>> {
+/// What `cofferdam crash show` would print.
+fn report(scene: &Scene, lines: &[u8]) -> String {
+    // What the reader of debug information makes of it costs the lines, nothing else.
+    let whole = catch_unwind(AssertUnwindSafe(|| {
+        Crash::of(scene.clone(), Some(&Symbols::read(lines))).whole()
+    }));
+    whole.unwrap_or_else(|_| Crash::of(scene.clone(), None).whole())
+}
+
+/// The twin that was named, if it is one, or that is found.
+fn twin(arguments: &Arguments, own: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     let Some(path) = &arguments.debug_file else {
-        return Ok(None);
+        return Ok(debugging::twin(&arguments.file, own, &DebugFiles::default()));
     };
-    let (twin, own) = (read(path)?, read(&arguments.file)?);
-    let same = plug_report::code_sha256(&twin) == plug_report::code_sha256(&own);
+    let twin = read(path)?;
+    let same = plug_report::code_sha256(&twin) == plug_report::code_sha256(own);
     ensure!(
         same,
         "`{}` has other code than `{}`\n  hint: the debug file is the module before it was stripped, from the same build",
