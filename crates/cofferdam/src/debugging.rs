@@ -4,14 +4,14 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use plug_debug::{Debugger, Image, Reach};
 use plug_host::Plugin;
 use plug_report::{DebugFiles, Symbols};
 
 /// Where LLDB attaches, and from where it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) listen: SocketAddr,
     pub(crate) reach: Reach,
@@ -31,37 +31,37 @@ impl Place {
     }
 }
 
-/// The places that are open, by the plugin's name; one that stays where it is is not opened anew.
+/// The places that are open; each closes with the last plugin that has it. One that stays where it is is not opened anew.
 #[derive(Default)]
 pub(crate) struct Places {
-    open: HashMap<String, (Place, Arc<Debugger>)>,
+    open: HashMap<(String, Place), Weak<Debugger>>,
 }
 
 impl Places {
     /// The place of a plugin, and whether it has just been opened.
     pub(crate) fn open(&mut self, plugin: &str, place: Place, image: &Image) -> Result<(Arc<Debugger>, bool), String> {
-        if let Some((known, debugger)) = self.open.get(plugin)
-            && *known == place
-        {
-            return Ok((Arc::clone(debugger), false));
+        self.open.retain(|_, debugger| debugger.strong_count() > 0);
+        if let Some(debugger) = self.find(plugin, place) {
+            return Ok((debugger, false));
         }
         let debugger = place.open(image.clone())?;
-        self.open.insert(plugin.to_owned(), (place, Arc::clone(&debugger)));
+        self.open.insert((plugin.to_owned(), place), Arc::downgrade(&debugger));
         Ok((debugger, true))
     }
 
-    /// Where a plugin's place is.
-    pub(crate) fn of(&self, plugin: &str) -> Option<Place> {
-        self.open.get(plugin).map(|(place, _)| *place)
+    fn find(&self, plugin: &str, place: Place) -> Option<Arc<Debugger>> {
+        self.open.get(&(plugin.to_owned(), place))?.upgrade()
     }
 
-    /// Closes those that no plugin has.
-    pub(crate) fn keep(&mut self, plugins: &[Arc<Plugin>]) {
-        let used = |name: &str| {
-            let mut named = plugins.iter().filter(|plugin| plugin.spec.name == name);
-            named.any(|plugin| plugin.debugging().is_some())
-        };
-        self.open.retain(|name, _| used(name));
+    /// Whether a plugin has the place that is wanted for it.
+    pub(crate) fn suits(&self, plugin: &Plugin, wanted: Option<Place>) -> bool {
+        match (plugin.debugging(), wanted) {
+            (None, None) => true,
+            (Some(debugging), Some(place)) => self
+                .find(&plugin.spec.name, place)
+                .is_some_and(|known| std::ptr::eq(&*known, debugging.debugger())),
+            _ => false,
+        }
     }
 }
 

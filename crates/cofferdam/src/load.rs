@@ -113,7 +113,6 @@ impl Loader {
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
             }
         }
-        self.places.keep(&plugins);
         self.modules
             .retain(|_, module| plugins.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
         let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else {
@@ -194,8 +193,7 @@ impl Loader {
     fn is_debugged_as(&self, plugin: &Plugin, plan: &gate_plan::Plugin) -> bool {
         let wanted = plan.debug.as_ref().filter(|_| self.runs);
         let wanted = wanted.map(|debug| Place::new(debug.listen, debug.expose));
-        let found = plugin.debugging().and_then(|_| self.places.of(&plugin.spec.name));
-        wanted == found
+        self.places.suits(plugin, wanted)
     }
 
     /// The plugin as LLDB sees it.

@@ -20,7 +20,7 @@ const GOODBYE_MAX: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Who may attach. A client of the debugger reads everything that the guest can, so it is nobody from elsewhere unless that is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reach {
     /// Programs of this machine.
     Loopback,

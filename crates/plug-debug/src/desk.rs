@@ -171,6 +171,12 @@ impl Seat {
         self.desk.sheet.lock().interrupt
     }
 
+    /// Whether a client is there.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        *self.desk.client.borrow() != Client::Away
+    }
+
     /// The guest's orders as they are now.
     #[must_use]
     pub fn orders(&self) -> Orders {

@@ -136,7 +136,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                     }
                 }
                 GdbStubStateMachine::CtrlCInterrupt(inner) => {
-                    let at_once = self.desk.interrupt().then(|| self.idle());
+                    let at_once = self.debuggee.runs() && self.desk.interrupt();
+                    let at_once = at_once.then(|| self.idle());
                     inner.interrupt_handled(&mut self.debuggee, at_once).map_err(broken)?
                 }
                 GdbStubStateMachine::Disconnected(mut inner) => {

@@ -52,6 +52,8 @@ pub(crate) struct Debuggee {
     /// Who answers questions; none when nothing is stopped in the midst of its code.
     guest: Option<mpsc::Sender<Question>>,
     step: bool,
+    /// The client has let it run.
+    runs: bool,
 }
 
 impl Debuggee {
@@ -77,6 +79,7 @@ impl Debuggee {
             frames: Vec::new(),
             guest: None,
             step: false,
+            runs: false,
         }
     }
 
@@ -85,11 +88,17 @@ impl Debuggee {
         let shown = frames.iter().map(|place| code_address(self.image.shown(*place)));
         self.frames = shown.collect();
         self.guest = guest;
+        self.runs = false;
     }
 
     /// Whether the guest was to make one step.
     pub(crate) fn steps(&self) -> bool {
         self.step
+    }
+
+    /// Whether the client has let it run, so that it may be told to stop.
+    pub(crate) fn runs(&self) -> bool {
+        self.runs
     }
 
     /// The address of the innermost frame; 0 without one.
@@ -244,6 +253,7 @@ impl SingleRegisterAccess<()> for Debuggee {
 impl Debuggee {
     fn go_on(&mut self, step: bool) {
         self.step = step;
+        self.runs = true;
         self.desk.order(|orders| orders.step = step);
         self.frames.clear();
         // First what it shall do next, then that there are no more questions.

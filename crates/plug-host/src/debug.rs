@@ -135,10 +135,14 @@ pub(crate) fn after(store: &Store<OnWorker>) {
 impl DebugHandler for Handler {
     type Data = OnWorker;
 
-    async fn handle(&self, store: StoreContextMut<'_, OnWorker>, event: DebugEvent<'_>) {
+    async fn handle(&self, mut store: StoreContextMut<'_, OnWorker>, event: DebugEvent<'_>) {
         let visit = &self.0;
         if let Some(why) = visit.why(&event) {
-            visit.stand(store, why).await;
+            visit.stand(store.as_context_mut(), why).await;
+        }
+        if visit.seat.is_watched() {
+            // Its slice counts from when nobody looks on any more.
+            store.data_mut().0.slice.begin();
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::module::Module;
 use crate::pace::Wary;
 use crate::restart::RestartPolicy;
 
-/// What a callback may compute under a debugger, where nobody else waits for it.
-const DEBUGGED_SLICE: Duration = Duration::from_secs(24 * 3600);
+/// How many slices a callback may compute in code that is made for a debugger, once the debugger has gone; before, it may for ever.
+const DEBUGGED_SLICES: u32 = 10;
 
 /// Who shares an instance of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Plugin {
     }
 
     /// A plugin of `generation` for `workers` whose instances can be looked at by a debugger. Its module is one of
-    /// [`Engines::for_debugger`]; it computes as long as it likes, for a person looks on.
+    /// [`Engines::for_debugger`]; while a debugger is there it computes as long as it likes.
     ///
     /// [`Engines::for_debugger`]: crate::Engines::for_debugger
     #[must_use]
@@ -112,7 +112,7 @@ impl Plugin {
         };
         Arc::new(Self {
             spec: PluginSpec {
-                cpu_slice: DEBUGGED_SLICE,
+                cpu_slice: spec.cpu_slice.saturating_mul(DEBUGGED_SLICES),
                 trusted_after: 0,
                 limits,
                 ..spec

@@ -118,15 +118,25 @@ async fn silent(gateway: &Gateway) -> Result<TcpStream> {
     Ok(TcpStream::connect(address).await?)
 }
 
-/// Waits until the packet has been answered; answers without numbers are compared as they come.
-async fn packet(client: &mut TcpStream, body: &str, answer: &str) -> Result<()> {
+/// Sends a packet of the debugger's protocol.
+async fn say(client: &mut TcpStream, body: &str) -> Result<()> {
     let sum = body.bytes().fold(0_u8, u8::wrapping_add);
-    client.write_all(format!("${body}#{sum:02x}").as_bytes()).await?;
-    let mut seen = Vec::new();
-    while !String::from_utf8_lossy(&seen).contains(answer) {
-        ensure!(client.read_buf(&mut seen).await? > 0, "it hung up");
+    Ok(client.write_all(format!("${body}#{sum:02x}").as_bytes()).await?)
+}
+
+/// The next packet, without its frame.
+async fn hear(client: &mut TcpStream) -> Result<String> {
+    let mut text = String::new();
+    loop {
+        match client.read_u8().await? {
+            b'$' => text.clear(),
+            b'#' => break,
+            byte => text.push(char::from(byte)),
+        }
     }
-    Ok(())
+    client.read_u16().await?;
+    client.write_all(b"+").await?;
+    Ok(text)
 }
 
 #[tokio::test]
@@ -226,7 +236,7 @@ async fn while_one_exchange_stands_still_all_others_are_served() -> Result<()> {
         }
         // One at a time is debugged.
         assert_eq!(ask(&gateway, &meant()).await?.status, 200);
-        packet(&mut client, "c", "+").await?;
+        say(&mut client, "c").await?;
         anyhow::Ok(client)
     };
     let (held, client) = tokio::join!(held, others);
@@ -237,6 +247,28 @@ async fn while_one_exchange_stands_still_all_others_are_served() -> Result<()> {
         .wait_for_line(0, DEADLINE, |line| line.text.contains(end))
         .await?;
     drop(client);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_plugin_that_computes_without_end_is_interrupted_and_without_lldb_has_its_slice() -> Result<()> {
+    let process = offline("die", &["--header", "x-die: request_headers loop"]).await?;
+    let how = attach(&process).await?;
+    let mut client = TcpStream::connect(how.strip_prefix(HOW).context("no address")?).await?;
+    // As long as it is in no code, it stops there.
+    let mut frames = String::new();
+    while frames.is_empty() {
+        say(&mut client, "c").await?;
+        client.write_all(b"\x03").await?;
+        let stop = hear(&mut client).await?;
+        assert!(stop.starts_with("T02"), "{stop}");
+        say(&mut client, "qWasmCallStack:1").await?;
+        frames = hear(&mut client).await?;
+    }
+    drop(client);
+    let (code, report) = ended(process).await?;
+    assert_eq!(code, Some(1));
+    assert!(report.contains("plugin.slice_exceeded"), "{report}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -24,6 +25,9 @@ use crate::voice::{fail, print, say};
 
 /// Stack of the guest, as a gateway gives it.
 const STACK_BYTES: u64 = 512 * 1024;
+
+/// CPU time of one callback, as a gateway gives it; it counts while nobody is attached.
+const SLICE: Duration = Duration::from_millis(50);
 
 /// What is debugged, and how.
 #[derive(Args)]
@@ -171,12 +175,32 @@ fn spec(arguments: &Arguments, config: Vec<u8>) -> PluginSpec {
         root_id: String::new(),
         environment: Vec::new(),
         memory_bytes_max: MEMORY_BYTES_MAX,
-        cpu_slice: std::time::Duration::ZERO,
+        cpu_slice: SLICE,
         stack_bytes_max: STACK_BYTES,
         trusted_after: 0,
         limits: Limits::default(),
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: plug_abi::LogLevel::Trace,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_and_the_parts_of_the_first_line_are_told_apart() {
+        assert_eq!(
+            header(":path: /a?b:c").unwrap(),
+            Header::Path("/a?b:c".parse().unwrap())
+        );
+        assert_eq!(header(":method: POST").unwrap(), Header::Method(http::Method::POST));
+        let other = Header::Other("x-name".parse().unwrap(), "Ada: 1".parse().unwrap());
+        assert_eq!(header("X-Name: Ada: 1").unwrap(), other);
+        for wrong in ["", "x-name", ":status: 200", ":path", "x y: 1", "x: \u{1}"] {
+            assert!(header(wrong).is_err(), "{wrong:?}");
+        }
     }
 }
