@@ -5,7 +5,7 @@ mod route;
 mod split;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -43,19 +43,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     };
     fs::create_dir_all(place::guests()).context("cannot make target/guests")?;
     let mut names = Vec::new();
-    for entry in fs::read_dir(&built).with_context(|| format!("cannot read `{}`", built.display()))? {
-        let file = entry?.path();
-        if file.extension().is_some_and(|extension| extension == "wasm") {
-            names.push(publish(&file)?);
-        }
+    for file in modules(&built.join("release"))? {
+        names.push(publish(&file, "")?);
     }
-    ensure!(!names.is_empty(), "cargo built no module in `{}`", built.display());
+    for file in modules(&built.join(route::UNOPTIMISED))? {
+        names.push(publish(&file, "-unoptimised")?);
+    }
     if options.assemblyscript {
         ensure!(
             find("npm").is_some(),
             "the AssemblyScript guest needs node and npm: apt-get install nodejs npm"
         );
-        names.push(publish(&assemblyscript::build()?)?);
+        names.push(publish(&assemblyscript::build()?, "")?);
     }
     names.sort();
     println!("{}: {}", place::guests().display(), names.join(" "));
@@ -67,14 +66,27 @@ pub(crate) fn lint() -> Result<()> {
     route::lint()
 }
 
-/// Puts a module to where tests look, under its crate's name: without lines of source, which lie beside it in `NAME.debug.wasm`, where a
+fn modules(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read `{}`", folder.display()))? {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(file);
+        }
+    }
+    ensure!(!files.is_empty(), "cargo built no module in `{}`", folder.display());
+    Ok(files)
+}
+
+/// Puts a module to where tests look, under its crate's name and `suffix`: without lines of source, which lie beside it in `NAME.debug.wasm`, where a
 /// crash report finds them. The guest that dies is there once more as `NAME-stripped.wasm`, without names too, as many are shipped.
-fn publish(built: &Path) -> Result<String> {
+fn publish(built: &Path, suffix: &str) -> Result<String> {
     let stem = built
         .file_stem()
         .unwrap_or_default()
         .to_string_lossy()
-        .replace('_', "-");
+        .replace('_', "-")
+        + suffix;
     let whole = fs::read(built).with_context(|| format!("cannot read `{}`", built.display()))?;
     let name = format!("{stem}.wasm");
     put(&name, &split::without(&whole, |section| section.starts_with(".debug"))?)?;

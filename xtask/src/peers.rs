@@ -72,6 +72,12 @@ const PROGRAMS: &[Program] = &[
         purpose: Purpose::Tests,
     },
     Program {
+        key: "lldb",
+        name: "lldb-22",
+        package: "lldb-22",
+        purpose: Purpose::Tests,
+    },
+    Program {
         key: "nginx",
         name: "nginx",
         package: "nginx-light",

@@ -158,6 +158,9 @@ impl House {
             })?;
         }
         let mut present = self.present.lock();
+        for debugging in loaded.plugins.iter().filter_map(|plugin| plugin.debugging()) {
+            debugging.show();
+        }
         present.plan = loaded.plan;
         present.plugins = loaded.plugins;
         if let Some(sink) = sink {

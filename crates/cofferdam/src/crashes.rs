@@ -79,6 +79,11 @@ impl Crashes {
         self.settings.lock().modules.insert(sha256.to_owned(), file.to_owned());
     }
 
+    /// Where debug information is looked for.
+    pub(crate) fn debug_files(&self) -> DebugFiles {
+        self.settings.lock().debug_files.clone()
+    }
+
     /// Starts the thread that keeps reports.
     pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<()> {
         let (desk, letters) = sync_channel(WAITING_MAX);

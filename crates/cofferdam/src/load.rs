@@ -9,10 +9,12 @@ use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
 use plug_host::{
-    CodeCache, CompileLimits, Compiler, Isolation, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy, digest,
+    CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, Process,
+    RestartPolicy, digest,
 };
 
 use crate::crashes::Crashes;
+use crate::debugging::{Place, Places};
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -50,19 +52,22 @@ pub(crate) struct Loader {
     modules: HashMap<(String, u64), Arc<Module>>,
     cache: Option<CodeCache>,
     pub(crate) crashes: Arc<Crashes>,
-    /// Whether deaths are kept: a check only tells them.
-    keeps_crashes: bool,
+    /// Where LLDB attaches.
+    places: Places,
+    /// Whether a gateway runs: a check keeps no reports of deaths, and lets no debugger attach.
+    runs: bool,
 }
 
 impl Loader {
-    pub(crate) fn new(log_level: LogLevel, keeps_crashes: bool) -> Self {
+    pub(crate) fn new(log_level: LogLevel, runs: bool) -> Self {
         Self {
             process: Arc::default(),
             log_level,
             modules: HashMap::new(),
             cache: None,
             crashes: Arc::default(),
-            keeps_crashes,
+            places: Places::default(),
+            runs,
         }
     }
 
@@ -96,7 +101,7 @@ impl Loader {
             }
         };
         self.open_cache(&plan);
-        self.crashes.configure(&plan, self.keeps_crashes);
+        self.crashes.configure(&plan, self.runs);
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
         for spec in &plan.plugins {
@@ -169,11 +174,54 @@ impl Loader {
         if let Some(same) = same
             && same.spec == spec
             && same.module.digest == found
+            && self.is_debugged_as(same, wanted)
         {
             return Ok(Arc::clone(same));
         }
         let generation = same.map_or(1, |plugin| plugin.generation + 1);
-        Ok(Plugin::new(spec, module, generation, workers(plan).get()))
+        let plugin = Plugin::new(spec, module, generation, workers(plan).get());
+        if let Some(debug) = wanted.debug.as_ref().filter(|_| self.runs) {
+            let twin = self.debugged(&plugin, debug, (&path, &bytes), compiler(plan))?;
+            plugin.debug_as(twin);
+        }
+        Ok(plugin)
+    }
+
+    /// Whether LLDB attaches to a plugin where the plan says.
+    fn is_debugged_as(&self, plugin: &Plugin, plan: &gate_plan::Plugin) -> bool {
+        let wanted = plan.debug.as_ref().filter(|_| self.runs);
+        let wanted = wanted.map(|debug| Place::new(debug.listen, debug.expose));
+        self.places.suits(plugin, wanted)
+    }
+
+    /// The plugin as LLDB sees it.
+    fn debugged(
+        &mut self,
+        plugin: &Plugin,
+        debug: &gate_plan::PluginDebug,
+        (path, bytes): (&Path, &[u8]),
+        compiler: Compiler,
+    ) -> Result<Arc<Plugin>, String> {
+        let engines = &self.process.engines;
+        let engine = engines.for_debugger(plugin.spec.stack_bytes_max, self.cache.as_ref());
+        let engine = engine.map_err(|why| why.to_string())?;
+        let module = Module::load_by(Some(&compiler), &engine, bytes, self.cache.as_ref());
+        let module = module.map_err(|why| why.to_string())?;
+        let twin = crate::debugging::twin(path, bytes, &self.crashes.debug_files());
+        let image = module.image(path, bytes, twin.as_deref());
+        let place = Place::new(debug.listen, debug.expose);
+        let name = &plugin.spec.name;
+        let (debugger, opened) = self.places.open(name, place, &image)?;
+        if opened {
+            crate::voice::say(&format!(
+                "plugin {name}: waiting for LLDB at {}: {}",
+                debugger.address(),
+                debugger.command()
+            ));
+        }
+        let debugging = Debugging::new(debugger, image);
+        let like = (plugin.generation, plugin.workers.len());
+        Ok(Plugin::debugged(plugin.spec.clone(), module, like, debugging))
     }
 
     fn module(

@@ -4,7 +4,6 @@ mod cmd {
     pub(crate) mod check;
     pub(crate) mod crash;
     pub(crate) mod plugin;
-    pub(crate) mod replay;
     pub(crate) mod run;
     pub(crate) mod schema;
 }
@@ -15,6 +14,7 @@ mod reload;
 mod canary;
 mod nowhere;
 mod crashes;
+mod debugging;
 mod pages;
 mod sayings;
 mod voice;
@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use plug_host::Purpose;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -60,7 +61,7 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
-    /// Work on plugins
+    /// Work on one plugin
     Plugin {
         #[command(subcommand)]
         verb: cmd::plugin::Verb,
@@ -72,6 +73,9 @@ enum Verb {
         memory_bytes_max: u64,
         /// Seconds of processor time
         cpu_seconds: u64,
+        /// The code is for a debugger
+        #[arg(long)]
+        debugged: bool,
     },
 }
 
@@ -108,7 +112,11 @@ fn main() -> ExitCode {
         Verb::Compile {
             memory_bytes_max,
             cpu_seconds,
-        } => plug_host::compile_as_child(memory_bytes_max, cpu_seconds),
+            debugged,
+        } => {
+            let purpose = if debugged { Purpose::Debugging } else { Purpose::Serving };
+            plug_host::compile_as_child(memory_bytes_max, cpu_seconds, purpose)
+        }
     };
     voice::finish();
     code

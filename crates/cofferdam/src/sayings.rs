@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gate_flow::Voice;
 use plug_abi::LogLevel;
-use plug_host::{LogLine, Saying};
+use plug_host::{DebugNews, LogLine, Saying};
 
 use crate::crashes::Crashes;
 use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin, word};
@@ -15,7 +15,7 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
     let crashes = Arc::clone(crashes);
     let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
     Rc::new(move |saying| match saying {
-        Saying::Line(line) => say_of_plugin(line.level, &plugin_line(&line), LINES_BYTES_MAX),
+        Saying::Line(line) => show(&line),
         Saying::LeftOut { plugin, lines } => of_a_fault(
             LogLevel::Warn,
             format!(
@@ -36,6 +36,7 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
             ),
         ),
         Saying::Fault(fault) => crashes.report(fault),
+        Saying::Debug { plugin, news } => of_a_fault(LogLevel::Info, debug_news(plugin, news)),
         Saying::Quarantine { plugin, faults, length } => of_a_fault(
             LogLevel::Error,
             format!(
@@ -43,6 +44,25 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
             ),
         ),
     })
+}
+
+fn debug_news(plugin: &str, news: DebugNews) -> String {
+    match news {
+        DebugNews::Begins => format!("plugin debugged plugin={plugin}: LLDB has an exchange"),
+        DebugNews::NobodyThere(wait) => {
+            format!(
+                "plugin not debugged plugin={plugin}: LLDB was not there within {wait:?}, the exchange goes on without it"
+            )
+        }
+        DebugNews::Ended(passed) => {
+            format!("plugin debugged plugin={plugin}: its exchange has ended; undebugged_meanwhile={passed}")
+        }
+    }
+}
+
+/// Shows a line that a plugin wrote.
+pub(crate) fn show(line: &LogLine<'_>) {
+    say_of_plugin(line.level, &plugin_line(line), LINES_BYTES_MAX);
 }
 
 /// A line of a plugin.

@@ -3,13 +3,17 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gate_plan::OnFault;
+use gate_plan::{ExchangeMatch, OnFault, PluginDebug};
 use plug_host::{Exchange, Fault, PluginHandle, PluginStream};
+
+use crate::journal::route_key;
 
 /// A plugin's place in the chain of a route.
 pub(crate) struct Link {
     pub(crate) handle: Rc<PluginHandle>,
     pub(crate) on_fault: OnFault,
+    /// Which exchanges LLDB sees, if any.
+    pub(crate) debug: Option<PluginDebug>,
 }
 
 /// The plugins of a route.
@@ -83,7 +87,7 @@ impl Chain {
         let Some(link) = self.links.get(index) else {
             return Ok(None);
         };
-        match link.handle.open(&self.exchange).await {
+        match self.open_link(link).await {
             Ok(stream) => {
                 let stream = Rc::new(stream);
                 self.put(index, Place::Open(Rc::clone(&stream)));
@@ -94,6 +98,18 @@ impl Chain {
                 Ok(None)
             }
         }
+    }
+
+    async fn open_link(&self, link: &Link) -> Result<PluginStream, Fault> {
+        match &link.debug {
+            Some(debug) if self.is_meant(&debug.matches) => link.handle.open_debugged(&self.exchange, debug.wait).await,
+            _ => link.handle.open(&self.exchange).await,
+        }
+    }
+
+    /// Whether the request, as it is before the plugin, is one of those.
+    fn is_meant(&self, matches: &ExchangeMatch) -> bool {
+        matches.admits(&route_key("", &self.exchange.request.borrow()))
     }
 
     /// The plugin at `index` in an instance that serves now, after the one before died while this exchange had not begun in it.

@@ -131,19 +131,7 @@ impl Journal {
 
     /// Looks the route of `head` up.
     pub(crate) fn choose(&self, head: &RequestHead) {
-        let host = head
-            .authority
-            .as_ref()
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("");
-        let key = RouteKey {
-            listener: &self.connection.listener.name,
-            method: &head.method,
-            host: without_port(host),
-            path: head.path.path(),
-            query: head.path.query(),
-            headers: &head.headers,
-        };
+        let key = route_key(&self.connection.listener.name, head);
         let chosen = self.serving.plan.routes.find_match(&key).map(|matched| {
             let rewritten = match matched.rewritten_path(head.path.path()) {
                 std::borrow::Cow::Borrowed(_) => None,
@@ -258,5 +246,22 @@ pub(crate) fn without_port(authority: &str) -> &str {
             host
         }
         _ => authority,
+    }
+}
+
+/// What a request that came on `listener` is looked up by.
+pub(crate) fn route_key<'a>(listener: &'a str, head: &'a RequestHead) -> RouteKey<'a> {
+    let host = head
+        .authority
+        .as_ref()
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    RouteKey {
+        listener,
+        method: &head.method,
+        host: without_port(host),
+        path: head.path.path(),
+        query: head.path.query(),
+        headers: &head.headers,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gate_plan::Plan;
+use gate_plan::{Plan, PluginDebug};
 use gate_upstream::Upstreams;
 use plug_host::{Plugin, Services, WorkerPlugins};
 
@@ -34,16 +34,16 @@ impl Serving {
         let chains = plan
             .routes
             .iter()
-            .map(|route| (route.name.clone(), links(&plan, &plugins, &route.plugins)))
+            .map(|route| (route.name.clone(), links(&plan, &plugins, &route.plugins, debugged)))
             .collect();
         let tcp = plan.listeners.iter().filter_map(|listener| match &listener.protocol {
             gate_plan::Protocol::Tcp { plugins: names, .. } => {
-                Some((listener.name.clone(), links(&plan, &plugins, names)))
+                Some((listener.name.clone(), links(&plan, &plugins, names, |_| None)))
             }
             gate_plan::Protocol::Http => None,
         });
         let tcp_chains = tcp.collect();
-        let nothing = links(&plan, &plugins, &[]);
+        let nothing = links(&plan, &plugins, &[], debugged);
         Self {
             plan,
             plugins,
@@ -74,7 +74,17 @@ impl Serving {
     }
 }
 
-fn links(plan: &Plan, plugins: &WorkerPlugins, names: &[String]) -> Links {
+/// Which exchanges of HTTP LLDB sees; a connection of TCP has nothing that could match.
+fn debugged(plugin: &gate_plan::Plugin) -> Option<PluginDebug> {
+    plugin.debug.clone()
+}
+
+fn links(
+    plan: &Plan,
+    plugins: &WorkerPlugins,
+    names: &[String],
+    debug: impl Fn(&gate_plan::Plugin) -> Option<PluginDebug>,
+) -> Links {
     let mut body_bytes_max = 0;
     let links = names.iter().filter_map(|name| {
         let spec = plan.plugins.iter().find(|plugin| plugin.name == *name)?;
@@ -82,6 +92,7 @@ fn links(plan: &Plan, plugins: &WorkerPlugins, names: &[String]) -> Links {
         Some(Link {
             handle: Rc::clone(plugins.find(name)?),
             on_fault: spec.on_fault,
+            debug: debug(spec),
         })
     });
     let links = links.collect();

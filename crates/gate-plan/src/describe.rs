@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use crate::plan::{
     AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Isolation,
-    Listener, OnFault, Plan, Plugin, PluginLimits, PluginPhase, Protocol, ServerTls, Source, Target, Upstream,
-    UpstreamProtocol,
+    Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, ServerTls, Source, Target,
+    Upstream, UpstreamProtocol,
 };
-use crate::route::{Condition, Conditions, Rule, Test};
+use crate::route::{Condition, Conditions, HostPattern, PathPattern, Rule, Test};
 use crate::word::span_text;
 
 /// Parts of a name under which a value is taken for a credential.
@@ -249,6 +249,25 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             PluginPhase::Unspecified => "unspecified",
         },
         "priority": plugin.priority,
+        "debug": plugin.debug.as_ref().map(describe_debug),
+    })
+}
+
+fn describe_debug(debug: &PluginDebug) -> Value {
+    let mut matches = describe_match(&debug.matches.hosts, &debug.matches.path);
+    describe_conditions(&debug.matches.conditions, &mut matches);
+    json!({
+        "listen": debug.listen.to_string(),
+        "match": matches,
+        "wait": span(debug.wait),
+        "expose": debug.expose,
+    })
+}
+
+fn describe_match(hosts: &[HostPattern], path: &PathPattern) -> Value {
+    json!({
+        "hosts": hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "path": path.to_string(),
     })
 }
 
@@ -260,10 +279,7 @@ fn describe_rule(rule: &Rule) -> Value {
     let route = &rule.route;
     let mut value = json!({
         "name": route.name,
-        "match": {
-            "hosts": rule.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "path": rule.path.to_string(),
-        },
+        "match": describe_match(&rule.hosts, &rule.path),
         "listeners": route.listeners,
         "plugins": route.plugins,
         "request_headers": describe_edits(&route.request_headers),

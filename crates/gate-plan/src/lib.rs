@@ -26,10 +26,10 @@ pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
     AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports, Drain,
     EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, Listener, OnFault, Plan, Plugin,
-    PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source, Target, Timeouts,
-    Upstream, UpstreamProtocol,
+    PluginDebug, PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source, Target,
+    Timeouts, Upstream, UpstreamProtocol,
 };
-pub use crate::route::{Matched, RouteKey, RouteTable};
+pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;
 
 use crate::findings::{Lines, Report};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::findings::Findings;
-use crate::route::RouteTable;
+use crate::route::{ExchangeMatch, RouteTable};
 
 /// A checked, immutable configuration.
 #[derive(Debug)]
@@ -258,6 +258,21 @@ pub struct Plugin {
     pub phase: PluginPhase,
     /// Within a phase, higher comes first.
     pub priority: i64,
+    /// Where LLDB attaches, if it may.
+    pub debug: Option<PluginDebug>,
+}
+
+/// Where LLDB attaches to a plugin, and which exchanges it sees.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginDebug {
+    /// Where it attaches; port 0 for one that is free.
+    pub listen: SocketAddr,
+    /// Whether that may be an address that other machines reach.
+    pub expose: bool,
+    /// Which exchanges are debugged.
+    pub matches: ExchangeMatch,
+    /// How long each of them waits for LLDB.
+    pub wait: Duration,
 }
 
 /// Where a module is.

@@ -71,6 +71,25 @@ pub(crate) struct Rule {
     pub(crate) route: Arc<Route>,
 }
 
+/// What is asked of an exchange where no route is chosen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExchangeMatch {
+    pub(crate) hosts: Vec<HostPattern>,
+    pub(crate) path: PathPattern,
+    pub(crate) conditions: Conditions,
+}
+
+impl ExchangeMatch {
+    /// Whether an exchange is one of those that are meant, on whatever listener it came.
+    #[must_use]
+    pub fn admits(&self, key: &RouteKey<'_>) -> bool {
+        let host = key.host.strip_suffix('.').unwrap_or(key.host);
+        self.hosts.iter().any(|pattern| pattern.matches(host))
+            && self.path.matched_bytes(key.path).is_some()
+            && self.conditions.hold(key.method, key.headers, key.query)
+    }
+}
+
 /// A route that was found, and how much of the path its match took.
 #[derive(Debug, Clone, Copy)]
 pub struct Matched<'t> {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use thiserror::Error;
 
-use crate::engine::settings;
+use crate::engine::{Purpose, settings};
 use crate::fault::LoadFault;
 
 /// LIMIT: bytes of compiled code of one module; a Go module of 9 MB gives about 20 MB.
@@ -23,6 +23,8 @@ const CODE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 const WORDS_BYTES_MAX: u64 = 4 * 1024;
 /// Its exit status when the compiler refused the module and said why.
 const REFUSED: u8 = 65;
+/// What it is told when the code is for a debugger.
+const DEBUGGED: &str = "--debugged";
 /// How much it gives way to the gateway's workers.
 const NICE: i32 = 10;
 /// How often it is looked whether it has ended, after it has said everything.
@@ -46,7 +48,8 @@ pub struct CompileLimits {
 /// Starts processes that compile.
 #[derive(Debug, Clone, Copy)]
 pub struct Compiler {
-    /// The verb by which this program compiles: it is followed by the bytes of memory and the seconds of processor time.
+    /// The verb by which this program compiles: it is followed by the bytes of memory, the seconds of processor time,
+    /// and `--debugged` when the code is for a debugger.
     pub verb: &'static str,
     /// Bounds of each.
     pub limits: CompileLimits,
@@ -82,8 +85,8 @@ pub enum CompileFault {
 
 impl Compiler {
     /// The compiled code of a module.
-    pub(crate) fn compile(&self, module: &[u8]) -> Result<Vec<u8>, LoadFault> {
-        let mut child = self.start().map_err(CompileFault::NotStarted)?;
+    pub(crate) fn compile(&self, module: &[u8], purpose: Purpose) -> Result<Vec<u8>, LoadFault> {
+        let mut child = self.start(purpose).map_err(CompileFault::NotStarted)?;
         let deadline = Instant::now().checked_add(self.limits.time);
         let (input, output, errors) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         thread::scope(|scope| {
@@ -106,13 +109,14 @@ impl Compiler {
         })
     }
 
-    fn start(&self) -> io::Result<Child> {
+    fn start(&self, purpose: Purpose) -> io::Result<Child> {
         // The program that runs, also when its file has been replaced meanwhile.
         Command::new("/proc/self/exe")
             .arg0("cofferdam")
             .arg(self.verb)
             .arg(self.limits.memory_bytes_max.to_string())
             .arg(self.limits.cpu.as_secs().max(1).to_string())
+            .args((purpose == Purpose::Debugging).then_some(DEBUGGED))
             .env_clear()
             .env(ARENA.0, ARENA.1)
             .stdin(Stdio::piped())
@@ -172,14 +176,14 @@ fn end(child: &mut Child, deadline: Option<Instant>) -> io::Result<Option<ExitSt
 
 /// What the process does that compiles: a module from standard input, its code to standard output, or why not to standard error.
 #[must_use]
-pub fn compile_as_child(memory_bytes_max: u64, cpu_seconds: u64) -> ExitCode {
+pub fn compile_as_child(memory_bytes_max: u64, cpu_seconds: u64, purpose: Purpose) -> ExitCode {
     let compiled = bound(memory_bytes_max, cpu_seconds)
         .and_then(|()| {
             let mut module = Vec::new();
             io::stdin().read_to_end(&mut module).map(|_| module)
         })
         .map_err(|why| why.to_string())
-        .and_then(|module| precompile(&module).map_err(|why| format!("{why:#}")));
+        .and_then(|module| precompile(&module, purpose).map_err(|why| format!("{why:#}")));
     let (written, code) = match compiled {
         Ok(code) => (io::stdout().write_all(&code), ExitCode::SUCCESS),
         Err(why) => (io::stderr().write_all(why.as_bytes()), ExitCode::from(REFUSED)),
@@ -203,6 +207,6 @@ fn bound(memory_bytes_max: u64, cpu_seconds: u64) -> io::Result<()> {
 }
 
 /// Code as every engine takes it: neither the pool of instances nor the size of stacks is part of it.
-fn precompile(module: &[u8]) -> wasmtime::Result<Vec<u8>> {
-    wasmtime::Engine::new(&settings())?.precompile_module(module)
+fn precompile(module: &[u8], purpose: Purpose) -> wasmtime::Result<Vec<u8>> {
+    wasmtime::Engine::new(&settings(purpose))?.precompile_module(module)
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use wasmtime::{Config, EngineWeak, InstanceAllocationStrategy, InstancePre, Linker, PoolingAllocationConfig};
+use wasmtime::{
+    Config, EngineWeak, InstanceAllocationStrategy, InstancePre, Linker, OptLevel, PoolingAllocationConfig,
+};
 
 use crate::cache::CodeCache;
 use crate::calls;
@@ -45,12 +47,23 @@ pub struct Engine {
     pub(crate) seats: AtomicUsize,
     /// Bytes of stack that an entry may use, host calls included.
     pub(crate) entry_stack_bytes: usize,
+    /// What its guests are run for.
+    pub(crate) purpose: Purpose,
+}
+
+/// What guests are run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To serve.
+    Serving,
+    /// To be looked at by a debugger: code that is not optimised and says at each instruction where everything is.
+    Debugging,
 }
 
 impl Engine {
-    fn new(stack_bytes: usize, cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
+    fn new(stack_bytes: usize, purpose: Purpose, cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
         let failed = |why: wasmtime::Error| LoadFault::Engine(format!("{why:#}"));
-        let code = wasmtime::Engine::new(&config(stack_bytes)).map_err(failed)?;
+        let code = wasmtime::Engine::new(&config(stack_bytes, purpose)).map_err(failed)?;
         let mut linker = Linker::new(&code);
         calls::define(&mut linker).map_err(failed)?;
         let shim = own_code(&code, shim::BINARY, cache)?;
@@ -64,6 +77,7 @@ impl Engine {
             ticks,
             seats: AtomicUsize::new(0),
             entry_stack_bytes: stack_bytes.saturating_add(HOST_STACK_BYTES),
+            purpose,
         }))
     }
 
@@ -76,7 +90,7 @@ impl Engine {
 /// Engines by guest stack size, because the engine fixes the stack for all of its instances.
 #[derive(Default)]
 pub struct Engines {
-    by_stack: Mutex<HashMap<usize, Arc<Engine>>>,
+    by_stack: Mutex<HashMap<(usize, Purpose), Arc<Engine>>>,
 }
 
 impl Engines {
@@ -87,38 +101,63 @@ impl Engines {
     /// # Errors
     /// When the machine refuses that.
     pub fn for_stack(&self, stack_bytes_max: u64, cache: Option<&CodeCache>) -> Result<Arc<Engine>, LoadFault> {
+        self.engine(stack_bytes_max, Purpose::Serving, cache)
+    }
+
+    /// The same for guests that a debugger looks at.
+    ///
+    /// # Errors
+    /// As [`Engines::for_stack`].
+    pub fn for_debugger(&self, stack_bytes_max: u64, cache: Option<&CodeCache>) -> Result<Arc<Engine>, LoadFault> {
+        // Code that is not optimised keeps everything on the stack.
+        self.engine(stack_bytes_max.saturating_mul(4), Purpose::Debugging, cache)
+    }
+
+    fn engine(
+        &self,
+        stack_bytes_max: u64,
+        purpose: Purpose,
+        cache: Option<&CodeCache>,
+    ) -> Result<Arc<Engine>, LoadFault> {
         let (least, most) = STACK_BYTES;
         let stack = usize::try_from(stack_bytes_max)
             .unwrap_or(most)
             .clamp(least, most)
             .next_power_of_two();
         let mut engines = self.by_stack.lock();
-        if let Some(engine) = engines.get(&stack) {
+        if let Some(engine) = engines.get(&(stack, purpose)) {
             return Ok(Arc::clone(engine));
         }
-        let engine = Engine::new(stack, cache)?;
-        engines.insert(stack, Arc::clone(&engine));
+        let engine = Engine::new(stack, purpose, cache)?;
+        engines.insert((stack, purpose), Arc::clone(&engine));
         Ok(engine)
     }
 }
 
 /// What decides how a module is compiled.
-pub(crate) fn settings() -> Config {
+pub(crate) fn settings(purpose: Purpose) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     // Lines of source are looked up by who reads a report: the engine would read all debug information on the worker.
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
     config.wasm_memory64(false);
     config.wasm_multi_memory(false);
+    if purpose == Purpose::Debugging {
+        config.guest_debug(true);
+        config.cranelift_opt_level(OptLevel::None);
+    }
     config
 }
 
-fn config(stack_bytes: usize) -> Config {
-    let mut config = settings();
+fn config(stack_bytes: usize, purpose: Purpose) -> Config {
+    let mut config = settings(purpose);
     config.max_wasm_stack(stack_bytes);
     config.async_stack_size(stack_bytes.saturating_add(HOST_STACK_BYTES));
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES_MAX));
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    // One guest at a time is debugged: there is nothing to keep ready.
+    if purpose == Purpose::Serving {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool()));
+    }
     config
 }
 

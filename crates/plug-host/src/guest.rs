@@ -230,6 +230,8 @@ pub(crate) struct Guest {
     /// The callback that was entered last, with its arguments.
     pub(crate) entry: Option<Entry>,
     pub(crate) meter: Meter,
+    /// Its time with a debugger.
+    pub(crate) debugged: Option<Arc<crate::debug::Visit>>,
     /// Its place among the instances that may live at a time, when it serves one exchange; given back with its memory.
     pub(crate) seat: Option<Seat>,
 }

@@ -14,6 +14,7 @@ use wasmtime::{Store, Trap};
 
 use crate::allowance::Allowance;
 use crate::bell::Bell;
+use crate::debug;
 use crate::entry::Entry;
 use crate::exchange::StreamContext;
 use crate::exports::{Exports, Stack};
@@ -135,7 +136,9 @@ impl Instance {
     async fn on_own_stack(self: &Rc<Self>, mut turn: Turn, visit: Visit) -> Result<u32, Fault> {
         let entry = visit.entry;
         let store = self.begin(&mut turn, Stack::Own, visit)?;
+        debug::before(store).await;
         let ran = self.exports.call(entry).on_own_stack(store).await;
+        debug::after(store);
         self.ended(&mut turn, entry, ran)
     }
 

@@ -6,7 +6,7 @@
 //! To: verdicts as the ABI's actions, and [`Fault`]s.
 
 mod engine;
-pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, TICK};
+pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, Purpose, TICK};
 mod cache;
 pub use cache::CodeCache;
 mod compile;
@@ -31,7 +31,8 @@ pub use exchange::{
 };
 mod outside;
 pub use outside::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside, RedisClient, Saying,
+    CallRefused, DebugNews, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside,
+    RedisClient, Saying,
 };
 mod fault;
 pub use fault::{Fault, FaultKind, LoadFault};
@@ -45,6 +46,8 @@ mod exports;
 mod callouts;
 mod shutdown;
 mod orphans;
+mod debug;
+pub use debug::Debugging;
 mod guest;
 mod bounds;
 mod slice;
@@ -55,7 +58,7 @@ mod record;
 mod player;
 pub use player::Divergence;
 mod replay;
-pub use replay::{Replay, ReplayFault, is_same_code, plugin_of, replay};
+pub use replay::{Replay, ReplayFault, is_same_code, replay, spec_of};
 mod scene;
 mod allowance;
 mod lines;

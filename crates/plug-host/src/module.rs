@@ -63,7 +63,7 @@ impl Module {
             None => {
                 let facts = plug_audit::audit(bytes)?;
                 let code = match compiler {
-                    Some(compiler) => made(compiler, &engine.code, bytes, cache, &name)?,
+                    Some(compiler) => made(compiler, engine, bytes, cache, &name)?,
                     None => compiled(&engine.code, bytes, cache, &name)?,
                 };
                 (facts, code)
@@ -135,14 +135,14 @@ fn keep(cache: Option<&CodeCache>, name: &str, code: &[u8]) {
 /// The same by a process of its own; this one alone writes the cache.
 fn made(
     compiler: &Compiler,
-    engine: &wasmtime::Engine,
+    engine: &Engine,
     bytes: &[u8],
     cache: Option<&CodeCache>,
     name: &str,
 ) -> Result<wasmtime::Module, LoadFault> {
-    let code = compiler.compile(bytes)?;
+    let code = compiler.compile(bytes, engine.purpose)?;
     let not_taken = || LoadFault::Compile("the engine does not take its code".to_owned());
-    let module = trusted(engine, &code).ok_or_else(not_taken)?;
+    let module = trusted(&engine.code, &code).ok_or_else(not_taken)?;
     keep(cache, name, &code);
     Ok(module)
 }

@@ -64,6 +64,24 @@ pub enum Saying<'a> {
         /// For how long.
         length: Duration,
     },
+    /// Something about LLDB.
+    Debug {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// What.
+        news: DebugNews,
+    },
+}
+
+/// What happens around a debugged exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DebugNews {
+    /// An exchange is debugged.
+    Begins,
+    /// LLDB did not come for so long; the exchange goes on without it.
+    NobodyThere(Duration),
+    /// It has ended; so many others matched meanwhile and were not debugged.
+    Ended(u64),
 }
 
 /// An HTTP callout.

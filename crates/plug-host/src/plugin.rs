@@ -1,20 +1,24 @@
 //! A plugin: a module with its configuration, shared by all workers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
 
+use crate::debug::Debugging;
 use crate::fault::{Fault, FaultKind};
 use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
 use crate::pace::Wary;
 use crate::restart::RestartPolicy;
 use crate::tally::{Computed, Tally, add};
+
+/// How many slices a callback may compute in code that is made for a debugger, once the debugger has gone; before, it may for ever.
+const DEBUGGED_SLICES: u32 = 10;
 
 /// Who shares an instance of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,19 +79,66 @@ pub struct Plugin {
     pub generation: u64,
     /// What each worker counts.
     pub workers: Vec<PluginStats>,
+    /// Who looks at its instances, one at a time; its module is made for that.
+    pub(crate) debugging: Option<Arc<Debugging>>,
+    /// The same plugin as it is debugged.
+    pub(crate) debugged: OnceLock<Arc<Self>>,
 }
 
 impl Plugin {
     /// A plugin for `workers` workers.
     #[must_use]
     pub fn new(spec: PluginSpec, module: Arc<Module>, generation: u64, workers: usize) -> Arc<Self> {
-        let workers = (0..workers).map(|_| PluginStats::default()).collect();
         Arc::new(Self {
             spec,
             module,
             generation,
-            workers,
+            workers: counts(workers),
+            debugging: None,
+            debugged: OnceLock::new(),
         })
+    }
+
+    /// A plugin of `generation` for `workers` whose instances can be looked at by a debugger. Its module is one of
+    /// [`Engines::for_debugger`]; while a debugger is there it computes as long as it likes.
+    ///
+    /// [`Engines::for_debugger`]: crate::Engines::for_debugger
+    #[must_use]
+    pub fn debugged(
+        spec: PluginSpec,
+        module: Arc<Module>,
+        (generation, workers): (u64, usize),
+        debugging: Arc<Debugging>,
+    ) -> Arc<Self> {
+        let limits = Limits {
+            cpu_share_percent_max: 100,
+            ..spec.limits
+        };
+        Arc::new(Self {
+            spec: PluginSpec {
+                cpu_slice: spec.cpu_slice.saturating_mul(DEBUGGED_SLICES),
+                trusted_after: 0,
+                limits,
+                ..spec
+            },
+            module,
+            generation,
+            workers: counts(workers),
+            debugging: Some(debugging),
+            debugged: OnceLock::new(),
+        })
+    }
+
+    /// Lets exchanges be debugged in instances of `twin`, which [`Plugin::debugged`] made.
+    pub fn debug_as(&self, twin: Arc<Self>) {
+        // Whoever comes second has nothing to add.
+        let _ = self.debugged.set(twin);
+    }
+
+    /// Where LLDB attaches to exchanges of this plugin, if it may.
+    #[must_use]
+    pub fn debugging(&self) -> Option<&Arc<Debugging>> {
+        self.debugged.get()?.debugging.as_ref()
     }
 
     /// Whether two plugins may live in one instance: the same code with the same VM configuration, as in Envoy, and what the instance
@@ -115,6 +166,10 @@ impl Plugin {
     pub fn vm_id(&self) -> &str {
         &self.spec.vm_id
     }
+}
+
+fn counts(workers: usize) -> Vec<PluginStats> {
+    (0..workers).map(|_| PluginStats::default()).collect()
 }
 
 /// State of a plugin on one worker.

@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 use wasmtime::Store;
 
 use crate::allowance::Allowance;
+use crate::debug;
 use crate::entry::Entry;
 use crate::exports::Exports;
 use crate::fault::Fault;
 use crate::guest::{Current, OnWorker, Root, Visit};
 use crate::limit::Limits;
-use crate::module::Module;
 use crate::player::{Divergence, Player, Scene, scenes};
 use crate::plugin::{Isolation, Plugin, PluginSpec};
 use crate::record::note;
@@ -61,12 +61,12 @@ pub enum ReplayFault {
     UnknownEntry(usize),
 }
 
-/// The plugin of a recording, around the recorded module or another build of it.
+/// What the plugin of a recording is made of, beside its module.
 #[must_use]
-pub fn plugin_of(recording: &Recording, module: Arc<Module>) -> Arc<Plugin> {
+pub fn spec_of(recording: &Recording) -> PluginSpec {
     let head = &recording.head;
     let defaults = Limits::default();
-    let spec = PluginSpec {
+    PluginSpec {
         name: head.plugin.clone(),
         config: Bytes::new(),
         vm_config: Bytes::new(),
@@ -86,8 +86,7 @@ pub fn plugin_of(recording: &Recording, module: Arc<Module>) -> Arc<Plugin> {
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
         recording_bytes_max: 0,
-    };
-    Plugin::new(spec, module, head.generation, 1)
+    }
 }
 
 /// Whether the plugin's code is the recorded one: of the same module, or of its twin with or without debug information.
@@ -96,7 +95,7 @@ pub fn is_same_code(recording: &Recording, plugin: &Plugin) -> bool {
     recording.head.module.code_sha256 == crate::cache::hex(&plugin.module.facts.code_sha256)
 }
 
-/// Runs `recording` with `plugin`, which [`plugin_of`] made.
+/// Runs `recording` with a plugin of one worker, made of [`spec_of`] and the recorded module or another build of it.
 ///
 /// # Errors
 /// When the recording makes no sense.
@@ -148,7 +147,9 @@ impl Stage {
 
     async fn play(&mut self, recording: &Recording, scenes: &[Scene]) -> Result<(), ReplayFault> {
         self.enter(0);
+        debug::before(&mut self.store).await;
         let made = instantiate(&mut self.store, &self.plugin.module).await;
+        debug::after(&self.store);
         let exports = match made {
             Ok(exports) => exports,
             Err(why) => {
@@ -207,7 +208,10 @@ impl Stage {
         }
         guest.entering(Visit::new(Current::Root(entry.root()), entry));
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
-        let answer = exports.call(entry).on_own_stack(&mut self.store).await?;
+        debug::before(&mut self.store).await;
+        let ran = exports.call(entry).on_own_stack(&mut self.store).await;
+        debug::after(&self.store);
+        let answer = ran?;
         self.store.data_mut().0.leaving(entry, answer);
         self.returned(answer);
         Ok(())

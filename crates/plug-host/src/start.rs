@@ -12,6 +12,7 @@ use crate::allowance::Allowance;
 use crate::bounds::Bounds;
 use crate::budget::Budget;
 use crate::calls::wasi::Exited;
+use crate::debug;
 use crate::engine::TABLE_ENTRIES_MAX;
 use crate::entry::Entry;
 use crate::exports::Exports;
@@ -65,7 +66,9 @@ impl Instance {
         let mut store = new_store(first, allowances, services, queue_listener);
         store.data_mut().0.seat = seat;
         store.data_mut().0.tape = Tape::new(recording_bytes_max(plugins));
+        debug::before(&mut store).await;
         let made = instantiate(&mut store, &first.module).await;
+        debug::after(&store);
         let exports = made.map_err(|why| record::fault(&store, &why))?;
         store.data_mut().0.tape.returned(0);
         let mut start = Start { store, exports };
@@ -144,7 +147,9 @@ impl Start {
         let guest = &mut self.store.data_mut().0;
         guest.entering(Visit::new(Current::Root(root), entry));
         self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        debug::before(&mut self.store).await;
         let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
+        debug::after(&self.store);
         let answer = ran.map_err(|why| record::fault(&self.store, &why))?;
         self.store.data_mut().0.tape.returned(answer);
         Ok(answer)
@@ -194,6 +199,7 @@ pub(crate) fn new_store(
     store.limiter(|data| data);
     store.epoch_deadline_callback(|mut store| store.data_mut().0.at_tick());
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+    debug::watch(&mut store);
     store
 }
 
@@ -245,6 +251,7 @@ fn new_guest(
         player: None,
         entry: None,
         meter: Meter::default(),
+        debugged: None,
         seat: None,
     }
 }

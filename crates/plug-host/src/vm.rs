@@ -21,6 +21,7 @@ use crate::seat::Seats;
 use crate::services::Services;
 use crate::stream::PluginStream;
 
+mod debugged;
 mod single;
 
 /// One instance's place on a worker: the instance that serves now, and the plugins that live in it. With an instance for each exchange,
@@ -277,9 +278,13 @@ impl PluginHandle {
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
         self.has_cpu_time()?;
         let hold = self.vm.hold(&self.name).await?;
-        let instance = &hold.instance;
-        let root = instance.roots.get(self.position).copied().unwrap_or_default();
-        let id = instance.next_context();
+        let root = hold.instance.roots.get(self.position).copied().unwrap_or_default();
+        Ok(self.stream(hold, root, &self.plugin, exchange))
+    }
+
+    /// A context for `exchange` in an instance in which `owner` has the root context `root`.
+    fn stream(&self, hold: Hold, root: u32, owner: &Arc<Plugin>, exchange: &Rc<Exchange>) -> PluginStream {
+        let id = hold.instance.next_context();
         let context = Rc::new(StreamContext {
             id,
             root,
@@ -291,9 +296,9 @@ impl PluginHandle {
             ended: Cell::new(false),
             dead: Cell::new(false),
             plugin: Rc::clone(&self.name),
-            owner: Arc::clone(&self.plugin),
+            owner: Arc::clone(owner),
         });
-        Ok(PluginStream::new(hold, context))
+        PluginStream::new(hold, context)
     }
 
     fn has_cpu_time(&self) -> Result<(), Fault> {

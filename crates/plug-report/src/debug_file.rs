@@ -79,6 +79,17 @@ pub fn code_sha256(module: &[u8]) -> Option<String> {
     None
 }
 
+/// Where a module's code section begins in its file; none when it is no module.
+#[must_use]
+pub fn code_at(module: &[u8]) -> Option<u32> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CodeSectionStart { range, .. } = payload.ok()? {
+            return u32::try_from(range.start).ok();
+        }
+    }
+    None
+}
+
 /// Hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -11,7 +11,7 @@ pub use scene::{Argument, Callback, Exchange, Figures, Frame, HostCall, HostCall
 mod symbols;
 pub use symbols::Symbols;
 mod debug_file;
-pub use debug_file::{DebugFiles, code_sha256};
+pub use debug_file::{DebugFiles, code_at, code_sha256};
 mod crash;
 pub use crash::Crash;
 mod advice;

@@ -54,7 +54,7 @@ impl Outside for World {
                 .borrow_mut()
                 .push((line.level, line.context, line.text.to_owned())),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
-            Saying::LeftOut { .. } | Saying::Growth { .. } | Saying::Quarantine { .. } => {}
+            Saying::LeftOut { .. } | Saying::Growth { .. } | Saying::Quarantine { .. } | Saying::Debug { .. } => {}
         }
     }
 

@@ -115,7 +115,7 @@ fn table() -> Vec<&'static str> {
     names.map(|(name, _)| name).collect()
 }
 
-/// A gateway with TLS, two plugins that speak, an upstream that answers and one that nobody listens for.
+/// A gateway with TLS, two plugins that speak and one that dies, an upstream that answers and one that nobody listens for.
 async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gateway> {
     let speaks = json!({"request_headers": [{"op": "log", "level": "critical", "text": "a line"}]});
     let certificates = [
@@ -129,8 +129,9 @@ async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gat
             {"name": "safe", "listen": "127.0.0.1:0", "tls": {"certificates": certificates}},
         ],
         "upstreams": [upstream("up", backend), {"name": "down", "endpoints": [format!("127.0.0.1:{}", free_port()?)]}],
-        "plugins": [plugin("probe", "probe-021", speaks)?, plugin("hello", "hello", json!({"greeting": "hi"}))?],
+        "plugins": [plugin("probe", "probe-021", speaks)?, plugin("hello", "hello", json!({"greeting": "hi"}))?, plugin("die", "die", json!({}))?],
         "routes": [
+            {"name": "die", "match": {"path": {"prefix": "/die"}}, "echo": true, "plugins": ["die"]},
             {"name": "down", "match": {"path": {"prefix": "/down"}}, "upstream": "down"},
             {"name": "all", "upstream": "up", "plugins": ["probe"]},
         ],
@@ -144,6 +145,8 @@ async fn every_metric_of_the_table_is_on_the_page_in_its_order() -> Result<()> {
     let gateway = with_everything(&authority, &backend).await?;
     get(&gateway, "/").await?;
     get(&gateway, "/down").await?;
+    let deadly = Request::get("/die").field("x-die", "request_headers panic");
+    assert_eq!(ask(&gateway, &deadly).await?.status, 503);
     let page = admin(&gateway, "/metrics").await?.text();
     let on_page = |begin: &str| -> Vec<String> {
         let lines = page

@@ -15,6 +15,7 @@ mod tcp;
 mod plugins;
 mod crashes;
 mod replay;
+mod lldb;
 mod limits;
 mod configuration;
 mod modules;

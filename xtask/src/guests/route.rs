@@ -12,6 +12,9 @@ use crate::{place, system};
 
 const TARGET: &str = "wasm32-wasip1";
 
+/// The profile of guests for a debugger.
+pub(super) const UNOPTIMISED: &str = "unoptimised";
+
 /// What Debian's route needs: its own compiler, the library's source to build from, and the C library below it.
 const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 
@@ -37,21 +40,21 @@ impl fmt::Display for Route {
 }
 
 impl Route {
-    /// Builds by this route; gives the folder with the modules.
+    /// Builds by this route; gives the folder with a folder of modules for each profile.
     pub(super) fn build(self) -> Result<PathBuf> {
         match self {
             Self::Installed => {
                 if !target_is_installed() {
                     bail!("the standard library for `{TARGET}` is not installed; run: rustup target add {TARGET}");
                 }
-                compile(cargo(), "guests-build")
+                compile(cargo, "guests-build")
             }
             Self::Rustup => {
                 if find("rustup").is_none() {
                     bail!("there is no `rustup`");
                 }
                 output(Command::new("rustup").args(["target", "add", TARGET]))?;
-                compile(cargo(), "guests-build")
+                compile(cargo, "guests-build")
             }
             Self::Debian => debian(),
         }
@@ -110,20 +113,14 @@ pub(super) fn lint() -> Result<()> {
 }
 
 /// Compiles the workspace `plugins/` into a target folder of its own, so that it never waits for the gateway's build.
-fn compile(command: Command, folder: &str) -> Result<PathBuf> {
+fn compile(command: impl Fn() -> Command, folder: &str) -> Result<PathBuf> {
     let target = place::cargo_target().join(folder);
-    let mut command = for_guests(command);
-    command.args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--release",
-        "--target",
-        TARGET,
-        "--target-dir",
-    ]);
-    run(command.arg(&target))?;
-    Ok(target.join(TARGET).join("release"))
+    for profile in [&["--release"][..], &["--profile", UNOPTIMISED, "--package", "die"]] {
+        let mut command = for_guests(command());
+        command.args(["build", "--quiet", "--locked", "--target", TARGET, "--target-dir"]);
+        run(command.arg(&target).args(profile))?;
+    }
+    Ok(target.join(TARGET))
 }
 
 fn for_guests(mut command: Command) -> Command {
@@ -144,15 +141,19 @@ fn debian() -> Result<PathBuf> {
     if !missing.is_empty() {
         system::install(&missing)?;
     }
-    let mut command = Command::new("/usr/bin/cargo");
-    command
-        .env("RUSTC", "/usr/bin/rustc")
-        .env("RUSTDOC", "/usr/bin/rustdoc")
-        // Building the standard library is an unstable flag, which a stable compiler takes only so.
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_WASM32_WASIP1_LINKER", linker()?)
-        .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-Lnative=/usr/lib/wasm32-wasi")
-        .arg("-Zbuild-std=std,panic_abort");
+    let linker = linker()?;
+    let command = || {
+        let mut command = Command::new("/usr/bin/cargo");
+        command
+            .env("RUSTC", "/usr/bin/rustc")
+            .env("RUSTDOC", "/usr/bin/rustdoc")
+            // Building the standard library is an unstable flag, which a stable compiler takes only so.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_WASIP1_LINKER", &linker)
+            .env("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "-Lnative=/usr/lib/wasm32-wasi")
+            .arg("-Zbuild-std=std,panic_abort");
+        command
+    };
     compile(command, "guests-build-debian").context("Debian's compiler")
 }
 

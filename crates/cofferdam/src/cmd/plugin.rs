@@ -1,20 +1,24 @@
-//! `cofferdam plugin`: what authors and operators do with a plugin.
+//! `cofferdam plugin`: what authors and operators do with one plugin.
+
+mod debug;
+mod replay;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use crate::cmd::replay;
-
 /// What is to be done.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Run a plugin under LLDB: start it, give it one request; exit 0 when it ended well, 1 when it died
+    Debug(debug::Arguments),
     /// Run a recorded death again, offline; exit 0 as recorded, 1 otherwise, 2 when it cannot run
     Replay(replay::Options),
 }
 
 pub(crate) fn plugin(verb: &Verb) -> ExitCode {
     match verb {
+        Verb::Debug(arguments) => debug::debug(arguments),
         Verb::Replay(options) => replay::run(options),
     }
 }

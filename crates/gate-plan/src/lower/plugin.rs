@@ -4,7 +4,8 @@ use super::chain::Chains;
 use super::higress::Configured;
 use super::{Lowering, count};
 use crate::findings::Draft;
-use crate::plan::{Isolation, OnFault, Plugin, PluginLimits, PluginPhase, Restart, Source};
+use crate::plan::{Isolation, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Restart, Source};
+use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
 
@@ -49,6 +50,7 @@ impl Lowering<'_> {
             .into_iter()
             .map(|(name, value)| (name.0, value.word.0))
             .collect();
+        let debug = written.debug.take().map(|debug| self.debug(debug, node.at("debug")));
         Some(Plugin {
             name: written.name.word.0,
             source: source?,
@@ -76,7 +78,32 @@ impl Lowering<'_> {
                 wire::Phase::Unspecified => PluginPhase::Unspecified,
             },
             priority: written.priority,
+            debug,
         })
+    }
+
+    fn debug(&mut self, mut written: wire::PluginDebug, node: &Node) -> PluginDebug {
+        let listen = written.listen.word;
+        if !written.expose && !listen.ip().is_loopback() {
+            let message = format!(
+                "`{}` can be reached from other machines, and whoever attaches reads all that the plugin can",
+                written.listen.text()
+            );
+            let draft = Draft::error(node.at("listen").span, message);
+            self.error(draft.help("write `127.0.0.1:0` for LLDB on this machine, or say `expose: true` beside it"));
+        }
+        let hosts = self.hosts(written.matches.hosts.take(), node.at("match"));
+        let (path, conditions) = self.conditions(written.matches, node.at("match"));
+        PluginDebug {
+            listen,
+            expose: written.expose,
+            matches: ExchangeMatch {
+                hosts,
+                path,
+                conditions,
+            },
+            wait: written.wait.word,
+        }
     }
 
     /// An instance that others share cannot be one exchange's own.

@@ -1,12 +1,14 @@
 //! `plugins`: Proxy-Wasm modules with their configurations.
 
 use std::borrow::Cow;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::route::Match;
 use super::shape::Pairs;
 use super::{size, span};
 use crate::word::{Digest, EnvironmentName, EnvironmentText, FilePath, Label, Percent, Size, Written};
@@ -71,6 +73,27 @@ pub(crate) struct Plugin {
     #[serde(default)]
     #[schemars(range(min = -1000000, max = 1000000))]
     pub(crate) priority: i64,
+    /// Lets LLDB attach. An exchange that `match` says runs in an instance of its own, made for the debugger, one at a time; it stops at
+    /// breakpoints and where the plugin dies. All others are as ever, and connections of a TCP listener are never debugged.
+    pub(crate) debug: Option<PluginDebug>,
+}
+
+/// Where LLDB attaches, and which exchanges it sees. One at a time is debugged; others that match meanwhile are not, and how many they
+/// were is said when it ends.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PluginDebug {
+    /// Address where LLDB attaches: `process connect --plugin wasm connect://ADDRESS`. Port 0 is one that is free, and is said at the
+    /// start. Default: `127.0.0.1:0`.
+    pub(crate) listen: Written<SocketAddr>,
+    /// Which exchanges are debugged. Default: all.
+    #[serde(rename = "match")]
+    pub(crate) matches: Match,
+    /// How long such an exchange waits until LLDB is there. Then it goes on undebugged.
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "1h"))]
+    pub(crate) wait: Written<Duration>,
+    /// Whether `listen` may be an address that other machines reach: whoever attaches reads all that the plugin can.
+    pub(crate) expose: bool,
 }
 
 /// Where a module is.
@@ -255,6 +278,17 @@ impl JsonSchema for Payload {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({"type": ["object", "array", "string"]})
+    }
+}
+
+impl Default for PluginDebug {
+    fn default() -> Self {
+        Self {
+            listen: Written::default_of("127.0.0.1:0", SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+            matches: Match::default(),
+            wait: span("30s", Duration::from_secs(30)),
+            expose: false,
+        }
     }
 }
 

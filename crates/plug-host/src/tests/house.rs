@@ -115,6 +115,7 @@ impl Outside for Double {
             Saying::LeftOut { lines, .. } => self.left_out.borrow_mut().push(lines),
             Saying::Growth { bytes, exchanges, .. } => self.growth.borrow_mut().push((bytes, exchanges)),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
+            Saying::Debug { .. } => {}
             Saying::Quarantine { plugin, faults, .. } => self.set_aside.borrow_mut().push((plugin.to_owned(), faults)),
         }
     }

@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use clap::Args;
 use plug_host::{
-    CodeCache, CompileLimits, Compiler, Divergence, Module, Plugin, Process, Replay, Services, digest, is_same_code,
-    plugin_of, replay,
+    CodeCache, CompileLimits, Compiler, Debugging, Divergence, Module, Plugin, Process, Replay, Services, digest,
+    is_same_code, replay, spec_of,
 };
 use plug_report::recording::{FILE_BYTES_MAX, Recording};
 use plug_report::{Crash, CrashStore, DebugFiles, Scene};
 use serde_json::{Value, json};
 
+use super::debug::{Attach, attachable};
 use crate::Format;
 use crate::crashes::{default_folder, explain};
+use crate::debugging;
 use crate::load::default_cache;
 use crate::nowhere::Nowhere;
 use crate::voice::{fail, print};
@@ -47,6 +49,11 @@ pub(crate) struct Options {
     /// How the outcome is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
+    /// Wait for LLDB, and stop in it where the plugin dies
+    #[arg(long)]
+    debug: bool,
+    #[command(flatten)]
+    attach: Attach,
 }
 
 /// Runs it; 0 when everything was as recorded, 1 when something was not, 2 when it cannot run.
@@ -96,12 +103,23 @@ fn outcome(options: &Options) -> Result<Outcome, String> {
         ));
     }
     let process = Arc::<Process>::default();
-    let plugin = load(&process, &recording, &bytes)?;
-    let is_same = is_same_code(&recording, &plugin);
-    let replay = play(process, &recording, &plugin)?;
     let debug_files = DebugFiles {
         folder: options.debug_files.clone(),
     };
+    let stage = load(&process, &recording, options.debug, &bytes)?;
+    let debugging = options.debug.then(|| {
+        let twin = debugging::twin(&module_file, &bytes, &debug_files);
+        let image = stage.image(&module_file, &bytes, twin.as_deref());
+        attachable(&module_file, &options.attach, image).map_err(|why| format!("{why:#}"))
+    });
+    let debugging = debugging.transpose()?;
+    let (spec, generation) = (spec_of(&recording), recording.head.generation);
+    let plugin = match &debugging {
+        Some(debugging) => Plugin::debugged(spec, stage, (generation, 1), Arc::clone(debugging)),
+        None => Plugin::new(spec, stage, generation, 1),
+    };
+    let is_same = is_same_code(&recording, &plugin);
+    let replay = play(process, &recording, &plugin, debugging.as_deref())?;
     let scene = replay.fault.as_ref().and_then(|fault| fault.scene.as_deref());
     let crash = scene.map(|scene| explain(scene, Some(&module_file), &debug_files));
     Ok(Outcome {
@@ -154,24 +172,33 @@ fn read(file: &Path) -> Result<Recording, String> {
     Recording::read(&bytes).map_err(|why| wrong(&why))
 }
 
-fn load(process: &Arc<Process>, recording: &Recording, bytes: &[u8]) -> Result<Arc<Plugin>, String> {
+fn load(
+    process: &Arc<Process>,
+    recording: &Recording,
+    for_debugger: bool,
+    bytes: &[u8],
+) -> Result<Arc<Module>, String> {
     let cache = default_cache().and_then(|folder| CodeCache::open(&folder).ok());
-    let engine = process
-        .engines
-        .for_stack(recording.head.stack_bytes_max, cache.as_ref());
+    let stack_bytes_max = recording.head.stack_bytes_max;
+    let engine = match for_debugger {
+        true => process.engines.for_debugger(stack_bytes_max, cache.as_ref()),
+        false => process.engines.for_stack(stack_bytes_max, cache.as_ref()),
+    };
     let engine = engine.map_err(|why| why.to_string())?;
     let compiler = Compiler {
         verb: crate::COMPILE,
         limits: COMPILE,
     };
     let module = Module::load_by(Some(&compiler), &engine, bytes, cache.as_ref());
-    Ok(plugin_of(
-        recording,
-        module.map_err(|why| format!("the module: {why}"))?,
-    ))
+    module.map_err(|why| format!("the module: {why}"))
 }
 
-fn play(process: Arc<Process>, recording: &Recording, plugin: &Arc<Plugin>) -> Result<Replay, String> {
+fn play(
+    process: Arc<Process>,
+    recording: &Recording,
+    plugin: &Arc<Plugin>,
+    debugging: Option<&Debugging>,
+) -> Result<Replay, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime: {why}"))?;
     let services = Services {
@@ -183,7 +210,20 @@ fn play(process: Arc<Process>, recording: &Recording, plugin: &Arc<Plugin>) -> R
         worker: 0,
     };
     let local = tokio::task::LocalSet::new();
-    let played = local.block_on(&runtime, replay(recording, plugin, &services));
+    let played = local.block_on(&runtime, async {
+        if let Some(debugging) = debugging {
+            debugging.debugger().attached().await;
+            if let Some(seat) = debugging.reserve() {
+                debugging.give(seat);
+            }
+        }
+        let played = replay(recording, plugin, &services).await;
+        if let Some(debugging) = debugging {
+            let has_died = played.as_ref().is_ok_and(|played| played.fault.is_some());
+            debugging.debugger().exited(u8::from(has_died)).await;
+        }
+        played
+    });
     played.map_err(|why| why.to_string())
 }
 
