@@ -186,6 +186,7 @@ fn spec(script: &[u8]) -> PluginSpec {
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
+        burst: None,
         recording_bytes_max: 256 * 1024,
     }
 }

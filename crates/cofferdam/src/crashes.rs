@@ -14,7 +14,7 @@ use plug_host::Fault;
 use plug_report::recording::{Recording, Sensitive};
 use plug_report::{Crash, CrashStore, DebugFiles, Scene, Symbols};
 
-use crate::voice::{fail, warn};
+use crate::voice::{fail, say, warn};
 
 /// LIMIT: deaths that wait for their report; beyond it they are said without one.
 const WAITING_MAX: usize = 256;
@@ -48,6 +48,8 @@ pub(crate) struct Crashes {
 
 enum Letter {
     Death(Arc<Scene>, Option<Arc<Recording>>),
+    /// An exchange that ended well.
+    Exchange(Arc<Recording>),
     /// Everything before it has been written.
     Stop(SyncSender<()>),
 }
@@ -111,6 +113,18 @@ impl Crashes {
                 }
                 fail(&format!("plugin fault code={} {fault}", fault.code()));
             }
+        }
+    }
+
+    /// Keeps the recording of an exchange that ended well, unless many wait. Called by workers: it never waits.
+    pub(crate) fn keep(&self, recording: Arc<Recording>) {
+        if !self.may_wait() {
+            return;
+        }
+        let desk = self.desk.lock().clone();
+        let sent = desk.is_some_and(|desk| desk.try_send(Letter::Exchange(recording)).is_ok());
+        if !sent {
+            self.recordings_waiting.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -208,6 +222,8 @@ struct Known {
 struct Clerk {
     crashes: Arc<Crashes>,
     known: HashMap<String, Known>,
+    /// Exchanges kept that ended well.
+    exchanges: u64,
 }
 
 impl Clerk {
@@ -215,6 +231,7 @@ impl Clerk {
         Self {
             crashes,
             known: HashMap::new(),
+            exchanges: 0,
         }
     }
 
@@ -226,6 +243,10 @@ impl Clerk {
                     if recording.is_some() {
                         self.crashes.recordings_waiting.fetch_sub(1, Ordering::Relaxed);
                     }
+                }
+                Ok(Letter::Exchange(recording)) => {
+                    self.keep_exchange(&recording);
+                    self.crashes.recordings_waiting.fetch_sub(1, Ordering::Relaxed);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(Letter::Stop(done)) => {
@@ -300,6 +321,28 @@ impl Clerk {
             known.crash.is_recorded = true;
         }
         true
+    }
+
+    /// Keeps an exchange that ended well, and says where.
+    fn keep_exchange(&mut self, recording: &Recording) {
+        let Some((store, ready)) = self.crashes.store().zip(self.crashes.ready(recording)) else {
+            return;
+        };
+        self.exchanges = self.exchanges.saturating_add(1);
+        let name = format!("exchange-{}-{}", ready.head.at_ms, self.exchanges);
+        match store.keep_recording(&name, &ready) {
+            Ok(file) => say(&format!(
+                "plugin exchange recorded plugin={} request_id={}; run it again: cofferdam plugin replay {}",
+                ready.head.plugin,
+                ready
+                    .head
+                    .exchange
+                    .and_then(|exchange| exchange.request_id)
+                    .unwrap_or_default(),
+                file.display()
+            )),
+            Err(why) => warn(&format!("warning: the recording of an exchange is not kept: {why}")),
+        }
     }
 
     /// Whether a recording was there and is kept now.

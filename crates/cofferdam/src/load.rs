@@ -9,7 +9,7 @@ use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
 use plug_host::{
-    CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, Process,
+    BurstPolicy, CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, Process,
     RestartPolicy, digest,
 };
 
@@ -340,6 +340,22 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel, recording_bytes_max: u64)
             full_at_percent: plan.restart.full_at_percent,
         },
         log_level,
+        burst: plan.burst.map(burst),
         recording_bytes_max: if plan.record { recording_bytes_max } else { 0 },
+    }
+}
+
+fn burst(plan: gate_plan::Burst) -> BurstPolicy {
+    BurstPolicy {
+        faults: plan.faults,
+        errors: plan.errors,
+        within: plan.within,
+        lasts: plan.lasts,
+        level: match plan.level {
+            gate_plan::LineLevel::Trace => LogLevel::Trace,
+            gate_plan::LineLevel::Debug => LogLevel::Debug,
+            gate_plan::LineLevel::Info => LogLevel::Info,
+        },
+        recordings: plan.recordings,
     }
 }

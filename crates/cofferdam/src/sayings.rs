@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use gate_flow::Voice;
 use plug_abi::LogLevel;
-use plug_host::{DebugNews, LogLine, Saying};
+use plug_host::{BurstPolicy, DebugNews, LogLine, Saying, Trouble};
 
 use crate::crashes::Crashes;
 use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin, word};
@@ -35,6 +35,8 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
                 bytes.saturating_sub(bytes_at_start) / u64::from(exchanges.max(1))
             ),
         ),
+        Saying::Burst { plugin, of, policy } => of_a_fault(LogLevel::Warn, burst(plugin, of, policy)),
+        Saying::Recorded(recording) => crashes.keep(Arc::clone(recording)),
         Saying::Fault(fault) => crashes.report(fault),
         Saying::Debug { plugin, news } => of_a_fault(LogLevel::Info, debug_news(plugin, news)),
         Saying::Quarantine { plugin, faults, length } => of_a_fault(
@@ -44,6 +46,17 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
             ),
         ),
     })
+}
+
+fn burst(plugin: &str, of: Trouble, policy: BurstPolicy) -> String {
+    let of = match of {
+        Trouble::Fault => "faults",
+        Trouble::Error => "errors",
+    };
+    let (within, lasts, level, recordings) = (policy.within, policy.lasts, word(policy.level), policy.recordings);
+    format!(
+        "plugin burst plugin={plugin} of={of} within={within:?}; for {lasts:?} its lines are written from level {level} on, and {recordings} exchanges recorded"
+    )
 }
 
 fn debug_news(plugin: &str, news: DebugNews) -> String {

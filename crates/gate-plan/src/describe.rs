@@ -8,9 +8,9 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::plan::{
-    AccessLog, Action, Balance, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits, Isolation,
-    Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, ServerTls, Source, Target,
-    Upstream, UpstreamProtocol,
+    AccessLog, Action, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits,
+    Isolation, LineLevel, Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, ServerTls,
+    Source, Target, Upstream, UpstreamProtocol,
 };
 use crate::route::{Condition, Conditions, HostPattern, PathPattern, Rule, Test};
 use crate::word::span_text;
@@ -237,6 +237,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             "quarantine": span(plugin.restart.quarantine),
             "full_at": format!("{}%", plugin.restart.full_at_percent),
         },
+        "burst": plugin.burst.map(describe_burst),
         "on_fault": match plugin.on_fault {
             OnFault::Close => "close",
             OnFault::Open => "open",
@@ -383,4 +384,19 @@ fn masked() -> Value {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn describe_burst(burst: Burst) -> Value {
+    json!({
+        "faults": burst.faults,
+        "errors": burst.errors,
+        "within": span(burst.within),
+        "lasts": span(burst.lasts),
+        "level": match burst.level {
+            LineLevel::Trace => "trace",
+            LineLevel::Debug => "debug",
+            LineLevel::Info => "info",
+        },
+        "recordings": burst.recordings,
+    })
 }

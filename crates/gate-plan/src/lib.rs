@@ -24,10 +24,10 @@ mod word;
 
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
-    AccessLog, Action, Admin, Balance, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports, Drain,
-    EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, Listener, OnFault, Plan, Plugin,
-    PluginDebug, PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source, Target,
-    Timeouts, Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
+    Drain, EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener, OnFault, Plan,
+    Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source,
+    Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;

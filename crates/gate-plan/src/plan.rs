@@ -252,6 +252,8 @@ pub struct Plugin {
     pub on_fault: OnFault,
     /// How it comes back after a fault.
     pub restart: Restart,
+    /// When more is written down of it; never when absent.
+    pub burst: Option<Burst>,
     /// Header-phase `StopIteration` is honoured as such, not widened to "stop all" (Envoy's `allow_on_headers_stop_iteration`); the ABI decides when absent.
     pub allow_on_headers_stop_iteration: Option<bool>,
     /// Order class in a chain, as in Higress.
@@ -335,6 +337,34 @@ pub struct Restart {
     pub quarantine: Duration,
     /// Part of its memory at which an instance is replaced; never when 100. Default 75.
     pub full_at_percent: u8,
+}
+
+/// A burst of trouble on one worker, and what is written down then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Burst {
+    /// Faults that are a burst; never when 0. Default 3.
+    pub faults: u32,
+    /// Responses 429 and 5xx that are a burst; never when 0. Default 50.
+    pub errors: u32,
+    /// Within which time. Default 10 s.
+    pub within: Duration,
+    /// How long more is written down. Default 1 minute.
+    pub lasts: Duration,
+    /// Lines from this level on are written meanwhile. Default debug.
+    pub level: LineLevel,
+    /// Exchanges that are recorded, for each burst. Default 10.
+    pub recordings: u32,
+}
+
+/// Levels of lines that a burst lets through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineLevel {
+    /// Everything.
+    Trace,
+    /// For the plugin's author.
+    Debug,
+    /// Worth keeping.
+    Info,
 }
 
 /// Who shares an instance of a plugin.

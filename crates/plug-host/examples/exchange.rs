@@ -101,6 +101,7 @@ fn plugin(bytes: &[u8], isolation: Isolation, trusted_after: u32, process: &Proc
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Info,
+        burst: None,
         recording_bytes_max: 256 * 1024,
     };
     let engine = process.engines.for_stack(spec.stack_bytes_max, None).unwrap();

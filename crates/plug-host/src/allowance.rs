@@ -5,9 +5,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use plug_abi::LogLevel;
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
+use crate::burst::{Burst, Trouble};
 use crate::limit::Limit;
 use crate::lines::{BURST, Line, Lines};
 use crate::outside::{Outside, Saying};
@@ -23,6 +25,8 @@ pub(crate) struct Allowance {
     lines: RefCell<Lines>,
     /// None when its share is all of the worker.
     share: Option<RefCell<Share>>,
+    /// None when nothing is a burst.
+    burst: Option<RefCell<Burst>>,
 }
 
 impl Allowance {
@@ -35,6 +39,7 @@ impl Allowance {
             worker: services.worker,
             outside: Rc::clone(&services.outside),
             lines: RefCell::new(Lines::new(limits.log_lines_per_s_max)),
+            burst: plugin.spec.burst.map(|policy| RefCell::new(Burst::new(policy))),
             share: (percent < 100).then(|| RefCell::new(Share::new(percent))),
         })
     }
@@ -67,6 +72,35 @@ impl Allowance {
             });
         }
         false
+    }
+
+    /// The level from which on lines of the plugin are written now.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        let usual = self.plugin.spec.log_level;
+        let of_burst = self
+            .burst
+            .as_ref()
+            .map(|burst| burst.borrow().level(usual, Instant::now()));
+        of_burst.unwrap_or(usual)
+    }
+
+    /// Trouble that may be one too many.
+    pub(crate) fn trouble(&self, trouble: Trouble) {
+        let Some(burst) = &self.burst else { return };
+        let begins = burst.borrow_mut().note(trouble, Instant::now());
+        if begins {
+            self.outside.say(Saying::Burst {
+                plugin: &self.plugin.spec.name,
+                of: trouble,
+                policy: burst.borrow().policy(),
+            });
+        }
+    }
+
+    /// Whether the exchange that ends now is to be recorded.
+    pub(crate) fn records(&self) -> bool {
+        let burst = self.burst.as_ref();
+        burst.is_some_and(|burst| burst.borrow_mut().records(Instant::now()))
     }
 
     /// Whether the plugin's CPU time is measured.

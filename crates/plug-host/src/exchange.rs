@@ -117,6 +117,13 @@ pub struct Exchange {
 }
 
 impl Exchange {
+    /// Whether it was answered with 429 or 5xx, as far as there is a response.
+    pub(crate) fn has_failed(&self) -> bool {
+        let response = self.response.try_borrow();
+        let status = response.ok().and_then(|response| Some(response.as_ref()?.status));
+        status.is_some_and(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error())
+    }
+
     /// An exchange that begins with `request`.
     #[must_use]
     pub fn new(request: RequestHead, facts: Rc<dyn Facts>, body_bytes_max: u64) -> Rc<Self> {

@@ -61,6 +61,14 @@ pub(crate) enum Current {
 }
 
 impl Current {
+    /// The exchange's context, if it is one.
+    pub(crate) fn stream(&self) -> Option<&Rc<StreamContext>> {
+        match self {
+            Self::Stream(stream) => Some(stream),
+            Self::Nothing | Self::Root(_) => None,
+        }
+    }
+
     fn root_id(&self) -> Option<u32> {
         match self {
             Self::Nothing => None,
@@ -314,10 +322,7 @@ impl Guest {
 
     /// The current exchange's context.
     pub(crate) fn stream(&self) -> Option<&Rc<StreamContext>> {
-        match &self.current {
-            Current::Stream(stream) => Some(stream),
-            Current::Nothing | Current::Root(_) => None,
-        }
+        self.current.stream()
     }
 
     /// The current exchange.
@@ -386,7 +391,8 @@ impl Guest {
         }
         let plugin = &self.plugin().spec;
         let allowance = self.allowance(&self.current);
-        if level < plugin.log_level || !allowance.is_none_or(Allowance::may_write_line) {
+        let least = allowance.map_or(plugin.log_level, |allowance| allowance.log_level());
+        if level < least || !allowance.is_none_or(Allowance::may_write_line) {
             return;
         }
         let context = match &self.current {

@@ -14,6 +14,7 @@ use wasmtime::{Store, Trap};
 
 use crate::allowance::Allowance;
 use crate::bell::Bell;
+use crate::burst::Trouble;
 use crate::debug;
 use crate::entry::Entry;
 use crate::exchange::StreamContext;
@@ -172,13 +173,33 @@ impl Instance {
         let Some(store) = turn.as_mut() else { return Ok(answer) };
         let guest = &mut store.data_mut().0;
         guest.pace.end();
+        let ended = entry.deletes().then(|| guest.entered.clone());
         guest.leaving(entry, answer);
+        if let Some(ended) = ended {
+            self.exchange_ended(store, &ended);
+        }
+        let guest = &mut store.data_mut().0;
         self.note_memory(guest.limits.memory_bytes);
         if !guest.effects.is_empty() {
             let effects = std::mem::take(&mut guest.effects);
             self.apply(effects);
         }
         Ok(answer)
+    }
+
+    /// The exchange of a context has ended.
+    fn exchange_ended(&self, store: &Store<OnWorker>, context: &Current) {
+        let Some((stream, allowance)) = context.stream().zip(store.data().0.allowance(context)) else {
+            return;
+        };
+        if stream.exchange.has_failed() {
+            allowance.trouble(Trouble::Error);
+        }
+        if allowance.records()
+            && let Some(recording) = record::of_exchange(store, stream)
+        {
+            self.services.outside.say(Saying::Recorded(&Arc::new(recording)));
+        }
     }
 
     /// Writes into the guest's memory.
@@ -264,6 +285,9 @@ impl Instance {
         self.stop_tasks();
         for stats in self.stats() {
             stats.faulted(&fault);
+        }
+        for allowance in &*self.allowances {
+            allowance.trouble(Trouble::Fault);
         }
         self.services.outside.say(Saying::Fault(&fault));
         self.died.set(true);

@@ -64,6 +64,8 @@ mod allowance;
 mod lines;
 mod share;
 mod meter;
+mod burst;
+pub use burst::{BurstPolicy, Trouble};
 mod growth;
 mod tally;
 pub use tally::Computed;

@@ -2,13 +2,16 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use plug_abi::LogLevel;
+use plug_report::recording::Recording;
 use tokio::sync::mpsc;
 
+use crate::burst::{BurstPolicy, Trouble};
 use crate::exchange::{RequestHead, ResponseHead};
 use crate::fault::Fault;
 
@@ -55,6 +58,17 @@ pub enum Saying<'a> {
     },
     /// An instance died.
     Fault(&'a Fault),
+    /// Faults or failed exchanges come in a burst: more is written down for a while.
+    Burst {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// What came in a burst.
+        of: Trouble,
+        /// What is done about it.
+        policy: BurstPolicy,
+    },
+    /// An exchange was recorded although its plugin lives.
+    Recorded(&'a Arc<Recording>),
     /// A plugin is set aside on a worker.
     Quarantine {
         /// Name of the plugin.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
 
+use crate::burst::BurstPolicy;
 use crate::debug::Debugging;
 use crate::fault::{Fault, FaultKind};
 use crate::limit::{Limit, Limits, Reached};
@@ -65,6 +66,8 @@ pub struct PluginSpec {
     pub restart: RestartPolicy,
     /// Lines below are not written.
     pub log_level: LogLevel,
+    /// When more is written down of it; never when absent.
+    pub burst: Option<BurstPolicy>,
     /// Bytes that an instance keeps of what it saw and asked last; nothing is recorded when 0.
     pub recording_bytes_max: u64,
 }

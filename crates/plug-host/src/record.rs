@@ -1,13 +1,15 @@
-//! The recording of a guest's end: what its tape holds, with what is needed to run it again.
+//! The recording of a guest's end, or of an exchange's: what its tape holds, with what is needed to run it again.
 
 use std::sync::Arc;
 
-use plug_report::Scene;
 use plug_report::recording::{End, Head, MemoryNote, Recording, steps};
 use wasmtime::Store;
 
+use crate::exchange::StreamContext;
 use crate::fault::Fault;
-use crate::guest::{Guest, OnWorker};
+use crate::guest::OnWorker;
+use crate::scene;
+use crate::tape::Recorded;
 
 /// LIMIT: bytes of memory whose digest a worker takes; more would hold its other exchanges up.
 const DIGESTED_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -25,37 +27,59 @@ pub(crate) fn with_recording(store: &Store<OnWorker>, mut fault: Fault) -> Fault
         return fault;
     };
     let head = Head {
-        forgotten: recorded.forgotten,
-        is_cut: recorded.is_cut,
+        at_ms: scene.at_ms,
+        plugin: scene.plugin.clone(),
+        generation: scene.generation,
+        module: scene.module.clone(),
+        exchange: scene.exchange.clone(),
         fault: Some(End {
             code: scene.code.clone(),
             summary: scene.summary.clone(),
             callback: scene.callback.name.clone(),
             frames: scene.frames.clone(),
         }),
-        memory: guest.memory.and_then(|memory| note(memory.data(store))),
-        ..head(guest, scene)
+        ..head(store)
     };
-    fault.recording = Some(Arc::new(Recording {
-        head,
-        steps: recorded.steps,
-    }));
+    fault.recording = Some(Arc::new(made(head, recorded)));
     fault
 }
 
-fn head(guest: &Guest, scene: &Scene) -> Head {
+/// The recording of an exchange that ended well; none where nothing is recorded.
+pub(crate) fn of_exchange(store: &Store<OnWorker>, stream: &StreamContext) -> Option<Recording> {
+    let recorded = store.data().0.tape.recorded()?;
+    let owner = &stream.owner;
+    let head = Head {
+        at_ms: scene::now_ms(),
+        plugin: owner.spec.name.clone(),
+        generation: owner.generation,
+        module: scene::module(owner),
+        exchange: Some(scene::exchange(stream)),
+        ..head(store)
+    };
+    Some(made(head, recorded))
+}
+
+fn made(head: Head, recorded: Recorded) -> Recording {
+    Recording {
+        head: Head {
+            forgotten: recorded.forgotten,
+            is_cut: recorded.is_cut,
+            ..head
+        },
+        steps: recorded.steps,
+    }
+}
+
+fn head(store: &Store<OnWorker>) -> Head {
+    let guest = &store.data().0;
     let spec = &guest.first.spec;
     Head {
         made_by: concat!("cofferdam ", env!("CARGO_PKG_VERSION")).to_owned(),
-        at_ms: scene.at_ms,
-        plugin: scene.plugin.clone(),
-        generation: scene.generation,
-        module: scene.module.clone(),
         memory_bytes_max: spec.memory_bytes_max,
         table_entries_max: u64::try_from(spec.limits.table_entries_max).unwrap_or(u64::MAX),
         stack_bytes_max: spec.stack_bytes_max,
         slice_us: u64::try_from(spec.cpu_slice.as_micros()).unwrap_or(u64::MAX),
-        exchange: scene.exchange.clone(),
+        memory: guest.memory.and_then(|memory| note(memory.data(store))),
         ..Head::default()
     }
 }

@@ -85,6 +85,7 @@ pub fn spec_of(recording: &Recording) -> PluginSpec {
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
+        burst: None,
         recording_bytes_max: 0,
     }
 }

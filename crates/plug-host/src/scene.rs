@@ -19,11 +19,7 @@ pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) ->
         Current::Nothing | Current::Root(_) => None,
     };
     Scene {
-        at_ms: milliseconds(
-            SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default(),
-        ),
+        at_ms: now_ms(),
         code: fault.code().to_owned(),
         summary: fault.to_string(),
         plugin: plugin.spec.name.clone(),
@@ -49,15 +45,18 @@ pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) ->
     }
 }
 
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn module(plugin: &Plugin) -> ModuleNote {
+/// What a report says of a plugin's module.
+pub(crate) fn module(plugin: &Plugin) -> ModuleNote {
     let facts = &plugin.module.facts;
     let producer = |producer: &plug_audit::Producer| match producer.version.as_str() {
         "" => producer.name.clone(),
@@ -74,7 +73,7 @@ fn module(plugin: &Plugin) -> ModuleNote {
 }
 
 /// The exchange as it was received: its request's head may be in somebody's hands.
-fn exchange(stream: &StreamContext) -> Exchange {
+pub(crate) fn exchange(stream: &StreamContext) -> Exchange {
     let head = stream.exchange.request.try_borrow();
     let header = |name: &str| {
         let value = head.as_ref().ok()?.headers.get(name)?;

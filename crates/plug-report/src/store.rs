@@ -1,9 +1,11 @@
 //! Crash reports on disk: one file for each signature and one for its recording, within a bound of bytes, the oldest leaving first.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::crash::{Crash, FORMAT};
 use crate::recording::Recording;
@@ -72,6 +74,7 @@ impl CrashStore {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(&bytes)?;
         file.persist(&path)?;
+        self.evict(signature)?;
         Ok(path)
     }
 
@@ -129,29 +132,44 @@ impl CrashStore {
         Ok(entries.flatten().filter_map(|entry| signature(entry.path())).collect())
     }
 
-    /// Lets the reports go that were seen longest ago, until the rest fits.
+    /// Lets reports and recordings go that were written longest ago, until the rest fits.
     fn evict(&self, newest: &str) -> io::Result<()> {
-        let mut files = Vec::new();
-        for signature in self.signatures()? {
-            if let Ok(about) = fs::metadata(self.path(&signature)) {
-                let recording = fs::metadata(self.recording(&signature)).map_or(0, |about| about.len());
-                files.push((about.modified()?, about.len().saturating_add(recording), signature));
-            }
+        let mut all: BTreeMap<String, (SystemTime, u64, Vec<PathBuf>)> = BTreeMap::new();
+        for file in fs::read_dir(&self.folder)?.flatten() {
+            let path = file.path();
+            let Some((name, about)) = name_of(&path).zip(file.metadata().ok()) else {
+                continue;
+            };
+            let (written, bytes, paths) = all.entry(name).or_insert((SystemTime::UNIX_EPOCH, 0, Vec::new()));
+            *written = about.modified()?.max(*written);
+            *bytes = bytes.saturating_add(about.len());
+            paths.push(path);
         }
-        files.sort();
-        let mut bytes: u64 = files.iter().map(|(_, length, _)| length).sum();
-        for (_, length, signature) in files {
-            if bytes <= self.bytes_max {
+        let mut left: u64 = all.values().map(|(_, bytes, _)| bytes).sum();
+        let mut oldest_first: Vec<_> = all.into_iter().collect();
+        oldest_first.sort_by_key(|(_, (written, _, _))| *written);
+        for (name, (_, bytes, paths)) in oldest_first {
+            if left <= self.bytes_max {
                 break;
             }
-            if signature != newest && fs::remove_file(self.path(&signature)).is_ok() {
-                // Most reports have one, not all.
-                let _ = fs::remove_file(self.recording(&signature));
-                bytes = bytes.saturating_sub(length);
-            }
+            let gone = name != newest && paths.iter().all(|path| fs::remove_file(path).is_ok());
+            left = left.saturating_sub(if gone { bytes } else { 0 });
         }
         Ok(())
     }
+}
+
+/// The name of what a file of ours is about; none for other files.
+fn name_of(path: &Path) -> Option<String> {
+    let kind = path.extension()?.to_str()?;
+    let name = path.file_stem()?.to_str()?;
+    let is_ours = ["json", "recording"].contains(&kind)
+        && name
+            .strip_prefix("exchange-")
+            .unwrap_or(name)
+            .bytes()
+            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+    is_ours.then(|| name.to_owned())
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl Outside for World {
                 .borrow_mut()
                 .push((line.level, line.context, line.text.to_owned())),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
-            Saying::LeftOut { .. } | Saying::Growth { .. } | Saying::Quarantine { .. } | Saying::Debug { .. } => {}
+            _ => {}
         }
     }
 
@@ -138,6 +138,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
+        burst: None,
         recording_bytes_max: 256 * 1024,
     }
 }

@@ -224,3 +224,67 @@ async fn what_is_no_recording_or_no_module_is_said() -> Result<()> {
     assert!(no_module.err.contains("error: the module: "), "{}", no_module.err);
     Ok(())
 }
+
+#[tokio::test]
+async fn in_a_burst_more_is_written_down_for_a_while() -> Result<()> {
+    let quiet = json!([{"op": "log", "level": "debug", "text": "quiet words"}]);
+    let script = json!({"request_headers": quiet, "cases": {
+        "die": {"request_headers": [{"op": "panic"}]},
+        "busy": {"request_headers": [{"op": "send_local_response", "status": 429}]},
+    }});
+    let source = json!({"file": place::guest("probe-021")?});
+    for (case, status, of) in [("die", 503, "faults"), ("busy", 429, "errors")] {
+        let burst = json!({"faults": 2, "errors": 2, "within": "1h", "recordings": 2});
+        let of_plugin = json!({"source": source, "config": script, "burst": burst, "restart": {"backoff": "1ms"}});
+        let gateway = dying(of_plugin, json!({})).await?;
+        let harmless = Request::get("/");
+        let count = |text: &str| {
+            let lines = gateway.process.lines_from(0);
+            lines.iter().filter(|line| line.text.contains(text)).count()
+        };
+        assert_eq!(ask(&gateway, &harmless).await?.status, 200);
+        for _ in 0..2 {
+            assert_eq!(count("plugin burst"), 0);
+            let trouble = Request::get("/").field("x-case", case);
+            while ask(&gateway, &trouble).await?.status != status {}
+        }
+        let begins = format!("plugin burst plugin=die of={of} within=3600s");
+        gateway
+            .process
+            .wait_for_line(0, DEADLINE, |line| line.text.starts_with(&begins))
+            .await?;
+        assert_eq!(count("quiet words"), 0);
+        for _ in 0..3 {
+            while ask(&gateway, &harmless).await?.status != 200 {}
+        }
+        gateway
+            .process
+            .wait_for(0, DEADLINE, |lines| {
+                let quiet = |line: &&testkit::process::Line| line.text.contains("quiet words");
+                (lines.iter().filter(quiet).count() >= 3).then_some(())
+            })
+            .await
+            .with_context(|| case.to_owned())?;
+        let kept = "plugin exchange recorded plugin=die";
+        let told: Vec<String> = gateway
+            .process
+            .wait_for(0, DEADLINE, |lines| {
+                let lines = lines.iter().filter(|line| line.text.starts_with(kept));
+                let told: Vec<String> = lines.map(|line| line.text.clone()).collect();
+                (told.len() >= 2).then_some(told)
+            })
+            .await?;
+        assert_eq!(told.len(), 2, "{told:?}");
+        let file = told[1].rsplit(' ').next().context("no file")?;
+        let again = replay(&gateway, &[file]).await?;
+        assert_eq!(again.code, Some(0), "{case}: {}{}", again.out, again.err);
+        for part in [
+            "all as recorded",
+            "fault      none, as recorded",
+            "the same, byte for byte",
+        ] {
+            assert!(again.out.contains(part), "{case}: no {part} in {}", again.out);
+        }
+    }
+    Ok(())
+}

@@ -4,7 +4,9 @@ use super::chain::Chains;
 use super::higress::Configured;
 use super::{Lowering, count};
 use crate::findings::Draft;
-use crate::plan::{Isolation, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Restart, Source};
+use crate::plan::{
+    Burst, Isolation, LineLevel, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Restart, Source,
+};
 use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
@@ -66,6 +68,7 @@ impl Lowering<'_> {
             environment,
             limits: plugin_limits(&written.limits),
             restart: restart(&written.restart),
+            burst: written.burst.as_ref().map(burst),
             on_fault: match written.on_fault {
                 wire::OnFault::Close => OnFault::Close,
                 wire::OnFault::Open => OnFault::Open,
@@ -144,6 +147,21 @@ impl Lowering<'_> {
             path,
             sha256: written.sha256.as_ref().map(|digest| digest.word.0),
         })
+    }
+}
+
+fn burst(written: &wire::Burst) -> Burst {
+    Burst {
+        faults: written.faults,
+        errors: written.errors,
+        within: written.within.word,
+        lasts: written.lasts.word,
+        level: match written.level {
+            wire::LineLevel::Trace => LineLevel::Trace,
+            wire::LineLevel::Debug => LineLevel::Debug,
+            wire::LineLevel::Info => LineLevel::Info,
+        },
+        recordings: written.recordings,
     }
 }
 

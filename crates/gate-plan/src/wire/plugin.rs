@@ -62,6 +62,8 @@ pub(crate) struct Plugin {
     /// How it comes back after a fault.
     #[serde(default)]
     pub(crate) restart: Restart,
+    /// When faults or failed exchanges come in a burst, more is written down of the plugin for a while. Without it, never.
+    pub(crate) burst: Option<Burst>,
     /// Envoy's `allow_on_headers_stop_iteration`: `StopIteration` from a header callback still lets the body through to the plugin.
     /// Default: as the module's ABI has it.
     pub(crate) allow_on_headers_stop_iteration: Option<bool>,
@@ -191,6 +193,53 @@ pub(crate) struct PluginLimits {
     /// `memory`. All plugins with that isolation have 1500 in the whole process.
     #[schemars(range(min = 1, max = 1500))]
     pub(crate) instances: u32,
+}
+
+/// A burst of trouble on one worker, and what is written down then.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Burst {
+    /// Faults of the plugin that are a burst; 0 for never.
+    pub(crate) faults: u32,
+    /// Responses 429 and 5xx of exchanges through the plugin that are a burst; 0 for never.
+    pub(crate) errors: u32,
+    /// Within which time.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1h"))]
+    pub(crate) within: Written<Duration>,
+    /// How long more is written down, from the last burst on.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1d"))]
+    pub(crate) lasts: Written<Duration>,
+    /// Lines of the plugin from this level on are written meanwhile.
+    pub(crate) level: LineLevel,
+    /// Exchanges that are recorded, for each burst: each is a file beside the crash reports, which `cofferdam plugin replay` runs again.
+    #[schemars(range(max = 1000))]
+    pub(crate) recordings: u32,
+}
+
+impl Default for Burst {
+    fn default() -> Self {
+        Self {
+            faults: 3,
+            errors: 50,
+            within: span("10s", Duration::from_secs(10)),
+            lasts: span("1m", Duration::from_secs(60)),
+            level: LineLevel::Debug,
+            recordings: 10,
+        }
+    }
+}
+
+/// Levels of lines that a burst lets through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum LineLevel {
+    /// Everything.
+    Trace,
+    /// For the plugin's author.
+    #[default]
+    Debug,
+    /// Worth keeping.
+    Info,
 }
 
 fn yes() -> bool {

@@ -12,6 +12,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
 use plug_abi::LogLevel;
 use plug_abi::property::PropertyValue;
+use plug_report::recording::Recording;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::*;
@@ -68,6 +69,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
             ..RestartPolicy::default()
         },
         log_level: LogLevel::Trace,
+        burst: None,
         recording_bytes_max: 256 * 1024,
     }
 }
@@ -87,6 +89,8 @@ pub(crate) struct Double {
     pub(crate) faults: RefCell<Vec<Fault>>,
     /// Numbers of lines that were left out.
     pub(crate) left_out: RefCell<Vec<u64>>,
+    pub(crate) bursts: RefCell<Vec<Trouble>>,
+    pub(crate) recorded: RefCell<Vec<Arc<Recording>>>,
     /// Bytes and exchanges of instances whose growth was said.
     pub(crate) growth: RefCell<Vec<(u64, u32)>>,
     /// Plugins that were set aside, after so many faults.
@@ -113,6 +117,8 @@ impl Outside for Double {
                     .push((line.level, line.context, line.text.to_owned()));
             }
             Saying::LeftOut { lines, .. } => self.left_out.borrow_mut().push(lines),
+            Saying::Burst { of, .. } => self.bursts.borrow_mut().push(of),
+            Saying::Recorded(recording) => self.recorded.borrow_mut().push(Arc::clone(recording)),
             Saying::Growth { bytes, exchanges, .. } => self.growth.borrow_mut().push((bytes, exchanges)),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
             Saying::Debug { .. } => {}

@@ -72,6 +72,29 @@ fn beyond_the_bound_the_oldest_leaves_and_the_newest_stays() {
 }
 
 #[test]
+fn a_recording_counts_leaves_with_its_report_and_is_its_owners() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(&folder, 20_000);
+    let recording = Recording {
+        steps: [6, 0].repeat(6_000),
+        ..Recording::default()
+    };
+    let old = store.keep(crash("a", 1)).unwrap().signature;
+    let path = store.keep_recording(&old, &recording).unwrap();
+    assert_eq!(path, store.recording(&old));
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    for file in [path.clone(), store.path(&old)] {
+        let file = fs::File::options().write(true).open(file).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    }
+    assert_eq!(store.list().unwrap().len(), 1);
+    store.keep_recording("exchange-7-1", &recording).unwrap();
+    assert!(!path.exists(), "the older one made room");
+    assert_eq!(store.list().unwrap(), [], "and its report with it");
+    assert!(store.recording("exchange-7-1").exists());
+}
+
+#[test]
 fn only_the_owner_reads_them() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(&folder, 1 << 20);

@@ -193,6 +193,7 @@ fn spec(arguments: &Arguments, config: Vec<u8>) -> PluginSpec {
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: plug_abi::LogLevel::Trace,
+        burst: None,
         recording_bytes_max: 0,
     }
 }

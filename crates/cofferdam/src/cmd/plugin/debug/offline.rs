@@ -35,7 +35,7 @@ impl Outside for Desert {
         match saying {
             Saying::Fault(fault) => self.deaths.borrow_mut().push(fault.clone()),
             Saying::Line(line) => sayings::show(&line),
-            Saying::LeftOut { .. } | Saying::Growth { .. } | Saying::Quarantine { .. } | Saying::Debug { .. } => {}
+            _ => {}
         }
     }
 
