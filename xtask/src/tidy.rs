@@ -5,6 +5,7 @@ mod arrows;
 mod sizes;
 mod bans;
 mod dependencies;
+mod security;
 mod source;
 mod tree;
 #[cfg(test)]
@@ -75,6 +76,7 @@ fn check(root: &Path) -> Result<Vec<Problem>> {
     dependencies::check(text_of("Cargo.toml"), text_of("deny.toml"), &packages, &mut problems);
     let rust: Vec<&File> = files.iter().filter(|file| file.path.ends_with(".rs")).collect();
     sizes::check(&rust, text_of(sizes::RATCHET), &mut problems);
+    security::check(text_of(security::PAGE), &rust, &mut problems);
     for file in &files {
         bans::check(file, &mut problems);
     }

@@ -2,6 +2,7 @@
 
 mod speaker;
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,9 +51,18 @@ pub(crate) fn say_of_plugin(level: LogLevel, line: &str, bytes_max: usize) {
 
 fn ended(line: &str) -> String {
     let mut text = String::with_capacity(line.len() + 1);
-    text.push_str(line);
+    text.push_str(&harmless(line));
     text.push('\n');
     text
+}
+
+/// The text without what would steer a terminal: names and messages of modules and recordings are in it.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |character: char| character.is_control() && character != '\n';
+    match text.contains(steers) {
+        true => Cow::Owned(text.replace(steers, "\u{fffd}")),
+        false => Cow::Borrowed(text),
+    }
 }
 
 fn lines_of(text: &str) -> u64 {
@@ -83,7 +93,7 @@ pub(crate) fn lines() -> impl Iterator<Item = (&'static str, u64)> {
 
 /// Prints data to standard output; false when nobody reads it.
 pub(crate) fn print(text: &str) -> bool {
-    std::io::stdout().lock().write_all(text.as_bytes()).is_ok()
+    std::io::stdout().lock().write_all(harmless(text).as_bytes()).is_ok()
 }
 
 pub(crate) fn word(level: LogLevel) -> &'static str {

@@ -31,7 +31,7 @@ impl Crash {
         for advice in &self.advice {
             line(&mut text, "hint: ", advice);
         }
-        text
+        printable(&text)
     }
 
     /// Everything.
@@ -90,7 +90,7 @@ impl Crash {
             }
         }
         text.push('\n');
-        text
+        printable(&text)
     }
 
     fn seen(&self) -> String {
@@ -108,7 +108,7 @@ impl Crash {
         let place = places.find(|place| !is_foreign(place)).and_then(place_text);
         let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
         let (signature, count, last) = (&self.signature, self.count, utc(self.last_seen_ms));
-        format!("{signature}  {last}  {count:>7}  {}{place}", self.scene.summary)
+        printable(&format!("{signature}  {last}  {count:>7}  {}{place}", self.scene.summary))
     }
 }
 
@@ -116,9 +116,9 @@ fn line(text: &mut String, title: &str, content: &str) {
     // A guest's words may have several lines; they stay inside the report.
     let mut lines = content.lines().map(str::trim_end).filter(|line| !line.is_empty());
     // Writing to a string never fails.
-    let _ = write!(text, "\n  {title}{}", printable(lines.next().unwrap_or_default()));
+    let _ = write!(text, "\n  {title}{}", lines.next().unwrap_or_default());
     for line in lines {
-        let _ = write!(text, "\n    {}", printable(line));
+        let _ = write!(text, "\n    {line}");
     }
 }
 

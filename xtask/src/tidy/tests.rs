@@ -5,7 +5,7 @@
 use super::arrows::{Package, Use};
 use super::source::{Function, cut, functions, lines_without_tests};
 use super::tree::File;
-use super::{Problem, arrows, bans, dependencies, map, sizes};
+use super::{Problem, arrows, bans, dependencies, map, security, sizes};
 use crate::place;
 
 #[test]
@@ -381,4 +381,21 @@ fn functions_are_measured_from_signature_to_brace() {
         lines,
     };
     assert_eq!(found, [row("one", 4, 9), row("two", 10, 1)]);
+}
+
+#[test]
+fn a_row_of_the_security_table_without_its_test_is_refused() {
+    let tests = file("crates/a/src/tests.rs", "fn it_holds() {}");
+    let said = |rows: &str| {
+        let page = format!("| bug | escape | denial | neither | held by |\n|---|---|---|---|---|\n{rows}\n");
+        let mut problems = Vec::new();
+        security::check(&page, &[&tests], &mut problems);
+        problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
+    };
+    assert_eq!(said("| a | ✔ | | | `it_holds` |\n| b | | | ✔ | |"), Vec::<String>::new());
+    assert_eq!(said("| a | ✔ | | | `it_is_gone` |"), ["there is no test `it_is_gone`"]);
+    assert_eq!(said("| a | | ✔ | | |"), ["no test holds this row: name one in its last column"]);
+    let mut problems = Vec::new();
+    security::check("", &[], &mut problems);
+    assert_eq!(problems.len(), 1, "a table that is not found is no table in order");
 }

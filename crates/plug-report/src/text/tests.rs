@@ -215,3 +215,35 @@ fn a_death_without_words_has_advice_of_its_own() {
         );
     }
 }
+
+#[test]
+fn what_a_plugin_says_cannot_steer_a_terminal() {
+    let clears = "\u{1b}[2Jgone\r\u{9b}31m".to_owned();
+    let mut scene = scene();
+    scene.last_words = vec![format!("panicked at {clears}:"), clears.clone()];
+    scene.summary.clone_from(&clears);
+    scene.plugin.clone_from(&clears);
+    scene.module.producers = vec![clears.clone()];
+    scene.exchange = Some(Exchange {
+        context: 1,
+        request_id: Some(clears.clone()),
+        trace_id: Some(clears.clone()),
+    });
+    scene.frames = vec![frame(1, vec![place(&clears, &clears, 3)]), frame(2, Vec::new())];
+    for frame in &mut scene.frames {
+        frame.function = Some(clears.clone());
+    }
+    scene.host_calls.last = vec![HostCall {
+        call: clears.clone(),
+        callback: clears.clone(),
+        arguments: vec![1],
+        name: Some(clears),
+        answer: Some(0),
+    }];
+    let crash = Crash::of(scene, None);
+    for text in [crash.brief(), crash.whole(), crash.line()] {
+        let steers = |character: &char| character.is_control() && *character != '\n';
+        assert_eq!(text.chars().find(steers), None, "{text:?}");
+        assert!(text.contains("gone"), "what it says is there");
+    }
+}
