@@ -112,6 +112,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_is_said_steers_no_terminal() {
+        assert_eq!(harmless("two\nlines, \u{20ac}"), "two\nlines, \u{20ac}");
+        assert_eq!(
+            harmless("\u{1b}[2J\ra\u{9b}31m\u{7f}"),
+            "\u{fffd}[2J\u{fffd}a\u{fffd}31m\u{fffd}"
+        );
+    }
+
+    #[test]
     fn each_line_of_a_text_counts_at_its_level() {
         let of = |wanted: &str| lines().find(|(word, _)| *word == wanted).map(|(_, count)| count);
         // No other test of this binary speaks at this level.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gate_plan::{ExchangeMatch, OnFault, PluginDebug};
-use plug_host::{Exchange, Fault, PluginHandle, PluginStream};
+use plug_host::{Exchange, Fault, FaultKind, PluginHandle, PluginStream};
 
 use crate::journal::route_key;
 
@@ -12,6 +12,7 @@ use crate::journal::route_key;
 pub(crate) struct Link {
     pub(crate) handle: Rc<PluginHandle>,
     pub(crate) on_fault: OnFault,
+    pub(crate) while_restarting: OnFault,
     /// Which exchanges LLDB sees, if any.
     pub(crate) debug: Option<PluginDebug>,
 }
@@ -122,7 +123,11 @@ impl Chain {
     pub(crate) fn failed(&self, index: usize, fault: &Fault) -> Result<(), Fault> {
         self.note(&fault.plugin, fault.code());
         self.put(index, Place::Skipped);
-        match self.links.get(index).map(|link| link.on_fault) {
+        let policy = |link: &Link| match fault.kind {
+            FaultKind::Restarting => link.while_restarting,
+            _ => link.on_fault,
+        };
+        match self.links.get(index).map(policy) {
             Some(OnFault::Open) => {
                 self.note(&fault.plugin, "skipped");
                 Ok(())

@@ -92,6 +92,7 @@ fn links(
         Some(Link {
             handle: Rc::clone(plugins.find(name)?),
             on_fault: spec.on_fault,
+            while_restarting: spec.while_restarting,
             debug: debug(spec),
         })
     });

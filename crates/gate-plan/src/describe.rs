@@ -238,10 +238,8 @@ fn describe_plugin(plugin: &Plugin) -> Value {
             "full_at": format!("{}%", plugin.restart.full_at_percent),
         },
         "burst": plugin.burst.map(describe_burst),
-        "on_fault": match plugin.on_fault {
-            OnFault::Close => "close",
-            OnFault::Open => "open",
-        },
+        "on_fault": describe_on_fault(plugin.on_fault),
+        "while_restarting": describe_on_fault(plugin.while_restarting),
         "allow_on_headers_stop_iteration": plugin.allow_on_headers_stop_iteration,
         "phase": match plugin.phase {
             PluginPhase::Authn => "authn",
@@ -384,6 +382,13 @@ fn masked() -> Value {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn describe_on_fault(on_fault: OnFault) -> &'static str {
+    match on_fault {
+        OnFault::Close => "close",
+        OnFault::Open => "open",
+    }
 }
 
 fn describe_burst(burst: Burst) -> Value {

@@ -250,6 +250,8 @@ pub struct Plugin {
     pub limits: PluginLimits,
     /// What an exchange gets when the plugin is not able to decide.
     pub on_fault: OnFault,
+    /// What an exchange gets that comes while it waits to be started again.
+    pub while_restarting: OnFault,
     /// How it comes back after a fault.
     pub restart: Restart,
     /// When more is written down of it; never when absent.

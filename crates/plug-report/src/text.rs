@@ -108,7 +108,10 @@ impl Crash {
         let place = places.find(|place| !is_foreign(place)).and_then(place_text);
         let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
         let (signature, count, last) = (&self.signature, self.count, utc(self.last_seen_ms));
-        printable(&format!("{signature}  {last}  {count:>7}  {}{place}", self.scene.summary))
+        printable(&format!(
+            "{signature}  {last}  {count:>7}  {}{place}",
+            self.scene.summary
+        ))
     }
 }
 

@@ -163,6 +163,30 @@ async fn a_plugin_that_dies_again_and_again_comes_back_after_a_pause() -> Result
     tokio::time::timeout(DEADLINE, again).await?
 }
 
+#[tokio::test]
+async fn while_a_plugin_waits_to_be_started_again_another_policy_may_hold() -> Result<()> {
+    let backend = backend()?;
+    for (while_restarting, status) in [(json!(null), 503), (json!("open"), 200)] {
+        let mut plugin = dying("close")?;
+        // The first death costs no wait, the second an hour.
+        plugin["restart"] = json!({"backoff": "1h", "backoff_max": "1h", "recovered_after": "1h"});
+        if !while_restarting.is_null() {
+            plugin["while_restarting"] = while_restarting;
+        }
+        let gateway = guarded(plugin, &backend).await?;
+        for _ in 0..2 {
+            assert_eq!(ask(&gateway, &deadly("request_headers panic")).await?.status, 503);
+        }
+        let noted = async {
+            while page(&gateway, "/plugins").await?[0]["workers"][0]["faults"] != 2 {}
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(DEADLINE, noted).await??;
+        assert_eq!(get(&gateway, "/guarded").await?.status, status);
+    }
+    Ok(())
+}
+
 /// A gateway whose plugin has died twice and is therefore set aside for an hour.
 async fn set_aside(on_fault: &str, backend: &Backend) -> Result<Gateway> {
     let mut plugin = dying(on_fault)?;

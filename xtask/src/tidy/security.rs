@@ -15,7 +15,11 @@ pub(super) fn check(page: &str, rust: &[&File], problems: &mut Vec<Problem>) {
     let table = lines.skip_while(|(_, line)| !line.ends_with(COLUMN));
     let rows: Vec<(usize, &str)> = table.take_while(|(_, line)| line.starts_with('|')).collect();
     if rows.is_empty() {
-        problems.push(Problem::new(PAGE, 1, format!("there is no table whose last column is{COLUMN}")));
+        problems.push(Problem::new(
+            PAGE,
+            1,
+            format!("there is no table whose last column is{COLUMN}"),
+        ));
     }
     // Beneath the heading stands a line of dashes.
     for (index, row) in rows.into_iter().skip(2) {
@@ -30,7 +34,11 @@ pub(super) fn check(page: &str, rust: &[&File], problems: &mut Vec<Problem>) {
         }
         let is_bug = row.split('|').skip(2).take(2).any(|cell| cell.contains('✔'));
         if is_bug && !tests.contains('`') {
-            problems.push(Problem::new(PAGE, index + 1, "no test holds this row: name one in its last column"));
+            problems.push(Problem::new(
+                PAGE,
+                index + 1,
+                "no test holds this row: name one in its last column",
+            ));
         }
     }
 }

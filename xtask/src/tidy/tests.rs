@@ -392,9 +392,15 @@ fn a_row_of_the_security_table_without_its_test_is_refused() {
         security::check(&page, &[&tests], &mut problems);
         problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
     };
-    assert_eq!(said("| a | ✔ | | | `it_holds` |\n| b | | | ✔ | |"), Vec::<String>::new());
+    assert_eq!(
+        said("| a | ✔ | | | `it_holds` |\n| b | | | ✔ | |"),
+        Vec::<String>::new()
+    );
     assert_eq!(said("| a | ✔ | | | `it_is_gone` |"), ["there is no test `it_is_gone`"]);
-    assert_eq!(said("| a | | ✔ | | |"), ["no test holds this row: name one in its last column"]);
+    assert_eq!(
+        said("| a | | ✔ | | |"),
+        ["no test holds this row: name one in its last column"]
+    );
     let mut problems = Vec::new();
     security::check("", &[], &mut problems);
     assert_eq!(problems.len(), 1, "a table that is not found is no table in order");

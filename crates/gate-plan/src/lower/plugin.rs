@@ -69,10 +69,8 @@ impl Lowering<'_> {
             limits: plugin_limits(&written.limits),
             restart: restart(&written.restart),
             burst: written.burst.as_ref().map(burst),
-            on_fault: match written.on_fault {
-                wire::OnFault::Close => OnFault::Close,
-                wire::OnFault::Open => OnFault::Open,
-            },
+            on_fault: on_fault(written.on_fault),
+            while_restarting: on_fault(written.while_restarting.unwrap_or(written.on_fault)),
             allow_on_headers_stop_iteration: written.allow_on_headers_stop_iteration,
             phase: match written.phase {
                 wire::Phase::Authn => PluginPhase::Authn,
@@ -147,6 +145,13 @@ impl Lowering<'_> {
             path,
             sha256: written.sha256.as_ref().map(|digest| digest.word.0),
         })
+    }
+}
+
+fn on_fault(written: wire::OnFault) -> OnFault {
+    match written {
+        wire::OnFault::Close => OnFault::Close,
+        wire::OnFault::Open => OnFault::Open,
     }
 }
 

@@ -59,6 +59,9 @@ pub(crate) struct Plugin {
     /// What an exchange gets when the plugin cannot decide: `close` answers 503, `open` goes on without it.
     #[serde(default)]
     pub(crate) on_fault: OnFault,
+    /// The same for exchanges that come while it waits to be started again after a fault. Default: as `on_fault`. With `close` there and
+    /// `open` here, the exchange in which it died is refused and others go on without it until it is back. A quarantine is not meant.
+    pub(crate) while_restarting: Option<OnFault>,
     /// How it comes back after a fault.
     #[serde(default)]
     pub(crate) restart: Restart,
