@@ -6,11 +6,14 @@ mod configuration;
 mod load;
 mod usage;
 mod report;
+mod soak;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use contender::Kind;
+
+pub(crate) use soak::{SoakOptions, run as soak};
 
 /// What to measure.
 #[derive(Args)]

@@ -68,7 +68,7 @@ pub(super) fn run(options: &GatewayOptions) -> Result<()> {
     Report::new(samples, versions(&peers)).publish()
 }
 
-fn prepare() -> Result<Ground> {
+pub(super) fn prepare() -> Result<Ground> {
     let cores = output(&mut Command::new("nproc"))?
         .trim()
         .parse::<usize>()
