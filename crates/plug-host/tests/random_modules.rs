@@ -16,13 +16,16 @@ use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use random_module::{Played, run};
 
 /// A module that takes longer hangs: the slowest are stopped some hundred times at the end of their slice.
 const RUN_MAX: Duration = Duration::from_secs(60);
+
+/// LIMIT: messages to the watch that it has not read.
+const WATCHED_MAX: usize = 16;
 
 /// Modules after which memory is looked at first: caches and threads are there by then.
 const WARM: usize = 40;
@@ -60,7 +63,7 @@ struct Campaign {
     modules: usize,
     began: Instant,
     warm_kb: u64,
-    watch: Sender<Option<PathBuf>>,
+    watch: SyncSender<Option<PathBuf>>,
 }
 
 impl Campaign {
@@ -151,8 +154,8 @@ impl Campaign {
 }
 
 /// Ends the process when a module takes too long, and keeps it.
-fn watch(playing: PathBuf) -> Sender<Option<PathBuf>> {
-    let (sender, seeds) = channel::<Option<PathBuf>>();
+fn watch(playing: PathBuf) -> SyncSender<Option<PathBuf>> {
+    let (sender, seeds) = sync_channel::<Option<PathBuf>>(WATCHED_MAX);
     std::thread::spawn(move || {
         let mut current: Option<PathBuf> = None;
         loop {

@@ -51,10 +51,10 @@ pub(super) struct Course {
 
 impl Course {
     fn of(points: &[(f64, f64)]) -> Self {
-        let fifth = (points.len() / 5).max(1).min(points.len());
+        let fifth = points.len().div_ceil(5);
         Self {
-            first: median(&points[..fifth]),
-            last: median(&points[points.len() - fifth..]),
+            first: median(points.iter().take(fifth)),
+            last: median(points.iter().rev().take(fifth)),
             most: points.iter().map(|(_, value)| *value).fold(0.0, f64::max),
             climb_per_hour: climb(points),
         }
@@ -80,8 +80,8 @@ impl fmt::Display for Course {
     }
 }
 
-fn median(points: &[(f64, f64)]) -> f64 {
-    let mut values: Vec<f64> = points.iter().map(|(_, value)| *value).collect();
+fn median<'a>(points: impl Iterator<Item = &'a (f64, f64)>) -> f64 {
+    let mut values: Vec<f64> = points.map(|(_, value)| *value).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
