@@ -8,11 +8,14 @@ mod load;
 mod usage;
 mod report;
 mod goal;
+mod soak;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
 use contender::Kind;
+
+pub(crate) use soak::{SoakOptions, run as soak};
 
 /// What to measure.
 #[derive(Args)]

@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `tidy`, `guests`, `peers` and `bench`.
+//! The project's own commands: `cargo xtask demo`, `test`, `tidy`, `guests`, `peers`, `bench` and `soak`.
 //!
 //! Here live the checks and the set-up that a person or CI runs. Nothing of it enters the gateway. Data comes from the
 //! work tree and goes to `target/`, and to a folder in the user's cache for what is fetched.
@@ -46,6 +46,8 @@ enum Verb {
     Peers,
     /// Measure against the peers
     Bench(bench::Options),
+    /// Keep the gateway under load while one of its plugins dies on and on
+    Soak(bench::SoakOptions),
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Verb::Guests(options) => guests::run(&options),
         Verb::Peers => peers::run(Purpose::Everything).map(|_| ()),
         Verb::Bench(options) => bench::run(&options),
+        Verb::Soak(options) => bench::soak(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
