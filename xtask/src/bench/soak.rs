@@ -187,7 +187,7 @@ impl Outcome {
         let rows = [
             (
                 "/a: deadly requests".to_owned(),
-                format!("{} killed the plugin, {} did not", a.killed, a.spared),
+                format!("{} were answered with 5xx, {} were not", a.killed, a.spared),
                 a.killed > 0 && a.spared == 0,
             ),
             (
