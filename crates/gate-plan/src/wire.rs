@@ -122,7 +122,8 @@ impl Default for CrashReports {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Recordings {
-    /// Bytes for each instance: its start, and about as many for its last callbacks. With 0 nothing is recorded.
+    /// About how many bytes each instance keeps of its last callbacks, beside its start; a start and a single callback may take 256 KiB
+    /// more. With 0 nothing is recorded.
     #[schemars(extend("x-maximum" = "16MiB"))]
     pub(crate) size: Written<Size>,
     /// Headers whose values are not written into a file; stars of the same number stand for them.
@@ -151,7 +152,7 @@ impl Default for Recordings {
     fn default() -> Self {
         let header = |name: &&'static str| Written::default_of(name, HeaderName::from_static(name));
         Self {
-            size: size("256KiB", 256 << 10),
+            size: size("32KiB", 32 << 10),
             sensitive_headers: SENSITIVE_HEADERS.iter().map(header).collect(),
             sensitive_properties: vec!["request.query".to_owned()],
         }

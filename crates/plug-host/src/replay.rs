@@ -54,7 +54,9 @@ pub enum ReplayFault {
     #[error(transparent)]
     Damaged(#[from] RecordingFault),
     /// It does not begin with the start of an instance.
-    #[error("the recording does not begin with the start of an instance: it did not fit into `recordings.size`")]
+    #[error(
+        "the recording does not begin with the start of an instance: the start had more to tell than the 256 KiB that are recorded of one"
+    )]
     NoStart,
     /// An entry that this version does not know.
     #[error("callback {0} of the recording is none that this version knows")]

@@ -351,7 +351,7 @@ impl Outcome {
         }
         if let Some(number) = self.replay.cut_at {
             gaps.push(format!(
-                "callback {number} had more to tell than `recordings.size` has room for"
+                "callback {number} had more to tell than the 256 KiB that are recorded of one"
             ));
         }
         if head.masked > 0 {
