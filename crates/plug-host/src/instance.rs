@@ -25,7 +25,7 @@ use crate::guest::{Current, Guest, OnWorker, Visit};
 use crate::limit::Limit;
 use crate::orphans::Orphans;
 use crate::outside::{LocalFuture, Saying};
-use crate::plugin::{Plugin, PluginStats};
+use crate::plugin::{Isolation, Plugin, PluginStats};
 use crate::record;
 use crate::services::Services;
 use crate::slice::TICKS_BEFORE_YIELD;
@@ -243,7 +243,11 @@ impl Instance {
         for stats in self.stats() {
             stats.grew(more);
         }
-        let Some(first) = self.plugins.first() else { return };
+        // An instance for one exchange is replaced by itself, and would be told of with each of them.
+        let lasts = |plugin: &&Arc<Plugin>| plugin.spec.isolation == Isolation::Worker;
+        let Some(first) = self.plugins.first().filter(lasts) else {
+            return;
+        };
         let (bytes_max, full_at) = (first.spec.memory_bytes_max, first.spec.restart.full_at_percent);
         if self.growth.grew(bytes, bytes_max, full_at) {
             let roots = u32::try_from(self.roots.len()).unwrap_or(u32::MAX);

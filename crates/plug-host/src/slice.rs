@@ -75,6 +75,11 @@ impl Slice {
         self.length = length;
     }
 
+    /// The entry has used all that it may: the next tick ends it.
+    pub(crate) fn use_up(&mut self) {
+        self.used = ticks(self.length).max(1);
+    }
+
     /// An entry begins.
     pub(crate) fn begin(&mut self) {
         self.used = 0;

@@ -1,7 +1,5 @@
 //! One host call as what remembers it sees it: the trail for reports, the tape for recordings, the player when a recording runs again.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use plug_abi::Status;
 use plug_report::recording::{Given, Input};
@@ -224,7 +222,7 @@ impl Host<'_> {
             let _ = self.put(*address, bytes);
         }
         if player.is_over() {
-            self.guest.slice.allow(Duration::ZERO);
+            self.guest.slice.use_up();
         }
         self.guest.player = Some(player);
         played

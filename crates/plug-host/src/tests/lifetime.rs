@@ -6,8 +6,9 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::house::{House, exchange, on_paused_worker, on_worker, patient, settle};
+use super::house::{House, exchange, on_paused_worker, on_worker, patient, settle, spec};
 use super::wat::Wat;
+use crate::{Isolation, PluginSpec};
 
 const HEADERS: &str = "(param i32 i32 i32) (result i32)";
 
@@ -312,5 +313,27 @@ fn host_calls_faults_and_time_are_counted_for_their_plugin() {
             [("proxy_on_request_headers", 1)]
         );
         assert_eq!(stats.computed().count, 2, "the entries that a worker made");
+    });
+}
+
+#[test]
+fn the_growth_of_an_instance_for_one_exchange_is_counted_and_not_said() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        let code = "(drop (memory.grow (i32.const 48))) (i32.const 0)";
+        wat.on("proxy_on_request_headers", HEADERS, code);
+        let spec = PluginSpec {
+            isolation: Isolation::Exchange { instances_max: 10 },
+            ..spec("guest")
+        };
+        let house = House::of_spec(&wat.build(), spec);
+        house.warm().await;
+        for _ in 0..2 {
+            let stream = house.stream().await;
+            stream.request_headers(true).await.unwrap();
+            stream.end().await;
+        }
+        assert_eq!(house.stats().memory_grown_bytes.load(Ordering::Relaxed), 6 << 20);
+        assert!(house.outside.growth.borrow().is_empty());
     });
 }
