@@ -19,7 +19,8 @@ pub(crate) async fn replay_all(house: &House) -> Result<usize> {
     let recordings = recordings(&folder)?;
     for file in &recordings {
         let outcome = replay(&binary, file)?;
-        if outcome["reproduced"] != true {
+        let says_the_same = outcome["recorded"]["fault"]["summary"] == outcome["crash"]["scene"]["summary"];
+        if outcome["reproduced"] != true || !says_the_same {
             let (fault, crash) = (&outcome["recorded"]["fault"], &outcome["crash"]["scene"]);
             wrong.push(format!(
                 "{}\n  recorded: {}\n  now: {} {:?}\n  same memory: {}\n  notes: {}\n  divergences: {}",
