@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use plug_host::Fault;
 use plug_report::recording::{Recording, Sensitive};
-use plug_report::{Crash, CrashStore, DebugFiles, Scene, Symbols};
+use plug_report::{Crash, CrashStore, DebugFiles, ModuleNote, Scene, Symbols};
 
 use crate::voice::{fail, say, warn};
 
@@ -155,6 +155,23 @@ impl Crashes {
         }
     }
 
+    /// What `read` makes of the symbols of a module, or of its twin with debug information.
+    pub(crate) fn with_symbols<R>(&self, module: &ModuleNote, read: impl Fn(Option<&Symbols<'_>>) -> R) -> R {
+        let (file, debug_files) = {
+            let settings = self.settings.lock();
+            (
+                settings.modules.get(&module.sha256).cloned(),
+                settings.debug_files.clone(),
+            )
+        };
+        // Debug information is what a plugin's author says it is: what its reader makes of it ends no thread.
+        let with = || {
+            let found = debug_files.find(file.as_deref(), &module.code_sha256, has_lines);
+            read(found.as_deref().map(Symbols::read).as_ref())
+        };
+        catch_unwind(AssertUnwindSafe(with)).unwrap_or_else(|_| read(None))
+    }
+
     /// The folder of reports, when they are kept.
     pub(crate) fn store(&self) -> Option<CrashStore> {
         self.settings.lock().store.clone()
@@ -172,24 +189,18 @@ impl Crashes {
 
     /// A report with source lines, from the module's file or its twin with debug information.
     fn crash(&self, scene: &Scene) -> Crash {
-        let (module, debug_files) = {
-            let settings = self.settings.lock();
-            (
-                settings.modules.get(&scene.module.sha256).cloned(),
-                settings.debug_files.clone(),
-            )
-        };
-        // Debug information is what a plugin's author says it is: what its reader makes of it ends no thread.
-        let explained = catch_unwind(AssertUnwindSafe(|| explain(scene, module.as_deref(), &debug_files)));
-        explained.unwrap_or_else(|_| Crash::of(scene.clone(), None))
+        self.with_symbols(&scene.module, |symbols| Crash::of(scene.clone(), symbols))
     }
 }
 
 /// The report of a scene with what its module, or the twin of it with debug information, says of places.
 pub(crate) fn explain(scene: &Scene, module: Option<&Path>, debug_files: &DebugFiles) -> Crash {
-    let has_lines = |bytes: &[u8]| Symbols::read(bytes).has_lines();
     let found = debug_files.find(module, &scene.module.code_sha256, has_lines);
     Crash::of(scene.clone(), found.as_deref().map(Symbols::read).as_ref())
+}
+
+fn has_lines(module: &[u8]) -> bool {
+    Symbols::read(module).has_lines()
 }
 
 /// A fault as one thread tells it to another.

@@ -7,5 +7,6 @@
 pub mod house;
 
 mod page;
+mod profile;
 
 pub mod listen;

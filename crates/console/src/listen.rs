@@ -18,7 +18,8 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::house::House;
-use crate::page::{find, text};
+use crate::page::{Page, find, text};
+use crate::profile;
 
 /// LIMIT: admin connections at a time; beyond it new ones are closed at once. Each makes one page at a time.
 const CONNECTIONS_MAX: usize = 64;
@@ -181,6 +182,10 @@ async fn respond(request: Request<Incoming>, house: Arc<dyn House>) -> Response<
         Ok(page) => page,
         Err(answer) => return *answer,
     };
+    if let Page::Profile(plugin) = &page {
+        let query = request.uri().query().unwrap_or_default();
+        return profile::page(plugin, query, &house).await;
+    }
     if !page.may_wait() {
         return page.make(&house);
     }

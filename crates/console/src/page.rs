@@ -30,6 +30,8 @@ pub(crate) enum Page {
     CrashText(String),
     /// Lets a plugin out of its quarantine; the one page that changes something.
     Lift(String),
+    /// What a plugin computes in the next seconds.
+    Profile(String),
 }
 
 /// Every page: path, page, what it says of itself. The index, the routing and the answer to a wrong path are read from it.
@@ -87,6 +89,13 @@ const NAMED: &[Named] = &[
         after: "/lift",
         page: Page::Lift,
         meaning: "POST: starts a plugin in quarantine again, on every worker",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/profile",
+        page: Page::Profile,
+        meaning: "POST: what a plugin computes in the next `?seconds=10`, as a file for https://profiler.firefox.com",
     },
 ];
 
@@ -155,14 +164,14 @@ impl Page {
 
     fn allows(&self, method: &Method) -> bool {
         match self {
-            Self::Lift(_) => *method == Method::POST,
+            Self::Lift(_) | Self::Profile(_) => *method == Method::POST,
             _ => matches!(*method, Method::GET | Method::HEAD),
         }
     }
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Lift(_) => "POST",
+            Self::Lift(_) | Self::Profile(_) => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -193,6 +202,8 @@ impl Page {
                 StatusCode::NOT_FOUND,
                 format!("no plugin is named {plugin}; /plugins lists them\n"),
             ),
+            // It takes its time, which is not that of making a page.
+            Self::Profile(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no profile was made\n"),
         }
     }
 }
@@ -216,7 +227,7 @@ fn no_crash(id: &str) -> Response<Bytes> {
     )
 }
 
-fn json(value: &Value) -> Response<Bytes> {
+pub(crate) fn json(value: &Value) -> Response<Bytes> {
     answer(StatusCode::OK, JSON, format!("{value:#}\n"))
 }
 

@@ -82,6 +82,7 @@ pub(crate) fn traced<R>(
         let answer = answer(&result);
         host.guest.trail.answers(answer);
         host.guest.tape.answers(answer);
+        host.guest.look_after_call(step.name);
         result
     })
 }

@@ -26,6 +26,7 @@ use crate::outside::{GrpcEvent, GrpcOut, HttpReply, LocalFuture, LogLine, Outsid
 use crate::pace::Pace;
 use crate::player::Player;
 use crate::plugin::Plugin;
+use crate::profile::Look;
 use crate::seat::Seat;
 use crate::slice::Slice;
 use crate::tape::Tape;
@@ -238,6 +239,7 @@ pub(crate) struct Guest {
     /// The callback that was entered last, with its arguments.
     pub(crate) entry: Option<Entry>,
     pub(crate) meter: Meter,
+    pub(crate) look: Look,
     /// Its time with a debugger.
     pub(crate) debugged: Option<Arc<crate::debug::Visit>>,
     /// Its place among the instances that may live at a time, when it serves one exchange; given back with its memory.

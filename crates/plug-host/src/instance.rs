@@ -28,7 +28,6 @@ use crate::outside::{LocalFuture, Saying};
 use crate::plugin::{Isolation, Plugin, PluginStats};
 use crate::record;
 use crate::services::Services;
-use crate::slice::TICKS_BEFORE_YIELD;
 use crate::turn::{self, Turns};
 
 /// The right to enter a guest: callbacks take turns. Empty once the guest is dead.
@@ -156,7 +155,8 @@ impl Instance {
         guest.entering(visit);
         guest.pace.begin(stack);
         guest.begin_measuring();
-        store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        let deadline = guest.begin_look();
+        store.set_epoch_deadline(deadline);
         Ok(store)
     }
 
@@ -165,6 +165,7 @@ impl Instance {
             let guest = &mut store.data_mut().0;
             guest.end_measuring();
             guest.note_time();
+            guest.end_look();
         }
         let answer = match ran {
             Ok(answer) => answer,

@@ -15,6 +15,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
 use crate::pace::Wary;
+use crate::profile::Watch;
 use crate::restart::RestartPolicy;
 use crate::tally::{Computed, Tally, add};
 
@@ -86,6 +87,8 @@ pub struct Plugin {
     pub(crate) debugging: Option<Arc<Debugging>>,
     /// The same plugin as it is debugged.
     pub(crate) debugged: OnceLock<Arc<Self>>,
+    /// Who looks at what it computes.
+    pub(crate) watch: Watch,
 }
 
 impl Plugin {
@@ -99,6 +102,7 @@ impl Plugin {
             workers: counts(workers),
             debugging: None,
             debugged: OnceLock::new(),
+            watch: Watch::default(),
         })
     }
 
@@ -129,6 +133,7 @@ impl Plugin {
             workers: counts(workers),
             debugging: Some(debugging),
             debugged: OnceLock::new(),
+            watch: Watch::default(),
         })
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn of_exchange(store: &Store<OnWorker>, stream: &StreamContext) -> Op
         at_ms: scene::now_ms(),
         plugin: owner.spec.name.clone(),
         generation: owner.generation,
-        module: scene::module(owner),
+        module: scene::module_note(owner),
         exchange: Some(scene::exchange(stream)),
         ..head(store)
     };

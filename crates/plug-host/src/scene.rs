@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use plug_report::profile::Spot;
 use plug_report::{Argument, Callback, Exchange, Figures, Frame, ModuleNote, Scene};
 use wasmtime::WasmBacktrace;
 
@@ -25,7 +26,7 @@ pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) ->
         plugin: plugin.spec.name.clone(),
         generation: plugin.generation,
         worker: plugin.workers.get(guest.worker).map(|_| guest.worker),
-        module: module(plugin),
+        module: module_note(plugin),
         callback: Callback {
             name: fault.callback.to_owned(),
             arguments: guest.entry.map(arguments).unwrap_or_default(),
@@ -56,7 +57,8 @@ fn microseconds(duration: Duration) -> u64 {
 }
 
 /// What a report says of a plugin's module.
-pub(crate) fn module(plugin: &Plugin) -> ModuleNote {
+#[must_use]
+pub fn module_note(plugin: &Plugin) -> ModuleNote {
     let facts = &plugin.module.facts;
     let producer = |producer: &plug_audit::Producer| match producer.version.as_str() {
         "" => producer.name.clone(),
@@ -91,17 +93,30 @@ fn frames(why: &wasmtime::Error, code_at: u64) -> Vec<Frame> {
     let Some(backtrace) = why.downcast_ref::<WasmBacktrace>() else {
         return Vec::new();
     };
-    let of_the_guest = |frame: &&wasmtime::FrameInfo| frame.module().name() != Some("shim");
-    let frame = |frame: &wasmtime::FrameInfo| {
+    let names = of_the_guest(backtrace).map(|frame| frame.func_name().map(str::to_owned));
+    let frame = |(spot, function): (Spot, Option<String>)| Frame {
+        index: spot.index,
+        offset: spot.offset,
+        function,
+        places: Vec::new(),
+    };
+    spots(backtrace, code_at).zip(names).map(frame).collect()
+}
+
+/// The guest's own frames, innermost first, with their places in its code section.
+pub(crate) fn spots(backtrace: &WasmBacktrace, code_at: u64) -> impl Iterator<Item = Spot> {
+    of_the_guest(backtrace).map(move |frame| {
         let in_file = frame.module_offset().and_then(|offset| u64::try_from(offset).ok());
-        Frame {
+        Spot {
             index: frame.func_index(),
             offset: in_file.and_then(|offset| offset.checked_sub(code_at)),
-            function: frame.func_name().map(str::to_owned),
-            places: Vec::new(),
         }
-    };
-    backtrace.frames().iter().filter(of_the_guest).map(frame).collect()
+    })
+}
+
+fn of_the_guest(backtrace: &WasmBacktrace) -> impl Iterator<Item = &wasmtime::FrameInfo> {
+    let frames = backtrace.frames().iter();
+    frames.filter(|frame| frame.module().name() != Some("shim"))
 }
 
 /// What an entry gives to its callback, by the names of the ABI.

@@ -27,6 +27,7 @@ use crate::module::{Module, Provider};
 use crate::orphans::Orphans;
 use crate::pace::Pace;
 use crate::plugin::Plugin;
+use crate::profile::{self, Look};
 use crate::record;
 use crate::seat::Seat;
 use crate::services::Services;
@@ -146,10 +147,12 @@ impl Start {
     async fn step(&mut self, root: u32, entry: Entry) -> Result<u32, Fault> {
         let guest = &mut self.store.data_mut().0;
         guest.entering(Visit::new(Current::Root(root), entry));
-        self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        let deadline = guest.begin_look();
+        self.store.set_epoch_deadline(deadline);
         debug::before(&mut self.store).await;
         let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
         debug::after(&self.store);
+        self.store.data_mut().0.end_look();
         let answer = ran.map_err(|why| record::fault(&self.store, &why))?;
         self.store.data_mut().0.tape.returned(answer);
         Ok(answer)
@@ -197,7 +200,7 @@ pub(crate) fn new_store(
     let guest = new_guest(plugin, allowances, services, queue_listener);
     let mut store = Store::new(plugin.module.code.engine(), OnWorker(Box::new(guest)));
     store.limiter(|data| data);
-    store.epoch_deadline_callback(|mut store| store.data_mut().0.at_tick());
+    store.epoch_deadline_callback(|mut store| profile::at_tick(&mut store));
     store.set_epoch_deadline(TICKS_BEFORE_YIELD);
     debug::watch(&mut store);
     store
@@ -251,6 +254,7 @@ fn new_guest(
         player: None,
         entry: None,
         meter: Meter::default(),
+        look: Look::default(),
         debugged: None,
         seat: None,
     }

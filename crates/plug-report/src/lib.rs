@@ -18,4 +18,5 @@ mod advice;
 mod text;
 mod store;
 pub use store::CrashStore;
+pub mod profile;
 pub mod recording;

@@ -130,7 +130,7 @@ fn heading(text: &mut String, title: &str) {
 }
 
 /// Control characters of a guest do not reach a terminal.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let shown = |character: char| match character {
         '\n' => character,
         other if other.is_control() => '\u{fffd}',
@@ -208,7 +208,7 @@ fn is_foreign(place: &Place) -> bool {
 }
 
 /// `library/core/src/option.rs` and `proxy-wasm-0.2.5/src/dispatcher.rs`, without the places where they lay when they were compiled.
-fn shortened(file: &str) -> &str {
+pub(crate) fn shortened(file: &str) -> &str {
     // The library's own crates, wherever a distribution puts its sources.
     let of_rust = [
         "/library/core/",

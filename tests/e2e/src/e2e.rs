@@ -16,6 +16,7 @@ mod plugins;
 mod crashes;
 mod replay;
 mod lldb;
+mod profile;
 mod limits;
 mod configuration;
 mod modules;

@@ -1,6 +1,7 @@
 //! `cofferdam plugin`: what authors and operators do with one plugin.
 
 mod debug;
+mod profile;
 mod replay;
 
 use std::process::ExitCode;
@@ -12,6 +13,8 @@ use clap::Subcommand;
 pub(crate) enum Verb {
     /// Run a plugin under LLDB: start it, give it one request; exit 0 when it ended well, 1 when it died
     Debug(debug::Arguments),
+    /// Show what a plugin of a running gateway computes, and write a file for the Firefox Profiler; exit 0 done, 1 not
+    Profile(profile::Options),
     /// Run a recorded death again, offline; exit 0 as recorded, 1 otherwise, 2 when it cannot run
     Replay(replay::Options),
 }
@@ -19,6 +22,7 @@ pub(crate) enum Verb {
 pub(crate) fn plugin(verb: &Verb) -> ExitCode {
     match verb {
         Verb::Debug(arguments) => debug::debug(arguments),
+        Verb::Profile(options) => profile::run(options),
         Verb::Replay(options) => replay::run(options),
     }
 }

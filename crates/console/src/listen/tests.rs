@@ -10,8 +10,17 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::house::{NoProfile, Profiling};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Looked;
+
+impl Profiling for Looked {
+    fn end(self: Box<Self>) -> Value {
+        json!({ "cofferdam": { "plugin": "hello" } })
+    }
+}
 
 #[derive(Default)]
 struct Cottage {
@@ -48,6 +57,14 @@ impl House for Cottage {
     fn crash(&self, signature: &str) -> Option<(Value, String)> {
         let report = (json!({ "signature": "0123abcd" }), "crash 0123abcd\n".to_owned());
         "0123abcd".starts_with(signature).then_some(report)
+    }
+
+    fn profile(&self, plugin: &str) -> Result<Box<dyn Profiling>, NoProfile> {
+        match plugin {
+            "hello" => Ok(Box::new(Looked)),
+            "busy" => Err(NoProfile::Busy),
+            _ => Err(NoProfile::Unknown),
+        }
     }
 
     fn lift(&self, plugin: &str) -> bool {
@@ -177,6 +194,31 @@ fn health_is_answered_while_a_page_waits_and_the_end_does_not_wait_for_it() {
     assert!(ask(&console, "GET", "/healthz").starts_with("HTTP/1.1 200 "));
     drop(console);
     drop(go_on);
+}
+
+#[test]
+fn a_profile_is_shown_when_its_time_is_over() {
+    let console = open(Arc::default());
+    let ask = |path: &str| ask(&console, "POST", path);
+    let answer = ask("/plugins/hello/profile?seconds=1");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"plugin\": \"hello\""),
+        "{answer}"
+    );
+    let busy = ask("/plugins/busy/profile");
+    assert!(
+        busy.starts_with("HTTP/1.1 409 ") && busy.contains("is being profiled already"),
+        "{busy}"
+    );
+    let unknown = ask("/plugins/hallo/profile");
+    assert!(
+        unknown.starts_with("HTTP/1.1 404 ") && unknown.contains("no plugin is named hallo"),
+        "{unknown}"
+    );
+    for wrong in ["seconds=0", "seconds=301", "seconds=x", "minutes=1"] {
+        let answer = ask(&format!("/plugins/hello/profile?{wrong}"));
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{wrong}: {answer}");
+    }
 }
 
 #[test]

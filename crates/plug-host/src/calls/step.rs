@@ -177,6 +177,7 @@ impl Host<'_> {
             stats.tally.called(step.number);
         }
         guest.trail.begins(step.name, guest.callback, step.arguments);
+        guest.look_at_call();
         let name = step.shape.named.and_then(|at| range(step.arguments, at));
         if let Some(name) = name.and_then(|(from, to)| self.memory.get(from..to)) {
             guest.trail.names(name);

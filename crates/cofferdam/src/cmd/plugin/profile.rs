@@ -1,0 +1,135 @@
+//! `cofferdam plugin profile`: what a plugin of a running gateway computes, as a table and as a file for the Firefox Profiler.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::{Method, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use plug_report::profile::Summary;
+use serde_json::Value;
+
+use crate::Format;
+use crate::pages::SUMMARY;
+use crate::voice::{fail, print, say};
+
+/// LIMIT: bytes of a profile that are taken from a gateway.
+const PROFILE_BYTES_MAX: usize = 1 << 30;
+/// LIMIT: how long a gateway may take for its answer beyond the time that was asked for.
+const ANSWER_MAX: Duration = Duration::from_secs(90);
+
+/// What is to be looked at.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Name of the plugin
+    name: String,
+    /// How long: 1 to 300 seconds, such as `10s`
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = seconds)]
+    seconds: u64,
+    /// Address of the gateway's admin listener: `admin.listen` of its configuration
+    #[arg(long, default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+    /// The file for https://profiler.firefox.com. Default: NAME.profile.json
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// How the summary is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    let (number, unit) = text.split_at(text.trim_end_matches(char::is_alphabetic).len());
+    let factor = match unit {
+        "s" | "" => Some(1),
+        "m" => Some(60),
+        _ => None,
+    };
+    let seconds = number.parse().ok().zip(factor);
+    let seconds = seconds.and_then(|(number, factor): (u64, u64)| number.checked_mul(factor));
+    seconds
+        .filter(|seconds| (1..=300).contains(seconds))
+        .ok_or_else(|| "1s to 300s, or 1m to 5m".to_owned())
+}
+
+/// Asks the gateway; 0 with a profile, 1 without.
+pub(crate) fn run(options: &Options) -> ExitCode {
+    match profile(options) {
+        Ok(text) => {
+            print(&text);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            fail(&format!("error: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn profile(options: &Options) -> Result<String, String> {
+    let out = options.out.clone();
+    let out = out.unwrap_or_else(|| PathBuf::from(format!("{}.profile.json", options.name)));
+    say(&format!("looking at {} for {} s", options.name, options.seconds));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| format!("no event queue: {why}"))?;
+    let time_max = Duration::from_secs(options.seconds).saturating_add(ANSWER_MAX);
+    let answer = runtime.block_on(async { tokio::time::timeout(time_max, ask(options)).await });
+    let bytes =
+        answer.map_err(|_| format!("the gateway at {} did not answer within {time_max:?}", options.admin))??;
+    let answer = read(&bytes)?;
+    fs::write(&out, &bytes)
+        .map_err(|why| format!("`{}` cannot be written: {why}; hint: `--out FILE`", out.display()))?;
+    say(&format!(
+        "written: {}; open it at https://profiler.firefox.com, which keeps it on your machine",
+        out.display()
+    ));
+    Ok(match options.format {
+        Format::Text => answer.text(),
+        Format::Json => serde_json::to_string_pretty(&answer).map_err(|why| why.to_string())? + "\n",
+    })
+}
+
+/// The summary in an answer.
+fn read(bytes: &[u8]) -> Result<Summary, String> {
+    let no_profile = |why: serde_json::Error| format!("what the gateway answered is no profile: {why}");
+    let mut file: Value = serde_json::from_slice(bytes).map_err(no_profile)?;
+    serde_json::from_value(file[SUMMARY].take()).map_err(no_profile)
+}
+
+async fn ask(options: &Options) -> Result<Bytes, String> {
+    let admin = options.admin;
+    let broke = |why: hyper::Error| format!("the gateway at {admin} broke off: {why}");
+    let stream = tokio::net::TcpStream::connect(admin).await.map_err(|why| {
+        format!("no gateway answers at {admin}: {why}; hint: `--admin ADDRESS` is its `admin.listen`")
+    })?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broke)?;
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("/plugins/{}/profile?seconds={}", options.name, options.seconds))
+        .header(hyper::header::HOST, admin.to_string())
+        .body(Empty::<Bytes>::new())
+        .map_err(|why| format!("`{}` cannot be the name of a plugin: {why}", options.name))?;
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(broke)?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), PROFILE_BYTES_MAX).collect().await;
+        let body = body
+            .map_err(|why| format!("the gateway at {admin} broke off: {why}"))?
+            .to_bytes();
+        match status {
+            StatusCode::OK => Ok(body),
+            _ => Err(String::from_utf8_lossy(&body).trim().to_owned()),
+        }
+    };
+    tokio::select! {
+        answer = exchange => answer,
+        // It ends after the exchange, unless something broke.
+        ended = connection => Err(ended.err().map_or_else(|| format!("the gateway at {admin} went away"), broke)),
+    }
+}

@@ -1,0 +1,206 @@
+//! Looks at what a plugin computes: while somebody wants to know, its stack is noted at each tick of the engine that falls into it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use plug_report::profile::{Profile, Sample, Spot, WorkerSamples};
+use wasmtime::{StoreContextMut, UpdateDeadline, WasmBacktrace};
+
+use crate::engine::TICK;
+use crate::guest::{Guest, OnWorker};
+use crate::plugin::Plugin;
+use crate::scene::{now_ms, spots};
+use crate::slice::TICKS_BEFORE_YIELD;
+
+/// LIMIT: samples of one worker: more than a plugin gives that computes without a pause for five minutes.
+const SAMPLES_MAX: usize = 320_000;
+
+/// Where samples go while somebody looks.
+struct Sheets {
+    began: Instant,
+    began_ms: u64,
+    workers: Vec<Mutex<WorkerSamples>>,
+}
+
+/// A plugin's place for who looks at it.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// Asked by workers at each entry, so nothing that is locked.
+    is_on: AtomicBool,
+    sheets: Mutex<Option<Arc<Sheets>>>,
+}
+
+impl Watch {
+    fn is_on(&self) -> bool {
+        self.is_on.load(Ordering::Relaxed)
+    }
+}
+
+/// Looks at a plugin until it is asked what it saw, or dropped.
+pub struct Profiler {
+    plugin: Arc<Plugin>,
+}
+
+impl Profiler {
+    /// Begins to look at what `plugin` computes, on all workers; none while somebody else does.
+    #[must_use]
+    pub fn begin(plugin: &Arc<Plugin>) -> Option<Self> {
+        let mut sheets = plugin.watch.sheets.lock();
+        if sheets.is_some() {
+            return None;
+        }
+        *sheets = Some(Arc::new(Sheets {
+            began: Instant::now(),
+            began_ms: now_ms(),
+            workers: plugin.workers.iter().map(|_| Mutex::default()).collect(),
+        }));
+        plugin.watch.is_on.store(true, Ordering::Relaxed);
+        Some(Self {
+            plugin: Arc::clone(plugin),
+        })
+    }
+
+    /// The plugin.
+    #[must_use]
+    pub fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    /// Ends it: what was seen.
+    #[must_use]
+    pub fn end(self) -> Profile {
+        let sheets = self.stop();
+        let (plugin, generation) = (self.plugin.spec.name.clone(), self.plugin.generation);
+        let workers = sheets.iter().flat_map(|sheets| &sheets.workers);
+        Profile {
+            plugin,
+            generation,
+            began_ms: sheets.as_ref().map_or(0, |sheets| sheets.began_ms),
+            lasted: sheets.as_ref().map_or(Duration::ZERO, |sheets| sheets.began.elapsed()),
+            interval: TICK,
+            workers: workers.map(|worker| std::mem::take(&mut *worker.lock())).collect(),
+        }
+    }
+
+    fn stop(&self) -> Option<Arc<Sheets>> {
+        self.plugin.watch.is_on.store(false, Ordering::Relaxed);
+        self.plugin.watch.sheets.lock().take()
+    }
+}
+
+impl Drop for Profiler {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What is known of the entry in progress, while somebody looks.
+#[derive(Default)]
+pub(crate) struct Look {
+    is_on: bool,
+    /// Ticks of this entry that have been told.
+    told: u64,
+    /// Ticks of it that went by in host calls and have not been told, and in which call the last of them did.
+    in_host: u64,
+    host_call: Option<&'static str>,
+    /// The engine's tick when the host call began.
+    call_began: u64,
+}
+
+impl Guest {
+    /// An entry begins; after how many ticks it is to be looked at.
+    pub(crate) fn begin_look(&mut self) -> u64 {
+        let is_on = self.plugin().watch.is_on();
+        if !is_on && !self.look.is_on {
+            return TICKS_BEFORE_YIELD;
+        }
+        self.look = Look {
+            is_on,
+            ..Look::default()
+        };
+        if is_on { 1 } else { TICKS_BEFORE_YIELD }
+    }
+
+    /// A host call begins.
+    pub(crate) fn look_at_call(&mut self) {
+        if self.look.is_on {
+            self.look.call_began = self.first.module.engine.now();
+        }
+    }
+
+    /// The host call has ended.
+    pub(crate) fn look_after_call(&mut self, call: &'static str) {
+        if !self.look.is_on {
+            return;
+        }
+        let ticks = self.first.module.engine.now().saturating_sub(self.look.call_began);
+        if ticks > 0 {
+            self.look.in_host = self.look.in_host.saturating_add(ticks);
+            self.look.host_call = Some(call);
+        }
+    }
+
+    /// The entry has ended: ticks that fell into it after the last look are told without frames.
+    pub(crate) fn end_look(&mut self) {
+        if self.look.is_on {
+            self.note(Box::default());
+        }
+    }
+
+    fn note(&mut self, frames: Box<[Spot]>) {
+        let ticks = self.slice.ticks().saturating_sub(self.look.told);
+        let in_host = self.look.in_host.min(ticks);
+        let parts = [
+            (ticks.saturating_sub(in_host), None),
+            (in_host, self.look.host_call.take()),
+        ];
+        self.look.in_host = 0;
+        self.look.told = self.look.told.saturating_add(ticks);
+        let sheets = self.plugin().watch.sheets.lock().clone();
+        let Some(sheets) = sheets else { return };
+        let Some(worker) = sheets.workers.get(self.worker) else {
+            return;
+        };
+        let mut sheet = worker.lock();
+        for (ticks, host_call) in parts {
+            if ticks == 0 {
+                continue;
+            }
+            if sheet.samples.len() >= SAMPLES_MAX {
+                sheet.lost = sheet.lost.saturating_add(1);
+                continue;
+            }
+            sheet.samples.push(Sample {
+                at: sheets.began.elapsed(),
+                weight: TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)),
+                callback: self.callback,
+                host_call,
+                frames: frames.clone(),
+            });
+        }
+    }
+}
+
+/// The engine's tick was noticed in an entry.
+pub(crate) fn at_tick(store: &mut StoreContextMut<'_, OnWorker>) -> wasmtime::Result<UpdateDeadline> {
+    if !store.data().0.look.is_on {
+        return store.data_mut().0.at_tick();
+    }
+    let backtrace = WasmBacktrace::force_capture(&*store);
+    let guest = &mut store.data_mut().0;
+    let frames = spots(&backtrace, guest.plugin().module.facts.code_at).collect();
+    // Without somebody who looks, the first tick would not have been noticed.
+    let is_early = guest.look.told == 0 && guest.slice.ticks() < TICKS_BEFORE_YIELD;
+    let goes_on = match is_early {
+        true => Ok(UpdateDeadline::Continue(1)),
+        false => guest.at_tick(),
+    };
+    // Now it is known how much of the time the thread only waited for a processor.
+    guest.note(frames);
+    goes_on
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! What a plugin computes in a running gateway: stacks that were seen while it did, with source lines, as a table for people and as a
+//! file for the Firefox Profiler.
+
+mod firefox;
+mod summary;
+
+pub use summary::{Share, Summary};
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::scene::Frame;
+use crate::symbols::{Symbols, readable};
+use crate::text::shortened;
+
+/// A frame as the engine knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spot {
+    /// Index of the function in the module.
+    pub index: u32,
+    /// Offset in the module's code section, as DWARF counts.
+    pub offset: Option<u64>,
+}
+
+/// A stack that was seen.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// When, since the profile began.
+    pub at: Duration,
+    /// Time that it stands for.
+    pub weight: Duration,
+    /// The callback.
+    pub callback: &'static str,
+    /// The host call in which the time went by.
+    pub host_call: Option<&'static str>,
+    /// Frames of the guest, innermost first.
+    pub frames: Box<[Spot]>,
+}
+
+/// What was seen on one worker.
+#[derive(Debug, Clone, Default)]
+pub struct WorkerSamples {
+    /// In the order in which they were taken.
+    pub samples: Vec<Sample>,
+    /// Samples for which there was no room.
+    pub lost: u64,
+}
+
+/// What was seen of a plugin.
+#[derive(Debug, Clone)]
+pub struct Profile {
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Its generation.
+    pub generation: u64,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: u64,
+    /// How long it took.
+    pub lasted: Duration,
+    /// How often a stack is looked at.
+    pub interval: Duration,
+    /// By worker.
+    pub workers: Vec<WorkerSamples>,
+}
+
+/// What a line of a stack is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Kind {
+    Callback,
+    Guest,
+    HostCall,
+}
+
+/// One line of a stack as it is read.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Line {
+    kind: Kind,
+    function: String,
+    file: Option<String>,
+    line: Option<u32>,
+}
+
+impl Line {
+    fn named(kind: Kind, function: String) -> Self {
+        Self {
+            kind,
+            function,
+            file: None,
+            line: None,
+        }
+    }
+}
+
+/// The lines of stacks, each known by its number.
+struct Lines<'a, 'module> {
+    symbols: Option<&'a Symbols<'module>>,
+    all: Vec<Line>,
+    numbers: HashMap<Line, usize>,
+    /// The lines of a frame, innermost first: functions that were put into it come before it.
+    of_spot: HashMap<Spot, Vec<usize>>,
+}
+
+impl<'a, 'module> Lines<'a, 'module> {
+    fn new(symbols: Option<&'a Symbols<'module>>) -> Self {
+        Self {
+            symbols,
+            all: Vec::new(),
+            numbers: HashMap::new(),
+            of_spot: HashMap::new(),
+        }
+    }
+
+    fn get(&self, number: usize) -> Option<&Line> {
+        self.all.get(number)
+    }
+
+    fn number(&mut self, line: Line) -> usize {
+        if let Some(number) = self.numbers.get(&line) {
+            return *number;
+        }
+        let number = self.all.len();
+        self.all.push(line.clone());
+        self.numbers.insert(line, number);
+        number
+    }
+
+    /// The lines of a stack, outermost first.
+    fn of(&mut self, sample: &Sample) -> Vec<usize> {
+        let mut stack = vec![self.number(Line::named(Kind::Callback, format!("callback {}", sample.callback)))];
+        for spot in sample.frames.iter().rev() {
+            let lines = match self.of_spot.get(spot) {
+                Some(lines) => lines.clone(),
+                None => self.resolve(*spot),
+            };
+            stack.extend(lines.iter().rev());
+        }
+        if let Some(call) = sample.host_call {
+            stack.push(self.number(Line::named(Kind::HostCall, format!("host call {call}"))));
+        }
+        stack
+    }
+
+    fn resolve(&mut self, spot: Spot) -> Vec<usize> {
+        let mut frame = Frame {
+            index: spot.index,
+            offset: spot.offset,
+            ..Frame::default()
+        };
+        if let Some(symbols) = self.symbols {
+            symbols.complete(&mut frame);
+        }
+        let unnamed = || format!("function {}", spot.index);
+        let lines: Vec<Line> = match frame.places.is_empty() {
+            true => {
+                let name = frame.function.as_deref().map(readable);
+                vec![Line::named(Kind::Guest, name.unwrap_or_else(unnamed))]
+            }
+            false => frame
+                .places
+                .iter()
+                .map(|place| Line {
+                    kind: Kind::Guest,
+                    function: place.function.clone().unwrap_or_else(unnamed),
+                    file: place.file.as_deref().map(|file| shortened(file).to_owned()),
+                    line: place.line,
+                })
+                .collect(),
+        };
+        let lines: Vec<usize> = lines.into_iter().map(|line| self.number(line)).collect();
+        self.of_spot.insert(spot, lines.clone());
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests;
