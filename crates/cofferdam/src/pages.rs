@@ -52,7 +52,9 @@ impl Profiling for Look {
         let profile = self.profiler.end();
         self.crashes.with_symbols(&module, |symbols| {
             let mut file = profile.firefox(symbols);
-            file[SUMMARY] = json!(profile.summary(symbols));
+            if let Some(keys) = file.as_object_mut() {
+                keys.insert(SUMMARY.to_owned(), json!(profile.summary(symbols)));
+            }
             file
         })
     }

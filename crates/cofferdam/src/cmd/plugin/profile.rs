@@ -97,7 +97,8 @@ fn profile(options: &Options) -> Result<String, String> {
 fn read(bytes: &[u8]) -> Result<Summary, String> {
     let no_profile = |why: serde_json::Error| format!("what the gateway answered is no profile: {why}");
     let mut file: Value = serde_json::from_slice(bytes).map_err(no_profile)?;
-    serde_json::from_value(file[SUMMARY].take()).map_err(no_profile)
+    let summary = file.get_mut(SUMMARY).map(Value::take).unwrap_or_default();
+    serde_json::from_value(summary).map_err(no_profile)
 }
 
 async fn ask(options: &Options) -> Result<Bytes, String> {
