@@ -2,8 +2,10 @@
 //! file for the Firefox Profiler.
 
 mod firefox;
+mod memory;
 mod summary;
 
+pub use memory::{Kept, MemoryProfile, MemorySummary, Site, WorkerKept};
 pub use summary::{Share, Summary};
 
 use std::collections::HashMap;
@@ -11,7 +13,7 @@ use std::time::Duration;
 
 use crate::scene::Frame;
 use crate::symbols::{Symbols, readable};
-use crate::text::shortened;
+use crate::text::{is_foreign, shortened};
 
 /// A frame as the engine knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +80,8 @@ struct Line {
     function: String,
     file: Option<String>,
     line: Option<u32>,
+    /// Whether it is known to be the plugin's own code: neither the language's library nor one that came from a registry.
+    is_own: bool,
 }
 
 impl Line {
@@ -87,7 +91,19 @@ impl Line {
             function,
             file: None,
             line: None,
+            is_own: false,
         }
+    }
+
+    /// `FILE:LINE`. Code that the compiler made has a file and no line.
+    fn place(&self) -> Option<String> {
+        Some(format!("{}:{}", self.file.as_ref()?, self.line?))
+    }
+
+    fn text(&self) -> String {
+        let place = self.place().or_else(|| self.file.clone());
+        let place = place.map(|place| format!(" ({place})")).unwrap_or_default();
+        self.function.clone() + &place
     }
 }
 
@@ -163,6 +179,7 @@ impl<'a, 'module> Lines<'a, 'module> {
                     function: place.function.clone().unwrap_or_else(unnamed),
                     file: place.file.as_deref().map(|file| shortened(file).to_owned()),
                     line: place.line,
+                    is_own: place.file.is_some() && !is_foreign(place),
                 })
                 .collect(),
         };

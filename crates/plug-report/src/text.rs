@@ -200,7 +200,7 @@ fn write_spots(text: &mut String, spots: &[Spot], at_most: usize) {
 }
 
 /// Sources of the Rust library carry the compiler's commit, those of crates the place of a registry.
-fn is_foreign(place: &Place) -> bool {
+pub(crate) fn is_foreign(place: &Place) -> bool {
     // The parts of wasi-libc, which distributions compile where they like.
     let of_c = ["libc-top-half/", "libc-bottom-half/", "dlmalloc/"];
     let foreign = |file: &str| shortened(file) != file || of_c.iter().any(|part| file.contains(part));
@@ -261,18 +261,28 @@ fn module(scene: &Scene) -> String {
 
 fn figures(scene: &Scene) -> String {
     let figures = &scene.figures;
-    let mib = |bytes: u64| {
-        let hundredths = bytes.saturating_mul(100) / (1 << 20);
-        format!("{}.{:02} MiB", hundredths / 100, hundredths % 100)
-    };
     let ms = |us: u64| us / 1_000;
     format!(
         "memory {} of {}, computed {} ms of its slice of {} ms",
-        mib(figures.memory_bytes),
-        mib(figures.memory_bytes_max),
+        mebibytes(figures.memory_bytes),
+        mebibytes(figures.memory_bytes_max),
         ms(figures.computed_us),
         ms(figures.slice_us)
     )
+}
+
+fn mebibytes(bytes: u64) -> String {
+    let hundredths = bytes.saturating_mul(100) / (1 << 20);
+    format!("{}.{:02} MiB", hundredths / 100, hundredths % 100)
+}
+
+/// Bytes in a unit that suits their number.
+pub(crate) fn bytes_text(bytes: u64) -> String {
+    match bytes {
+        0..10_240 => format!("{bytes} bytes"),
+        10_240..1_048_576 => format!("{} KiB", bytes / 1_024),
+        _ => mebibytes(bytes),
+    }
 }
 
 fn host_calls(text: &mut String, calls: &[HostCall]) {

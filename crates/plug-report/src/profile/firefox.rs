@@ -15,11 +15,30 @@ use crate::symbols::Symbols;
 /// Threads of a profile need numbers; these are nobody's.
 const PID: u32 = 1;
 
-/// A profile in the making.
-struct Drawing<'a, 'module> {
-    file: fxprof_processed_profile::Profile,
-    lines: Lines<'a, 'module>,
-    categories: HashMap<Kind, CategoryHandle>,
+/// What a profile's file says beside its stacks.
+pub(super) struct Sheet<'a> {
+    pub(super) name: &'a str,
+    /// When it began, in milliseconds since 1970.
+    pub(super) began_ms: u64,
+    pub(super) lasted: Duration,
+    pub(super) interval: Duration,
+    pub(super) unit: Unit,
+}
+
+/// What weights are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Milliseconds,
+    Bytes,
+}
+
+/// One stack of a thread.
+pub(super) struct Mark {
+    pub(super) at: Duration,
+    /// Numbers of its lines, outermost first.
+    pub(super) stack: Vec<usize>,
+    pub(super) weight: u64,
+    pub(super) cpu: Duration,
 }
 
 impl Profile {
@@ -29,83 +48,101 @@ impl Profile {
         self.drawn(Lines::new(symbols))
     }
 
-    pub(super) fn drawn(&self, lines: Lines<'_, '_>) -> Value {
-        let mut drawing = Drawing::new(self, lines);
-        let began = Timestamp::from_nanos_since_reference(0);
-        let process = drawing.file.add_process(&self.plugin, PID, began);
-        for (number, worker) in self.workers.iter().enumerate() {
-            let id = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(PID);
-            let thread = drawing.file.add_thread(process, id, began, false);
-            drawing.file.set_thread_name(thread, &format!("worker {number}"));
-            drawing
-                .file
-                .set_thread_samples_weight_type(thread, WeightType::TracingMs);
-            for sample in &worker.samples {
-                drawing.add(thread, sample);
-            }
-            drawing.file.set_thread_end_time(thread, timestamp(self.lasted));
-        }
-        drawing.file.set_process_end_time(process, timestamp(self.lasted));
-        drawing.finish()
+    pub(super) fn drawn(&self, mut lines: Lines<'_, '_>) -> Value {
+        let mut mark = |sample: &Sample| Mark {
+            at: sample.at,
+            stack: lines.of(sample),
+            weight: u64::try_from(sample.weight.as_millis()).unwrap_or(u64::MAX),
+            cpu: sample.weight,
+        };
+        let threads = self.workers.iter();
+        let threads = threads
+            .map(|worker| worker.samples.iter().map(&mut mark).collect())
+            .collect();
+        let sheet = Sheet {
+            name: &self.plugin,
+            began_ms: self.began_ms,
+            lasted: self.lasted,
+            interval: self.interval,
+            unit: Unit::Milliseconds,
+        };
+        sheet.draw(&lines, threads)
     }
 }
 
-impl<'a, 'module> Drawing<'a, 'module> {
-    fn new(profile: &Profile, lines: Lines<'a, 'module>) -> Self {
-        let began = UNIX_EPOCH.checked_add(Duration::from_millis(profile.began_ms));
-        let interval = u64::try_from(profile.interval.as_nanos()).unwrap_or(u64::MAX);
+impl Sheet<'_> {
+    /// The file: a thread for each worker.
+    pub(super) fn draw(&self, lines: &Lines<'_, '_>, threads: Vec<Vec<Mark>>) -> Value {
+        let mut file = self.empty();
+        let categories = [
+            (Kind::Callback, "callback", CategoryColor::Gray),
+            (Kind::Guest, "plugin", CategoryColor::Blue),
+            (Kind::HostCall, "host call", CategoryColor::Orange),
+        ];
+        let categories = categories.map(|(kind, name, color)| (kind, file.add_category(name, color)));
+        let categories: HashMap<Kind, CategoryHandle> = categories.into_iter().collect();
+        let began = Timestamp::from_nanos_since_reference(0);
+        let process = file.add_process(self.name, PID, began);
+        for (number, marks) in threads.into_iter().enumerate() {
+            let id = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(PID);
+            let thread = file.add_thread(process, id, began, false);
+            file.set_thread_name(thread, &format!("worker {number}"));
+            file.set_thread_samples_weight_type(thread, self.unit.weight_type());
+            for mark in marks {
+                let frame = |number: usize| FrameInfo {
+                    // The crate knows labels, but neither files nor lines: the label is a number, and what it stands for is put in at the end.
+                    frame: Frame::Label(file.intern_string(&number.to_string())),
+                    category_pair: category(&categories, lines.get(number)).into(),
+                    flags: FrameFlags::empty(),
+                };
+                let frames: Vec<FrameInfo> = mark.stack.into_iter().map(frame).collect();
+                let stack = file.intern_stack_frames(thread, frames.into_iter());
+                let weight = i32::try_from(mark.weight).unwrap_or(i32::MAX);
+                let cpu = CpuDelta::from_micros(u64::try_from(mark.cpu.as_micros()).unwrap_or(u64::MAX));
+                file.add_sample(thread, timestamp(mark.at), stack, cpu, weight);
+            }
+            file.set_thread_end_time(thread, timestamp(self.lasted));
+        }
+        file.set_process_end_time(process, timestamp(self.lasted));
+        named(&file, lines)
+    }
+
+    fn empty(&self) -> fxprof_processed_profile::Profile {
+        let began = UNIX_EPOCH.checked_add(Duration::from_millis(self.began_ms));
+        let interval = u64::try_from(self.interval.as_nanos()).unwrap_or(u64::MAX);
         let mut file = fxprof_processed_profile::Profile::new(
             "Cofferdam",
             ReferenceTimestamp::from_system_time(began.unwrap_or(UNIX_EPOCH)),
             SamplingInterval::from_nanos(interval),
         );
         file.set_symbolicated(true);
-        let categories = [
-            (Kind::Callback, "callback", CategoryColor::Gray),
-            (Kind::Guest, "plugin", CategoryColor::Blue),
-            (Kind::HostCall, "host call", CategoryColor::Orange),
-        ];
-        let categories = categories
-            .into_iter()
-            .map(|(kind, name, color)| (kind, file.add_category(name, color)))
-            .collect();
-        Self {
-            file,
-            lines,
-            categories,
-        }
-    }
-
-    fn add(&mut self, thread: fxprof_processed_profile::ThreadHandle, sample: &Sample) {
-        let stack = self.lines.of(sample);
-        let frames: Vec<FrameInfo> = stack
-            .iter()
-            .map(|number| {
-                let kind = self.lines.get(*number).map(|line| line.kind);
-                let category = kind.and_then(|kind| self.categories.get(&kind).copied());
-                FrameInfo {
-                    // The crate knows labels, but neither files nor lines: the label is a number, and what it stands for is put in at the end.
-                    frame: Frame::Label(self.file.intern_string(&number.to_string())),
-                    category_pair: category.unwrap_or(CategoryHandle::OTHER).into(),
-                    flags: FrameFlags::empty(),
-                }
-            })
-            .collect();
-        let stack = self.file.intern_stack_frames(thread, frames.into_iter());
-        let weight = i32::try_from(sample.weight.as_millis()).unwrap_or(i32::MAX);
-        let cpu = CpuDelta::from_micros(u64::try_from(sample.weight.as_micros()).unwrap_or(u64::MAX));
-        self.file.add_sample(thread, timestamp(sample.at), stack, cpu, weight);
-    }
-
-    fn finish(self) -> Value {
-        let mut file = serde_json::to_value(&self.file).unwrap_or_default();
-        let threads = file.get_mut("threads").and_then(Value::as_array_mut);
-        for thread in threads.into_iter().flatten() {
-            // What the crate wrote is known to have these tables; without them the stacks would have numbers for names.
-            let _ = name(thread, &self.lines);
-        }
         file
     }
+}
+
+impl Unit {
+    fn weight_type(self) -> WeightType {
+        match self {
+            Self::Milliseconds => WeightType::TracingMs,
+            Self::Bytes => WeightType::Bytes,
+        }
+    }
+}
+
+fn category(categories: &HashMap<Kind, CategoryHandle>, line: Option<&Line>) -> CategoryHandle {
+    let known = line.and_then(|line| categories.get(&line.kind));
+    known.copied().unwrap_or(CategoryHandle::OTHER)
+}
+
+/// The file with functions, files and lines.
+fn named(file: &fxprof_processed_profile::Profile, lines: &Lines<'_, '_>) -> Value {
+    let mut file = serde_json::to_value(file).unwrap_or_default();
+    let threads = file.get_mut("threads").and_then(Value::as_array_mut);
+    for thread in threads.into_iter().flatten() {
+        // What the crate wrote is known to have these tables; without them the stacks would have numbers for names.
+        let _ = name(thread, lines);
+    }
+    file
 }
 
 fn timestamp(at: Duration) -> Timestamp {

@@ -15,6 +15,9 @@ const FUNCTIONS_MAX: usize = 40;
 /// LIMIT: of them, those that people are shown.
 const SHOWN_MAX: usize = 15;
 
+/// What helps where there are no lines of source.
+pub(super) const NO_LINES: &str = "  hint: for source lines keep the unstripped build as `PLUGIN.debug.wasm` beside the module, or in the folder `crash_reports.debug_files`\n";
+
 /// A profile in some lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Summary {
@@ -83,7 +86,7 @@ impl Profile {
             if let Some(innermost) = stack.last().and_then(|number| lines.get(*number)) {
                 let time = times.entry(key(innermost)).or_default();
                 time.itself = time.itself.saturating_add(sample.weight);
-                if let Some(place) = place(innermost) {
+                if let Some(place) = innermost.place() {
                     let at = time.places.entry(place).or_default();
                     *at = at.saturating_add(sample.weight);
                 }
@@ -105,11 +108,6 @@ impl Profile {
 
 fn key(line: &Line) -> (String, Option<String>) {
     (line.function.clone(), line.file.clone())
-}
-
-/// Code that the compiler made has a file and no line.
-fn place(line: &Line) -> Option<String> {
-    Some(format!("{}:{}", line.file.as_ref()?, line.line?))
 }
 
 fn functions(times: HashMap<(String, Option<String>), Time>) -> Vec<Share> {
@@ -183,7 +181,7 @@ impl Summary {
             let _ = writeln!(text, "  and {} more", self.functions.len().saturating_sub(SHOWN_MAX));
         }
         if !self.has_lines {
-            text.push_str("  hint: for source lines keep the unstripped build as `PLUGIN.debug.wasm` beside the module, or in the folder `crash_reports.debug_files`\n");
+            text.push_str(NO_LINES);
         }
         printable(&text)
     }

@@ -178,6 +178,7 @@ fn two_lines_of_a_function_are_one_function_with_two_lines() {
         function: function.to_owned(),
         file: Some("src/lib.rs".to_owned()),
         line: Some(line),
+        is_own: true,
     };
     let (ten, twelve, other) = (
         lines.number(at("digest", 10)),
@@ -196,4 +197,74 @@ fn two_lines_of_a_function_are_one_function_with_two_lines() {
     let files = numbers(&thread["funcTable"], "fileName");
     assert_eq!(files.iter().flatten().count(), 2);
     assert_eq!(thread["stringArray"][files[1].unwrap()], "src/lib.rs");
+}
+
+fn kept(frames: &[u32], bytes: u64, count: u64) -> Kept {
+    Kept {
+        callback: "proxy_on_request_headers",
+        frames: frames.iter().map(|index| spot(*index)).collect(),
+        bytes,
+        count,
+    }
+}
+
+/// Two workers that lose memory at the same place, and one byte elsewhere.
+fn leaking() -> MemoryProfile {
+    let worker = |kept: Vec<Kept>, exchanges: u64| WorkerKept {
+        kept,
+        allocations: 100,
+        lost: 0,
+        exchanges,
+    };
+    MemoryProfile {
+        plugin: "hello".to_owned(),
+        generation: 3,
+        began_ms: 1_700_000_000_000,
+        lasted: Duration::from_secs(10),
+        workers: vec![
+            worker(vec![kept(&[1, 0], 3 << 20, 3), kept(&[2, 0], 1, 1)], 3),
+            worker(vec![kept(&[1, 0], 2 << 20, 2)], 2),
+        ],
+    }
+}
+
+#[test]
+fn memory_that_lives_is_shown_by_where_it_was_asked_for() {
+    let module = named();
+    let symbols = Symbols::read(&module);
+    expect![[r#"
+        hello of generation 3 keeps 5.00 MiB in 6 allocations, of 200 that it made in its start and 5 exchanges in 10.000 s
+
+        5.00 MiB in 5 allocations, 1.00 MiB with each exchange
+            at fold
+            at entry
+            in proxy_on_request_headers
+
+        1 bytes in 1 allocation
+            at Root::digest(int)
+            at entry
+            in proxy_on_request_headers
+          hint: for source lines keep the unstripped build as `PLUGIN.debug.wasm` beside the module, or in the folder `crash_reports.debug_files`
+    "#]]
+    .assert_eq(&leaking().summary(Some(&symbols)).text());
+}
+
+#[test]
+fn the_profiler_s_file_of_memory_weighs_bytes() {
+    let file = leaking().firefox(None);
+    let thread = &file["threads"][0];
+    assert_eq!(thread["samples"]["weightType"], "bytes");
+    assert_eq!(numbers(&thread["samples"], "weight"), [Some(3 << 20), Some(1)]);
+    let names: Vec<String> = shown(thread, 0).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["callback proxy_on_request_headers", "function 0", "function 1"]);
+}
+
+#[test]
+fn a_profile_of_memory_without_exchanges_says_so() {
+    let profile = MemoryProfile {
+        workers: vec![WorkerKept::default()],
+        ..leaking()
+    };
+    let text = profile.summary(None).text();
+    assert!(text.contains("no exchange came"), "{text}");
 }
