@@ -112,6 +112,7 @@ fn refusal(fault: &LoadFault) -> &'static str {
     assert!(!fault.to_string().is_empty());
     match fault {
         LoadFault::Audit(fault) => fault.code(),
+        LoadFault::Instrument(_) => "instrument",
         LoadFault::Compile(_) | LoadFault::Compiling(_) => "compile",
         LoadFault::Engine(_) => "engine",
     }

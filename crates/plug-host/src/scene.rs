@@ -3,12 +3,13 @@
 use std::time::{Duration, SystemTime};
 
 use plug_report::{Argument, Callback, Exchange, Figures, Frame, ModuleNote, Scene};
-use wasmtime::WasmBacktrace;
+use wasmtime::{FrameInfo, WasmBacktrace};
 
 use crate::entry::Entry;
 use crate::exchange::StreamContext;
 use crate::fault::Fault;
 use crate::guest::{Current, Guest};
+use crate::module::Module;
 use crate::plugin::Plugin;
 
 /// The scene of `fault`, with the frames of the engine's error.
@@ -31,9 +32,7 @@ pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) ->
             arguments: guest.entry.map(arguments).unwrap_or_default(),
         },
         exchange: stream.map(|stream| exchange(stream)),
-        frames: why
-            .map(|why| frames(why, plugin.module.facts.code_at))
-            .unwrap_or_default(),
+        frames: why.map(|why| frames_of(why, &plugin.module)).unwrap_or_default(),
         last_words: guest.last_words.iter().cloned().collect(),
         figures: Figures {
             memory_bytes: u64::try_from(guest.limits.memory_bytes).unwrap_or(u64::MAX),
@@ -87,21 +86,24 @@ pub(crate) fn exchange(stream: &StreamContext) -> Exchange {
     }
 }
 
-fn frames(why: &wasmtime::Error, code_at: u64) -> Vec<Frame> {
-    let Some(backtrace) = why.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
+/// The guest's frames of an engine's error, innermost first, without those of the host's own code.
+pub(crate) fn frames(why: &wasmtime::Error) -> impl Iterator<Item = &FrameInfo> {
+    let frames = why.downcast_ref::<WasmBacktrace>().map(WasmBacktrace::frames);
+    let of_the_guest = |frame: &&FrameInfo| frame.module().name() != Some("shim");
+    frames.unwrap_or_default().iter().filter(of_the_guest)
+}
+
+/// Their places in the module's file, whatever was compiled.
+fn frames_of(why: &wasmtime::Error, module: &Module) -> Vec<Frame> {
+    let frame = |frame: &FrameInfo| Frame {
+        index: frame.func_index(),
+        offset: module
+            .origin(frame)
+            .and_then(|origin| origin.nearest().checked_sub(module.facts.code_at)),
+        function: frame.func_name().map(str::to_owned),
+        places: Vec::new(),
     };
-    let of_the_guest = |frame: &&wasmtime::FrameInfo| frame.module().name() != Some("shim");
-    let frame = |frame: &wasmtime::FrameInfo| {
-        let in_file = frame.module_offset().and_then(|offset| u64::try_from(offset).ok());
-        Frame {
-            index: frame.func_index(),
-            offset: in_file.and_then(|offset| offset.checked_sub(code_at)),
-            function: frame.func_name().map(str::to_owned),
-            places: Vec::new(),
-        }
-    };
-    backtrace.frames().iter().filter(of_the_guest).map(frame).collect()
+    frames(why).map(frame).collect()
 }
 
 /// What an entry gives to its callback, by the names of the ABI.
