@@ -52,8 +52,8 @@ impl<'m> Outline<'m> {
                 Payload::TypeSection(types) => {
                     let types = types
                         .into_iter()
-                        .map(|kind| format!("{:?}", kind.expect("it is valid")));
-                    outline.types.extend(types);
+                        .flat_map(|group| group.expect("it is valid").into_types());
+                    outline.types.extend(types.map(|kind| format!("{kind:?}")));
                 }
                 Payload::GlobalSection(globals) => {
                     let types = globals

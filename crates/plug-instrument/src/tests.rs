@@ -251,7 +251,12 @@ fn what_makes_the_count_wrong_is_refused() {
 fn what_is_no_module_is_refused() {
     let order = [b"\0asm\x01\0\0\0".as_slice(), b"\x07\x01\0", b"\x06\x01\0"].concat();
     let unknown = [b"\0asm\x01\0\0\0".as_slice(), b"\x0e\x01\0"].concat();
-    let untyped = [b"\0asm\x01\0\0\0".as_slice(), b"\x0a\x04\x01\x02\0\x0b"].concat();
+    let untyped = [
+        b"\0asm\x01\0\0\0".as_slice(),
+        b"\x03\x02\x01\0",
+        b"\x0a\x04\x01\x02\0\x0b",
+    ]
+    .concat();
     for (bytes, why) in [
         (b"hello".as_slice(), "it cannot be read: "),
         (&order, "it cannot be read: section out of order"),

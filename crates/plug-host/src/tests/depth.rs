@@ -64,10 +64,10 @@ fn crossing(wat: &Wat) -> Fault {
 }
 
 /// Frames by number, place and name, innermost first.
-fn frames(fault: &Fault) -> Vec<(u32, u64, &str)> {
+fn frames(fault: &Fault) -> Vec<(u32, Option<u64>, &str)> {
     let frames = fault.scene.as_ref().unwrap().frames.iter();
     frames
-        .map(|frame| (frame.index, frame.offset.unwrap(), frame.function.as_deref().unwrap()))
+        .map(|frame| (frame.index, frame.offset, frame.function.as_deref().unwrap()))
         .collect()
 }
 
