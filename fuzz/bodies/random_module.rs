@@ -23,6 +23,8 @@ use tokio::time::{sleep, timeout};
 const STACK_BYTES: u64 = 256 * 1024;
 const MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024;
 const SLICE: Duration = Duration::from_millis(5);
+/// Frames of a module, where they are counted.
+const FRAMES_MAX: u32 = 20;
 
 /// On a clock that jumps when everybody waits: whoever waits so long waits for ever.
 const EVER: Duration = Duration::from_secs(3_600);
@@ -79,8 +81,8 @@ fn add(to: &mut BTreeMap<&'static str, u64>, counts: impl IntoIterator<Item = (&
     }
 }
 
-/// Plays the module on both stacks and with an instance for each exchange. Whatever it does, the host lives, nobody waits for ever, and
-/// all that the module had is given back.
+/// Plays the module on both stacks and with an instance for each exchange, there with its frames counted. Whatever it does, the host lives,
+/// nobody waits for ever, and all that the module had is given back.
 pub(crate) fn run(bytes: &[u8]) -> Played {
     let mut played = Played::default();
     let module = match Module::load(&ENGINE, bytes, None) {
@@ -93,7 +95,15 @@ pub(crate) fn run(bytes: &[u8]) -> Played {
     played.loaded = 1;
     let own = Isolation::Exchange { instances_max: 2 };
     for (isolation, trusted_after) in [(Isolation::Worker, 0), (Isolation::Worker, 1), (own, 0)] {
-        let plugin = Plugin::new(spec(isolation, trusted_after), Arc::clone(&module), 1, 1);
+        let mut spec = spec(isolation, trusted_after);
+        let module = if isolation == own {
+            spec.limits.call_depth_max = Some(FRAMES_MAX);
+            let changed = Module::load_by(None, &ENGINE, (bytes, spec.limits.changes()), None);
+            changed.expect("what is loaded as it is can be counted")
+        } else {
+            Arc::clone(&module)
+        };
+        let plugin = Plugin::new(spec, module, 1, 1);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -112,6 +122,7 @@ fn refusal(fault: &LoadFault) -> &'static str {
     assert!(!fault.to_string().is_empty());
     match fault {
         LoadFault::Audit(fault) => fault.code(),
+        LoadFault::Instrument(_) => "instrument",
         LoadFault::Compile(_) | LoadFault::Compiling(_) => "compile",
         LoadFault::Engine(_) => "engine",
     }

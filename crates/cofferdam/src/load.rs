@@ -9,8 +9,8 @@ use gate_plan::{Plan, Source};
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
 use plug_host::{
-    BurstPolicy, CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, Process,
-    RestartPolicy, digest,
+    BurstPolicy, Changes, CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec,
+    Process, RestartPolicy, digest,
 };
 
 use crate::crashes::Crashes;
@@ -49,7 +49,7 @@ impl Wrong {
 pub(crate) struct Loader {
     pub(crate) process: Arc<Process>,
     log_level: LogLevel,
-    modules: HashMap<(String, u64), Arc<Module>>,
+    modules: HashMap<(String, u64, Changes), Arc<Module>>,
     cache: Option<CodeCache>,
     pub(crate) crashes: Arc<Crashes>,
     /// Where LLDB attaches.
@@ -205,7 +205,9 @@ impl Loader {
         let engines = &self.process.engines;
         let engine = engines.for_debugger(plugin.spec.stack_bytes_max, self.cache.as_ref());
         let engine = engine.map_err(|why| why.to_string())?;
-        let module = Module::load_by(Some(&compiler), &engine, bytes, self.cache.as_ref());
+        // As the author built it, so that LLDB finds each place where it looks for it.
+        let unchanged = (bytes, Changes::default());
+        let module = Module::load_by(Some(&compiler), &engine, unchanged, self.cache.as_ref());
         let module = module.map_err(|why| why.to_string())?;
         let twin = crate::debugging::twin(path, bytes, &self.crashes.debug_files());
         let image = module.image(path, bytes, twin.as_deref());
@@ -232,7 +234,8 @@ impl Loader {
         compiler: Compiler,
     ) -> Result<Arc<Module>, String> {
         let stack_bytes_max = plan.limits.stack_bytes_max;
-        let key = (found.to_owned(), stack_bytes_max);
+        let changes = limits(&plan.limits).changes();
+        let key = (found.to_owned(), stack_bytes_max, changes);
         if let Some(module) = self.modules.get(&key) {
             return Ok(Arc::clone(module));
         }
@@ -242,7 +245,7 @@ impl Loader {
             .for_stack(stack_bytes_max, self.cache.as_ref())
             .map_err(|why| why.to_string())?;
         let began = std::time::Instant::now();
-        let module = Module::load_by(Some(&compiler), &engine, bytes, self.cache.as_ref());
+        let module = Module::load_by(Some(&compiler), &engine, (bytes, changes), self.cache.as_ref());
         let module = module.map_err(|why| why.to_string())?;
         let how = if module.cached { "from cache" } else { "compiled" };
         crate::voice::say(&format!(
@@ -308,6 +311,7 @@ fn limits(plan: &gate_plan::PluginLimits) -> Limits {
         log_lines_per_s_max: plan.log_lines_per_s_max,
         timer_min: plan.timer_min,
         cpu_share_percent_max: plan.cpu_share_percent_max,
+        call_depth_max: plan.call_depth_max,
     }
 }
 

@@ -154,16 +154,19 @@ enum Amount {
     Bytes(u64),
     Span(Duration),
     Percent(u8),
+    /// There is no such bound.
+    Unbounded,
 }
 
 impl PluginLimits {
     /// Every limit by its key in the configuration.
-    fn amounts(&self) -> [(&'static str, Amount); 14] {
+    fn amounts(&self) -> [(&'static str, Amount); 15] {
         let count = |number| Amount::Count(usize::try_from(number).unwrap_or(usize::MAX));
         [
             ("memory", Amount::Bytes(self.memory_bytes_max)),
             ("cpu_slice", Amount::Span(self.cpu_slice)),
             ("stack", Amount::Bytes(self.stack_bytes_max)),
+            ("call_depth", self.call_depth_max.map_or(Amount::Unbounded, count)),
             ("body", Amount::Bytes(self.body_bytes_max)),
             ("table", Amount::Count(self.table_entries_max)),
             ("callouts", Amount::Count(self.callouts_max)),
@@ -186,21 +189,26 @@ impl PluginLimits {
             Amount::Bytes(bytes) => json!(bytes),
             Amount::Span(length) => json!(span(length)),
             Amount::Percent(percent) => json!(format!("{percent}%")),
+            Amount::Unbounded => Value::Null,
         };
         let limits = self.amounts().map(|(key, amount)| (key.to_owned(), written(amount)));
         Value::Object(limits.into_iter().collect())
     }
 
-    /// Every limit under its key in base units: bytes, seconds, counts, and a share of 1.
+    /// Every limit that there is under its key in base units: bytes, seconds, counts, and a share of 1.
     #[must_use]
     pub fn numbers(&self) -> Vec<(&'static str, f64)> {
         let number = |amount| match amount {
-            Amount::Count(number) => number as f64,
-            Amount::Bytes(bytes) => bytes as f64,
-            Amount::Span(length) => length.as_secs_f64(),
-            Amount::Percent(percent) => f64::from(percent) / 100.0,
+            Amount::Count(number) => Some(number as f64),
+            Amount::Bytes(bytes) => Some(bytes as f64),
+            Amount::Span(length) => Some(length.as_secs_f64()),
+            Amount::Percent(percent) => Some(f64::from(percent) / 100.0),
+            Amount::Unbounded => None,
         };
-        self.amounts().map(|(key, amount)| (key, number(amount))).into()
+        let numbers = self.amounts().into_iter();
+        numbers
+            .filter_map(|(key, amount)| Some((key, number(amount)?)))
+            .collect()
     }
 }
 

@@ -300,6 +300,8 @@ pub struct PluginLimits {
     pub cpu_slice: Duration,
     /// Stack of the guest. Default 512 KiB.
     pub stack_bytes_max: u64,
+    /// Frames of the guest on its stack; not counted when absent, which is the default.
+    pub call_depth_max: Option<u32>,
     /// Body bytes held for it, in each direction. Default 1 MiB.
     pub body_bytes_max: u64,
     /// Entries of all tables of one instance. Default 200,000.

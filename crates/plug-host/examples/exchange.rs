@@ -1,8 +1,9 @@
-//! Measures what one plugin adds to one exchange: `cargo run --release -p plug-host --example exchange [MODULE] [EXCHANGES]`.
+//! Measures what one plugin adds to one exchange: `cargo run --release -p plug-host --example exchange [MODULE] [EXCHANGES] [CALL_DEPTH]`.
 //!
-//! One worker; the module is `target/guests/hello.wasm` unless another is named; the exchange is the same each time, so that only the
-//! plugin's part is measured: a context, `proxy_on_request_headers`, `proxy_on_response_headers`, log, done and delete; once on the guest's
-//! own stack, once on the worker's, and once with an instance of its own, which is made, started, configured and ended.
+//! One worker; the module is `target/guests/hello.wasm` unless another is named, as bytes or text; the exchange is the same each time, so
+//! that only the plugin's part is measured: a context, `proxy_on_request_headers`, `proxy_on_response_headers`, log, done and delete; once
+//! on the guest's own stack, once on the worker's, and once with an instance of its own, which is made, started, configured and ended.
+//! With a `CALL_DEPTH` each round is made twice, in turns: as the module is, and with its frames counted.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::rc::Rc;
@@ -84,7 +85,10 @@ fn exchange() -> Rc<Exchange> {
     exchange
 }
 
-fn plugin(bytes: &[u8], isolation: Isolation, trusted_after: u32, process: &Process) -> Arc<Plugin> {
+/// How the plugin runs: who shares its instance, when it is trusted, and how many frames it may have.
+type Kind = (Isolation, u32, Option<u32>);
+
+fn plugin(bytes: &[u8], (isolation, trusted_after, call_depth_max): Kind, process: &Process) -> Arc<Plugin> {
     let spec = PluginSpec {
         name: "measured".to_owned(),
         config: Bytes::new(),
@@ -97,7 +101,10 @@ fn plugin(bytes: &[u8], isolation: Isolation, trusted_after: u32, process: &Proc
         cpu_slice: Duration::from_millis(50),
         trusted_after,
         stack_bytes_max: 512 * 1024,
-        limits: Limits::default(),
+        limits: Limits {
+            call_depth_max,
+            ..Limits::default()
+        },
         allow_on_headers_stop_iteration: None,
         restart: RestartPolicy::default(),
         log_level: LogLevel::Info,
@@ -105,7 +112,8 @@ fn plugin(bytes: &[u8], isolation: Isolation, trusted_after: u32, process: &Proc
         recording_bytes_max: 256 * 1024,
     };
     let engine = process.engines.for_stack(spec.stack_bytes_max, None).unwrap();
-    Plugin::new(spec, Module::load(&engine, bytes, None).unwrap(), 1, 1)
+    let module = Module::load_by(None, &engine, (bytes, spec.limits.changes()), None);
+    Plugin::new(spec, module.unwrap(), 1, 1)
 }
 
 async fn measure(plugins: &WorkerPlugins, exchanges: u32) -> Duration {
@@ -124,13 +132,48 @@ async fn measure(plugins: &WorkerPlugins, exchanges: u32) -> Duration {
     began.elapsed()
 }
 
+fn arrange(bytes: &[u8], kind: Kind) -> WorkerPlugins {
+    let process = Arc::new(Process::default());
+    let plugin = plugin(bytes, kind, &process);
+    let services = Services {
+        process,
+        outside: Rc::new(Nothing),
+        worker: 0,
+    };
+    WorkerPlugins::arrange(&[plugin], &services, None)
+}
+
+/// Nanoseconds for an exchange: the median of some rounds, and all of them.
+fn told(mut rounds: Vec<u128>) -> String {
+    rounds.sort_unstable();
+    let median = rounds.get(rounds.len() / 2).unwrap();
+    format!("{median} ns per exchange (median of {}; {rounds:?})", rounds.len())
+}
+
+async fn compare(contenders: &[(String, WorkerPlugins)], exchanges: u32) {
+    let mut rounds: Vec<Vec<u128>> = vec![Vec::new(); contenders.len()];
+    for (_, plugins) in contenders {
+        plugins.warm().await.unwrap();
+        measure(plugins, exchanges / 10).await;
+    }
+    for _ in 0..9 {
+        for ((_, plugins), rounds) in contenders.iter().zip(&mut rounds) {
+            rounds.push(measure(plugins, exchanges).await.as_nanos() / u128::from(exchanges));
+        }
+    }
+    for ((name, _), rounds) in contenders.iter().zip(rounds) {
+        println!("{name}: {}", told(rounds));
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let module = arguments
         .next()
         .unwrap_or_else(|| "target/guests/hello.wasm".to_owned());
     let exchanges: u32 = arguments.next().map_or(300_000, |number| number.parse().unwrap());
-    let bytes = std::fs::read(module).unwrap();
+    let call_depth: Option<u32> = arguments.next().map(|number| number.parse().unwrap());
+    let bytes = wat::parse_file(module).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -142,26 +185,14 @@ fn main() {
         ("the guest's stack in an instance of its own", own, 0),
     ];
     for (stack, isolation, trusted_after) in kinds {
-        let process = Arc::new(Process::default());
-        let plugin = plugin(&bytes, isolation, trusted_after, &process);
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            let services = Services {
-                process,
-                outside: Rc::new(Nothing),
-                worker: 0,
-            };
-            let plugins = WorkerPlugins::arrange(&[plugin], &services, None);
-            plugins.warm().await.unwrap();
-            measure(&plugins, exchanges / 10).await;
-            let mut rounds: Vec<u128> = Vec::new();
-            for _ in 0..7 {
-                rounds.push(measure(&plugins, exchanges).await.as_nanos() / u128::from(exchanges));
-            }
-            rounds.sort_unstable();
-            println!(
-                "{} ns per exchange on {stack} (median of 7 rounds; {rounds:?})",
-                rounds.get(3).unwrap()
-            );
+            let as_it_is = (stack.to_owned(), arrange(&bytes, (isolation, trusted_after, None)));
+            let counted = call_depth.map(|frames| {
+                let name = format!("{stack}, at most {frames} frames");
+                (name, arrange(&bytes, (isolation, trusted_after, Some(frames))))
+            });
+            let contenders: Vec<_> = [Some(as_it_is), counted].into_iter().flatten().collect();
+            compare(&contenders, exchanges).await;
         });
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plug_audit::AuditFault;
+use plug_instrument::{Added, InstrumentFault, Origin};
 use plug_report::recording::Recording;
 use plug_report::{Crash, Scene};
 use thiserror::Error;
@@ -28,6 +29,11 @@ pub enum FaultKind {
     SliceExceeded {
         /// The slice.
         slice: Duration,
+    },
+    /// The guest called one frame deeper than it may.
+    CallDepthExceeded {
+        /// How many it may have.
+        frames_max: u32,
     },
     /// The guest called `proc_exit`.
     Exit(i32),
@@ -86,6 +92,12 @@ impl fmt::Display for Fault {
                     "plugin `{plugin}` computed in `{callback}` longer than its slice of {slice:?}"
                 )
             }
+            FaultKind::CallDepthExceeded { frames_max } => {
+                write!(
+                    formatter,
+                    "plugin `{plugin}` called deeper in `{callback}` than the {frames_max} frames that it may have"
+                )
+            }
             FaultKind::Exit(code) => {
                 write!(
                     formatter,
@@ -122,9 +134,10 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// Codes of the faults by which an instance dies or does not start.
-    pub const DEATHS: [&'static str; 6] = [
+    pub const DEATHS: [&'static str; 7] = [
         "plugin.trapped",
         "plugin.slice_exceeded",
+        "plugin.call_depth_exceeded",
         "plugin.exited",
         "plugin.vm_start_refused",
         "plugin.configure_refused",
@@ -168,6 +181,7 @@ impl Fault {
         match self.kind {
             FaultKind::Trap { .. } => "plugin.trapped",
             FaultKind::SliceExceeded { .. } => "plugin.slice_exceeded",
+            FaultKind::CallDepthExceeded { .. } => "plugin.call_depth_exceeded",
             FaultKind::Exit(_) => "plugin.exited",
             FaultKind::VmStartRefused => "plugin.vm_start_refused",
             FaultKind::ConfigureRefused => "plugin.configure_refused",
@@ -204,6 +218,9 @@ fn kind_of(guest: &Guest, why: &wasmtime::Error) -> FaultKind {
             slice: guest.slice.length(),
         };
     }
+    if let Some(frames_max) = call_depth_exceeded(guest, why) {
+        return FaultKind::CallDepthExceeded { frames_max };
+    }
     match why.downcast_ref::<Trap>() {
         Some(trap) => FaultKind::Trap {
             reason: trap.to_string().replace("wasm trap: ", ""),
@@ -212,12 +229,34 @@ fn kind_of(guest: &Guest, why: &wasmtime::Error) -> FaultKind {
     }
 }
 
+/// The bound on the guest's frames, if it was crossed: then the guest trapped in what was added to count them.
+fn call_depth_exceeded(guest: &Guest, why: &wasmtime::Error) -> Option<u32> {
+    let module = &guest.plugin().module;
+    let frames_max = module.changes.call_depth_max?;
+    why.downcast_ref::<Trap>()
+        .filter(|trap| **trap == Trap::UnreachableCodeReached)?;
+    let origin = module.origin(scene::frames(why).next()?)?;
+    let is_added = matches!(
+        origin,
+        Origin::Added {
+            why: Added::CallDepth,
+            ..
+        }
+    );
+    is_added.then_some(frames_max)
+}
+
 /// Why a module could not be loaded.
 #[derive(Debug, Error)]
 pub enum LoadFault {
     /// It must not run.
     #[error("{0}")]
     Audit(#[from] AuditFault),
+    /// What its limits ask for cannot be added to it.
+    #[error(
+        "the module's frames cannot be counted: {0}\n  hint: `limits.call_depth` asks for it; without it the module runs as it is"
+    )]
+    Instrument(#[from] InstrumentFault),
     /// The engine refused it.
     #[error("the module could not be compiled: {0}")]
     Compile(String),

@@ -17,6 +17,7 @@ mod plugin;
 pub use plugin::{Isolation, Plugin, PluginSpec, PluginState, PluginStats};
 mod limit;
 pub use limit::{Limit, Limits};
+pub use plug_instrument::Changes;
 mod vm;
 pub use vm::{PluginHandle, WorkerPlugins};
 mod restart;

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use plug_instrument::Changes;
+
 use crate::engine::TABLE_ENTRIES_MAX;
 use crate::shared_data::{QUEUE_LENGTH_MAX, SHARED_DATA_BYTES_MAX};
 
@@ -25,6 +27,18 @@ pub struct Limits {
     pub timer_min: Duration,
     /// Share of one worker's CPU time in percent; not measured when 100.
     pub cpu_share_percent_max: u8,
+    /// Frames of the guest that may stand on its stack; not counted when absent. Its module is loaded with [`Limits::changes`].
+    pub call_depth_max: Option<u32>,
+}
+
+impl Limits {
+    /// What must be changed in a module, so that it is held to these.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        Changes {
+            call_depth_max: self.call_depth_max,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -38,6 +52,7 @@ impl Default for Limits {
             log_lines_per_s_max: 1_000,
             timer_min: Duration::from_millis(1),
             cpu_share_percent_max: 100,
+            call_depth_max: None,
         }
     }
 }
@@ -69,6 +84,7 @@ limits! {
     Memory = "memory", "Its memory did not grow.";
     CpuSlice = "cpu_slice", "A callback was stopped.";
     Stack = "stack", "A callback ran out of stack.";
+    CallDepth = "call_depth", "A callback called one frame too deep.";
     Body = "body", "A body was too long to be held for it.";
     Table = "table", "A table did not grow.";
     Callouts = "callouts", "A callout was refused.";

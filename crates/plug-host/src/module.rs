@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use plug_abi::{Abi, HOST_MODULE, ValueType, WasiModule, host_call};
 use plug_audit::ModuleFacts;
-use wasmtime::{ExternType, ValType};
+use plug_instrument::{Changes, Instrumented, Offsets, Origin, instrument};
+use wasmtime::{ExternType, FrameInfo, ValType};
 
 use crate::cache::CodeCache;
 use crate::calls::OTHER_SHAPES;
@@ -27,7 +28,11 @@ pub struct Module {
     pub(crate) code: wasmtime::Module,
     pub(crate) engine: Arc<Engine>,
     pub(crate) providers: Vec<Provider>,
-    /// What the audit found.
+    /// Where the bytes come from that were compiled; none when they are the file's.
+    pub(crate) offsets: Option<Offsets>,
+    /// What was changed before it was compiled.
+    pub(crate) changes: Changes,
+    /// What the audit found in the file.
     pub facts: ModuleFacts,
     /// SHA-256 of the file, in hexadecimal digits.
     pub digest: String,
@@ -41,21 +46,27 @@ impl Module {
     /// # Errors
     /// When the module must not run or cannot be compiled.
     pub fn load(engine: &Arc<Engine>, bytes: &[u8], cache: Option<&CodeCache>) -> Result<Arc<Self>, LoadFault> {
-        Self::load_by(None, engine, bytes, cache)
+        Self::load_by(None, engine, (bytes, Changes::default()), cache)
     }
 
-    /// The same, compiled by a process of its own when there is a `compiler`: a gateway has one, because no module may harm it.
+    /// The same, with `changes` made before it is compiled, and compiled by a process of its own when there is a `compiler`: a gateway has
+    /// one, because no module may harm it. All that is known of the module afterwards is of `bytes`, as if nothing had been changed.
     ///
     /// # Errors
-    /// As [`Module::load`], and when that process takes more than it may.
+    /// As [`Module::load`], when the changes cannot be made, and when that process takes more than it may.
     pub fn load_by(
         compiler: Option<&Compiler>,
         engine: &Arc<Engine>,
-        bytes: &[u8],
+        (bytes, changes): (&[u8], Changes),
         cache: Option<&CodeCache>,
     ) -> Result<Arc<Self>, LoadFault> {
-        let digest = digest(bytes);
-        let name = CodeCache::name(&digest, compatibility(&engine.code));
+        let changed = changed(bytes, changes)?;
+        let of_file = digest(bytes);
+        let (runs, digest_of_runs) = match &changed {
+            Some(changed) => (changed.bytes.as_slice(), digest(&changed.bytes)),
+            None => (bytes, of_file.clone()),
+        };
+        let name = CodeCache::name(&digest_of_runs, compatibility(&engine.code));
         let kept = kept(&engine.code, cache, &name);
         let cached = kept.is_some();
         let (facts, code) = match kept {
@@ -63,8 +74,8 @@ impl Module {
             None => {
                 let facts = plug_audit::audit(bytes)?;
                 let code = match compiler {
-                    Some(compiler) => made(compiler, engine, bytes, cache, &name)?,
-                    None => compiled(&engine.code, bytes, cache, &name)?,
+                    Some(compiler) => made(compiler, engine, runs, cache, &name)?,
+                    None => compiled(&engine.code, runs, cache, &name)?,
                 };
                 (facts, code)
             }
@@ -74,16 +85,41 @@ impl Module {
             code,
             engine: Arc::clone(engine),
             providers,
+            offsets: changed.map(|changed| changed.offsets),
+            changes,
             facts,
-            digest,
+            digest: of_file,
             cached,
         }))
+    }
+
+    /// Where a frame of the module is in its file. Everything that speaks of places asks here, and nobody else knows the changed bytes.
+    pub(crate) fn origin(&self, frame: &FrameInfo) -> Option<Origin> {
+        let at = u64::try_from(frame.module_offset()?).ok()?;
+        match &self.offsets {
+            Some(offsets) => offsets.origin(at),
+            None => Some(Origin::Original(at)),
+        }
     }
 
     /// The version of the ABI that decides what calls mean.
     #[must_use]
     pub fn abi(&self) -> Abi {
         self.facts.abi
+    }
+}
+
+/// The module with its changes, if it has any. What is wrong with a module the audit says better than whoever stumbles over it.
+fn changed(bytes: &[u8], changes: Changes) -> Result<Option<Instrumented>, LoadFault> {
+    if changes.is_none() {
+        return Ok(None);
+    }
+    match instrument(bytes, &changes) {
+        Ok(changed) => Ok(Some(changed)),
+        Err(why) => {
+            plug_audit::audit(bytes)?;
+            Err(why.into())
+        }
     }
 }
 

@@ -119,6 +119,8 @@ impl Plugin {
     ) -> Arc<Self> {
         let limits = Limits {
             cpu_share_percent_max: 100,
+            // LLDB shall see the module as it is.
+            call_depth_max: None,
             ..spec.limits
         };
         Arc::new(Self {
@@ -156,7 +158,8 @@ impl Plugin {
         let bounds = |spec: &PluginSpec| {
             let bytes = (spec.memory_bytes_max, spec.stack_bytes_max);
             let counts = (spec.limits.table_entries_max, spec.limits.callouts_max);
-            (bytes, counts, spec.cpu_slice, spec.trusted_after, spec.restart)
+            let code = spec.limits.changes();
+            (bytes, counts, code, spec.cpu_slice, spec.trusted_after, spec.restart)
         };
         let shared = |spec: &PluginSpec| spec.isolation == Isolation::Worker && !spec.vm_id.is_empty();
         shared(&self.spec)
@@ -326,8 +329,10 @@ impl PluginStats {
         if let Some((_, count)) = counts.find(|(code, _)| **code == fault.code()) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        if matches!(fault.kind, FaultKind::SliceExceeded { .. }) {
-            self.reached.add(Limit::CpuSlice);
+        match fault.kind {
+            FaultKind::SliceExceeded { .. } => self.reached.add(Limit::CpuSlice),
+            FaultKind::CallDepthExceeded { .. } => self.reached.add(Limit::CallDepth),
+            _ => {}
         }
         *self.last_error.lock() = Some(fault.to_string());
     }

@@ -190,7 +190,7 @@ pub(crate) fn at_tick(store: &mut StoreContextMut<'_, OnWorker>) -> wasmtime::Re
     }
     let backtrace = WasmBacktrace::force_capture(&*store);
     let guest = &mut store.data_mut().0;
-    let frames = spots(&backtrace, guest.plugin().module.facts.code_at).collect();
+    let frames = spots(&backtrace, &guest.plugin().module);
     // Without somebody who looks, the first tick would not have been noticed.
     let is_early = guest.look.told == 0 && guest.slice.ticks() < TICKS_BEFORE_YIELD;
     let goes_on = match is_early {

@@ -78,6 +78,7 @@ fn head(store: &Store<OnWorker>) -> Head {
         memory_bytes_max: spec.memory_bytes_max,
         table_entries_max: u64::try_from(spec.limits.table_entries_max).unwrap_or(u64::MAX),
         stack_bytes_max: spec.stack_bytes_max,
+        call_depth_max: spec.limits.call_depth_max,
         slice_us: u64::try_from(spec.cpu_slice.as_micros()).unwrap_or(u64::MAX),
         memory: guest.memory.and_then(|memory| note(memory.data(store))),
         ..Head::default()

@@ -82,6 +82,7 @@ pub fn spec_of(recording: &Recording) -> PluginSpec {
         trusted_after: 0,
         limits: Limits {
             table_entries_max: usize::try_from(head.table_entries_max).unwrap_or(usize::MAX),
+            call_depth_max: head.call_depth_max,
             ..defaults
         },
         allow_on_headers_stop_iteration: None,
@@ -98,7 +99,8 @@ pub fn is_same_code(recording: &Recording, plugin: &Plugin) -> bool {
     recording.head.module.code_sha256 == crate::cache::hex(&plugin.module.facts.code_sha256)
 }
 
-/// Runs `recording` with a plugin of one worker, made of [`spec_of`] and the recorded module or another build of it.
+/// Runs `recording` with a plugin of one worker, made of [`spec_of`] and the recorded module or another build of it, loaded with the changes
+/// that the recorded limits ask for.
 ///
 /// # Errors
 /// When the recording makes no sense.

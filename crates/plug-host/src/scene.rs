@@ -4,12 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use plug_report::profile::Spot;
 use plug_report::{Argument, Callback, Exchange, Figures, Frame, ModuleNote, Scene};
-use wasmtime::WasmBacktrace;
+use wasmtime::{FrameInfo, WasmBacktrace};
 
 use crate::entry::Entry;
 use crate::exchange::StreamContext;
 use crate::fault::Fault;
 use crate::guest::{Current, Guest};
+use crate::module::Module;
 use crate::plugin::Plugin;
 
 /// The scene of `fault`, with the frames of the engine's error.
@@ -32,9 +33,7 @@ pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) ->
             arguments: guest.entry.map(arguments).unwrap_or_default(),
         },
         exchange: stream.map(|stream| exchange(stream)),
-        frames: why
-            .map(|why| frames(why, plugin.module.facts.code_at))
-            .unwrap_or_default(),
+        frames: why.map(|why| frames_of(why, &plugin.module)).unwrap_or_default(),
         last_words: guest.last_words.iter().cloned().collect(),
         figures: Figures {
             memory_bytes: u64::try_from(guest.limits.memory_bytes).unwrap_or(u64::MAX),
@@ -89,34 +88,41 @@ pub(crate) fn exchange(stream: &StreamContext) -> Exchange {
     }
 }
 
-fn frames(why: &wasmtime::Error, code_at: u64) -> Vec<Frame> {
-    let Some(backtrace) = why.downcast_ref::<WasmBacktrace>() else {
-        return Vec::new();
-    };
-    let names = of_the_guest(backtrace).map(|frame| frame.func_name().map(str::to_owned));
-    let frame = |(spot, function): (Spot, Option<String>)| Frame {
-        index: spot.index,
-        offset: spot.offset,
-        function,
-        places: Vec::new(),
-    };
-    spots(backtrace, code_at).zip(names).map(frame).collect()
+/// The guest's frames of an engine's error, innermost first, without those of the host's own code.
+pub(crate) fn frames(why: &wasmtime::Error) -> impl Iterator<Item = &FrameInfo> {
+    why.downcast_ref::<WasmBacktrace>().into_iter().flat_map(of_the_guest)
 }
 
-/// The guest's own frames, innermost first, with their places in its code section.
-pub(crate) fn spots(backtrace: &WasmBacktrace, code_at: u64) -> impl Iterator<Item = Spot> {
-    of_the_guest(backtrace).map(move |frame| {
-        let in_file = frame.module_offset().and_then(|offset| u64::try_from(offset).ok());
-        Spot {
-            index: frame.func_index(),
-            offset: in_file.and_then(|offset| offset.checked_sub(code_at)),
-        }
-    })
-}
-
-fn of_the_guest(backtrace: &WasmBacktrace) -> impl Iterator<Item = &wasmtime::FrameInfo> {
+fn of_the_guest(backtrace: &WasmBacktrace) -> impl Iterator<Item = &FrameInfo> {
     let frames = backtrace.frames().iter();
     frames.filter(|frame| frame.module().name() != Some("shim"))
+}
+
+/// The places of the guest's frames in its code section, innermost first.
+pub(crate) fn spots(backtrace: &WasmBacktrace, module: &Module) -> Box<[Spot]> {
+    of_the_guest(backtrace).map(|frame| spot(frame, module)).collect()
+}
+
+/// The place of a frame in the module's file, whatever was compiled.
+fn spot(frame: &FrameInfo, module: &Module) -> Spot {
+    let origin = module.origin(frame);
+    Spot {
+        index: frame.func_index(),
+        offset: origin.and_then(|origin| origin.nearest().checked_sub(module.facts.code_at)),
+    }
+}
+
+fn frames_of(why: &wasmtime::Error, module: &Module) -> Vec<Frame> {
+    let frame = |frame: &FrameInfo| {
+        let Spot { index, offset } = spot(frame, module);
+        Frame {
+            index,
+            offset,
+            function: frame.func_name().map(str::to_owned),
+            places: Vec::new(),
+        }
+    };
+    frames(why).map(frame).collect()
 }
 
 /// What an entry gives to its callback, by the names of the ABI.

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use plug_instrument::CALL_DEPTH;
 use tokio::sync::mpsc;
-use wasmtime::{AsContextMut, Extern, Func, Ref, Store};
+use wasmtime::{AsContextMut, Extern, Func, Ref, Store, Val};
 
 use crate::allowance::Allowance;
 use crate::bounds::Bounds;
@@ -273,7 +274,7 @@ pub(crate) async fn instantiate(store: &mut Store<OnWorker>, module: &Module) ->
     let guest = wasmtime::Instance::new_async(store.as_context_mut(), &module.code, &imports).await?;
     store.data_mut().0.memory = guest.get_memory(store.as_context_mut(), "memory");
     fill_slots(store, &guest, &shim_instance)?;
-    initialize(store, &guest).await?;
+    initialize(store, module, &guest).await?;
     Exports::find(store, &guest, &shim_instance)
 }
 
@@ -332,7 +333,7 @@ fn fill_slots(
 }
 
 /// `_initialize` and then `main` or `__main_void` for reactors, `_start` for commands, as proxy-wasm-cpp-host does.
-async fn initialize(store: &mut Store<OnWorker>, guest: &wasmtime::Instance) -> wasmtime::Result<()> {
+async fn initialize(store: &mut Store<OnWorker>, module: &Module, guest: &wasmtime::Instance) -> wasmtime::Result<()> {
     if let Ok(initialize) = guest.get_typed_func::<(), ()>(store.as_context_mut(), "_initialize") {
         initialize.call_async(store.as_context_mut(), ()).await?;
         if let Ok(main) = guest.get_typed_func::<(u32, u32), u32>(store.as_context_mut(), "main") {
@@ -343,9 +344,23 @@ async fn initialize(store: &mut Store<OnWorker>, guest: &wasmtime::Instance) -> 
     } else if let Ok(start) = guest.get_typed_func::<(), ()>(store.as_context_mut(), "_start") {
         match start.call_async(store.as_context_mut(), ()).await {
             // A command that ends by `proc_exit(0)` has started well.
-            Err(why) if why.downcast_ref::<Exited>().is_some_and(|exited| exited.0 == 0) => {}
+            Err(why) if why.downcast_ref::<Exited>().is_some_and(|exited| exited.0 == 0) => {
+                leave_all_frames(store, module, guest)?;
+            }
             other => other?,
         }
     }
     Ok(())
+}
+
+/// Frames that an exit ended were not counted down.
+fn leave_all_frames(store: &mut Store<OnWorker>, module: &Module, guest: &wasmtime::Instance) -> wasmtime::Result<()> {
+    let is_counted = module.changes.call_depth_max.is_some();
+    match guest
+        .get_global(store.as_context_mut(), CALL_DEPTH)
+        .filter(|_| is_counted)
+    {
+        Some(depth) => depth.set(store.as_context_mut(), Val::I32(0)),
+        None => Ok(()),
+    }
 }

@@ -9,6 +9,7 @@ mod start;
 mod shim;
 mod death;
 mod limits;
+mod depth;
 mod share;
 mod neighbour;
 mod lifetime;

@@ -22,6 +22,9 @@ fn of_cause(scene: &Scene, panic: Option<&str>) -> Option<String> {
         "plugin.slice_exceeded" => {
             "the frames show where it computed; an endless loop needs a fix in the plugin, honest work a larger `limits.cpu_slice`"
         }
+        "plugin.call_depth_exceeded" => {
+            "a recursion without end, or a deep one: the repeating frames show it; the bound is `limits.call_depth`, and honest depth needs a larger one"
+        }
         "plugin.exited" => "the plugin ended itself: its last words say why; a plugin must return instead of exiting",
         "plugin.vm_start_refused" => "the plugin refused its `vm_config` or the host: its last words say why",
         "plugin.configure_refused" => "the plugin refused its `config`: its last words say why",

@@ -39,6 +39,9 @@ pub struct Head {
     pub table_entries_max: u64,
     /// Bytes of stack.
     pub stack_bytes_max: u64,
+    /// Bound on frames of the guest; none when they were not counted, and in recordings of versions that could not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call_depth_max: Option<u32>,
     /// CPU time of one callback in microseconds.
     pub slice_us: u64,
     /// Callbacks of this instance that are no longer in the recording; what they left in the guest's memory is missing when it runs again.

@@ -22,24 +22,35 @@ pub(crate) struct Policy {
 pub(crate) struct Bounds {
     pub(crate) cpu_slice: &'static str,
     pub(crate) memory: &'static str,
+    /// Frames that may stand on the stack.
+    pub(crate) call_depth: Option<u32>,
 }
 
 /// So much time that no quick death is taken for a slow one, however busy the machine is.
 pub(crate) const PATIENT: Bounds = Bounds {
     cpu_slice: "20s",
     memory: "4MiB",
+    call_depth: None,
+};
+
+/// Not many frames.
+pub(crate) const SHALLOW: Bounds = Bounds {
+    call_depth: Some(100),
+    ..PATIENT
 };
 
 /// Little time, for what never ends.
 pub(crate) const HASTY: Bounds = Bounds {
     cpu_slice: "20ms",
     memory: "4MiB",
+    call_depth: None,
 };
 
 /// Enough to try every other limit of the host.
 pub(crate) const WIDE: Bounds = Bounds {
     cpu_slice: "20s",
     memory: "32MiB",
+    call_depth: None,
 };
 
 /// The gateway with everything that it speaks to.
@@ -112,6 +123,9 @@ fn configuration(policy: Policy, upstreams: &Value, bounds: Bounds, generation: 
             "trusted_after": policy.trusted_after,
             "log_lines": 1_000_000,
         });
+        if let Some(frames) = bounds.call_depth {
+            plugin["limits"]["call_depth"] = frames.into();
+        }
         plugins.push(plugin);
         if callback.is_tcp() {
             listeners.push(json!({

@@ -9,9 +9,9 @@ use testkit::client::Version;
 use crate::callbacks::CALLBACKS;
 use crate::cell::{panics, play, whole};
 use crate::golden;
-use crate::house::{HASTY, House, Policy, WIDE};
+use crate::house::{HASTY, House, Policy, SHALLOW, WIDE};
 use crate::replayed::replay_all;
-use crate::ways::{WAYS, Way};
+use crate::ways::{DEEP, WAYS, Way};
 
 /// Where the operator's texts come from.
 const OF_THE_GOLDEN_FILES: &str = "request-headers";
@@ -58,6 +58,13 @@ async fn play_matrix(policy: Policy, ways: &[Way]) -> Result<(House, Vec<(String
         deaths += more;
         wrong.extend(also_wrong);
     }
+    house.renew(SHALLOW).await?;
+    let mut deep_texts = Vec::new();
+    let (more, also_wrong) = play_all(&house, DEEP, &mut deep_texts).await;
+    deaths += more;
+    wrong.extend(also_wrong);
+    let named = |(name, text)| (format!("call_depth_{name}"), text);
+    texts.extend(deep_texts.into_iter().map(named));
     let panics = panics(&house).await?;
     ensure!(
         panics.lines().all(|row| row.ends_with(" 0")) && !panics.is_empty(),

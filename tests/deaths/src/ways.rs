@@ -44,6 +44,14 @@ const fn is_stopped(word: &'static str) -> Way {
     }
 }
 
+const fn is_too_deep(word: &'static str) -> Way {
+    Way {
+        word,
+        end: End::Dies("plugin.call_depth_exceeded", "than the 100 frames that it may have"),
+        is_slow: false,
+    }
+}
+
 const fn survives(word: &'static str, says: &'static str) -> Way {
     Way {
         word,
@@ -87,6 +95,9 @@ pub(crate) const WAYS: &[Way] = &[
     is_stopped("allocator_loop"),
     is_stopped("log_storm"),
 ];
+
+/// What dies at the bound on frames, where there is one, and of the stack where there is none.
+pub(crate) const DEEP: &[Way] = &[is_too_deep("recursion"), is_too_deep("allocator_reenter")];
 
 /// Words of the guest that neither kill nor storm.
 const HARMLESS: &[&str] = &["leak", "slow", "local_response"];

@@ -82,7 +82,7 @@ async fn samples(gateway: &Gateway, metric: &str) -> Result<BTreeMap<(String, St
 fn low() -> Value {
     json!({
         "memory": "4MiB", "stack": "64KiB", "body": "1KiB", "table": 1000, "callouts": 3, "shared_data": "1MiB", "shared_keys": 5,
-        "queue_length": 7, "log_lines": 500, "timer": "1h", "cpu_share": "100%", "trusted_after": 9,
+        "queue_length": 7, "log_lines": 500, "timer": "1h", "cpu_share": "100%", "trusted_after": 9, "call_depth": 5000,
     })
 }
 
@@ -98,6 +98,7 @@ async fn each_limit_is_refused_at_its_number_and_shown() -> Result<()> {
         die("low", "tick panic", low())?,
         die("bytes", "", json!({"shared_data": "20KiB"}))?,
         die("loops", "", json!({"cpu_slice": "10ms"}))?,
+        die("deep", "", json!({"call_depth": 100}))?,
         holds,
     ])
     .await?;
@@ -119,6 +120,17 @@ async fn each_limit_is_refused_at_its_number_and_shown() -> Result<()> {
         while does(&gateway, "low", "nothing").await? != 200 {}
     }
     assert_eq!(does(&gateway, "loops", "loop").await?, 503);
+    assert_eq!(does(&gateway, "deep", "recursion").await?, 503);
+    said(
+        &gateway,
+        &[
+            "code=plugin.call_depth_exceeded",
+            "`deep`",
+            "than the 100 frames that it may have",
+        ],
+    )
+    .await?;
+    while does(&gateway, "deep", "nothing").await? != 200 {}
     let long = ask(&gateway, &Request::post("/holds", &"x".repeat(1_025))).await?;
     assert_eq!(long.status, 413);
 
@@ -131,10 +143,11 @@ async fn each_limit_is_refused_at_its_number_and_shown() -> Result<()> {
     assert_eq!(reached["timer"], 3, "{reached}");
     assert_eq!(shown(&gateway, "bytes").await?["reached"], json!({"shared_data": 1}));
     assert_eq!(shown(&gateway, "loops").await?["reached"], json!({"cpu_slice": 1}));
+    assert_eq!(shown(&gateway, "deep").await?["reached"], json!({"call_depth": 1}));
     assert_eq!(shown(&gateway, "holds").await?["reached"], json!({"body": 1}));
     // What the pages of plugins and of metrics say is one.
     let samples = samples(&gateway, "cofferdam_plugin_limit_reached_total").await?;
-    for name in ["low", "bytes", "loops", "holds"] {
+    for name in ["low", "bytes", "loops", "deep", "holds"] {
         let reached = shown(&gateway, name).await?["reached"].clone();
         let of_plugin = samples.iter().filter(|((plugin, _), _)| plugin == name);
         for ((_, limit), count) in of_plugin {
@@ -188,6 +201,11 @@ async fn the_limits_in_force_are_shown() -> Result<()> {
             "{limit}"
         );
     }
+    assert_eq!(
+        (of("low", "call_depth"), of("usual", "call_depth")),
+        (Some(5_000.0), None)
+    );
+    assert_eq!(shown(&gateway, "usual").await?["limits"]["call_depth"], Value::Null);
     // Whatever can be reached is a limit that can be set, and stands on both pages.
     let keys: BTreeSet<String> = limits.as_object().context("a map")?.keys().cloned().collect();
     let of_metric = |samples: BTreeMap<(String, String), f64>| -> BTreeSet<String> {

@@ -13,6 +13,8 @@ fn acl() -> Value {
     json!({
         "phase": "authn",
         "priority": 300,
+        // Go's own runtime among its frames, and still it does its work.
+        "limits": {"memory": "256MiB", "cpu_slice": "2s", "trusted_after": 1, "call_depth": 200},
         "default_config": {
             "realIPHeader": "x-real-ip",
             "consumers": {"ci-bot": {"allowedCidrs": ["10.20.0.0/16"], "deniedCidrs": ["10.20.9.0/24"]}},

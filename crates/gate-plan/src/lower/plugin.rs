@@ -186,6 +186,7 @@ fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
         memory_bytes_max: written.memory.word.0,
         cpu_slice: written.cpu_slice.word,
         stack_bytes_max: written.stack.word.0,
+        call_depth_max: written.call_depth,
         body_bytes_max: written.body.word.0,
         table_entries_max: count(written.table),
         callouts_max: count(written.callouts),

@@ -113,7 +113,7 @@ plugins:
     root_id: root
     environment: { B: "2", A: "1" }
     limits:
-      { memory: 1MB, cpu_slice: 5ms, stack: 65536, body: 2KiB, table: 11, callouts: 12, shared_data: 13KiB, shared_keys: 14,
+      { memory: 1MB, cpu_slice: 5ms, stack: 65536, call_depth: 20, body: 2KiB, table: 11, callouts: 12, shared_data: 13KiB, shared_keys: 14,
         queue_length: 15, log_lines: 0, timer: 17ms, cpu_share: 18%, trusted_after: 19, instances: 8 }
     on_fault: open
     allow_on_headers_stop_iteration: true
@@ -186,6 +186,7 @@ fn every_limit_of_a_plugin_reaches_the_plan() {
         memory_bytes_max: 1_000_000,
         cpu_slice: Duration::from_millis(5),
         stack_bytes_max: 65_536,
+        call_depth_max: Some(20),
         body_bytes_max: 2_048,
         table_entries_max: 11,
         callouts_max: 12,
@@ -210,6 +211,13 @@ fn every_limit_of_a_plugin_reaches_the_plan() {
         (of("memory"), of("timer"), of("cpu_share"), of("callouts")),
         (Some(1_000_000.0), Some(0.017), Some(0.18), Some(12.0))
     );
+    assert_eq!(of("call_depth"), Some(20.0));
+    let uncounted = PluginLimits {
+        call_depth_max: None,
+        ..limits
+    };
+    assert!(uncounted.numbers().iter().all(|(key, _)| *key != "call_depth"));
+    assert_eq!(uncounted.describe()["call_depth"], Value::Null);
 }
 
 #[test]

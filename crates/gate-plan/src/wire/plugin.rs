@@ -159,6 +159,12 @@ pub(crate) struct PluginLimits {
     /// Stack of the guest.
     #[schemars(extend("x-minimum" = "64KiB", "x-maximum" = "16MiB"))]
     pub(crate) stack: Written<Size>,
+    /// Frames that the plugin's own functions may have on the stack at a time; one more, and its instance dies. Default: not counted. It
+    /// is counted in the module itself, which is changed for that before it is compiled, and costs some time in each call. Exchanges that
+    /// `debug` lets LLDB see run the module as it is, without this bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 16, max = 1000000))]
+    pub(crate) call_depth: Option<u32>,
     /// Body bytes held for it, in each direction.
     #[schemars(extend("x-maximum" = "1GiB"))]
     pub(crate) body: Written<Size>,
@@ -363,6 +369,7 @@ impl Default for PluginLimits {
             memory: size("64MiB", 64 << 20),
             cpu_slice: span("50ms", Duration::from_millis(50)),
             stack: size("512KiB", 512 << 10),
+            call_depth: None,
             body: size("1MiB", 1 << 20),
             table: 200_000,
             callouts: 4_096,

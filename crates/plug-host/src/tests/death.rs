@@ -88,6 +88,7 @@ fn every_death_is_counted_under_its_code() {
     let deaths = [
         FaultKind::Trap { reason: String::new() },
         FaultKind::SliceExceeded { slice: Duration::ZERO },
+        FaultKind::CallDepthExceeded { frames_max: 1 },
         FaultKind::Exit(1),
         FaultKind::VmStartRefused,
         FaultKind::ConfigureRefused,
@@ -99,7 +100,7 @@ fn every_death_is_counted_under_its_code() {
     }
     assert_eq!(
         stats.faults_by_code().map(|(_, count)| count).collect::<Vec<_>>(),
-        [1; 6]
+        [1; 7]
     );
 }
 

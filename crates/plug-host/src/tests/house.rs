@@ -45,6 +45,11 @@ pub(crate) fn load(bytes: &[u8]) -> Arc<Module> {
     Module::load(&ENGINES.for_stack(STACK_BYTES, None).unwrap(), bytes, None).unwrap_or_else(|why| panic!("{why}"))
 }
 
+/// The module as its limits want it.
+pub(crate) fn load_for(bytes: &[u8], limits: &Limits) -> Arc<Module> {
+    Module::load_by(None, &engine(), (bytes, limits.changes()), None).unwrap_or_else(|why| panic!("{why}"))
+}
+
 pub(crate) fn engine() -> Arc<Engine> {
     ENGINES.for_stack(STACK_BYTES, None).unwrap()
 }
@@ -245,7 +250,8 @@ impl House {
     }
 
     pub(crate) fn of_spec(bytes: &[u8], spec: PluginSpec) -> Self {
-        Self::new(&[Plugin::new(spec, load(bytes), 1, 1)])
+        let module = load_for(bytes, &spec.limits);
+        Self::new(&[Plugin::new(spec, module, 1, 1)])
     }
 
     pub(crate) fn stats(&self) -> &PluginStats {

@@ -68,6 +68,17 @@ fn a_file_is_read_as_it_was_written() {
 }
 
 #[test]
+fn a_bound_on_frames_is_kept_and_files_without_one_are_read() {
+    let mut recording = Recording::default();
+    let without = recording.to_bytes().unwrap();
+    // As versions wrote it that counted no frames.
+    assert!(!String::from_utf8_lossy(&without).contains("call_depth_max"));
+    assert_eq!(Recording::read(&without).unwrap(), recording);
+    recording.head.call_depth_max = Some(1_000);
+    assert_eq!(Recording::read(&recording.to_bytes().unwrap()).unwrap(), recording);
+}
+
+#[test]
 fn no_damage_is_read_as_a_recording_and_none_panics() {
     let whole = of(|writer| {
         writer.entry(3, &[1, 2, 3]);

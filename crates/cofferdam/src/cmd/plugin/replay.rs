@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use clap::Args;
 use plug_host::{
-    CodeCache, CompileLimits, Compiler, Debugging, Divergence, Module, Plugin, Process, Replay, Services, digest,
-    is_same_code, replay, spec_of,
+    Changes, CodeCache, CompileLimits, Compiler, Debugging, Divergence, Module, Plugin, Process, Replay, Services,
+    digest, is_same_code, replay, spec_of,
 };
 use plug_report::recording::{FILE_BYTES_MAX, Recording};
 use plug_report::{Crash, CrashStore, DebugFiles, Scene};
@@ -189,7 +189,11 @@ fn load(
         verb: crate::COMPILE,
         limits: COMPILE,
     };
-    let module = Module::load_by(Some(&compiler), &engine, bytes, cache.as_ref());
+    let changes = match for_debugger {
+        true => Changes::default(),
+        false => spec_of(recording).limits.changes(),
+    };
+    let module = Module::load_by(Some(&compiler), &engine, (bytes, changes), cache.as_ref());
     module.map_err(|why| format!("the module: {why}"))
 }
 

@@ -1,0 +1,113 @@
+//! The body of the fuzz target `instrument`: over every module that is kept or built, and over damaged ones.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+#[path = "../../../fuzz/bodies/instrument.rs"]
+mod instrument;
+
+use std::path::{Path, PathBuf};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::Index;
+use testkit::place;
+
+/// The files of a folder of seeds.
+fn seeds(folder: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fuzz/seeds")
+        .join(folder);
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.sort();
+    paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+}
+
+fn all_seeds() -> Vec<Vec<u8>> {
+    ["instrument", "module", "random_module"]
+        .into_iter()
+        .flat_map(seeds)
+        .collect()
+}
+
+#[test]
+fn every_instruction_of_the_kept_modules_is_found_again() {
+    let valid = all_seeds().iter().filter(|seed| instrument::run(seed)).count();
+    assert!(valid > 60, "{valid}");
+}
+
+#[test]
+fn every_instruction_of_our_guests_is_found_again() {
+    for name in [
+        "hello",
+        "die",
+        "die-unoptimised",
+        "die-stripped",
+        "probe-2100",
+        "assemblyscript",
+    ] {
+        assert!(
+            instrument::run(&std::fs::read(place::guest(name).unwrap()).unwrap()),
+            "{name}"
+        );
+    }
+}
+
+/// The modules below a folder.
+fn modules(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            modules(&path, found);
+        } else if path.extension().is_some_and(|ending| ending == "wasm") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_instruction_of_higresss_smallest_and_largest_plugin_is_found_again() {
+    let mut found = Vec::new();
+    modules(&place::peer("higress_dir").unwrap(), &mut found);
+    found.sort_by_key(|path| std::fs::metadata(path).unwrap().len());
+    let [smallest, .., largest] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    for path in [smallest, largest] {
+        assert!(instrument::run(&std::fs::read(path).unwrap()), "{}", path.display());
+    }
+}
+
+/// A seed with some bytes changed, some left out, some put in.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let seeds = all_seeds();
+    let changes = vec((any::<Index>(), any::<u8>(), 0_u8..4), 0..4);
+    (any::<Index>(), changes).prop_map(move |(seed, changes)| {
+        let mut bytes = seed.get(&seeds).clone();
+        for (place, byte, kind) in changes {
+            let place = place.index(bytes.len() + 1);
+            match kind {
+                0 => bytes.truncate(place.max(9)),
+                1 => bytes.insert(place, byte),
+                _ if place == bytes.len() => bytes.push(byte),
+                2 => drop(bytes.remove(place)),
+                _ => bytes[place] = byte,
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn damaged_modules(bytes in damaged()) {
+        instrument::run(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_behind_the_header(bytes in vec(any::<u8>(), 0..200)) {
+        instrument::run(&[b"\0asm\x01\0\0\0".as_slice(), &bytes].concat());
+    }
+}
