@@ -17,6 +17,7 @@ use plug_host::{Plugin, Process};
 
 use crate::crashes::{Crashes, Told};
 use crate::load::{Loaded, Loader, workers};
+use crate::looking::Traced;
 use crate::voice::{fail, say, warn};
 
 /// LIMIT: how long a worker may take to start all plugins of a changed configuration.
@@ -39,6 +40,8 @@ pub(crate) struct House {
     present: Mutex<Present>,
     pub(crate) process: Arc<Process>,
     pub(crate) crashes: Arc<Crashes>,
+    /// Plugins whose memory is looked at.
+    pub(crate) traced: Traced,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Answers until the process ends.
@@ -81,6 +84,7 @@ impl House {
             }),
             process: Arc::clone(&loader.process),
             crashes: Arc::clone(&loader.crashes),
+            traced: Traced::default(),
             began,
             console: Mutex::new(None),
             ready: AtomicBool::new(true),

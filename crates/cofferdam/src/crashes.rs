@@ -81,6 +81,11 @@ impl Crashes {
         self.settings.lock().modules.insert(sha256.to_owned(), file.to_owned());
     }
 
+    /// The file of a module.
+    pub(crate) fn module_file(&self, sha256: &str) -> Option<PathBuf> {
+        self.settings.lock().modules.get(sha256).cloned()
+    }
+
     /// Where debug information is looked for.
     pub(crate) fn debug_files(&self) -> DebugFiles {
         self.settings.lock().debug_files.clone()

@@ -261,7 +261,7 @@ impl Loader {
 }
 
 /// Compiles in a process of its own, within what the plan allows.
-fn compiler(plan: &Plan) -> Compiler {
+pub(crate) fn compiler(plan: &Plan) -> Compiler {
     Compiler {
         verb: crate::COMPILE,
         limits: CompileLimits {

@@ -15,6 +15,7 @@ mod canary;
 mod nowhere;
 mod crashes;
 mod debugging;
+mod looking;
 mod pages;
 mod sayings;
 mod voice;

@@ -1,25 +1,21 @@
 //! The admin listener's pages: what the house knows, gathered from its workers.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use console::house::{NoProfile, Profiling};
+use console::house::{Looked, NoProfile, Profiling};
 use gate_plan::{Plan, PluginLimits};
 use gate_serve::worker::Workers;
-use plug_host::{Isolation, Limit, Plugin, PluginStats, Profiler, module_note};
+use plug_host::{Isolation, Limit, Plugin, PluginStats};
 
 use crate::assemble::House;
-use crate::crashes::Crashes;
+use crate::looking;
 use crate::voice::say;
 
 mod metrics;
 mod traffic;
-
-/// The key of our summary in a file for the Firefox Profiler, which passes over what it does not know.
-pub(crate) const SUMMARY: &str = "cofferdam";
 
 /// The limits of a plugin in force.
 fn limits<'plan>(plan: &'plan Plan, plugin: &Plugin) -> Option<&'plan PluginLimits> {
@@ -40,26 +36,6 @@ fn reached(plugin: &Plugin) -> Vec<(&'static str, u64)> {
     Limit::ALL.map(|limit| (limit.word(), of(limit))).into()
 }
 
-/// Somebody looks at a plugin.
-struct Look {
-    profiler: Profiler,
-    crashes: Arc<Crashes>,
-}
-
-impl Profiling for Look {
-    fn end(self: Box<Self>) -> Value {
-        let module = module_note(self.profiler.plugin());
-        let profile = self.profiler.end();
-        self.crashes.with_symbols(&module, |symbols| {
-            let mut file = profile.firefox(symbols);
-            if let Some(keys) = file.as_object_mut() {
-                keys.insert(SUMMARY.to_owned(), json!(profile.summary(symbols)));
-            }
-            file
-        })
-    }
-}
-
 impl console::house::House for House {
     fn lift(&self, plugin: &str) -> bool {
         let known = House::plugins(self).iter().any(|known| known.spec.name == plugin);
@@ -74,13 +50,8 @@ impl console::house::House for House {
         known
     }
 
-    fn profile(&self, plugin: &str) -> Result<Box<dyn Profiling>, NoProfile> {
-        let plugins = House::plugins(self);
-        let known = plugins.iter().find(|known| known.spec.name == plugin);
-        let profiler = Profiler::begin(known.ok_or(NoProfile::Unknown)?).ok_or(NoProfile::Busy)?;
-        say(&format!("plugin profiled plugin={plugin}"));
-        let crashes = Arc::clone(&self.crashes);
-        Ok(Box::new(Look { profiler, crashes }))
+    fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {
+        looking::begin(self, plugin, what)
     }
 
     fn crashes(&self) -> Value {

@@ -25,21 +25,42 @@ pub trait House: Send + Sync + 'static {
     /// Starts a plugin in quarantine again, on every worker; false when none has that name.
     fn lift(&self, plugin: &str) -> bool;
 
-    /// Begins to look at what a plugin computes.
-    fn profile(&self, plugin: &str) -> Result<Box<dyn Profiling>, NoProfile>;
+    /// Begins to look at a plugin; may take as long as compiling it.
+    fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile>;
 }
 
-/// A look at what a plugin computes, until it is asked or dropped.
+/// What of a plugin is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looked {
+    /// What it computes.
+    Time,
+    /// What its allocator keeps.
+    Memory,
+}
+
+impl Looked {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Memory => "memory",
+        }
+    }
+}
+
+/// A look at a plugin, until it is asked or dropped.
 pub trait Profiling: Send {
     /// What was seen, as a file for the Firefox Profiler, with a summary as `cofferdam` in it.
     fn end(self: Box<Self>) -> Value;
 }
 
 /// Why a plugin is not looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NoProfile {
     /// None has that name.
     Unknown,
     /// Somebody does already.
     Busy,
+    /// It cannot be looked at like that; why.
+    Refused(String),
 }

@@ -95,7 +95,7 @@ const NAMED: &[Named] = &[
         name: "NAME",
         after: "/profile",
         page: Page::Profile,
-        meaning: "POST: what a plugin computes in the next `?seconds=10`, as a file for https://profiler.firefox.com",
+        meaning: "POST: what a plugin computes in the next `?seconds=10`, or `&what=memory` keeps, as a file for https://profiler.firefox.com",
     },
 ];
 

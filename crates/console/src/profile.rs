@@ -6,31 +6,83 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
-use crate::house::{House, NoProfile};
+use crate::house::{House, Looked, NoProfile};
 use crate::page::{json, text};
 
 /// How long it takes when nobody says.
 const SECONDS: u64 = 10;
 /// LIMIT: how long it may take.
 const SECONDS_MAX: u64 = 300;
+/// What is said when a profile breaks.
+const BROKEN: &str = "the profile could not be made; stderr says why";
 /// LIMIT: for what was seen to be put into words.
 const WORDS_MAX: Duration = Duration::from_secs(60);
 
 /// The page, once the time is over. A client that goes away ends it.
 pub(crate) async fn page(plugin: &str, query: &str, house: &Arc<dyn House>) -> Response<Bytes> {
-    let seconds = match seconds(query) {
-        Ok(seconds) => seconds,
+    let Wanted { seconds, what } = match wanted(query) {
+        Ok(wanted) => wanted,
         Err(why) => return text(StatusCode::BAD_REQUEST, why),
     };
-    let profiling = match house.profile(plugin) {
+    let (asked, name) = (Arc::clone(house), plugin.to_owned());
+    let begun = tokio::task::spawn_blocking(move || asked.profile(&name, what));
+    let profiling = match begun
+        .await
+        .unwrap_or_else(|_| Err(NoProfile::Refused(BROKEN.to_owned())))
+    {
         Ok(profiling) => profiling,
-        Err(NoProfile::Unknown) => {
-            return text(
-                StatusCode::NOT_FOUND,
-                format!("no plugin is named {plugin}; /plugins lists them\n"),
-            );
+        Err(why) => return refused(plugin, why),
+    };
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    let words = tokio::task::spawn_blocking(move || profiling.end());
+    match tokio::time::timeout(WORDS_MAX, words).await {
+        Ok(Ok(profile)) => json(&profile),
+        _ => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{BROKEN}\n")),
+    }
+}
+
+struct Wanted {
+    seconds: u64,
+    what: Looked,
+}
+
+fn wanted(query: &str) -> Result<Wanted, String> {
+    let mut wanted = Wanted {
+        seconds: SECONDS,
+        what: Looked::Time,
+    };
+    for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
+        match name {
+            "seconds" => {
+                let seconds = value.parse().ok();
+                wanted.seconds = seconds
+                    .filter(|seconds| (1..=SECONDS_MAX).contains(seconds))
+                    .ok_or_else(|| format!("`seconds` is a whole number from 1 to {SECONDS_MAX}\n"))?;
+            }
+            "what" => {
+                let known = [Looked::Time, Looked::Memory];
+                wanted.what = known
+                    .into_iter()
+                    .find(|what| what.word() == value)
+                    .ok_or("`what` is `time` or `memory`\n")?;
+            }
+            _ => {
+                return Err(format!(
+                    "there is no parameter {name}; there are `seconds` and `what`\n"
+                ));
+            }
         }
-        Err(NoProfile::Busy) => {
+    }
+    Ok(wanted)
+}
+
+fn refused(plugin: &str, why: NoProfile) -> Response<Bytes> {
+    match why {
+        NoProfile::Unknown => text(
+            StatusCode::NOT_FOUND,
+            format!("no plugin is named {plugin}; /plugins lists them\n"),
+        ),
+        NoProfile::Busy => {
             let mut answer = text(
                 StatusCode::CONFLICT,
                 format!("plugin {plugin} is being profiled already\n"),
@@ -38,31 +90,11 @@ pub(crate) async fn page(plugin: &str, query: &str, house: &Arc<dyn House>) -> R
             answer
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(SECONDS));
-            return answer;
+            answer
         }
-    };
-    tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let words = tokio::task::spawn_blocking(move || profiling.end());
-    match tokio::time::timeout(WORDS_MAX, words).await {
-        Ok(Ok(profile)) => json(&profile),
-        _ => text(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the profile could not be put into words; stderr says why\n",
+        NoProfile::Refused(why) => text(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            format!("plugin {plugin} cannot be looked at: {why}\n"),
         ),
     }
-}
-
-fn seconds(query: &str) -> Result<u64, String> {
-    let mut seconds = SECONDS;
-    for (name, value) in query.split('&').filter_map(|part| part.split_once('=')) {
-        if name != "seconds" {
-            return Err(format!("there is no parameter {name}; there is `seconds`\n"));
-        }
-        seconds = value
-            .parse()
-            .ok()
-            .filter(|seconds| (1..=SECONDS_MAX).contains(seconds))
-            .ok_or_else(|| format!("`seconds` is a whole number from 1 to {SECONDS_MAX}\n"))?;
-    }
-    Ok(seconds)
 }

@@ -125,6 +125,11 @@ impl Flow {
         self.serving().plugins.lift(plugin);
     }
 
+    /// Lets exchanges of a plugin go to instances of a twin that tells of its allocations, or to its own again.
+    pub fn trace(&self, plugin: &str, twin: Option<Arc<Plugin>>) {
+        self.serving().plugins.trace(plugin, twin);
+    }
+
     /// Prepares another configuration aside: its plugins are started while the old ones serve.
     ///
     /// # Errors

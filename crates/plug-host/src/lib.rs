@@ -69,6 +69,7 @@ mod meter;
 mod burst;
 pub use burst::{BurstPolicy, Trouble};
 mod growth;
+mod ledger;
 mod profile;
 pub use profile::Profiler;
 mod tally;

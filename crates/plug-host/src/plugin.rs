@@ -8,10 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
+use plug_report::profile::MemoryProfile;
 
 use crate::burst::BurstPolicy;
 use crate::debug::Debugging;
 use crate::fault::{Fault, FaultKind};
+use crate::ledger::Tracing;
 use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
 use crate::pace::Wary;
@@ -21,6 +23,8 @@ use crate::tally::{Computed, Tally, add};
 
 /// How many slices a callback may compute in code that is made for a debugger, once the debugger has gone; before, it may for ever.
 const DEBUGGED_SLICES: u32 = 10;
+/// How many slices a callback may compute that tells of its allocations: each is told in some microseconds.
+const TRACED_SLICES: u32 = 20;
 
 /// Who shares an instance of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +93,8 @@ pub struct Plugin {
     pub(crate) debugged: OnceLock<Arc<Self>>,
     /// Who looks at what it computes.
     pub(crate) watch: Watch,
+    /// What its instances' allocators gave out; its module tells of that.
+    pub(crate) tracing: Option<Tracing>,
 }
 
 impl Plugin {
@@ -103,6 +109,7 @@ impl Plugin {
             debugging: None,
             debugged: OnceLock::new(),
             watch: Watch::default(),
+            tracing: None,
         })
     }
 
@@ -136,7 +143,39 @@ impl Plugin {
             debugging: Some(debugging),
             debugged: OnceLock::new(),
             watch: Watch::default(),
+            tracing: None,
         })
+    }
+
+    /// A plugin of `generation` for `workers` whose instances tell of their allocations. Its module was loaded with the changes for that;
+    /// telling takes time, so that it may compute for longer.
+    #[must_use]
+    pub fn traced(spec: PluginSpec, module: Arc<Module>, (generation, workers): (u64, usize)) -> Arc<Self> {
+        let limits = Limits {
+            cpu_share_percent_max: 100,
+            ..spec.limits
+        };
+        Arc::new(Self {
+            spec: PluginSpec {
+                cpu_slice: spec.cpu_slice.saturating_mul(TRACED_SLICES),
+                trusted_after: 0,
+                limits,
+                ..spec
+            },
+            module,
+            generation,
+            workers: counts(workers),
+            debugging: None,
+            debugged: OnceLock::new(),
+            watch: Watch::default(),
+            tracing: Some(Tracing::new(workers)),
+        })
+    }
+
+    /// What lives in the instances that were made last, if [`Plugin::traced`] made it.
+    #[must_use]
+    pub fn kept(&self) -> Option<MemoryProfile> {
+        Some(self.tracing.as_ref()?.profile(self))
     }
 
     /// Lets exchanges be debugged in instances of `twin`, which [`Plugin::debugged`] made.

@@ -22,6 +22,7 @@ use crate::fault::{Fault, FaultKind};
 use crate::growth::Growth;
 use crate::guest::{Answer, Current, Guest, OnWorker, Root, Visit};
 use crate::instance::Instance;
+use crate::ledger;
 use crate::meter::Meter;
 use crate::metrics::MetricIds;
 use crate::module::{Module, Provider};
@@ -274,6 +275,7 @@ pub(crate) async fn instantiate(store: &mut Store<OnWorker>, module: &Module) ->
     let guest = wasmtime::Instance::new_async(store.as_context_mut(), &module.code, &imports).await?;
     store.data_mut().0.memory = guest.get_memory(store.as_context_mut(), "memory");
     fill_slots(store, &guest, &shim_instance)?;
+    ledger::listen(store, &guest)?;
     initialize(store, module, &guest).await?;
     Exports::find(store, &guest, &shim_instance)
 }

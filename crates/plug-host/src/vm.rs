@@ -23,6 +23,7 @@ use crate::stream::PluginStream;
 
 mod debugged;
 mod single;
+mod traced;
 
 /// One instance's place on a worker: the instance that serves now, and the plugins that live in it. With an instance for each exchange,
 /// what they have in common: their number, and their faults.
@@ -262,6 +263,8 @@ pub struct PluginHandle {
     vm: Rc<Vm>,
     /// Which of the instance's root contexts it is.
     position: usize,
+    /// Serves instead while the plugin's memory is looked at.
+    traced: RefCell<Option<Rc<Vm>>>,
 }
 
 impl PluginHandle {
@@ -277,9 +280,11 @@ impl PluginHandle {
     /// When there is none and none can be started now, or the plugin has used its share of the worker's CPU time.
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
         self.has_cpu_time()?;
-        let hold = self.vm.hold(&self.name).await?;
-        let root = hold.instance.roots.get(self.position).copied().unwrap_or_default();
-        Ok(self.stream(hold, root, &self.plugin, exchange))
+        let (vm, position) = self.home();
+        let hold = vm.hold(&self.name).await?;
+        let root = hold.instance.roots.get(position).copied().unwrap_or_default();
+        let owner = vm.plugins.get(position).unwrap_or(&self.plugin);
+        Ok(self.stream(hold, root, owner, exchange))
     }
 
     /// A context for `exchange` in an instance in which `owner` has the root context `root`.
@@ -342,6 +347,7 @@ impl WorkerPlugins {
                     name,
                     vm,
                     position,
+                    traced: RefCell::default(),
                 }));
             }
         }
@@ -423,7 +429,9 @@ impl WorkerPlugins {
         if self.left.replace(true) {
             return Vec::new();
         }
-        self.vms().map(|(vm, _)| vm).filter(|vm| vm.leave()).cloned().collect()
+        let traced = self.handles.iter().filter_map(|handle| handle.traced.take());
+        let own = self.vms().map(|(vm, _)| vm).filter(|vm| vm.leave()).cloned();
+        own.chain(traced).collect()
     }
 }
 

@@ -52,6 +52,11 @@ impl<'a> Symbols<'a> {
         self.lines.is_some()
     }
 
+    /// The functions that have names, by their numbers.
+    pub fn functions(&self) -> impl Iterator<Item = (u32, String)> + '_ {
+        self.names.iter().map(|(number, name)| (*number, readable(name)))
+    }
+
     /// Completes a frame.
     pub fn complete(&self, frame: &mut Frame) {
         if let Some(name) = self.names.get(&frame.index) {

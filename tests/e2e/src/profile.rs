@@ -177,3 +177,55 @@ async fn one_looks_at_a_time_and_one_who_goes_away_makes_room() -> Result<()> {
     };
     tokio::time::timeout(DEADLINE, again).await?
 }
+
+/// A profile of memory of two seconds, in which the guest loses 1 MiB with each exchange.
+async fn leaked(gateway: &Gateway, words: &[&str]) -> Result<Ended> {
+    let leak = Request::get("/").field("x-die", "request_headers leak");
+    let traffic = async {
+        // It has begun when the exchange goes to the instance that tells.
+        let begins = |line: &Line| line.text.contains("plugin profiled plugin=die what=memory");
+        gateway.process.wait_for_line(0, DEADLINE, begins).await?;
+        for _ in 0..3 {
+            let answer = ask(gateway, &leak).await?;
+            anyhow::ensure!(answer.status == 200, "{}", answer.status);
+        }
+        std::future::pending::<Result<Ended>>().await
+    };
+    tokio::select! {
+        ended = profile(gateway, words) => ended,
+        failed = traffic => failed,
+    }
+}
+
+#[tokio::test]
+async fn a_leak_is_shown_by_the_line_that_asked_for_the_memory_also_of_a_stripped_plugin() -> Result<()> {
+    for (guest, debug_files) in [("die", None), ("die-stripped", Some(guests()?))] {
+        let gateway = computing(guest, debug_files.as_deref()).await?;
+        let ended = leaked(&gateway, &["die", "--memory", "--for", "3s"]).await?;
+        assert_eq!(ended.code, Some(0), "{guest}: {}", ended.err);
+        for part in [
+            "die of generation 1 keeps 3.",
+            "and 3 exchanges in 3.",
+            "\n3.00 MiB in 3 allocations, 1.00 MiB with each exchange\n    at ",
+            "plugins/die/src/ways.rs:",
+            "    in proxy_on_request_headers\n",
+        ] {
+            assert!(ended.out.contains(part), "{guest}: no {part} in\n{}", ended.out);
+        }
+        let file: Value = serde_json::from_slice(&fs::read(gateway.folder().join("die.profile.json"))?)?;
+        assert_eq!(file["threads"][0]["samples"]["weightType"], "bytes");
+        // Afterwards exchanges go to the plugin's own instance, which goes on as it was.
+        assert_eq!(ask(&gateway, &Request::get("/")).await?.status, 200);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_has_no_allocator_to_follow_is_refused_with_a_reason() -> Result<()> {
+    let gateway = computing("die-stripped", None).await?;
+    let ended = profile(&gateway, &["die", "--memory", "--for", "1s"]).await?;
+    assert_eq!(ended.code, Some(1), "{}", ended.out);
+    let why = "plugin die cannot be looked at: no function of its module is known to be its allocator";
+    assert!(ended.err.contains(why), "{}", ended.err);
+    Ok(())
+}

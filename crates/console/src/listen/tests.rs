@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::house::{NoProfile, Profiling};
+use crate::house::{Looked, NoProfile, Profiling};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -59,8 +59,9 @@ impl House for Cottage {
         "0123abcd".starts_with(signature).then_some(report)
     }
 
-    fn profile(&self, plugin: &str) -> Result<Box<dyn Profiling>, NoProfile> {
+    fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {
         match plugin {
+            "hello" if what == Looked::Memory => Err(NoProfile::Refused("it has no allocator".to_owned())),
             "hello" => Ok(Box::new(Looked)),
             "busy" => Err(NoProfile::Busy),
             _ => Err(NoProfile::Unknown),
@@ -215,7 +216,13 @@ fn a_profile_is_shown_when_its_time_is_over() {
         unknown.starts_with("HTTP/1.1 404 ") && unknown.contains("no plugin is named hallo"),
         "{unknown}"
     );
-    for wrong in ["seconds=0", "seconds=301", "seconds=x", "minutes=1"] {
+    let refused = ask("/plugins/hello/profile?what=memory&seconds=1");
+    let said = "plugin hello cannot be looked at: it has no allocator";
+    assert!(
+        refused.starts_with("HTTP/1.1 422 ") && refused.contains(said),
+        "{refused}"
+    );
+    for wrong in ["what=cpu", "seconds=0", "seconds=301", "seconds=x", "minutes=1"] {
         let answer = ask(&format!("/plugins/hello/profile?{wrong}"));
         assert!(answer.starts_with("HTTP/1.1 400 "), "{wrong}: {answer}");
     }

@@ -7,15 +7,18 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use console::house::Looked;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
-use plug_report::profile::Summary;
-use serde_json::Value;
+use plug_report::profile::{MemorySummary, Summary};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
 use crate::Format;
-use crate::pages::SUMMARY;
+use crate::looking::SUMMARY;
 use crate::voice::{fail, print, say};
 
 /// LIMIT: bytes of a profile that are taken from a gateway.
@@ -31,6 +34,9 @@ pub(crate) struct Options {
     /// How long: 1 to 300 seconds, such as `10s`
     #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = seconds)]
     seconds: u64,
+    /// Show what its allocator keeps instead, by where that was asked for
+    #[arg(long)]
+    memory: bool,
     /// Address of the gateway's admin listener: `admin.listen` of its configuration
     #[arg(long, default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
@@ -80,21 +86,28 @@ fn profile(options: &Options) -> Result<String, String> {
     let answer = runtime.block_on(async { tokio::time::timeout(time_max, ask(options)).await });
     let bytes =
         answer.map_err(|_| format!("the gateway at {} did not answer within {time_max:?}", options.admin))??;
-    let answer = read(&bytes)?;
+    let summary = match options.memory {
+        true => shown(&read::<MemorySummary>(&bytes)?, options.format, MemorySummary::text),
+        false => shown(&read::<Summary>(&bytes)?, options.format, Summary::text),
+    };
     fs::write(&out, &bytes)
         .map_err(|why| format!("`{}` cannot be written: {why}; hint: `--out FILE`", out.display()))?;
     say(&format!(
         "written: {}; open it at https://profiler.firefox.com, which keeps it on your machine",
         out.display()
     ));
-    Ok(match options.format {
-        Format::Text => answer.text(),
-        Format::Json => serde_json::to_string_pretty(&answer).map_err(|why| why.to_string())? + "\n",
-    })
+    Ok(summary)
+}
+
+fn shown<S: Serialize>(summary: &S, format: Format, text: fn(&S) -> String) -> String {
+    match format {
+        Format::Text => text(summary),
+        Format::Json => format!("{:#}\n", json!(summary)),
+    }
 }
 
 /// The summary in an answer.
-fn read(bytes: &[u8]) -> Result<Summary, String> {
+fn read<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, String> {
     let no_profile = |why: serde_json::Error| format!("what the gateway answered is no profile: {why}");
     let mut file: Value = serde_json::from_slice(bytes).map_err(no_profile)?;
     let summary = file.get_mut(SUMMARY).map(Value::take).unwrap_or_default();
@@ -110,9 +123,13 @@ async fn ask(options: &Options) -> Result<Bytes, String> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broke)?;
+    let what = if options.memory { Looked::Memory } else { Looked::Time }.word();
     let request = Request::builder()
         .method(Method::POST)
-        .uri(format!("/plugins/{}/profile?seconds={}", options.name, options.seconds))
+        .uri(format!(
+            "/plugins/{}/profile?seconds={}&what={what}",
+            options.name, options.seconds
+        ))
         .header(hyper::header::HOST, admin.to_string())
         .body(Empty::<Bytes>::new())
         .map_err(|why| format!("`{}` cannot be the name of a plugin: {why}", options.name))?;

@@ -1,0 +1,165 @@
+//! Plugins that somebody looks at while they serve: what they compute, and what their allocators keep.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use console::house::{Looked, NoProfile, Profiling};
+use gate_flow::Flow;
+use gate_serve::worker::{Mailbox, Workers};
+use parking_lot::Mutex;
+use plug_host::{Allocator, Changes, CodeCache, Isolation, Module, Plugin, Profiler, Purpose, module_note};
+use plug_report::Symbols;
+use serde_json::{Value, json};
+
+use crate::assemble::House;
+use crate::crashes::Crashes;
+use crate::load::{compiler, default_cache};
+use crate::voice::say;
+
+/// The key of our summary in a file for the Firefox Profiler, which passes over what it does not know.
+pub(crate) const SUMMARY: &str = "cofferdam";
+
+/// Names of plugins whose memory is looked at.
+pub(crate) type Traced = Arc<Mutex<HashSet<String>>>;
+
+/// Begins to look at a plugin. Takes as long as compiling it does when its memory is looked at.
+pub(crate) fn begin(house: &House, name: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {
+    let plugins = House::plugins(house);
+    let plugin = plugins.iter().find(|plugin| plugin.spec.name == name);
+    let plugin = plugin.ok_or(NoProfile::Unknown)?;
+    let look: Box<dyn Profiling> = match what {
+        Looked::Time => Box::new(TimeLook {
+            profiler: Profiler::begin(plugin).ok_or(NoProfile::Busy)?,
+            crashes: Arc::clone(&house.crashes),
+        }),
+        Looked::Memory => Box::new(MemoryLook::begin(house, plugin)?),
+    };
+    say(&format!("plugin profiled plugin={name} what={}", what.word()));
+    Ok(look)
+}
+
+/// What it computes.
+struct TimeLook {
+    profiler: Profiler,
+    crashes: Arc<Crashes>,
+}
+
+impl Profiling for TimeLook {
+    fn end(self: Box<Self>) -> Value {
+        let module = module_note(self.profiler.plugin());
+        let profile = self.profiler.end();
+        self.crashes.with_symbols(&module, |symbols| {
+            with_summary(profile.firefox(symbols), &json!(profile.summary(symbols)))
+        })
+    }
+}
+
+fn with_summary(mut file: Value, summary: &Value) -> Value {
+    if let Some(keys) = file.as_object_mut() {
+        keys.insert(SUMMARY.to_owned(), summary.clone());
+    }
+    file
+}
+
+/// What its allocator keeps: its exchanges go to a twin until this is dropped.
+struct MemoryLook {
+    twin: Arc<Plugin>,
+    crashes: Arc<Crashes>,
+    workers: Vec<Mailbox<Flow>>,
+    traced: Traced,
+}
+
+impl MemoryLook {
+    fn begin(house: &House, plugin: &Arc<Plugin>) -> Result<Self, NoProfile> {
+        let name = &plugin.spec.name;
+        if plugin.spec.isolation != Isolation::Worker {
+            let why = "with `isolation: exchange` nothing that it keeps outlives an exchange";
+            return Err(NoProfile::Refused(why.to_owned()));
+        }
+        let module = telling(house, plugin).map_err(NoProfile::Refused)?;
+        if !house.traced.lock().insert(name.clone()) {
+            return Err(NoProfile::Busy);
+        }
+        let like = (plugin.generation, plugin.workers.len());
+        let workers = house.workers.lock();
+        let workers = workers.iter().flat_map(Workers::mailboxes).cloned().collect();
+        let look = Self {
+            twin: Plugin::traced(plugin.spec.clone(), module, like),
+            crashes: Arc::clone(&house.crashes),
+            workers,
+            traced: Arc::clone(&house.traced),
+        };
+        look.send(Some(&look.twin));
+        Ok(look)
+    }
+
+    /// Sends exchanges to the twin, or back to the plugin's own instances.
+    fn send(&self, twin: Option<&Arc<Plugin>>) {
+        for worker in &self.workers {
+            let (name, twin) = (self.twin.spec.name.clone(), twin.cloned());
+            // A worker that is not reached is going away, and its plugins with it.
+            let _ = worker.tell(move |flow| flow.trace(&name, twin));
+        }
+    }
+}
+
+impl Profiling for MemoryLook {
+    fn end(self: Box<Self>) -> Value {
+        let Some(profile) = self.twin.kept() else {
+            return Value::Null;
+        };
+        let module = module_note(&self.twin);
+        self.crashes.with_symbols(&module, |symbols| {
+            with_summary(profile.firefox(symbols), &json!(profile.summary(symbols)))
+        })
+    }
+}
+
+impl Drop for MemoryLook {
+    fn drop(&mut self) {
+        self.send(None);
+        self.traced.lock().remove(&self.twin.spec.name);
+    }
+}
+
+/// The plugin's module, changed so that its allocator tells.
+fn telling(house: &House, plugin: &Plugin) -> Result<Arc<Module>, String> {
+    let note = module_note(plugin);
+    let allocators = house.crashes.with_symbols(&note, |symbols| known_allocators(symbols));
+    if allocators.is_empty() {
+        return Err("no function of its module is known to be its allocator: that takes names of functions, in the module or in its \
+                    unstripped twin, and `malloc` and `free` of C, `__rust_alloc` of Rust or `__alloc` of AssemblyScript; \
+                    what the garbage collectors of Go and TinyGo keep cannot be told"
+            .to_owned());
+    }
+    let file = house.crashes.module_file(&note.sha256);
+    let file = file.ok_or("nothing is known of its module's file")?;
+    let bytes = std::fs::read(&file).map_err(|why| format!("module `{}` cannot be read: {why}", file.display()))?;
+    if plug_host::digest(&bytes) != note.sha256 {
+        return Err(format!("`{}` is no longer the module that runs", file.display()));
+    }
+    let plan = house.plan();
+    let folder: Option<PathBuf> = plan.cache_dir.clone().or_else(default_cache);
+    let cache = folder.and_then(|folder| CodeCache::open(&folder).ok());
+    let engine = house
+        .process
+        .engines
+        .for_stack(plugin.spec.stack_bytes_max, cache.as_ref());
+    let engine = engine.map_err(|why| why.to_string())?;
+    let changes = Changes {
+        allocators,
+        ..plugin.spec.limits.changes()
+    };
+    let module = Module::load_by(Some(&compiler(&plan)), &engine, (&bytes, changes), cache.as_ref());
+    module.map_err(|why| why.to_string())
+}
+
+fn known_allocators(symbols: Option<&Symbols<'_>>) -> Vec<(u32, Allocator)> {
+    let functions = symbols.into_iter().flat_map(Symbols::functions);
+    let mut known: Vec<_> = functions
+        .filter_map(|(number, name)| Some((number, Allocator::of(&name)?)))
+        .collect();
+    known.sort_unstable_by_key(|(number, _)| *number);
+    known
+}
