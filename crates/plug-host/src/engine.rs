@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use wasmtime::{
@@ -18,7 +18,12 @@ use crate::module::own_code;
 use crate::shim;
 
 /// How often a computing guest gives way, and the grain in which its slice is measured.
-pub const TICK: Duration = Duration::from_millis(1);
+pub const TICK: Duration = Duration::from_micros(250);
+/// Ticks at a time while no guest computes: waking a thread for each would cost some percent of a core.
+pub(crate) const CALM_TICKS: u64 = 4;
+const CALM: Duration = Duration::from_millis(1);
+/// How many single ticks follow after a guest was met computing: it, or the next of its kind, is soon met again.
+const ALERT_TICKS: u32 = 400;
 
 /// LIMIT: host frames on a guest's stack; property lookups and map edits need a fraction of it.
 const HOST_STACK_BYTES: usize = 512 * 1024;
@@ -43,6 +48,8 @@ pub struct Engine {
     pub(crate) shim: InstancePre<OnWorker>,
     /// How many ticks there have been.
     pub(crate) ticks: Arc<AtomicU64>,
+    /// How many single ticks are to come.
+    alert: Arc<AtomicU32>,
     /// Instances that serve one exchange each and live now.
     pub(crate) seats: AtomicUsize,
     /// Bytes of stack that an entry may use, host calls included.
@@ -68,13 +75,14 @@ impl Engine {
         calls::define(&mut linker).map_err(failed)?;
         let shim = own_code(&code, shim::BINARY, cache)?;
         let shim = linker.instantiate_pre(&shim).map_err(failed)?;
-        let ticks = Arc::default();
-        tick(code.weak(), Arc::clone(&ticks))?;
+        let (ticks, alert) = (Arc::default(), Arc::default());
+        tick(code.weak(), Arc::clone(&ticks), Arc::clone(&alert))?;
         Ok(Arc::new(Self {
             code,
             linker,
             shim,
             ticks,
+            alert,
             seats: AtomicUsize::new(0),
             entry_stack_bytes: stack_bytes.saturating_add(HOST_STACK_BYTES),
             purpose,
@@ -84,6 +92,11 @@ impl Engine {
     /// The number of the last tick.
     pub(crate) fn now(&self) -> u64 {
         self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// A guest was met computing.
+    pub(crate) fn alert(&self) {
+        self.alert.store(ALERT_TICKS, Ordering::Relaxed);
     }
 }
 
@@ -178,16 +191,22 @@ fn pool() -> PoolingAllocationConfig {
     pool
 }
 
-/// Advances the engine's epoch until the engine is gone.
-fn tick(engine: EngineWeak, ticks: Arc<AtomicU64>) -> Result<(), LoadFault> {
+/// Advances the engine's epoch until the engine is gone: at each tick while guests compute, else seldom.
+fn tick(engine: EngineWeak, ticks: Arc<AtomicU64>, alert: Arc<AtomicU32>) -> Result<(), LoadFault> {
+    let began = Instant::now();
     std::thread::Builder::new()
         .name("guest-tick".to_owned())
         .spawn(move || {
             while let Some(engine) = engine.upgrade() {
-                ticks.fetch_add(1, Ordering::Relaxed);
+                // By the clock: a sleep takes longer than it should, and the shorter it is the more so.
+                let passed = began.elapsed().as_nanos() / TICK.as_nanos();
+                ticks.store(u64::try_from(passed).unwrap_or(u64::MAX), Ordering::Relaxed);
                 engine.increment_epoch();
                 drop(engine);
-                std::thread::sleep(TICK);
+                let left = alert.load(Ordering::Relaxed);
+                // An alert that comes between the two is heard at the next tick that is noticed.
+                alert.store(left.saturating_sub(1), Ordering::Relaxed);
+                std::thread::sleep(if left > 0 { TICK } else { CALM });
             }
         })
         .map(drop)

@@ -100,6 +100,7 @@ impl Guest {
 
     /// The engine's tick was noticed in an entry: what the guest does now.
     pub(crate) fn at_tick(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        self.first.module.engine.alert();
         let goes_on = self.slice.tick(cpu_time());
         let own = self.pace.stack == Stack::Own;
         if own {

@@ -12,10 +12,10 @@ use crate::engine::TICK;
 use crate::guest::{Guest, OnWorker};
 use crate::plugin::Plugin;
 use crate::scene::{now_ms, spots};
-use crate::slice::TICKS_BEFORE_YIELD;
+use crate::slice::EPOCHS_BEFORE_YIELD;
 
-/// LIMIT: samples of one worker: more than a plugin gives that computes without a pause for five minutes.
-const SAMPLES_MAX: usize = 320_000;
+/// LIMIT: samples of one worker: about what a plugin gives that computes without a pause for two minutes.
+const SAMPLES_MAX: usize = 500_000;
 
 /// Where samples go while somebody looks.
 struct Sheets {
@@ -110,17 +110,17 @@ pub(crate) struct Look {
 }
 
 impl Guest {
-    /// An entry begins; after how many ticks it is to be looked at.
+    /// An entry begins; after how many epochs it is to be looked at.
     pub(crate) fn begin_look(&mut self) -> u64 {
         let is_on = self.plugin().watch.is_on();
         if !is_on && !self.look.is_on {
-            return TICKS_BEFORE_YIELD;
+            return EPOCHS_BEFORE_YIELD;
         }
         self.look = Look {
             is_on,
             ..Look::default()
         };
-        if is_on { 1 } else { TICKS_BEFORE_YIELD }
+        if is_on { 1 } else { EPOCHS_BEFORE_YIELD }
     }
 
     /// A host call begins.
@@ -191,8 +191,9 @@ pub(crate) fn at_tick(store: &mut StoreContextMut<'_, OnWorker>) -> wasmtime::Re
     let backtrace = WasmBacktrace::force_capture(&*store);
     let guest = &mut store.data_mut().0;
     let frames = spots(&backtrace, &guest.plugin().module);
+    guest.first.module.engine.alert();
     // Without somebody who looks, the first tick would not have been noticed.
-    let is_early = guest.look.told == 0 && guest.slice.ticks() < TICKS_BEFORE_YIELD;
+    let is_early = guest.look.told == 0 && guest.slice.is_early();
     let goes_on = match is_early {
         true => Ok(UpdateDeadline::Continue(1)),
         false => guest.at_tick(),

@@ -24,7 +24,7 @@ use crate::plugin::{Isolation, Plugin, PluginSpec};
 use crate::record::note;
 use crate::restart::RestartPolicy;
 use crate::services::Services;
-use crate::slice::TICKS_BEFORE_YIELD;
+use crate::slice::EPOCHS_BEFORE_YIELD;
 use crate::start::{START_SLICES, instantiate, new_store};
 use crate::tape::INSTANTIATE;
 
@@ -212,7 +212,7 @@ impl Stage {
             guest.roots.insert(context, root);
         }
         guest.entering(Visit::new(Current::Root(entry.root()), entry));
-        self.store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+        self.store.set_epoch_deadline(EPOCHS_BEFORE_YIELD);
         debug::before(&mut self.store).await;
         let ran = exports.call(entry).on_own_stack(&mut self.store).await;
         debug::after(&self.store);

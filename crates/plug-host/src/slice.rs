@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::engine::TICK;
+use crate::engine::{CALM_TICKS, TICK};
 use crate::pace::cpu_time;
 
-/// Ticks after which a guest gives way for the first time in an entry. The first may come at any moment: with one, a callback of some
-/// microseconds would now and then give way in its midst, and everybody who wants the same guest would wait behind it.
-pub(crate) const TICKS_BEFORE_YIELD: u64 = 2;
+/// Epochs of the engine after which a guest gives way for the first time in an entry. The first may come at any moment: with one, a callback
+/// of some microseconds would now and then give way in its midst, and everybody who wants the same guest would wait behind it.
+pub(crate) const EPOCHS_BEFORE_YIELD: u64 = 2;
+/// Ticks of a stretch that are not more than there should be, also when the engine is calm.
+const TICKS_EXPECTED: u64 = EPOCHS_BEFORE_YIELD * CALM_TICKS;
 
 /// What a guest may compute in one entry, and what it has used.
 pub(crate) struct Slice {
@@ -45,11 +47,11 @@ impl Stretch {
     /// ticks than there should be, the CPU time counts. A long host call takes CPU time, and counts.
     fn ticks(&self, tick: u64, cpu: Duration) -> u64 {
         let since = tick.saturating_sub(self.tick.load(Ordering::Relaxed)).max(1);
-        if since <= TICKS_BEFORE_YIELD {
+        if since <= TICKS_EXPECTED {
             return since;
         }
         match Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed)) {
-            Duration::ZERO => TICKS_BEFORE_YIELD,
+            Duration::ZERO => TICKS_EXPECTED,
             began => ticks(cpu.saturating_sub(began)).clamp(1, since),
         }
     }
@@ -84,6 +86,11 @@ impl Slice {
     pub(crate) fn begin(&mut self) {
         self.used = 0;
         self.stretch.begin(self.now.load(Ordering::Relaxed), Duration::ZERO);
+    }
+
+    /// Whether an entry without somebody who looks would not have been met yet.
+    pub(crate) fn is_early(&self) -> bool {
+        self.used == 0 && self.ticks() < TICKS_EXPECTED
     }
 
     /// The engine's tick was noticed, at this CPU time of the thread; false when the slice is over.

@@ -34,7 +34,7 @@ use crate::record;
 use crate::seat::Seat;
 use crate::services::Services;
 use crate::shim;
-use crate::slice::{Slice, TICKS_BEFORE_YIELD};
+use crate::slice::{EPOCHS_BEFORE_YIELD, Slice};
 use crate::tape::Tape;
 use crate::trail::Trail;
 use crate::turn::Turns;
@@ -203,7 +203,7 @@ pub(crate) fn new_store(
     let mut store = Store::new(plugin.module.code.engine(), OnWorker(Box::new(guest)));
     store.limiter(|data| data);
     store.epoch_deadline_callback(|mut store| profile::at_tick(&mut store));
-    store.set_epoch_deadline(TICKS_BEFORE_YIELD);
+    store.set_epoch_deadline(EPOCHS_BEFORE_YIELD);
     debug::watch(&mut store);
     store
 }

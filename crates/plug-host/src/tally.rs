@@ -7,8 +7,8 @@ use plug_abi::{CALLS, call_name};
 
 use crate::engine::TICK;
 
-/// Upper bounds of the buckets of time, in ticks of the engine.
-const BOUNDS: [u64; 9] = [1, 2, 5, 10, 20, 50, 100, 200, 500];
+/// Upper bounds of the buckets of time, in ticks of the engine: 1 ms to half a second. Below one millisecond the engine seldom looks.
+const BOUNDS: [u64; 9] = [4, 8, 20, 40, 80, 200, 400, 800, 2_000];
 
 /// Numbers that the owning worker alone writes, and the admin listener reads.
 pub(crate) struct Tally {
@@ -118,17 +118,17 @@ mod tests {
     #[test]
     fn callbacks_are_counted_by_the_bound_that_they_keep() {
         let tally = Tally::default();
-        for ticks in [0, 1, 2, 20, 21, 501] {
+        for ticks in [0, 4, 8, 80, 81, 2_001] {
             tally.computed(ticks);
         }
         let time = tally.time();
         let counts: Vec<u64> = time.cumulative.iter().map(|(_, count)| *count).collect();
         assert_eq!(counts, [2, 3, 3, 3, 4, 5, 5, 5, 5]);
-        assert_eq!((time.count, time.sum), (6, Duration::from_millis(545)));
+        assert_eq!((time.count, time.sum), (6, TICK * 2_174));
         let mut both = Computed::default();
         both.add(&time);
         both.add(&time);
-        assert_eq!((both.count, both.sum), (12, Duration::from_millis(1_090)));
+        assert_eq!((both.count, both.sum), (12, TICK * 4_348));
         assert_eq!(both.cumulative.last().map(|(_, count)| *count), Some(10));
     }
 

@@ -113,7 +113,7 @@ pub struct Figures {
     pub memory_bytes: u64,
     /// Its bound.
     pub memory_bytes_max: u64,
-    /// How long the callback had computed, in microseconds, in the grain of the guests' tick (1 ms).
+    /// How long the callback had computed, in microseconds, in the grain of the guests' tick (0.25 ms).
     pub computed_us: u64,
     /// The slice of one callback, in microseconds.
     pub slice_us: u64,

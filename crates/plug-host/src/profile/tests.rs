@@ -5,9 +5,9 @@ use std::time::Duration;
 use plug_report::profile::{Profile, Sample};
 
 use super::Profiler;
-use crate::PluginSpec;
 use crate::tests::house::{House, on_worker, patient};
 use crate::tests::wat::Wat;
+use crate::{PluginSpec, TICK};
 
 /// Folds for some milliseconds when a request has a body, and asks the host for as long when it has none.
 fn guest() -> Vec<u8> {
@@ -94,7 +94,7 @@ fn a_function_that_computes_is_seen_under_its_callback() {
             for sample in samples.iter().filter(|sample| indices(sample) == [FOLD, CALLBACK]) {
                 assert_eq!(sample.callback, "proxy_on_request_headers");
                 assert_eq!(sample.host_call, None);
-                assert!(sample.weight >= Duration::from_millis(1));
+                assert!(sample.weight >= TICK);
                 assert!(sample.frames.iter().all(|spot| spot.offset.is_some()));
             }
             assert_eq!((profile.plugin.as_str(), profile.generation), ("guest", 1));

@@ -28,7 +28,8 @@ pub(super) struct Sheet<'a> {
 /// What weights are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
-    Milliseconds,
+    /// How often a stack was there at the sampling interval.
+    Samples,
     Bytes,
 }
 
@@ -52,7 +53,7 @@ impl Profile {
         let mut mark = |sample: &Sample| Mark {
             at: sample.at,
             stack: lines.of(sample),
-            weight: u64::try_from(sample.weight.as_millis()).unwrap_or(u64::MAX),
+            weight: self.intervals(sample.weight),
             cpu: sample.weight,
         };
         let threads = self.workers.iter();
@@ -64,9 +65,14 @@ impl Profile {
             began_ms: self.began_ms,
             lasted: self.lasted,
             interval: self.interval,
-            unit: Unit::Milliseconds,
+            unit: Unit::Samples,
         };
         sheet.draw(&lines, threads)
+    }
+
+    fn intervals(&self, weight: Duration) -> u64 {
+        let intervals = weight.as_nanos().checked_div(self.interval.as_nanos());
+        intervals.and_then(|count| u64::try_from(count).ok()).unwrap_or(1)
     }
 }
 
@@ -123,7 +129,7 @@ impl Sheet<'_> {
 impl Unit {
     fn weight_type(self) -> WeightType {
         match self {
-            Self::Milliseconds => WeightType::TracingMs,
+            Self::Samples => WeightType::Samples,
             Self::Bytes => WeightType::Bytes,
         }
     }
