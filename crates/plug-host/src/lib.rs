@@ -49,6 +49,7 @@ mod orphans;
 mod debug;
 pub use debug::Debugging;
 mod guest;
+mod words;
 mod bounds;
 mod slice;
 mod pace;
