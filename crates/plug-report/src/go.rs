@@ -16,6 +16,13 @@ struct Call {
     is_inlined: bool,
 }
 
+impl Call {
+    /// Whether the frame of the function with this name in the module is its own.
+    fn has_frame(&self, name: &str) -> bool {
+        !self.is_inlined && self.place.function.as_deref().map(in_a_module).as_deref() == Some(name)
+    }
+}
+
 /// The message of a panic or a fatal error that nobody recovered from: the last one, with what came of it. What a plugin says of one
 /// from which it recovered stands behind other words.
 pub(crate) fn panic(words: &[String]) -> Option<String> {
@@ -55,22 +62,23 @@ impl<'a> Trace<'a> {
         Some(Self { goroutine, calls })
     }
 
-    /// Gives frames the lines of the calls that they are of.
+    /// Gives frames the lines of the calls that they are of. From the outermost on: the innermost frames are those of the panic itself,
+    /// which the trace leaves out, and which are named like those of an earlier panic in it.
     pub(crate) fn complete(&self, frames: &mut [Frame]) {
         let mut calls = self.calls.as_slice();
-        for frame in frames.iter_mut().filter(|frame| frame.places.is_empty()) {
-            let Some(name) = &frame.function else { continue };
-            let is_of_it = |call: &Call| {
-                !call.is_inlined && call.place.function.as_deref().map(in_a_module) == Some(in_a_module(name))
-            };
-            let Some(at) = calls.iter().position(is_of_it) else {
+        for frame in frames.iter_mut().rev().filter(|frame| frame.places.is_empty()) {
+            let Some(name) = frame.function.as_deref().map(in_a_module) else {
                 continue;
             };
-            let (until, behind) = calls.split_at(at.saturating_add(1));
-            let inlined = until.iter().rev().skip(1).take_while(|call| call.is_inlined).count();
-            let own = until.len().saturating_sub(inlined.saturating_add(1));
-            frame.places = until.iter().skip(own).map(|call| call.place.clone()).collect();
-            calls = behind;
+            let Some(at) = calls.iter().rposition(|call| call.has_frame(&name)) else {
+                continue;
+            };
+            let (inner, own) = calls.split_at(at);
+            let inlined = inner.iter().rev().take_while(|call| call.is_inlined).count();
+            let (inner, inlined) = inner.split_at(inner.len().saturating_sub(inlined));
+            let of_frame = inlined.iter().chain(own.first());
+            frame.places = of_frame.map(|call| call.place.clone()).collect();
+            calls = inner;
         }
     }
 

@@ -88,6 +88,30 @@ panic({0x100c0, 0x493d8})
 }
 
 #[test]
+fn a_panic_in_a_panic_has_the_lines_of_both() {
+    let text = "panic: told to
+\tpanic: told to by the deferred one
+goroutine 1 [running]:
+main.work.func1()
+\tgo-dies/main.go:66 +0x2
+panic({0x100c0, 0x493d8})
+\truntime/panic.go:792 +0x1a
+main.work()
+\tgo-dies/main.go:67 +0x2";
+    let functions = ["runtime.gopanic", "main.work.func1", "runtime.gopanic", "main.work"];
+    let none: [&str; 0] = [];
+    assert_eq!(
+        completed(text, &functions),
+        [
+            none.as_slice(),
+            &["main.work.func1 go-dies/main.go:66"],
+            &["panic runtime/panic.go:792"],
+            &["main.work go-dies/main.go:67"],
+        ]
+    );
+}
+
+#[test]
 fn the_last_panic_counts_with_what_came_of_it() {
     assert_eq!(panic(&words(NIL)).as_deref(), words(NIL).get(1).map(String::as_str));
     let text = "panic: once
