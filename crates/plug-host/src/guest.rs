@@ -300,6 +300,13 @@ impl Guest {
         }
     }
 
+    /// The current plugin made a host call, or called a function of WASI, of this number.
+    pub(crate) fn count_call(&self, number: usize) {
+        if let Some(stats) = self.plugin().workers.get(self.worker) {
+            stats.tally.called(number);
+        }
+    }
+
     /// The root context behind the current one.
     pub(crate) fn root_id(&self) -> Option<u32> {
         self.current.root_id()

@@ -107,7 +107,10 @@ macro_rules! functions {
 }
 
 fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(module, "args_get", |_: Caller<'_, OnWorker>, _: u32, _: u32| SUCCESS)?;
+    linker.func_wrap(module, "args_get", |caller: Caller<'_, OnWorker>, _: u32, _: u32| {
+        caller.data().0.count_call(const { call_number("args_get") });
+        SUCCESS
+    })?;
     functions! { linker, module;
         "args_sizes_get" (count: u32, bytes: u32) => |host: &mut Host<'_>| sizes(host, count, bytes, 0, 0);
         "clock_res_get" (clock: u32, at: u32) => |host: &mut Host<'_>| host.write(at, &1_u64.to_le_bytes()).map_err(errno);
@@ -123,7 +126,8 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
     linker.func_wrap(
         module,
         "proc_exit",
-        |_: Caller<'_, OnWorker>, code: u32| -> wasmtime::Result<()> {
+        |caller: Caller<'_, OnWorker>, code: u32| -> wasmtime::Result<()> {
+            caller.data().0.count_call(const { call_number("proc_exit") });
             Err(wasmtime::Error::new(Exited(code.cast_signed())))
         },
     )?;
@@ -159,8 +163,9 @@ fn define_refusal(
 ) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     let kind = FuncType::new(&engine, params.iter().map(val_type), results.iter().map(val_type));
-    let answer = refusal(name).cast_signed();
-    linker.func_new(module, name, kind, move |_, _, results| {
+    let (answer, number) = (refusal(name).cast_signed(), call_number(name));
+    linker.func_new(module, name, kind, move |caller, _, results| {
+        caller.data().0.count_call(number);
         if let Some(result) = results.first_mut() {
             *result = Val::I32(answer);
         }
