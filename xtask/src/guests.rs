@@ -1,6 +1,7 @@
 //! Builds our own plugins for `wasm32-wasip1`, by whichever route this machine allows.
 
 mod assemblyscript;
+mod go;
 mod route;
 mod split;
 
@@ -11,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 
 use crate::command::find;
-use crate::place;
+use crate::{peers, place};
 use route::Route;
 
 /// How to build the guests.
@@ -23,14 +24,18 @@ pub(crate) struct Options {
     /// Build the AssemblyScript guest too; needs node and npm
     #[arg(long)]
     assemblyscript: bool,
+    /// Build the guest in Go too; fetches Go's compiler
+    #[arg(long)]
+    go: bool,
 }
 
 impl Options {
-    /// By the first route that works; the AssemblyScript guest too where npm is.
+    /// By the first route that works; the AssemblyScript guest too where npm is, and the one in Go where its compiler can be had.
     pub(crate) fn all_possible() -> Self {
         Self {
             route: None,
             assemblyscript: find("npm").is_some(),
+            go: peers::go().is_ok(),
         }
     }
 }
@@ -55,6 +60,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             "the AssemblyScript guest needs node and npm: apt-get install nodejs npm"
         );
         names.push(publish(&assemblyscript::build()?, "")?);
+    }
+    if options.go {
+        names.push(publish(&go::build(&peers::go()?)?, "")?);
     }
     names.sort();
     println!("{}: {}", place::guests().display(), names.join(" "));

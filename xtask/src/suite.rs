@@ -48,7 +48,7 @@ impl Step {
             Self::Tidy => "tidy: the house rules",
             Self::Clippy => "clippy: lints, warnings as errors",
             Self::Docs => "docs: cargo doc, warnings as errors",
-            Self::Peers => "peers: Envoy, Higress's plugins, Redis, node",
+            Self::Peers => "peers: Envoy, Higress's plugins, Go, Redis, node",
             Self::Guests => "guests: our own plugins for wasm32-wasip1",
             Self::Unit => "unit: unit and integration tests of every room",
             Self::Conformance => "conformance: every host call and callback",

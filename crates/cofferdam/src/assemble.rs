@@ -128,7 +128,7 @@ impl House {
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. A fault changes nothing.
     pub(crate) fn change(&self, loaded: Loaded) -> anyhow::Result<()> {
         let mut guard = self.workers.lock();
-        let Some(running) = guard.as_mut() else {
+        let Some(running) = guard.as_mut().filter(|_| self.is_ready()) else {
             bail!("the gateway is stopping")
         };
         let before = self.plan();

@@ -15,35 +15,26 @@ use crate::voice::{fail, say};
 /// How often files are looked at. Polling also sees renames, symlink swaps and network file systems.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// LIMIT: signals that wait to be followed; the thread that takes them waits beyond it.
-const WISHES_MAX: usize = 16;
-
-/// What the system asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    Reload,
-    Stop,
-}
-
-/// Signals as wishes.
+/// Signals as wishes, apart: who stops does not wait for a configuration that is being read.
 pub(crate) struct Signals {
-    wishes: Receiver<Wish>,
+    pub(crate) stops: Receiver<()>,
+    pub(crate) reloads: Receiver<()>,
 }
 
 impl Signals {
     /// Takes SIGTERM and SIGINT as "stop" and SIGHUP as "read the configuration again".
     pub(crate) fn take() -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-        let (wish, wishes) = sync_channel(WISHES_MAX);
+        // LIMIT: one of each may wait; more of them ask for nothing more.
+        let ((stop, stops), (reload, reloads)) = (sync_channel(1), sync_channel(1));
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                let asked = if signal == SIGHUP { Wish::Reload } else { Wish::Stop };
-                if wish.send(asked).is_err() {
-                    return;
-                }
+                let wish = if signal == SIGHUP { &reload } else { &stop };
+                // Full is as good, and who does not listen any more needs no signal.
+                let _ = wish.try_send(());
             }
         })?;
-        Ok(Self { wishes })
+        Ok(Self { stops, reloads })
     }
 }
 
@@ -83,18 +74,23 @@ fn looks(file: &Path) -> Looks {
     Some((about.modified().ok()?, about.len(), about.ino()))
 }
 
-/// Follows files and signals until the system asks to stop.
-pub(crate) fn follow(house: &Arc<House>, loader: &mut Loader, mut watcher: Watcher, signals: &Signals) {
-    loop {
-        let asked = match signals.wishes.recv_timeout(LOOK_EVERY) {
-            Ok(Wish::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Ok(Wish::Reload) => true,
-            Err(RecvTimeoutError::Timeout) => false,
-        };
-        if watcher.changed() || asked {
-            watcher = reload(house, loader, watcher);
+/// Follows files and wishes on a thread of its own, until the gateway stops.
+pub(crate) fn follow(house: Arc<House>, loader: Loader, watcher: Watcher, reloads: Receiver<()>) -> io::Result<()> {
+    let (mut loader, mut watcher) = (loader, watcher);
+    let follow = move || {
+        while house.is_ready() {
+            let asked = match reloads.recv_timeout(LOOK_EVERY) {
+                Ok(()) => true,
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            if house.is_ready() && (watcher.changed() || asked) {
+                watcher = reload(&house, &mut loader, watcher);
+            }
         }
-    }
+    };
+    std::thread::Builder::new().name("reload".to_owned()).spawn(follow)?;
+    Ok(())
 }
 
 /// A wrong file changes nothing and says why; the next change of any of its files is tried again.

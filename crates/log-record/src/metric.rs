@@ -88,6 +88,7 @@ metrics! {
     PLUGIN_HOST_CALLS = "cofferdam_plugin_host_calls_total", Counter, ["plugin", "call"], "Host calls of a plugin, by name.";
     PLUGIN_CALLBACK_DURATION = "cofferdam_plugin_callback_duration_seconds", Histogram, ["plugin"], "Time that a plugin computed in a callback, sampled in steps of 0.25 to 1 ms: the sum is right on average, a single callback is off by up to a step.";
     PLUGIN_RESTARTS = "cofferdam_plugin_restarts_total", Counter, ["plugin"], "Instances made to replace a faulted one.";
+    PLUGIN_DEBUGGED = "cofferdam_plugin_debugged_exchanges_total", Counter, ["plugin"], "Exchanges of a plugin that a debugger looked at.";
     PLUGIN_QUARANTINES = "cofferdam_plugin_quarantines_total", Counter, ["plugin"], "Times that a worker set a plugin aside after repeated faults.";
     PLUGIN_QUARANTINED = "cofferdam_plugin_quarantined", Gauge, ["plugin"], "Workers on which a plugin is set aside now.";
     PLUGIN_LIMIT = "cofferdam_plugin_limit", Gauge, ["plugin", "limit"], "A plugin's limits by their names in the configuration, in bytes, seconds and counts; a share of 1 for `cpu_share`.";

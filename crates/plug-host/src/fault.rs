@@ -163,14 +163,15 @@ impl Fault {
     }
 
     /// The fault behind an engine's error.
-    pub(crate) fn of(guest: &Guest, why: &wasmtime::Error) -> Self {
+    pub(crate) fn of(guest: &mut Guest, why: &wasmtime::Error) -> Self {
         let fault = Self::new(&guest.plugin().spec.name, guest.callback, kind_of(guest, why));
         fault.seen(guest, Some(why))
     }
 
     /// The fault with what is seen of the guest.
-    pub(crate) fn seen(mut self, guest: &Guest, why: Option<&wasmtime::Error>) -> Self {
-        self.last_words = guest.last_words();
+    pub(crate) fn seen(mut self, guest: &mut Guest, why: Option<&wasmtime::Error>) -> Self {
+        guest.end_line();
+        self.last_words = guest.last_words.shown();
         self.scene = Some(Arc::new(scene::of(guest, &self, why)));
         self
     }

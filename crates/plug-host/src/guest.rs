@@ -1,6 +1,5 @@
 //! What the host keeps beside one running module: contexts, outstanding callouts, what the current callback may see.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,15 +30,8 @@ use crate::seat::Seat;
 use crate::slice::Slice;
 use crate::tape::Tape;
 use crate::trail::Trail;
+use crate::words::{LINE_BYTES_MAX, LastWords, Unfinished};
 
-/// LIMIT: bytes of one line of the log; the rest of it is left out.
-const LINE_BYTES_MAX: usize = 64 * 1024;
-/// LIMIT: lines of a guest's error output kept for a fault's report: a trace of Go's has that many.
-const LAST_WORDS_MAX: usize = 64;
-/// LIMIT: of them, those that are told in one line.
-const LAST_WORDS_SHOWN: usize = 8;
-/// LIMIT: bytes kept of each of them.
-const LAST_WORDS_BYTES_MAX: usize = 4 * 1024;
 /// Envoy's status and message for a callout that was reset.
 const RESET: (u32, &str) = (11, "reset");
 
@@ -229,7 +221,9 @@ pub(crate) struct Guest {
     pub(crate) effects: Vec<Effect>,
     pub(crate) delivery: Option<Delivery>,
     pub(crate) queue_listener: mpsc::Sender<(u32, u32)>,
-    pub(crate) last_words: VecDeque<String>,
+    /// What it has begun to write to a descriptor.
+    pub(crate) unfinished: Unfinished,
+    pub(crate) last_words: LastWords,
     pub(crate) slice: Slice,
     pub(crate) pace: Pace,
     pub(crate) trail: Trail,
@@ -250,6 +244,8 @@ impl Guest {
     /// A callback begins.
     pub(crate) fn entering(&mut self, visit: Visit) {
         let Visit { entry, current, answer } = visit;
+        self.end_line();
+        self.last_words.begin();
         self.callback = entry.callback();
         self.tape.entry(entry);
         self.entry = Some(entry);
@@ -273,6 +269,7 @@ impl Guest {
     /// A callback has ended with this answer.
     pub(crate) fn leaving(&mut self, entry: Entry, answer: u32) {
         self.tape.returned(answer);
+        self.end_line();
         match entry {
             Entry::End { context } | Entry::EndTcp { context } => drop(self.streams.remove(&context)),
             Entry::RootDelete { root } => {
@@ -291,6 +288,7 @@ impl Guest {
 
     /// No callback is in progress.
     pub(crate) fn rest(&mut self) {
+        self.end_line();
         self.current = Current::Nothing;
         self.entered = Current::Nothing;
         self.answer = Answer::Nothing;
@@ -301,6 +299,13 @@ impl Guest {
     pub(crate) fn count(&self) {
         if let Some(stats) = self.plugin().workers.get(self.worker) {
             stats.called();
+        }
+    }
+
+    /// The current plugin made a host call, or called a function of WASI, of this number.
+    pub(crate) fn count_call(&self, number: usize) {
+        if let Some(stats) = self.plugin().workers.get(self.worker) {
+            stats.tally.called(number);
         }
     }
 
@@ -382,14 +387,33 @@ impl Guest {
         }
     }
 
+    /// Writes a piece of a line, which is there as a whole once a piece ends it, or the callback ends.
+    pub(crate) fn write(&mut self, level: LogLevel, piece: &[u8]) {
+        if !self.unfinished.goes_on(level) {
+            self.end_line();
+        }
+        self.unfinished.add(level, piece);
+        if piece.ends_with(b"\n") {
+            self.end_line();
+        }
+    }
+
+    /// No more pieces of the line come.
+    pub(crate) fn end_line(&mut self) {
+        if let Some((level, line)) = self.unfinished.take() {
+            self.say(level, cut(&line, LINE_BYTES_MAX));
+        }
+    }
+
     /// Writes a line in the name of the current plugin.
     pub(crate) fn log(&mut self, level: LogLevel, text: &str) {
-        let text = cut(text, LINE_BYTES_MAX);
+        self.end_line();
+        self.say(level, cut(text, LINE_BYTES_MAX));
+    }
+
+    fn say(&mut self, level: LogLevel, text: &str) {
         if level >= LogLevel::Error {
-            if self.last_words.len() == LAST_WORDS_MAX {
-                self.last_words.pop_front();
-            }
-            self.last_words.push_back(cut(text, LAST_WORDS_BYTES_MAX).to_owned());
+            self.last_words.add(text);
         }
         let plugin = &self.plugin().spec;
         let allowance = self.allowance(&self.current);
@@ -409,13 +433,6 @@ impl Guest {
             text,
         };
         self.outside.say(Saying::Line(line));
-    }
-
-    /// The last lines the guest wrote at error level or worse.
-    pub(crate) fn last_words(&self) -> Option<String> {
-        let from = self.last_words.len().saturating_sub(LAST_WORDS_SHOWN);
-        let words: Vec<&str> = self.last_words.iter().skip(from).map(String::as_str).collect();
-        (!words.is_empty()).then(|| words.join(" | "))
     }
 }
 

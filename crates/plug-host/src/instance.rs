@@ -273,11 +273,11 @@ impl Instance {
     /// Marks the instance dead, gives its memory back and tells everybody who waits for it.
     fn die(&self, turn: &mut Turn, why: &wasmtime::Error) -> Fault {
         self.end();
-        let Some(store) = turn.take() else {
+        let Some(mut store) = turn.take() else {
             return Fault::new(self.name(), "", FaultKind::InstanceLost);
         };
+        let fault = record::fault(&mut store, why);
         let guest = &store.data().0;
-        let fault = record::fault(&store, why);
         if why.downcast_ref::<Trap>() == Some(&Trap::StackOverflow) {
             guest.reached(Limit::Stack);
         }

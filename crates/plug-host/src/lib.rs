@@ -50,6 +50,7 @@ mod orphans;
 mod debug;
 pub use debug::Debugging;
 mod guest;
+mod words;
 mod bounds;
 mod slice;
 mod pace;

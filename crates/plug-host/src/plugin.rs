@@ -270,6 +270,8 @@ pub struct PluginStats {
     pub quarantines: AtomicU64,
     /// Exchanges that passed.
     pub exchanges: AtomicU64,
+    /// Exchanges that a debugger looked at.
+    pub debugged: AtomicU64,
     last_error: Mutex<Option<String>>,
     /// Faults by the callback in which they happened.
     faults_by_callback: Mutex<BTreeMap<&'static str, u64>>,

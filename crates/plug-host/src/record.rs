@@ -15,9 +15,9 @@ use crate::tape::Recorded;
 const DIGESTED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The fault behind an engine's error, with a recording where one is made.
-pub(crate) fn fault(store: &Store<OnWorker>, why: &wasmtime::Error) -> Fault {
-    let guest = &store.data().0;
-    with_recording(store, Fault::of(guest, why))
+pub(crate) fn fault(store: &mut Store<OnWorker>, why: &wasmtime::Error) -> Fault {
+    let fault = Fault::of(&mut store.data_mut().0, why);
+    with_recording(store, fault)
 }
 
 /// The fault with a recording, where one is made.

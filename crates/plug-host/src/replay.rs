@@ -243,7 +243,7 @@ impl Stage {
             Some(scene) if scene.is_cut => self.cut_at = Some(number.saturating_add(1)),
             _ => {}
         }
-        self.fault = Some(Fault::of(&self.store.data().0, why));
+        self.fault = Some(Fault::of(&mut self.store.data_mut().0, why));
     }
 
     fn told(mut self, recording: &Recording) -> Replay {

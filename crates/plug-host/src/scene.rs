@@ -34,7 +34,7 @@ pub(crate) fn of(guest: &Guest, fault: &Fault, why: Option<&wasmtime::Error>) ->
         },
         exchange: stream.map(|stream| exchange(stream)),
         frames: why.map(|why| frames_of(why, &plugin.module)).unwrap_or_default(),
-        last_words: guest.last_words.iter().cloned().collect(),
+        last_words: guest.last_words.told(),
         figures: Figures {
             memory_bytes: u64::try_from(guest.limits.memory_bytes).unwrap_or(u64::MAX),
             memory_bytes_max: u64::try_from(guest.limits.memory_bytes_max).unwrap_or(u64::MAX),

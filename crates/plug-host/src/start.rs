@@ -1,7 +1,6 @@
 //! From a module to an instance that serves: linked, initialised, and each of its plugins started and configured.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -72,7 +71,7 @@ impl Instance {
         debug::before(&mut store).await;
         let made = instantiate(&mut store, &first.module).await;
         debug::after(&store);
-        let exports = made.map_err(|why| record::fault(&store, &why))?;
+        let exports = made.map_err(|why| record::fault(&mut store, &why))?;
         store.data_mut().0.tape.returned(0);
         let mut start = Start { store, exports };
         let mut roots = Vec::new();
@@ -155,13 +154,13 @@ impl Start {
         let ran = self.exports.call(entry).on_own_stack(&mut self.store).await;
         debug::after(&self.store);
         self.store.data_mut().0.end_look();
-        let answer = ran.map_err(|why| record::fault(&self.store, &why))?;
+        let answer = ran.map_err(|why| record::fault(&mut self.store, &why))?;
         self.store.data_mut().0.tape.returned(answer);
         Ok(answer)
     }
 
-    fn refused(&self, plugin: &Plugin, entry: Entry, kind: FaultKind) -> Fault {
-        let fault = Fault::new(&plugin.spec.name, entry.callback(), kind).seen(&self.store.data().0, None);
+    fn refused(&mut self, plugin: &Plugin, entry: Entry, kind: FaultKind) -> Fault {
+        let fault = Fault::new(&plugin.spec.name, entry.callback(), kind).seen(&mut self.store.data_mut().0, None);
         record::with_recording(&self.store, fault)
     }
 
@@ -245,7 +244,8 @@ fn new_guest(
         effects: Vec::new(),
         delivery: None,
         queue_listener,
-        last_words: VecDeque::new(),
+        unfinished: Default::default(),
+        last_words: Default::default(),
         slice: Slice::new(
             Arc::clone(&plugin.module.engine.ticks),
             spec.cpu_slice.saturating_mul(START_SLICES),

@@ -19,6 +19,8 @@ struct Step {
     name_length: u8,
     name: [u8; NAME_BYTES_MAX],
     answer: Option<u32>,
+    /// Calls like it that followed at once and are not remembered.
+    more: u64,
 }
 
 const EMPTY: Step = Step {
@@ -29,11 +31,13 @@ const EMPTY: Step = Step {
     name_length: 0,
     name: [0; NAME_BYTES_MAX],
     answer: None,
+    more: 0,
 };
 
 /// The last host calls.
 pub(crate) struct Trail {
     steps: Box<[Step; STEPS_MAX]>,
+    newest: usize,
     total: u64,
 }
 
@@ -41,6 +45,7 @@ impl Default for Trail {
     fn default() -> Self {
         Self {
             steps: Box::new([EMPTY; STEPS_MAX]),
+            newest: 0,
             total: 0,
         }
     }
@@ -50,6 +55,13 @@ impl Trail {
     /// A host call begins.
     pub(crate) fn begins(&mut self, call: &'static str, callback: &'static str, arguments: &[u64]) {
         self.total = self.total.wrapping_add(1);
+        if let Some(last) = self.last()
+            && last.goes_on(call, callback, arguments)
+        {
+            last.more = last.more.wrapping_add(1);
+            return;
+        }
+        self.newest = self.newest.wrapping_add(1) % STEPS_MAX;
         let Some(step) = self.last() else { return };
         *step = Step {
             call,
@@ -80,14 +92,12 @@ impl Trail {
     }
 
     fn last(&mut self) -> Option<&mut Step> {
-        let at = usize::try_from(self.total).unwrap_or_default() % STEPS_MAX;
-        self.steps.get_mut(at)
+        self.steps.get_mut(self.newest)
     }
 
     /// What is remembered, in order.
     pub(crate) fn told(&self) -> HostCalls {
-        let newest = usize::try_from(self.total).unwrap_or_default() % STEPS_MAX;
-        let (until_newest, older) = self.steps.split_at(newest.saturating_add(1));
+        let (until_newest, older) = self.steps.split_at(self.newest.saturating_add(1));
         let last = older.iter().chain(until_newest).filter(|step| !step.call.is_empty());
         HostCalls {
             total: self.total,
@@ -97,6 +107,14 @@ impl Trail {
 }
 
 impl Step {
+    /// Go writes a trace in some hundred pieces, which would leave no room for what was asked before the death.
+    fn goes_on(&self, call: &str, callback: &str, arguments: &[u64]) -> bool {
+        call == "fd_write"
+            && self.call == call
+            && self.callback == callback
+            && self.arguments.first() == arguments.first()
+    }
+
     fn told(&self) -> HostCall {
         let name = self.name.get(..usize::from(self.name_length)).unwrap_or_default();
         HostCall {
@@ -110,6 +128,7 @@ impl Step {
                 .collect(),
             name: (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned()),
             answer: self.answer,
+            more: self.more,
         }
     }
 }

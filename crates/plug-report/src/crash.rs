@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::debug_file::hex;
+use crate::go::{self, Trace};
 use crate::scene::Scene;
 use crate::symbols::{Symbols, readable};
 
@@ -46,7 +47,10 @@ impl Crash {
                 symbols.complete(frame);
             }
         }
-        let panic = panic(&scene.last_words);
+        if let Some(trace) = Trace::of(&scene.last_words) {
+            trace.complete(&mut scene.frames);
+        }
+        let panic = go::panic(&scene.last_words).or_else(|| panic(&scene.last_words));
         Self {
             format: FORMAT,
             signature: scene.signature(),
@@ -104,9 +108,9 @@ impl Scene {
     }
 }
 
-/// The message of a panic among what the guest said: Rust's, Go's and TinyGo's, AssemblyScript's.
+/// The message of a panic among what the guest said: Rust's, AssemblyScript's.
 fn panic(words: &[String]) -> Option<String> {
-    let begins = ["panicked at", "panic:", "fatal error:", "abort:", "Panic"];
+    let begins = ["panicked at", "abort:", "Panic"];
     let at = words
         .iter()
         .position(|line| begins.iter().any(|begin| line.contains(begin)))?;

@@ -141,4 +141,11 @@ pub struct HostCall {
     pub name: Option<String>,
     /// The status that it answered; none when it never returned.
     pub answer: Option<u32>,
+    /// How many calls like it followed at once and are not told one by one: a text written in pieces. The answer is that of the last.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub more: u64,
+}
+
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use chrono::DateTime;
 
 use crate::crash::Crash;
+use crate::go::{self, Trace};
 use crate::scene::{Argument, Frame, HostCall, Place, Scene};
 
 /// LIMIT: last words in the short text; the whole text has all.
@@ -19,7 +20,7 @@ impl Crash {
         let scene = &self.scene;
         let mut text = scene.summary.clone();
         match &self.panic {
-            Some(panic) => line(&mut text, "panic: ", panic),
+            Some(panic) => line(&mut text, title(panic), panic),
             None => {
                 let from = scene.last_words.len().saturating_sub(SHORT_WORDS_MAX);
                 for words in scene.last_words.iter().skip(from) {
@@ -27,7 +28,7 @@ impl Crash {
                 }
             }
         }
-        brief_frames(&mut text, &scene.frames);
+        brief_frames(&mut text, scene);
         for advice in &self.advice {
             line(&mut text, "hint: ", advice);
         }
@@ -41,7 +42,7 @@ impl Crash {
         let mut text = format!("crash {} · {}\n{}", self.signature, scene.code, scene.summary);
         line(&mut text, "seen: ", &self.seen());
         if let Some(panic) = &self.panic {
-            line(&mut text, "panic: ", panic);
+            line(&mut text, title(panic), panic);
         }
         heading(&mut text, "backtrace, innermost first");
         write_spots(&mut text, &spots(&scene.frames), usize::MAX);
@@ -72,14 +73,9 @@ impl Crash {
                 line(&mut text, "  ", words);
             }
         }
-        heading(
-            &mut text,
-            &format!(
-                "last host calls ({} of {})",
-                scene.host_calls.last.len(),
-                scene.host_calls.total
-            ),
-        );
+        let told = scene.host_calls.last.iter().map(|call| call.more.saturating_add(1));
+        let (told, total) = (told.fold(0, u64::saturating_add), scene.host_calls.total);
+        heading(&mut text, &format!("last host calls ({told} of {total})"));
         host_calls(&mut text, &scene.host_calls.last);
         let replay = format!("run it again: cofferdam plugin replay {}", self.signature);
         let replay = self.is_recorded.then_some(&replay);
@@ -129,8 +125,15 @@ fn heading(text: &mut String, title: &str) {
     let _ = write!(text, "\n\n{title}");
 }
 
+/// Go says itself that it is a panic, or a fatal error.
+fn title(panic: &str) -> &'static str {
+    if go::begins_a_panic(panic) { "" } else { "panic: " }
+}
+
 /// Control characters of a guest do not reach a terminal.
 pub(crate) fn printable(text: &str) -> String {
+    // Go's traces are indented by tabs.
+    let text = text.replace('\t', "    ");
     let shown = |character: char| match character {
         '\n' => character,
         other if other.is_control() => '\u{fffd}',
@@ -159,21 +162,30 @@ fn spots(frames: &[Frame]) -> Vec<Spot> {
                 own: false,
             });
         }
-        for place in &frame.places {
-            let name = place.function.as_deref().unwrap_or("a function without a name");
-            let file = place_text(place).map(|file| format!(" ({file})")).unwrap_or_default();
-            spots.push(Spot {
-                text: printable(name) + &file,
-                own: place.file.is_some() && !is_foreign(place),
-            });
-        }
+        spots.extend(frame.places.iter().map(spot));
     }
     spots
 }
 
+fn spot(place: &Place) -> Spot {
+    let name = place.function.as_deref().unwrap_or("a function without a name");
+    let file = place_text(place).map(|file| format!(" ({file})")).unwrap_or_default();
+    Spot {
+        text: printable(name) + &file,
+        own: place.file.is_some() && !is_foreign(place),
+    }
+}
+
 /// Frames of a panic's own machinery, before the first of the plugin's code, are counted and not shown.
-fn brief_frames(text: &mut String, frames: &[Frame]) {
-    let spots = spots(frames);
+fn brief_frames(text: &mut String, scene: &Scene) {
+    let mut spots = spots(&scene.frames);
+    if !spots.iter().any(|spot| spot.own)
+        && let Some(trace) = Trace::of(&scene.last_words)
+    {
+        // Go's scheduler finds a deadlock: the frames are its own, and the trace has those of whoever waits.
+        line(text, "  ", trace.goroutine);
+        spots = trace.places().map(spot).collect();
+    }
     let own = spots.iter().position(|spot| spot.own).unwrap_or_default();
     // One line of what it called says more than none.
     let skipped = own.saturating_sub(1);
@@ -199,12 +211,12 @@ fn write_spots(text: &mut String, spots: &[Spot], at_most: usize) {
     }
 }
 
-/// Sources of the Rust library carry the compiler's commit, those of crates the place of a registry.
+/// Sources of Go's library are known by their packages. Sources of the Rust library carry the compiler's commit, those of crates the place of a registry.
 pub(crate) fn is_foreign(place: &Place) -> bool {
     // The parts of wasi-libc, which distributions compile where they like.
     let of_c = ["libc-top-half/", "libc-bottom-half/", "dlmalloc/"];
     let foreign = |file: &str| shortened(file) != file || of_c.iter().any(|part| file.contains(part));
-    place.file.as_deref().is_some_and(foreign)
+    place.file.as_deref().is_some_and(foreign) || place.function.as_deref().is_some_and(go::is_of_go)
 }
 
 /// `library/core/src/option.rs` and `proxy-wasm-0.2.5/src/dispatcher.rs`, without the places where they lay when they were compiled.
@@ -294,6 +306,9 @@ fn host_calls(text: &mut String, calls: &[HostCall]) {
         }
         let answer = answer(call);
         let _ = write!(text, "\n    {}({}) -> {answer}", call.call, arguments(call));
+        if call.more > 0 {
+            let _ = write!(text, ", and {} more", call.more);
+        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! Everything waits for a condition with a deadline; nothing sleeps and hopes. Every address is on loopback.
 
 pub mod place;
+pub mod golden;
 pub mod port;
 pub mod process;
 pub mod gateway;

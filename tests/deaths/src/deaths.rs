@@ -5,7 +5,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod setting;
-mod golden;
 mod ways;
 mod callbacks;
 mod house;
@@ -17,5 +16,6 @@ mod start;
 mod again;
 mod cut;
 mod bypass;
+mod golang;
 mod giant;
 mod unread;

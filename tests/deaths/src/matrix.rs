@@ -8,9 +8,9 @@ use testkit::client::Version;
 
 use crate::callbacks::CALLBACKS;
 use crate::cell::{panics, play, whole};
-use crate::golden;
 use crate::house::{HASTY, House, Policy, SHALLOW, WIDE};
 use crate::replayed::replay_all;
+use crate::setting::golden;
 use crate::ways::{DEEP, WAYS, Way};
 
 /// Where the operator's texts come from.
@@ -94,7 +94,7 @@ async fn every_death_on_a_stack_of_its_own_harms_nobody_and_is_said() -> Result<
     let (house, texts) = play_matrix(policy, WAYS).await?;
     let mut differences = Vec::new();
     for (name, text) in texts {
-        differences.extend(golden::expect(&name, &normal(&text)).err().map(|why| why.to_string()));
+        differences.extend(golden().expect(&name, &normal(&text)).err().map(|why| why.to_string()));
     }
     ensure!(differences.is_empty(), "{}", differences.join("\n\n"));
     let began = Instant::now();

@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::client::{Request, Response, Version, send};
 use testkit::gateway::Gateway;
+use testkit::golden::Golden;
 use testkit::place;
 use testkit::process::{DEADLINE, Process};
 
@@ -114,4 +115,9 @@ pub(crate) async fn command(verb: &str, configuration: &Value) -> Result<(Option
     let lines = process.lines_from(0);
     let text = lines.iter().map(|line| line.text.clone() + "\n").collect();
     Ok((status.code(), text))
+}
+
+/// The texts of this suite that a person reads.
+pub(crate) fn golden() -> Golden {
+    Golden::of(env!("CARGO_MANIFEST_DIR"))
 }

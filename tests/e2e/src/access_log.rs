@@ -8,8 +8,7 @@ use testkit::gateway::Gateway;
 use testkit::port::free_port;
 use testkit::process::{DEADLINE, Source};
 
-use crate::golden;
-use crate::setting::{ask, gateway, get, plugin, upstream};
+use crate::setting::{ask, gateway, get, golden, plugin, upstream};
 
 /// The records so far, once there are this many.
 async fn records(gateway: &Gateway, count: usize) -> Result<Vec<Value>> {
@@ -81,7 +80,7 @@ async fn each_kind_of_exchange_has_its_line() -> Result<()> {
     }
     send(gateway.listener("web")?, Version::Http2, &Request::get("/fixed")).await?;
     text += &normal(records(&gateway, requests.len() + 1).await?.remove(requests.len()));
-    golden::expect("access_log.txt", &text)
+    golden().expect("access_log.txt", &text)
 }
 
 #[tokio::test]

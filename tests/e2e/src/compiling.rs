@@ -10,8 +10,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::process::DEADLINE;
 
-use crate::golden;
-use crate::setting::{command, complete, gateway, get, page, plugin};
+use crate::setting::{command, complete, gateway, get, golden, page, plugin};
 
 /// A module of 17 KB that takes a compiler a minute and more than a gigabyte: in its one function a thousand loops lie in each other, and
 /// the innermost changes a thousand variables, each of which every loop hands on.
@@ -65,7 +64,8 @@ async fn a_module_that_takes_too_much_to_compile_ends_run_with_1_and_says_why() 
             differences.push(format!("{name}: {run:?} {check:?}"));
         }
         differences.extend(
-            golden::expect(&format!("compiling_{name}.txt"), &run.err)
+            golden()
+                .expect(&format!("compiling_{name}.txt"), &run.err)
                 .err()
                 .map(|error| error.to_string()),
         );
@@ -111,6 +111,47 @@ async fn requests_are_answered_while_a_hostile_module_is_compiled_and_refused() 
     );
     assert_eq!(page(&gateway, "/config").await?["generation"], 1);
     Ok(())
+}
+
+#[tokio::test]
+async fn the_gateway_stops_at_once_while_a_module_is_compiled() -> Result<()> {
+    let mut gateway = gateway(json!({"routes": [{"name": "r", "respond": {"body": "old"}}]})).await?;
+    fs::write(gateway.folder().join("p.wasm"), hostile()?)?;
+    let aside = gateway.folder().join("next.yaml");
+    let patient = json!({"cpu": "10m", "time": "10m", "memory": "64GiB"});
+    fs::write(&aside, naming_it(patient).to_string())?;
+    fs::rename(&aside, gateway.file())?;
+    gateway.process.signal(Signal::HUP)?;
+    let began = Instant::now();
+    while !has_children(gateway.process.pid())? {
+        ensure!(
+            began.elapsed() < DEADLINE,
+            "nothing is compiled: {:?}",
+            gateway.process.lines_from(0)
+        );
+        tokio::task::yield_now().await;
+    }
+    gateway.process.signal(Signal::TERM)?;
+    assert_eq!(gateway.process.wait_for_exit(DEADLINE).await?.code(), Some(0));
+    let lines = gateway.process.lines_from(0);
+    let said = |text: &str| lines.iter().any(|line| line.text.starts_with(text));
+    assert!(
+        said("draining") && said("stopped") && !said("configuration"),
+        "{lines:?}"
+    );
+    Ok(())
+}
+
+/// Whether a process has started another one that runs.
+fn has_children(pid: u32) -> Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))?.flatten() {
+        // A thread may be gone by now.
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        if !children.trim().is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@ use std::net::TcpListener;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::golden;
-use crate::setting::{command, complete};
+use crate::setting::{command, complete, golden};
 
 /// Name of the golden file and the configuration.
 static WRONG: &[(&str, &str)] = &[
@@ -70,7 +69,8 @@ async fn a_wrong_configuration_ends_run_with_1_and_says_why() -> Result<()> {
             differences.push(format!("{name}: {ended:?}"));
         }
         differences.extend(
-            golden::expect(&format!("wrong_{name}.txt"), &ended.err)
+            golden()
+                .expect(&format!("wrong_{name}.txt"), &ended.err)
                 .err()
                 .map(|error| error.to_string()),
         );
@@ -93,7 +93,7 @@ async fn check_says_the_same_as_run() -> Result<()> {
 async fn a_missing_file_is_said() -> Result<()> {
     let ended = command("run", &[], &BTreeMap::new()).await?;
     assert_eq!(ended.code, Some(1));
-    golden::expect("wrong_no_file.txt", &ended.err)
+    golden().expect("wrong_no_file.txt", &ended.err)
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn a_taken_port_is_said_and_nothing_is_half_started() -> Result<()> {
         let ended = command("run", &[], &files(&complete(configuration).to_string())).await?;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         assert!(!ended.err.contains("listening name="), "half started: {}", ended.err);
-        golden::expect(
+        golden().expect(
             &format!("wrong_taken_{name}.txt"),
             &ended.err.replace(&address, "TAKEN"),
         )?;

@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod setting;
-mod golden;
 mod certificates;
 mod routes;
 mod forwarding;

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use testkit::client::Request;
+use testkit::client::{Request, Version, send};
 use testkit::gateway::Gateway;
 use testkit::lldb::lldb;
 use testkit::place;
@@ -246,6 +246,11 @@ async fn while_one_exchange_stands_still_all_others_are_served() -> Result<()> {
         .process
         .wait_for_line(0, DEADLINE, |line| line.text.contains(end))
         .await?;
+    let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics"))
+        .await?
+        .text();
+    let row = "cofferdam_plugin_debugged_exchanges_total{plugin=\"die\"} 1\n";
+    assert!(metrics.contains(row), "{metrics}");
     drop(client);
     Ok(())
 }

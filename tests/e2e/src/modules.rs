@@ -7,8 +7,7 @@ use anyhow::Result;
 use serde_json::json;
 use testkit::place;
 
-use crate::golden;
-use crate::setting::{command, complete};
+use crate::setting::{command, complete, golden};
 
 /// A module in text form with the marker and the least that a module has.
 fn module(body: &str) -> Result<Vec<u8>> {
@@ -118,7 +117,8 @@ async fn a_wrong_module_ends_run_with_1_and_says_why() -> Result<()> {
             differences.push(format!("{name}: {run:?} {check:?}"));
         }
         differences.extend(
-            golden::expect(&format!("module_{name}.txt"), &normal(&run.err))
+            golden()
+                .expect(&format!("module_{name}.txt"), &normal(&run.err))
                 .err()
                 .map(|error| error.to_string()),
         );
@@ -169,5 +169,5 @@ async fn a_wrong_digest_is_said() -> Result<()> {
     ]);
     let ended = command("run", &[], &files).await?;
     assert_eq!(ended.code, Some(1));
-    golden::expect("module_digest.txt", &normal(&ended.err))
+    golden().expect("module_digest.txt", &normal(&ended.err))
 }

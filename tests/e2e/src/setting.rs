@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use testkit::backend::{Backend, Speaks};
 use testkit::client::{Request, Response, Version, send};
 use testkit::gateway::Gateway;
+use testkit::golden::Golden;
 use testkit::place;
 use testkit::process::{DEADLINE, Process};
 
@@ -115,4 +116,9 @@ pub(crate) async fn finish(command: &mut Command, folder: &Path) -> Result<Ended
         out: text(testkit::process::Source::Stdout),
         err: text(testkit::process::Source::Stderr),
     })
+}
+
+/// The texts of this suite that a person reads.
+pub(crate) fn golden() -> Golden {
+    Golden::of(env!("CARGO_MANIFEST_DIR"))
 }

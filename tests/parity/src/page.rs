@@ -15,6 +15,14 @@ headers, bodies, trailers, what the upstreams saw and every line that the plugin
 A difference that is not here fails the test, and so does a row here that no longer differs. Written by that test; do not edit.
 ";
 
+/// A bound that ours has and no case reaches: what, Envoy, Cofferdam, why.
+const BOUNDS: &[[&str; 4]] = &[[
+    "headers and trailers of one message, as a plugin adds and replaces them one by one",
+    "no bound; 1,024 pairs and 1 MiB in a map handed over whole",
+    "1,024 pairs and 1 MiB either way; what is too much is left out, the plugin is answered `OK` and its log says so",
+    "the exchange keeps them all, so that a loop in a plugin could take the process's memory",
+]];
+
 /// The page.
 pub(crate) fn page() -> String {
     let mut out = HEAD.to_owned();
@@ -38,6 +46,13 @@ pub(crate) fn page() -> String {
                 code(row.ours) + if row.sometimes { ", or as Envoy" } else { "" }
             );
         }
+    }
+    let _ = writeln!(
+        out,
+        "\n## Bounds\n\n| what | Envoy | Cofferdam | why |\n|---|---|---|---|"
+    );
+    for row in BOUNDS {
+        let _ = writeln!(out, "| {} |", row.map(cell).join(" | "));
     }
     let _ = writeln!(
         out,

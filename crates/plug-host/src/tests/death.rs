@@ -83,6 +83,71 @@ fn what_the_guest_last_said_as_an_error_is_in_the_report() {
     );
 }
 
+/// A guest that can write pieces of lines to standard error by `$write`.
+fn writer() -> Wat {
+    let mut wat = Wat::new();
+    let signature = "(param i32 i32 i32 i32) (result i32)";
+    wat.import_from("wasi_snapshot_preview1", "fd_write", signature);
+    wat.with(
+        "(func $write (param $at i32) (param $length i32)
+          (i32.store (i32.const 4096) (local.get $at))
+          (i32.store (i32.const 4100) (local.get $length))
+          (drop (call $fd_write (i32.const 2) (i32.const 4096) (i32.const 1) (i32.const 4104))))",
+    );
+    wat
+}
+
+/// Code that writes each piece by itself, as Go's runtime writes a trace.
+fn written(wat: &mut Wat, pieces: &[&str]) -> String {
+    let calls = pieces.iter().map(|piece| format!("(call $write {})", wat.text(piece)));
+    calls.collect()
+}
+
+#[test]
+fn what_is_written_in_pieces_is_told_in_lines() {
+    let mut wat = writer();
+    let pieces = [
+        "panic: ",
+        "told to",
+        "\n",
+        "\n",
+        "goroutine ",
+        "1",
+        " [running",
+        "]:\n",
+        "cut",
+    ];
+    let code = written(&mut wat, &pieces);
+    let code = format!("(if (local.get 2) (then {code} unreachable)) (i32.const 0)");
+    wat.on("proxy_on_request_headers", HEADERS, &code);
+    let fault = fault_of(&wat);
+    let scene = fault.scene.as_ref().unwrap();
+    assert_eq!(scene.last_words, ["panic: told to", "goroutine 1 [running]:", "cut"]);
+    let calls = scene.host_calls.last.iter().map(|call| (call.call.as_str(), call.more));
+    assert_eq!(calls.collect::<Vec<_>>(), [("fd_write", 8)]);
+    assert!(fault.report().contains("\n  panic: told to\n"), "{}", fault.report());
+}
+
+#[test]
+fn a_line_ends_with_its_callback_and_before_another_one() {
+    let mut wat = writer();
+    let (first, second) = (written(&mut wat, &["one", " and"]), written(&mut wat, &["behind it"]));
+    let say = wat.say("between");
+    wat.on(
+        "proxy_on_request_headers",
+        HEADERS,
+        &format!("{first} {say} {second} (i32.const 0)"),
+    );
+    on_worker(async {
+        let house = House::of(&wat.build());
+        house.warm().await;
+        for _ in 0..2 {
+            house.stream().await.request_headers(true).await.unwrap();
+            assert_eq!(house.said(), ["one and", "between", "behind it"]);
+        }
+    });
+}
+
 #[test]
 fn every_death_is_counted_under_its_code() {
     let deaths = [

@@ -317,6 +317,40 @@ fn host_calls_faults_and_time_are_counted_for_their_plugin() {
 }
 
 #[test]
+fn functions_of_wasi_that_do_nothing_or_refuse_are_counted_too() {
+    on_worker(async {
+        let mut wat = Wat::new();
+        for (name, signature) in [
+            ("args_get", "(param i32 i32) (result i32)"),
+            ("sched_yield", "(result i32)"),
+            ("sock_shutdown", "(param i32 i32) (result i32)"),
+            ("proc_exit", "(param i32)"),
+        ] {
+            wat.import_from("wasi_snapshot_preview1", name, signature);
+        }
+        let code = "(drop (call $args_get (i32.const 0) (i32.const 0)))
+          (drop (call $sched_yield)) (drop (call $sched_yield))
+          (drop (call $sock_shutdown (i32.const 3) (i32.const 0)))
+          (call $proc_exit (i32.const 3)) (i32.const 0)";
+        wat.on("proxy_on_request_headers", HEADERS, code);
+        let house = House::of(&wat.build());
+        house.warm().await;
+        house.stream().await.request_headers(true).await.unwrap_err();
+        let mut calls: Vec<_> = house.stats().host_calls().collect();
+        calls.sort_unstable();
+        assert_eq!(
+            calls,
+            [
+                ("args_get", 1),
+                ("proc_exit", 1),
+                ("sched_yield", 2),
+                ("sock_shutdown", 1)
+            ]
+        );
+    });
+}
+
+#[test]
 fn the_growth_of_an_instance_for_one_exchange_is_counted_and_not_said() {
     on_worker(async {
         let mut wat = Wat::new();

@@ -23,6 +23,7 @@ fn the_last_calls_are_told_in_order_with_what_they_were_about() {
         arguments: vec![7, 4],
         name: Some("plugin_name".to_owned()),
         answer: Some(0),
+        more: 0,
     };
     let second = HostCall {
         call: "proxy_log".to_owned(),
@@ -60,4 +61,35 @@ fn a_name_is_cut() {
     trail.begins("proxy_get_property", "", &[]);
     trail.names(b"short");
     assert_eq!(names(&trail)[1], "short", "nothing of the name before is left");
+}
+
+#[test]
+fn the_pieces_of_what_a_guest_writes_are_one_call() {
+    let mut trail = Trail::default();
+    trail.begins("proxy_get_property", "proxy_on_log", &[7, 4]);
+    for (number, descriptor) in [1, 1, 1, 2, 2].into_iter().enumerate() {
+        trail.begins("fd_write", "proxy_on_log", &[descriptor, 9]);
+        trail.answers(u32::from(number == 2));
+    }
+    trail.begins("fd_write", "proxy_on_done", &[2, 9]);
+    trail.begins("clock_time_get", "proxy_on_done", &[2]);
+    trail.begins("clock_time_get", "proxy_on_done", &[2]);
+    let told = trail.told();
+    let steps: Vec<_> = told
+        .last
+        .iter()
+        .map(|step| (step.call.as_str(), step.arguments.first(), step.more, step.answer))
+        .collect();
+    assert_eq!(told.total, 9);
+    assert_eq!(
+        steps,
+        [
+            ("proxy_get_property", Some(&7), 0, None),
+            ("fd_write", Some(&1), 2, Some(1)),
+            ("fd_write", Some(&2), 1, Some(0)),
+            ("fd_write", Some(&2), 0, None),
+            ("clock_time_get", Some(&2), 0, None),
+            ("clock_time_get", Some(&2), 0, None),
+        ]
+    );
 }

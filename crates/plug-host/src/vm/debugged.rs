@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::task::spawn_local;
@@ -55,6 +56,9 @@ impl PluginHandle {
         let instance = started.inspect_err(|fault| {
             services.outside.say(Saying::Fault(fault));
         })?;
+        if let Some(stats) = self.plugin.workers.get(services.worker) {
+            stats.debugged.fetch_add(1, Ordering::Relaxed);
+        }
         let hold = Hold::new(Rc::clone(&instance));
         let (debugging, name) = (Arc::clone(debugging), Rc::clone(&self.name));
         spawn_local(async move {

@@ -20,7 +20,11 @@ fn scene(frames: &[(u32, u64)]) -> Scene {
 }
 
 fn said(words: &[&str]) -> Option<String> {
-    panic(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+    let scene = Scene {
+        last_words: words.iter().map(|word| (*word).to_owned()).collect(),
+        ..Scene::default()
+    };
+    Crash::of(scene, None).panic
 }
 
 #[test]

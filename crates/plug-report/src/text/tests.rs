@@ -88,6 +88,7 @@ fn host_calls() -> HostCalls {
         arguments: arguments.to_vec(),
         name: name.map(str::to_owned),
         answer,
+        more: 0,
     };
     HostCalls {
         total: 9,
@@ -239,6 +240,7 @@ fn what_a_plugin_says_cannot_steer_a_terminal() {
         arguments: vec![1],
         name: Some(clears),
         answer: Some(0),
+        more: 1,
     }];
     let crash = Crash::of(scene, None);
     for text in [crash.brief(), crash.whole(), crash.line()] {

@@ -4,21 +4,23 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, DEAD, Plugin, RAW, SAFE, Say};
 
+/// Steps that read properties and say which.
+fn read(names: &[&str]) -> Value {
+    let steps: Vec<Value> = names
+        .iter()
+        .flat_map(|name| {
+            let path: Vec<&str> = name.split('.').collect();
+            [
+                json!({"op": "log", "text": name}),
+                json!({"op": "get_property", "path": path, "as": if name.ends_with("port") { "i64" } else { "text" }}),
+            ]
+        })
+        .collect();
+    json!(steps)
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let talk = || vec![Say::Data("ping"), Say::Piece, Say::Finish];
-    let read = |names: &[&str]| {
-        let steps: Vec<Value> = names
-            .iter()
-            .flat_map(|name| {
-                let path: Vec<&str> = name.split('.').collect();
-                [
-                    json!({"op": "log", "text": name}),
-                    json!({"op": "get_property", "path": path, "as": if name.ends_with("port") { "i64" } else { "text" }}),
-                ]
-            })
-            .collect();
-        json!(steps)
-    };
     let properties = || {
         read(&[
             "source.address",

@@ -1,0 +1,3 @@
+module go-dies
+
+go 1.24
