@@ -235,7 +235,7 @@ impl Loader {
     ) -> Result<Arc<Module>, String> {
         let stack_bytes_max = plan.limits.stack_bytes_max;
         let changes = limits(&plan.limits).changes();
-        let key = (found.to_owned(), stack_bytes_max, changes);
+        let key = (found.to_owned(), stack_bytes_max, changes.clone());
         if let Some(module) = self.modules.get(&key) {
             return Ok(Arc::clone(module));
         }

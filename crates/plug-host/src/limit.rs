@@ -37,6 +37,7 @@ impl Limits {
     pub fn changes(&self) -> Changes {
         Changes {
             call_depth_max: self.call_depth_max,
+            ..Changes::default()
         }
     }
 }

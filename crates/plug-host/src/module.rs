@@ -60,7 +60,7 @@ impl Module {
         (bytes, changes): (&[u8], Changes),
         cache: Option<&CodeCache>,
     ) -> Result<Arc<Self>, LoadFault> {
-        let changed = changed(bytes, changes)?;
+        let changed = changed(bytes, &changes)?;
         let of_file = digest(bytes);
         let (runs, digest_of_runs) = match &changed {
             Some(changed) => (changed.bytes.as_slice(), digest(&changed.bytes)),
@@ -110,11 +110,11 @@ impl Module {
 }
 
 /// The module with its changes, if it has any. What is wrong with a module the audit says better than whoever stumbles over it.
-fn changed(bytes: &[u8], changes: Changes) -> Result<Option<Instrumented>, LoadFault> {
+fn changed(bytes: &[u8], changes: &Changes) -> Result<Option<Instrumented>, LoadFault> {
     if changes.is_none() {
         return Ok(None);
     }
-    match instrument(bytes, &changes) {
+    match instrument(bytes, changes) {
         Ok(changed) => Ok(Some(changed)),
         Err(why) => {
             plug_audit::audit(bytes)?;

@@ -1,111 +1,76 @@
-//! The body of one function, with its frame counted: up where it begins, down wherever it is left.
+//! The body of one function with what changes put around it.
 //!
 //! ```text
-//! global.get $depth  i32.const MAX  i32.ge_u  if unreachable end        one frame too many
-//! global.get $depth  i32.const 1    i32.add   global.set $depth
+//! what each change has where the function begins
 //! block (result ...)                                                    what was the function's own label is this block's
 //!   ...                                                                 the body as it was, `return` being `br` to here
 //! end
-//! global.get $depth  i32.const 1    i32.sub   global.set $depth
+//! what each change has where it is left, in the other order
 //! ```
 //!
-//! A function that calls nothing has no frame above its own: it only looks. Not so when it has an `unreachable` of its own. A compiler joins a
-//! branch with a trap that is alone behind it (Cranelift does), so that the function's own would be found at the place of the added one;
-//! with a count between the two it is not alone.
+//! Without a change that needs to know when the function is left there is no block.
 
-use wasm_encoder::{BlockType, InstructionSink};
+use wasm_encoder::{BlockType, Encode, ValType};
 use wasmparser::{FunctionBody, Operator};
 
 use crate::InstrumentFault;
+use crate::around::{Around, Leave, code};
 use crate::offsets::Added;
 use crate::output::Output;
 
-/// Where frames are counted.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Counter {
-    /// The global.
-    pub(crate) global: u32,
-    /// How many there may be.
-    pub(crate) frames_max: u32,
-}
+/// What comes where a function is left, innermost first, and what it is for.
+type Leaves<'a> = [(Added, &'a Leave)];
 
-impl Counter {
-    fn look(self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.global)
-            .i32_const(self.frames_max.cast_signed())
-            .i32_ge_u()
-            .if_(BlockType::Empty)
-            .unreachable()
-            .end();
-    }
-
-    fn raise(self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.global)
-            .i32_const(1)
-            .i32_add()
-            .global_set(self.global);
-    }
-
-    fn lower(self, sink: &mut InstructionSink<'_>) {
-        sink.global_get(self.global)
-            .i32_const(1)
-            .i32_sub()
-            .global_set(self.global);
-    }
-}
-
-/// The bytes of some instructions.
-fn code(write: impl FnOnce(&mut InstructionSink<'_>)) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    write(&mut InstructionSink::new(&mut bytes));
-    bytes
-}
-
-/// Writes a body that counts its frame.
+/// Writes a body with what is around it, outermost first. Locals of no more than one of them are new.
 pub(crate) fn write(
     output: &mut Output<'_>,
     body: &FunctionBody<'_>,
-    counter: Counter,
+    arounds: &[Around],
     results: BlockType,
 ) -> Result<(), InstrumentFault> {
-    let range = body.range();
     let first = body.get_operators_reader()?.original_position();
-    output.copy(range.start..first)?;
-    if !is_counted(body)? {
-        output.add(&code(|sink| counter.look(sink)), first, Added::CallDepth)?;
-        return output.copy(first..range.end);
+    locals(output, body, arounds)?;
+    for around in arounds {
+        output.add(&around.enter, first, around.why)?;
     }
-    let enter = code(|sink| {
-        counter.look(sink);
-        counter.raise(sink);
+    let leaves = arounds.iter().rev();
+    let leaves: Vec<_> = leaves.filter_map(|one| Some((one.why, one.leave.as_ref()?))).collect();
+    let Some((outermost, _)) = leaves.last() else {
+        return output.copy(first..body.range().end);
+    };
+    let block = code(|sink| {
         sink.block(results);
     });
-    output.add(&enter, first, Added::CallDepth)?;
-    inside(output, body, counter)?;
-    let leave = code(|sink| {
-        counter.lower(sink);
+    output.add(&block, first, *outermost)?;
+    inside(output, body, &leaves)?;
+    let last = body.range().end.saturating_sub(1);
+    for (why, leave) in &leaves {
+        output.add(&leave.end, last, *why)?;
+    }
+    let end = code(|sink| {
         sink.end();
     });
-    output.add(&leave, range.end.saturating_sub(1), Added::CallDepth)
+    output.add(&end, last, *outermost)
 }
 
-/// Whether a frame can come to stand above the function's own, or its traps must be kept apart from the added one. Calls of imports are
-/// calls: the host may enter the guest's allocator.
-fn is_counted(body: &FunctionBody<'_>) -> Result<bool, InstrumentFault> {
-    let mut operators = body.get_operators_reader()?;
-    while !operators.eof() {
-        if matches!(
-            operators.read()?,
-            Operator::Call { .. } | Operator::CallIndirect { .. } | Operator::CallRef { .. } | Operator::Unreachable
-        ) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// The locals, and new ones as one more group behind them.
+fn locals(output: &mut Output<'_>, body: &FunctionBody<'_>, arounds: &[Around]) -> Result<(), InstrumentFault> {
+    let range = body.range().start..body.get_operators_reader()?.original_position();
+    let Some(around) = arounds.iter().find(|around| around.locals > 0) else {
+        return output.copy(range);
+    };
+    let groups = body.get_locals_reader()?;
+    let (mut count, mut group) = (Vec::new(), Vec::new());
+    groups.get_count().saturating_add(1).encode(&mut count);
+    around.locals.encode(&mut group);
+    ValType::I32.encode(&mut group);
+    output.add(&count, range.start, Added::Frame)?;
+    output.copy(groups.original_position()..range.end)?;
+    output.add(&group, range.end, around.why)
 }
 
 /// The body in its block. Branches out of the function mean the block now, which has the number that the function had.
-fn inside(output: &mut Output<'_>, body: &FunctionBody<'_>, counter: Counter) -> Result<(), InstrumentFault> {
+fn inside(output: &mut Output<'_>, body: &FunctionBody<'_>, leaves: &Leaves<'_>) -> Result<(), InstrumentFault> {
     let mut operators = body.get_operators_reader()?;
     let mut copied = operators.original_position();
     let mut blocks: u32 = 0;
@@ -122,10 +87,11 @@ fn inside(output: &mut Output<'_>, body: &FunctionBody<'_>, counter: Counter) ->
                 output.replace(&leave, at)?;
                 copied = operators.original_position();
             }
-            // The frame of the called function takes this one's place.
             Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } | Operator::ReturnCallRef { .. } => {
                 output.copy(copied..at)?;
-                output.add(&code(|sink| counter.lower(sink)), at, Added::CallDepth)?;
+                for (why, leave) in leaves {
+                    output.add(&leave.tail_call, at, *why)?;
+                }
                 copied = at;
             }
             Operator::TryTable { .. }

@@ -2,8 +2,6 @@
 
 use thiserror::Error;
 
-use crate::CALL_DEPTH;
-
 /// Why a module cannot be changed.
 #[derive(Debug, Error)]
 pub enum InstrumentFault {
@@ -19,13 +17,19 @@ pub enum InstrumentFault {
         offset: usize,
     },
     /// It throws or catches: an exception would leave functions past what is added to their ends.
-    #[error(
-        "it uses WebAssembly exceptions (byte {0:#x}), which leave functions without their frames being counted down"
-    )]
+    #[error("it uses WebAssembly exceptions (byte {0:#x}), which leave functions past what is added to their ends")]
     Exceptions(usize),
     /// It exports something under the name that the change needs.
-    #[error("it exports `{CALL_DEPTH}` itself, which is the name under which its frames are counted")]
-    NameTaken,
+    #[error("it exports `{name}` itself, which is the name under which its {what}")]
+    NameTaken {
+        /// The name.
+        name: &'static str,
+        /// What happens under that name.
+        what: &'static str,
+    },
+    /// It has as many tables as a module may have.
+    #[error("it has {0} tables already, and needs one more for its allocations to be told")]
+    TablesFull(u32),
     /// It becomes too large.
     #[error("it would have more than {0} bytes")]
     TooLarge(usize),

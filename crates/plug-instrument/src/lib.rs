@@ -1,4 +1,4 @@
-//! Changes a module before it is compiled, so that it is held to what the engine cannot hold it to.
+//! Changes a module before it is compiled, so that it is held to what the engine cannot hold it to, and tells what the engine cannot see.
 //!
 //! Lives here: what is added to a module's functions, how its sections are written anew around that, and the way back from a byte of the
 //! changed module to the byte of the original one.
@@ -12,18 +12,36 @@ pub use fault::InstrumentFault;
 mod offsets;
 pub use offsets::{Added, Offsets, Origin};
 mod output;
-mod results;
+mod types;
+mod allocator;
+pub use allocator::{Allocator, Told};
+mod around;
+mod frames;
+mod allocations;
 mod body;
 mod module;
 
 /// Name of the export by which the host reads and sets how deep the guest's calls are, where they are counted.
 pub const CALL_DEPTH: &str = "cofferdam.call_depth";
 
+/// Name of the export in which the host puts the function that is told of each allocation, where they are told: a table of one element.
+///
+/// The function takes five `i32` and gives nothing. The first is [`Allocator::number`], the next three and the last are what
+/// [`Allocator::told`] takes. It is called when the guest is back from its allocator, so that it sees the guest's memory as it is then. While
+/// the element is null nothing is told.
+pub const ALLOCATIONS: &str = "cofferdam.allocations";
+
 /// What is changed in a module.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Changes {
     /// Frames of the module that may stand on its stack; one more is `unreachable`. Not counted when absent.
     pub call_depth_max: Option<u32>,
+    /// Functions of the guest's allocator, by their numbers, which tell the host what they did. None are told when empty.
+    ///
+    /// Of functions that call one another the outermost tells. Names are only names: a function that has not the type of what it is said to
+    /// be, that is imported, or that is not there stays as it is; of one that is named twice the last counts. What is in a call that traps is
+    /// not told, nor what comes after it.
+    pub allocators: Vec<(u32, Allocator)>,
 }
 
 impl Changes {
@@ -52,9 +70,9 @@ pub struct Instrumented {
 /// # Errors
 /// When the module cannot be read, has something that makes the change wrong, or becomes too large.
 pub fn instrument(module: &[u8], changes: &Changes) -> Result<Instrumented, InstrumentFault> {
-    let output = match changes.call_depth_max {
-        Some(frames_max) => module::with_call_depth(module, frames_max)?,
-        None => output::Output::same(module)?,
+    let output = match changes.is_none() {
+        true => output::Output::same(module)?,
+        false => module::changed(module, changes)?,
     };
     Ok(output.finish())
 }

@@ -28,10 +28,12 @@ impl Origin {
 /// What added bytes are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Added {
-    /// Sizes and numbers of what is around them, written anew.
+    /// Sizes and numbers of what is around them, written anew, and types that it needs.
     Frame,
     /// They count frames. Of their instructions, `unreachable` alone can trap: there is one frame too many.
     CallDepth,
+    /// They tell the host what the guest's allocator does. The one call among their instructions is the host's own function.
+    Allocations,
 }
 
 /// Where all bytes of a changed module come from.
@@ -58,6 +60,13 @@ pub(crate) enum Kind {
     /// One instruction instead of the original's.
     Instead,
     Added(Added),
+}
+
+impl Stretch {
+    /// Whether the next one says nothing else: more is added before the same byte for the same reason.
+    pub(crate) fn goes_on_as(&self, next: &Self) -> bool {
+        matches!(self.kind, Kind::Added(_)) && (self.kind, self.original) == (next.kind, next.original)
+    }
 }
 
 impl Offsets {

@@ -91,15 +91,18 @@ impl<'m> Output<'m> {
         if self.bytes.len().saturating_add(bytes.len()) > BYTES_MAX {
             return Err(InstrumentFault::TooLarge(BYTES_MAX));
         }
-        if self.stretches.len() >= STRETCHES_MAX {
-            return Err(InstrumentFault::TooManyPlaces(STRETCHES_MAX));
-        }
         let too_large = |_| InstrumentFault::TooLarge(BYTES_MAX);
-        self.stretches.push(Stretch {
+        let stretch = Stretch {
             changed: u32::try_from(self.bytes.len()).map_err(too_large)?,
             original: u32::try_from(original).map_err(too_large)?,
             kind,
-        });
+        };
+        if !self.stretches.last().is_some_and(|last| last.goes_on_as(&stretch)) {
+            if self.stretches.len() >= STRETCHES_MAX {
+                return Err(InstrumentFault::TooManyPlaces(STRETCHES_MAX));
+            }
+            self.stretches.push(stretch);
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }

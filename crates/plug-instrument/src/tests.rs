@@ -5,8 +5,11 @@ use wasmparser::{Operator, Parser, Payload, Validator};
 
 use super::*;
 
+mod allocations;
+
 const THREE: Changes = Changes {
     call_depth_max: Some(3),
+    allocators: Vec::new(),
 };
 
 /// What stands before a body that calls, and before one that does not, with the number of the global.
@@ -18,8 +21,8 @@ fn wasm(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap_or_else(|why| panic!("{why}\n{text}"))
 }
 
-fn instrumented(module: &[u8]) -> Instrumented {
-    let changed = instrument(module, &THREE).unwrap();
+fn instrumented(module: &[u8], changes: &Changes) -> Instrumented {
+    let changed = instrument(module, changes).unwrap();
     Validator::new().validate_all(&changed.bytes).unwrap();
     changed
 }
@@ -58,7 +61,13 @@ fn told(module: &[u8]) -> Vec<Vec<String>> {
 /// Holds what becomes of a module against another, whose `$d` is what counts, and `(LOOK)`, `(RAISE)`, `(LOWER)` what is added.
 #[track_caller]
 fn becomes(before: &str, after: &str) {
-    let changed = instrumented(&wasm(before));
+    becomes_by(&THREE, before, after);
+}
+
+/// The same with other changes.
+#[track_caller]
+fn becomes_by(changes: &Changes, before: &str, after: &str) {
+    let changed = instrumented(&wasm(before), changes);
     let after = after
         .replace("(LOOK)", LOOK)
         .replace("(RAISE)", RAISE)
@@ -178,7 +187,7 @@ fn every_instruction_is_found_where_it_was() {
     let before = wasm(
         "(module (func $f (param i32) (call $f (i32.const 1)) (if (local.get 0) (then (return))) (return_call $f (i32.const 2))))",
     );
-    let changed = instrumented(&before);
+    let changed = instrumented(&before, &THREE);
     let (old, new) = (functions(&before), functions(&changed.bytes));
     let mut found = Vec::new();
     for (at, operator) in &new[0] {
@@ -209,7 +218,7 @@ fn every_instruction_is_found_where_it_was() {
 fn sections_that_say_something_about_the_module_are_kept() {
     let before =
         wasm("(module (@custom \"first\" (before first) \"1\") (func $named) (@custom \".debug_info\" \"2\"))");
-    let changed = instrumented(&before);
+    let changed = instrumented(&before, &THREE);
     let custom = |module: &[u8]| {
         let payloads = Parser::new(0).parse_all(module).map(Result::unwrap);
         let sections = payloads.filter_map(|payload| match payload {
@@ -292,7 +301,7 @@ fn repeating(operators: &[u8], times: usize) -> Vec<u8> {
 #[test]
 fn a_module_that_would_change_in_millions_of_places_is_refused() {
     const RETURN: &[u8] = &[0x0f];
-    instrumented(&repeating(RETURN, 100_000));
+    instrumented(&repeating(RETURN, 100_000), &THREE);
     let fault = instrument(&repeating(RETURN, 4_000_000), &THREE).unwrap_err();
     assert!(matches!(fault, InstrumentFault::TooManyPlaces(_)), "{fault}");
 }

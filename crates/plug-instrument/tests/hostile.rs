@@ -7,10 +7,12 @@ mod instrument;
 
 use std::path::{Path, PathBuf};
 
+use plug_instrument::{Added, Allocator, Changes, Origin};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use testkit::place;
+use wasmparser::{KnownCustom, Name, Operator, Parser, Payload, Validator};
 
 /// The files of a folder of seeds.
 fn seeds(folder: &str) -> Vec<Vec<u8>> {
@@ -50,6 +52,59 @@ fn every_instruction_of_our_guests_is_found_again() {
             instrument::run(&std::fs::read(place::guest(name).unwrap()).unwrap()),
             "{name}"
         );
+    }
+}
+
+/// The functions of the allocator, by the names that a module has.
+fn allocators(module: &[u8]) -> Vec<(u32, Allocator)> {
+    let payloads = Parser::new(0).parse_all(module).map(Result::unwrap);
+    let names = payloads.filter_map(|payload| match payload {
+        Payload::CustomSection(section) => match section.as_known() {
+            KnownCustom::Name(names) => Some(names.into_iter().map(Result::unwrap)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let functions = names.flatten().filter_map(|names| match names {
+        Name::Function(functions) => Some(functions.into_iter().map(Result::unwrap)),
+        _ => None,
+    });
+    let known = functions
+        .flatten()
+        .filter_map(|named| Some((named.index, Allocator::of(named.name)?)));
+    known.collect()
+}
+
+#[test]
+fn the_allocators_of_our_guests_are_found_by_their_names_and_tell() {
+    use Allocator::{Calloc, Free, Malloc, PosixMemalign, Realloc};
+    for (name, expected) in [
+        ("hello", vec![Malloc, Calloc, Realloc, Free, PosixMemalign]),
+        ("die", vec![Malloc, Calloc, Realloc, Free]),
+        ("probe-021", vec![Malloc, Calloc, Realloc, Free, PosixMemalign]),
+    ] {
+        let module = std::fs::read(place::guest(name).unwrap()).unwrap();
+        let allocators = allocators(&module);
+        for one in expected {
+            assert!(allocators.iter().any(|(_, found)| *found == one), "{name} {one:?}");
+        }
+        let changes = Changes {
+            call_depth_max: None,
+            allocators: allocators.clone(),
+        };
+        let changed = plug_instrument::instrument(&module, &changes).unwrap();
+        Validator::new().validate_all(&changed.bytes).unwrap();
+        let payloads = Parser::new(0).parse_all(&changed.bytes).map(Result::unwrap);
+        let bodies = payloads.filter_map(|payload| match payload {
+            Payload::CodeSectionEntry(body) => Some(body.get_operators_reader().unwrap().into_iter_with_offsets()),
+            _ => None,
+        });
+        let tells = bodies.flatten().map(Result::unwrap).filter(|(operator, at)| {
+            let why = Added::Allocations;
+            matches!(operator, Operator::CallIndirect { .. })
+                && matches!(changed.offsets.origin(*at as u64), Some(Origin::Added { why: found, .. }) if found == why)
+        });
+        assert_eq!(tells.count(), allocators.len(), "{name}");
     }
 }
 

@@ -284,7 +284,10 @@ fn each_bound_has_code_of_its_own_in_the_cache_and_the_facts_of_the_file() {
     let bytes = Wat::new().build();
     let plain = load(&bytes);
     let load = |call_depth_max| {
-        let changes = Changes { call_depth_max };
+        let changes = Changes {
+            call_depth_max,
+            ..Changes::default()
+        };
         Module::load_by(None, &engine(), (&bytes, changes), Some(&cache)).unwrap()
     };
     for frames_max in [None, Some(20), Some(21)] {
@@ -302,6 +305,7 @@ fn a_module_whose_frames_cannot_be_counted_is_refused_with_the_reason() {
     let refused = |bytes: &[u8]| {
         let changes = Changes {
             call_depth_max: Some(20),
+            ..Changes::default()
         };
         Module::load_by(None, &engine(), (bytes, changes), None).err().unwrap()
     };
