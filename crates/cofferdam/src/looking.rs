@@ -8,7 +8,7 @@ use console::house::{Looked, NoProfile, Profiling};
 use gate_flow::Flow;
 use gate_serve::worker::{Mailbox, Workers};
 use parking_lot::Mutex;
-use plug_host::{Allocator, Changes, CodeCache, Isolation, Module, Plugin, Profiler, Purpose, module_note};
+use plug_host::{Allocator, Changes, CodeCache, Isolation, Module, Plugin, Profiler, module_note};
 use plug_report::Symbols;
 use serde_json::{Value, json};
 

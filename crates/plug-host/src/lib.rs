@@ -17,7 +17,7 @@ mod plugin;
 pub use plugin::{Isolation, Plugin, PluginSpec, PluginState, PluginStats};
 mod limit;
 pub use limit::{Limit, Limits};
-pub use plug_instrument::Changes;
+pub use plug_instrument::{Allocator, Changes};
 mod vm;
 pub use vm::{PluginHandle, WorkerPlugins};
 mod restart;

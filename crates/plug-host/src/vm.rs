@@ -282,6 +282,7 @@ impl PluginHandle {
         self.has_cpu_time()?;
         let (vm, position) = self.home();
         let hold = vm.hold(&self.name).await?;
+        vm.count_for_tracing();
         let root = hold.instance.roots.get(position).copied().unwrap_or_default();
         let owner = vm.plugins.get(position).unwrap_or(&self.plugin);
         Ok(self.stream(hold, root, owner, exchange))

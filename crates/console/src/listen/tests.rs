@@ -14,9 +14,9 @@ use crate::house::{Looked, NoProfile, Profiling};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-struct Looked;
+struct Look;
 
-impl Profiling for Looked {
+impl Profiling for Look {
     fn end(self: Box<Self>) -> Value {
         json!({ "cofferdam": { "plugin": "hello" } })
     }
@@ -62,7 +62,7 @@ impl House for Cottage {
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {
         match plugin {
             "hello" if what == Looked::Memory => Err(NoProfile::Refused("it has no allocator".to_owned())),
-            "hello" => Ok(Box::new(Looked)),
+            "hello" => Ok(Box::new(Look)),
             "busy" => Err(NoProfile::Busy),
             _ => Err(NoProfile::Unknown),
         }

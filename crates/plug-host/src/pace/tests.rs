@@ -53,8 +53,8 @@ fn wariness_ends_after_its_ticks() {
     let wary = Wary::default();
     assert!(wary.is_over(0));
     wary.begin(5);
-    assert!(!wary.is_over(600_004));
-    assert!(wary.is_over(600_005));
+    assert!(!wary.is_over(2_400_004));
+    assert!(wary.is_over(2_400_005));
 }
 
 /// Loops in exchanges that end with their head, and is quick in others.

@@ -20,16 +20,20 @@ impl WorkerPlugins {
     }
 }
 
+impl Vm {
+    /// An exchange has come to the instance that serves.
+    pub(super) fn count_for_tracing(&self) {
+        for tracing in self.plugins.iter().filter_map(|plugin| plugin.tracing.as_ref()) {
+            tracing.came(self.services.worker);
+        }
+    }
+}
+
 impl PluginHandle {
     /// Whose instances serve an exchange that comes now, with the place of the plugin's root context among theirs.
     pub(super) fn home(&self) -> (Rc<Vm>, usize) {
         match &*self.traced.borrow() {
-            Some(traced) => {
-                for tracing in traced.plugins.iter().filter_map(|twin| twin.tracing.as_ref()) {
-                    tracing.came(traced.services.worker);
-                }
-                (Rc::clone(traced), 0)
-            }
+            Some(traced) => (Rc::clone(traced), 0),
             None => (Rc::clone(&self.vm), self.position),
         }
     }
