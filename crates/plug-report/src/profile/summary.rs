@@ -46,7 +46,7 @@ pub struct Summary {
 pub struct Share {
     /// Its name; host calls begin with `host call`.
     pub function: String,
-    /// The line of it where most of its own time went, as `FILE:LINE`.
+    /// The line of it where most of its own time went, or else where it called what took most, as `FILE:LINE`.
     pub place: Option<String>,
     /// Time in itself, in microseconds.
     pub self_us: u64,
@@ -59,7 +59,8 @@ struct Time {
     itself: Duration,
     total: Duration,
     kind: Option<Kind>,
-    places: HashMap<String, Duration>,
+    /// Its lines, by the time in each itself and in all.
+    places: HashMap<String, (Duration, Duration)>,
 }
 
 impl Profile {
@@ -81,14 +82,18 @@ impl Profile {
                 // A function that calls itself has its time once.
                 if seen.insert(function) {
                     time.total = time.total.saturating_add(sample.weight);
+                    if let Some(place) = line.place() {
+                        let (_, total) = time.places.entry(place).or_default();
+                        *total = total.saturating_add(sample.weight);
+                    }
                 }
             }
             if let Some(innermost) = stack.last().and_then(|number| lines.get(*number)) {
                 let time = times.entry(key(innermost)).or_default();
                 time.itself = time.itself.saturating_add(sample.weight);
                 if let Some(place) = innermost.place() {
-                    let at = time.places.entry(place).or_default();
-                    *at = at.saturating_add(sample.weight);
+                    let (itself, _) = time.places.entry(place).or_default();
+                    *itself = itself.saturating_add(sample.weight);
                 }
             }
         }
