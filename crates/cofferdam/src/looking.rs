@@ -126,7 +126,7 @@ impl Drop for MemoryLook {
 /// The plugin's module, changed so that its allocator tells.
 fn telling(house: &House, plugin: &Plugin) -> Result<Arc<Module>, String> {
     let note = module_note(plugin);
-    let allocators = house.crashes.with_symbols(&note, |symbols| known_allocators(symbols));
+    let allocators = house.crashes.with_symbols(&note, known_allocators);
     if allocators.is_empty() {
         return Err("no function of its module is known to be its allocator: that takes names of functions, in the module or in its \
                     unstripped twin, and `malloc` and `free` of C, `__rust_alloc` of Rust or `__alloc` of AssemblyScript; \
