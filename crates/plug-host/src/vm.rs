@@ -280,12 +280,13 @@ impl PluginHandle {
     /// When there is none and none can be started now, or the plugin has used its share of the worker's CPU time.
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
         self.has_cpu_time()?;
-        let (vm, position) = self.home();
-        let hold = vm.hold(&self.name).await?;
-        vm.count_for_tracing();
-        let root = hold.instance.roots.get(position).copied().unwrap_or_default();
-        let owner = vm.plugins.get(position).unwrap_or(&self.plugin);
-        Ok(self.stream(hold, root, owner, exchange))
+        if let Some((hold, twin)) = self.hold_traced().await {
+            let root = hold.instance.roots.first().copied().unwrap_or_default();
+            return Ok(self.stream(hold, root, &twin, exchange));
+        }
+        let hold = self.vm.hold(&self.name).await?;
+        let root = hold.instance.roots.get(self.position).copied().unwrap_or_default();
+        Ok(self.stream(hold, root, &self.plugin, exchange))
     }
 
     /// A context for `exchange` in an instance in which `owner` has the root context `root`.

@@ -303,6 +303,27 @@ async fn a_guard_that_is_swapped_under_load_while_it_dies_lets_nobody_by() -> Re
 }
 
 #[tokio::test]
+async fn a_guard_that_is_looked_at_while_it_dies_lets_nobody_by() -> Result<()> {
+    let outside = Outside::start()?;
+    let gateway = outside.guarded_by(&guard("guard", "")?).await?;
+    let (over, asked) = (Arc::default(), Arc::default());
+    let clients = clients(&gateway, 8, &over, &asked)?;
+    for what in ["memory", "time", "memory"] {
+        let look = Request::new("POST", &format!("/plugins/guard/profile?seconds=1&what={what}"));
+        let answer = send(gateway.admin, Version::Http1, &look).await?;
+        ensure!(answer.status == 200, "{what}: {}", answer.text());
+    }
+    ended(&over, clients).await?;
+    until_let_through(&gateway).await?;
+    ensure!(
+        asked.load(Ordering::SeqCst) > 50,
+        "too few requests to say anything: {asked:?}"
+    );
+    lives(&gateway, 0).await?;
+    outside.expect_no_bypass()
+}
+
+#[tokio::test]
 async fn a_guard_overrun_while_it_dies_again_and_again_lets_nobody_by() -> Result<()> {
     let outside = Outside::start()?;
     let mut guard = guard("guard_body", "")?;

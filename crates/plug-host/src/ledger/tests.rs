@@ -157,3 +157,17 @@ fn after_a_death_the_fresh_instance_begins_with_an_empty_ledger() {
         assert_eq!((worker.exchanges, worker.allocations), (1, 4));
     });
 }
+
+#[test]
+fn a_twin_that_does_not_start_takes_no_exchange_from_the_plugin() {
+    on_worker(async {
+        let house = House::new(&[Plugin::new(patient("guest"), load(&guest()), 1, 1)]);
+        house.warm().await;
+        let mut refuses = Wat::new();
+        refuses.on("proxy_on_configure", "(param i32 i32) (result i32)", "(i32.const 0)");
+        let spec = house.plugins.find("guest").unwrap().plugin().spec.clone();
+        let twin = Plugin::traced(spec, load(&refuses.build()), (1, 1));
+        house.plugins.trace("guest", Some(twin));
+        exchanges(&house, 2).await;
+    });
+}

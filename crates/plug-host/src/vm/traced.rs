@@ -1,11 +1,11 @@
 //! A plugin whose memory is looked at: its exchanges go to instances of a twin that tells of its allocations.
 
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::task::spawn_local;
 
 use super::{PluginHandle, Vm, WorkerPlugins};
+use crate::instance::Hold;
 use crate::plugin::Plugin;
 
 impl WorkerPlugins {
@@ -20,21 +20,16 @@ impl WorkerPlugins {
     }
 }
 
-impl Vm {
-    /// An exchange has come to the instance that serves.
-    pub(super) fn count_for_tracing(&self) {
-        for tracing in self.plugins.iter().filter_map(|plugin| plugin.tracing.as_ref()) {
-            tracing.came(self.services.worker);
-        }
-    }
-}
-
 impl PluginHandle {
-    /// Whose instances serve an exchange that comes now, with the place of the plugin's root context among theirs.
-    pub(super) fn home(&self) -> (Rc<Vm>, usize) {
-        match &*self.traced.borrow() {
-            Some(traced) => (Rc::clone(traced), 0),
-            None => (Rc::clone(&self.vm), self.position),
+    /// The hold on an instance that tells of its allocations, with the twin that it is of, while somebody looks. None also when the twin does
+    /// not start or waits after its faults: nobody who looks takes a plugin from its exchanges.
+    pub(super) async fn hold_traced(&self) -> Option<(Hold, Arc<Plugin>)> {
+        let traced = self.traced.borrow().clone()?;
+        let twin = traced.plugins.first()?;
+        let hold = traced.hold(&self.name).await.ok()?;
+        if let Some(tracing) = &twin.tracing {
+            tracing.came(traced.services.worker);
         }
+        Some((hold, Arc::clone(twin)))
     }
 }
