@@ -40,7 +40,7 @@ pub(crate) struct Options {
     /// Address of the gateway's admin listener: `admin.listen` of its configuration
     #[arg(long, default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
-    /// The file for https://profiler.firefox.com. Default: NAME.profile.json
+    /// The file for the Firefox Profiler (profiler.firefox.com). Default: NAME.profile.json
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
     /// How the summary is written
