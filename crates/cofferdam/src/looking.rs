@@ -64,31 +64,52 @@ fn with_summary(mut file: Value, summary: &Value) -> Value {
 
 /// What its allocator keeps: its exchanges go to a twin until this is dropped.
 struct MemoryLook {
+    plugin: Arc<Plugin>,
     twin: Arc<Plugin>,
     crashes: Arc<Crashes>,
     workers: Vec<Mailbox<Flow>>,
+    _turn: Turn,
+}
+
+/// The right to look at a plugin's memory: one at a time has it, from before its module is compiled.
+struct Turn {
+    name: String,
     traced: Traced,
+}
+
+impl Turn {
+    fn take(house: &House, name: &str) -> Option<Self> {
+        let traced = Arc::clone(&house.traced);
+        traced.lock().insert(name.to_owned()).then(|| Self {
+            name: name.to_owned(),
+            traced: Arc::clone(&traced),
+        })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.traced.lock().remove(&self.name);
+    }
 }
 
 impl MemoryLook {
     fn begin(house: &House, plugin: &Arc<Plugin>) -> Result<Self, NoProfile> {
-        let name = &plugin.spec.name;
         if plugin.spec.isolation != Isolation::Worker {
             let why = "with `isolation: exchange` nothing that it keeps outlives an exchange";
             return Err(NoProfile::Refused(why.to_owned()));
         }
+        let turn = Turn::take(house, &plugin.spec.name).ok_or(NoProfile::Busy)?;
         let module = telling(house, plugin).map_err(NoProfile::Refused)?;
-        if !house.traced.lock().insert(name.clone()) {
-            return Err(NoProfile::Busy);
-        }
         let like = (plugin.generation, plugin.workers.len());
         let workers = house.workers.lock();
         let workers = workers.iter().flat_map(Workers::mailboxes).cloned().collect();
         let look = Self {
+            plugin: Arc::clone(plugin),
             twin: Plugin::traced(plugin.spec.clone(), module, like),
             crashes: Arc::clone(&house.crashes),
             workers,
-            traced: Arc::clone(&house.traced),
+            _turn: turn,
         };
         look.send(Some(&look.twin));
         Ok(look)
@@ -97,20 +118,23 @@ impl MemoryLook {
     /// Sends exchanges to the twin, or back to the plugin's own instances.
     fn send(&self, twin: Option<&Arc<Plugin>>) {
         for worker in &self.workers {
-            let (name, twin) = (self.twin.spec.name.clone(), twin.cloned());
-            // A worker that is not reached is going away, and its plugins with it.
-            let _ = worker.tell(move |flow| flow.trace(&name, twin));
+            let (plugin, twin) = (Arc::clone(&self.plugin), twin.cloned());
+            // A worker that is not reached is going away, or so busy that it keeps the twin until the next change, without exchanges.
+            let _ = worker.tell(move |flow| flow.trace(&plugin, twin));
         }
     }
 }
 
 impl Profiling for MemoryLook {
     fn end(self: Box<Self>) -> Value {
-        let Some(profile) = self.twin.kept() else {
+        let (twin, crashes) = (Arc::clone(&self.twin), Arc::clone(&self.crashes));
+        let profile = twin.kept();
+        // Exchanges go back before the words are made, which takes its time.
+        drop(self);
+        let Some(profile) = profile else {
             return Value::Null;
         };
-        let module = module_note(&self.twin);
-        self.crashes.with_symbols(&module, |symbols| {
+        crashes.with_symbols(&module_note(&twin), |symbols| {
             with_summary(profile.firefox(symbols), &json!(profile.summary(symbols)))
         })
     }
@@ -118,8 +142,8 @@ impl Profiling for MemoryLook {
 
 impl Drop for MemoryLook {
     fn drop(&mut self) {
+        self.twin.end_tracing();
         self.send(None);
-        self.traced.lock().remove(&self.twin.spec.name);
     }
 }
 

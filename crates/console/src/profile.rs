@@ -6,6 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+use tokio::sync::Semaphore;
+
 use crate::house::{House, Looked, NoProfile};
 use crate::page::{json, text};
 
@@ -13,6 +15,8 @@ use crate::page::{json, text};
 const SECONDS: u64 = 10;
 /// LIMIT: how long it may take.
 const SECONDS_MAX: u64 = 300;
+/// LIMIT: profiles that are taken at a time; other pages need their makers too.
+static PLACES: Semaphore = Semaphore::const_new(2);
 /// What is said when a profile breaks.
 const BROKEN: &str = "the profile could not be made; stderr says why";
 /// LIMIT: for what was seen to be put into words.
@@ -23,6 +27,12 @@ pub(crate) async fn page(plugin: &str, query: &str, house: &Arc<dyn House>) -> R
     let Wanted { seconds, what } = match wanted(query) {
         Ok(wanted) => wanted,
         Err(why) => return text(StatusCode::BAD_REQUEST, why),
+    };
+    let Ok(_place) = PLACES.try_acquire() else {
+        return text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "as many profiles are being taken as may at a time\n",
+        );
     };
     let (asked, name) = (Arc::clone(house), plugin.to_owned());
     let begun = tokio::task::spawn_blocking(move || asked.profile(&name, what));

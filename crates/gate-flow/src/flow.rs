@@ -126,7 +126,7 @@ impl Flow {
     }
 
     /// Lets exchanges of a plugin go to instances of a twin that tells of its allocations, or to its own again.
-    pub fn trace(&self, plugin: &str, twin: Option<Arc<Plugin>>) {
+    pub fn trace(&self, plugin: &Arc<Plugin>, twin: Option<Arc<Plugin>>) {
         self.serving().plugins.trace(plugin, twin);
     }
 

@@ -253,9 +253,9 @@ pub enum LoadFault {
     /// It must not run.
     #[error("{0}")]
     Audit(#[from] AuditFault),
-    /// What its limits ask for cannot be added to it.
+    /// What its limits, or a profile of its memory, ask for cannot be added to it.
     #[error(
-        "the module's frames cannot be counted: {0}\n  hint: `limits.call_depth` asks for it; without it the module runs as it is"
+        "the module cannot be changed: {0}\n  hint: `limits.call_depth`, or a profile of its memory, asks for that; otherwise it runs as it is"
     )]
     Instrument(#[from] InstrumentFault),
     /// The engine refused it.

@@ -1,6 +1,7 @@
 //! What a guest's allocator gave out and did not get back: a ledger of an instance whose module tells of its allocations.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -16,7 +17,7 @@ use crate::scene::{now_ms, spots};
 /// LIMIT: live allocations of an instance that are known one by one.
 const LIVE_MAX: usize = 1_000_000;
 /// LIMIT: places where they were asked for.
-const SITES_MAX: usize = 50_000;
+const SITES_MAX: usize = 10_000;
 
 /// What lives in one instance.
 #[derive(Default)]
@@ -33,7 +34,7 @@ pub(crate) struct Ledger {
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Site {
     callback: &'static str,
-    frames: Box<[Spot]>,
+    frames: Arc<[Spot]>,
 }
 
 impl Ledger {
@@ -75,7 +76,7 @@ impl Ledger {
             let site = self.sites.get(usize::try_from(number).ok()?)?;
             Some(Kept {
                 callback: site.callback,
-                frames: site.frames.clone(),
+                frames: Arc::clone(&site.frames),
                 bytes,
                 count,
             })
@@ -94,6 +95,8 @@ pub(crate) struct Tracing {
     began: Instant,
     began_ms: u64,
     latest: Vec<Mutex<Arc<Mutex<Ledger>>>>,
+    /// Nobody looks any more.
+    is_over: AtomicBool,
 }
 
 impl Tracing {
@@ -102,7 +105,17 @@ impl Tracing {
             began: Instant::now(),
             began_ms: now_ms(),
             latest: (0..workers).map(|_| Mutex::default()).collect(),
+            is_over: AtomicBool::new(false),
         }
+    }
+
+    /// Nobody looks any more: no exchange shall come.
+    pub(crate) fn end(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     /// The ledger of a new instance.
@@ -130,7 +143,10 @@ impl Tracing {
             generation: plugin.generation,
             began_ms: self.began_ms,
             lasted: self.began.elapsed(),
-            workers: ledgers.map(|ledger| ledger.lock().kept()).collect(),
+            // Taken and counted afterwards: the guest waits for the ledger's lock.
+            workers: ledgers
+                .map(|ledger| std::mem::take(&mut *ledger.lock()).kept())
+                .collect(),
         }
     }
 }
@@ -180,7 +196,7 @@ fn site(caller: &Caller<'_, OnWorker>) -> Site {
     let guest = &caller.data().0;
     Site {
         callback: guest.callback,
-        frames: spots(&backtrace, &guest.first.module),
+        frames: spots(&backtrace, &guest.first.module).into(),
     }
 }
 

@@ -60,6 +60,10 @@ impl Module {
         (bytes, changes): (&[u8], Changes),
         cache: Option<&CodeCache>,
     ) -> Result<Arc<Self>, LoadFault> {
+        if !changes.is_none() {
+            // A cached code of the changed bytes says nothing of the file, and only what is valid is changed.
+            plug_audit::audit(bytes)?;
+        }
         let changed = changed(bytes, &changes)?;
         let of_file = digest(bytes);
         let (runs, digest_of_runs) = match &changed {
@@ -109,17 +113,11 @@ impl Module {
     }
 }
 
-/// The module with its changes, if it has any. What is wrong with a module the audit says better than whoever stumbles over it.
+/// The module with its changes, if it has any.
 fn changed(bytes: &[u8], changes: &Changes) -> Result<Option<Instrumented>, LoadFault> {
-    if changes.is_none() {
-        return Ok(None);
-    }
-    match instrument(bytes, changes) {
-        Ok(changed) => Ok(Some(changed)),
-        Err(why) => {
-            plug_audit::audit(bytes)?;
-            Err(why.into())
-        }
+    match changes.is_none() {
+        true => Ok(None),
+        false => Ok(Some(instrument(bytes, changes)?)),
     }
 }
 

@@ -151,15 +151,10 @@ impl Plugin {
     /// telling takes time, so that it may compute for longer.
     #[must_use]
     pub fn traced(spec: PluginSpec, module: Arc<Module>, (generation, workers): (u64, usize)) -> Arc<Self> {
-        let limits = Limits {
-            cpu_share_percent_max: 100,
-            ..spec.limits
-        };
         Arc::new(Self {
             spec: PluginSpec {
                 cpu_slice: spec.cpu_slice.saturating_mul(TRACED_SLICES),
                 trusted_after: 0,
-                limits,
                 ..spec
             },
             module,
@@ -172,7 +167,14 @@ impl Plugin {
         })
     }
 
-    /// What lives in the instances that were made last, if [`Plugin::traced`] made it.
+    /// Nobody looks at it any more, if [`Plugin::traced`] made it: exchanges go to the plugin's own instances, whatever else is in the way.
+    pub fn end_tracing(&self) {
+        if let Some(tracing) = &self.tracing {
+            tracing.end();
+        }
+    }
+
+    /// What lives in the instances that were made last, if [`Plugin::traced`] made it. They tell no more afterwards.
     #[must_use]
     pub fn kept(&self) -> Option<MemoryProfile> {
         Some(self.tracing.as_ref()?.profile(self))

@@ -1,8 +1,9 @@
 //! Looks at what a plugin computes: while somebody wants to know, its stack is noted at each tick of the engine that falls into it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use plug_report::profile::{Profile, Sample, Spot, WorkerSamples};
@@ -16,12 +17,37 @@ use crate::slice::EPOCHS_BEFORE_YIELD;
 
 /// LIMIT: samples of one worker: about what a plugin gives that computes without a pause for two minutes.
 const SAMPLES_MAX: usize = 500_000;
+/// LIMIT: different stacks of one worker: some 25 MB when all are as deep as a backtrace may be.
+const STACKS_MAX: usize = 20_000;
 
 /// Where samples go while somebody looks.
 struct Sheets {
     began: Instant,
     began_ms: u64,
-    workers: Vec<Mutex<WorkerSamples>>,
+    workers: Vec<Mutex<Sheet>>,
+}
+
+/// What was seen on one worker.
+#[derive(Default)]
+struct Sheet {
+    samples: Vec<Sample>,
+    lost: u64,
+    /// Each stack once.
+    stacks: HashSet<Arc<[Spot]>>,
+}
+
+impl Sheet {
+    fn stack(&mut self, frames: Box<[Spot]>) -> Option<Arc<[Spot]>> {
+        if let Some(known) = self.stacks.get(&*frames) {
+            return Some(Arc::clone(known));
+        }
+        if self.stacks.len() >= STACKS_MAX {
+            return None;
+        }
+        let stack: Arc<[Spot]> = frames.into();
+        self.stacks.insert(Arc::clone(&stack));
+        Some(stack)
+    }
 }
 
 /// A plugin's place for who looks at it.
@@ -41,24 +67,27 @@ impl Watch {
 /// Looks at a plugin until it is asked what it saw, or dropped.
 pub struct Profiler {
     plugin: Arc<Plugin>,
+    sheets: Arc<Sheets>,
 }
 
 impl Profiler {
     /// Begins to look at what `plugin` computes, on all workers; none while somebody else does.
     #[must_use]
     pub fn begin(plugin: &Arc<Plugin>) -> Option<Self> {
-        let mut sheets = plugin.watch.sheets.lock();
-        if sheets.is_some() {
+        let mut place = plugin.watch.sheets.lock();
+        if place.is_some() {
             return None;
         }
-        *sheets = Some(Arc::new(Sheets {
+        let sheets = Arc::new(Sheets {
             began: Instant::now(),
             began_ms: now_ms(),
             workers: plugin.workers.iter().map(|_| Mutex::default()).collect(),
-        }));
+        });
+        *place = Some(Arc::clone(&sheets));
         plugin.watch.is_on.store(true, Ordering::Relaxed);
         Some(Self {
             plugin: Arc::clone(plugin),
+            sheets,
         })
     }
 
@@ -71,22 +100,31 @@ impl Profiler {
     /// Ends it: what was seen.
     #[must_use]
     pub fn end(self) -> Profile {
-        let sheets = self.stop();
-        let (plugin, generation) = (self.plugin.spec.name.clone(), self.plugin.generation);
-        let workers = sheets.iter().flat_map(|sheets| &sheets.workers);
+        self.stop();
+        let taken = |worker: &Mutex<Sheet>| {
+            let sheet = std::mem::take(&mut *worker.lock());
+            WorkerSamples {
+                samples: sheet.samples,
+                lost: sheet.lost,
+            }
+        };
         Profile {
-            plugin,
-            generation,
-            began_ms: sheets.as_ref().map_or(0, |sheets| sheets.began_ms),
-            lasted: sheets.as_ref().map_or(Duration::ZERO, |sheets| sheets.began.elapsed()),
+            plugin: self.plugin.spec.name.clone(),
+            generation: self.plugin.generation,
+            began_ms: self.sheets.began_ms,
+            lasted: self.sheets.began.elapsed(),
             interval: TICK,
-            workers: workers.map(|worker| std::mem::take(&mut *worker.lock())).collect(),
+            workers: self.sheets.workers.iter().map(taken).collect(),
         }
     }
 
-    fn stop(&self) -> Option<Arc<Sheets>> {
-        self.plugin.watch.is_on.store(false, Ordering::Relaxed);
-        self.plugin.watch.sheets.lock().take()
+    /// Once: whoever looks next has the place then.
+    fn stop(&self) {
+        let mut place = self.plugin.watch.sheets.lock();
+        if place.as_ref().is_some_and(|sheets| Arc::ptr_eq(sheets, &self.sheets)) {
+            self.plugin.watch.is_on.store(false, Ordering::Relaxed);
+            *place = None;
+        }
     }
 }
 
@@ -158,26 +196,28 @@ impl Guest {
         ];
         self.look.in_host = 0;
         self.look.told = self.look.told.saturating_add(ticks);
+        if ticks == 0 {
+            return;
+        }
         let sheets = self.plugin().watch.sheets.lock().clone();
         let Some(sheets) = sheets else { return };
         let Some(worker) = sheets.workers.get(self.worker) else {
             return;
         };
         let mut sheet = worker.lock();
-        for (ticks, host_call) in parts {
-            if ticks == 0 {
-                continue;
-            }
-            if sheet.samples.len() >= SAMPLES_MAX {
+        let stack = sheet.stack(frames);
+        for (ticks, host_call) in parts.into_iter().filter(|(ticks, _)| *ticks > 0) {
+            let room = sheet.samples.len() < SAMPLES_MAX;
+            let Some(frames) = stack.clone().filter(|_| room) else {
                 sheet.lost = sheet.lost.saturating_add(1);
                 continue;
-            }
+            };
             sheet.samples.push(Sample {
                 at: sheets.began.elapsed(),
                 weight: TICK.saturating_mul(u32::try_from(ticks).unwrap_or(u32::MAX)),
                 callback: self.callback,
                 host_call,
-                frames: frames.clone(),
+                frames,
             });
         }
     }

@@ -280,7 +280,7 @@ impl PluginHandle {
     /// When there is none and none can be started now, or the plugin has used its share of the worker's CPU time.
     pub async fn open(&self, exchange: &Rc<Exchange>) -> Result<PluginStream, Fault> {
         self.has_cpu_time()?;
-        if let Some((hold, twin)) = self.hold_traced().await {
+        if let Some((hold, twin)) = self.hold_traced() {
             let root = hold.instance.roots.first().copied().unwrap_or_default();
             return Ok(self.stream(hold, root, &twin, exchange));
         }

@@ -9,6 +9,7 @@ pub use memory::{Kept, MemoryProfile, MemorySummary, Site, WorkerKept};
 pub use summary::{Share, Summary};
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::scene::Frame;
@@ -36,7 +37,7 @@ pub struct Sample {
     /// The host call in which the time went by.
     pub host_call: Option<&'static str>,
     /// Frames of the guest, innermost first.
-    pub frames: Box<[Spot]>,
+    pub frames: Arc<[Spot]>,
 }
 
 /// What was seen on one worker.
@@ -88,7 +89,7 @@ impl Line {
     fn named(kind: Kind, function: String) -> Self {
         Self {
             kind,
-            function,
+            function: in_one_line(&function),
             file: None,
             line: None,
             is_own: false,
@@ -107,6 +108,11 @@ impl Line {
     }
 }
 
+/// A name that makes no second row of a table.
+fn in_one_line(name: &str) -> String {
+    name.replace('\n', " ")
+}
+
 /// The lines of stacks, each known by its number.
 struct Lines<'a, 'module> {
     symbols: Option<&'a Symbols<'module>>,
@@ -114,7 +120,14 @@ struct Lines<'a, 'module> {
     numbers: HashMap<Line, usize>,
     /// The lines of a frame, innermost first: functions that were put into it come before it.
     of_spot: HashMap<Spot, Vec<usize>>,
+    /// Bytes of the names so far.
+    name_bytes: usize,
 }
+
+/// LIMIT: bytes of all names and files in a profile; functions beyond it have numbers.
+const NAME_BYTES_MAX: usize = 64 << 20;
+/// LIMIT: lines of a stack, functions put into one another included; outermost first.
+const STACK_LINES_MAX: usize = 256;
 
 impl<'a, 'module> Lines<'a, 'module> {
     fn new(symbols: Option<&'a Symbols<'module>>) -> Self {
@@ -123,6 +136,7 @@ impl<'a, 'module> Lines<'a, 'module> {
             all: Vec::new(),
             numbers: HashMap::new(),
             of_spot: HashMap::new(),
+            name_bytes: 0,
         }
     }
 
@@ -135,6 +149,9 @@ impl<'a, 'module> Lines<'a, 'module> {
             return *number;
         }
         let number = self.all.len();
+        let names = [Some(&line.function), line.file.as_ref()];
+        let bytes: usize = names.into_iter().flatten().map(String::len).sum();
+        self.name_bytes = self.name_bytes.saturating_add(bytes);
         self.all.push(line.clone());
         self.numbers.insert(line, number);
         number
@@ -151,8 +168,10 @@ impl<'a, 'module> Lines<'a, 'module> {
             stack.extend(lines.iter().rev());
         }
         if let Some(call) = sample.host_call {
+            stack.truncate(STACK_LINES_MAX);
             stack.push(self.number(Line::named(Kind::HostCall, format!("host call {call}"))));
         }
+        stack.truncate(STACK_LINES_MAX.saturating_add(1));
         stack
     }
 
@@ -162,7 +181,7 @@ impl<'a, 'module> Lines<'a, 'module> {
             offset: spot.offset,
             ..Frame::default()
         };
-        if let Some(symbols) = self.symbols {
+        if let Some(symbols) = self.symbols.filter(|_| self.name_bytes < NAME_BYTES_MAX) {
             symbols.complete(&mut frame);
         }
         let unnamed = || format!("function {}", spot.index);
@@ -176,7 +195,7 @@ impl<'a, 'module> Lines<'a, 'module> {
                 .iter()
                 .map(|place| Line {
                     kind: Kind::Guest,
-                    function: place.function.clone().unwrap_or_else(unnamed),
+                    function: place.function.as_deref().map_or_else(unnamed, in_one_line),
                     file: place.file.as_deref().map(|file| shortened(file).to_owned()),
                     line: place.line,
                     is_own: place.file.is_some() && !is_foreign(place),

@@ -312,6 +312,13 @@ async fn a_guard_that_is_looked_at_while_it_dies_lets_nobody_by() -> Result<()> 
         let look = Request::new("POST", &format!("/plugins/guard/profile?seconds=1&what={what}"));
         let answer = send(gateway.admin, Version::Http1, &look).await?;
         ensure!(answer.status == 200, "{what}: {}", answer.text());
+        let profile: Value = serde_json::from_slice(&answer.body())?;
+        let seen = ["exchanges", "samples"].map(|key| profile["cofferdam"][key].as_u64());
+        ensure!(
+            seen.into_iter().flatten().any(|count| count > 0),
+            "{what}: {}",
+            profile["cofferdam"]
+        );
     }
     ended(&over, clients).await?;
     until_let_through(&gateway).await?;

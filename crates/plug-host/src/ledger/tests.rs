@@ -1,6 +1,7 @@
 //! What lives in a guest whose allocator tells, while exchanges pass.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use plug_instrument::{Allocator, Changes};
 use plug_report::profile::{Kept, WorkerKept};
@@ -78,6 +79,20 @@ fn told(kept: &Kept) -> (Vec<u32>, u64, u64) {
     (frames, kept.bytes, kept.count)
 }
 
+/// From now on exchanges go to `twin`.
+async fn look(house: &House, twin: &Arc<Plugin>) {
+    let plugin = Arc::clone(house.plugins.find("guest").unwrap().plugin());
+    house.plugins.trace(&plugin, Some(Arc::clone(twin)));
+    serving(house).await;
+}
+
+/// The twin has started.
+async fn serving(house: &House) {
+    while !house.plugins.find("guest").unwrap().is_traced() {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn exchanges(house: &House, count: usize) {
     for _ in 0..count {
         house.stream().await.request_headers(true).await.unwrap();
@@ -91,7 +106,7 @@ fn what_lives_is_known_by_where_it_was_asked_for() {
         house.warm().await;
         exchanges(&house, 1).await;
         let twin = twin(house.plugins.find("guest").unwrap().plugin());
-        house.plugins.trace("guest", Some(Arc::clone(&twin)));
+        look(&house, &twin).await;
         exchanges(&house, 3).await;
         let worker = seen(&twin);
         let all: Vec<_> = worker.kept.iter().map(told).collect();
@@ -113,7 +128,7 @@ fn what_lives_is_known_by_where_it_was_asked_for() {
             worker
                 .kept
                 .iter()
-                .flat_map(|kept| &kept.frames)
+                .flat_map(|kept| kept.frames.iter())
                 .all(|spot| spot.offset.is_some())
         );
         assert_eq!((worker.allocations, worker.exchanges, worker.lost), (12, 3, 0));
@@ -127,16 +142,16 @@ fn when_nobody_looks_any_more_exchanges_go_to_the_plugin_itself_and_the_twin_end
         house.warm().await;
         let plugin = Arc::clone(house.plugins.find("guest").unwrap().plugin());
         let twin = twin(&plugin);
-        house.plugins.trace("guest", Some(Arc::clone(&twin)));
+        look(&house, &twin).await;
         exchanges(&house, 2).await;
-        let living = |plugin: &Plugin| plugin.workers[0].instances.load(std::sync::atomic::Ordering::Relaxed);
+        let living = |plugin: &Plugin| plugin.workers[0].instances.load(Ordering::Relaxed);
         assert_eq!((living(&plugin), living(&twin)), (1, 1));
-        house.plugins.trace("guest", None);
+        house.plugins.trace(&plugin, None);
         settle().await;
         assert_eq!((living(&plugin), living(&twin)), (1, 0));
-        let before = plugin.workers[0].callbacks.load(std::sync::atomic::Ordering::Relaxed);
+        let before = plugin.workers[0].callbacks.load(Ordering::Relaxed);
         exchanges(&house, 1).await;
-        assert!(plugin.workers[0].callbacks.load(std::sync::atomic::Ordering::Relaxed) > before);
+        assert!(plugin.workers[0].callbacks.load(Ordering::Relaxed) > before);
         assert_eq!(seen(&twin).exchanges, 2);
     });
 }
@@ -147,11 +162,12 @@ fn after_a_death_the_fresh_instance_begins_with_an_empty_ledger() {
         let house = House::new(&[Plugin::new(patient("guest"), load(&guest()), 1, 1)]);
         house.warm().await;
         let twin = twin(house.plugins.find("guest").unwrap().plugin());
-        house.plugins.trace("guest", Some(Arc::clone(&twin)));
+        look(&house, &twin).await;
         exchanges(&house, 5).await;
         let stream = house.stream().await;
         stream.request_headers(false).await.unwrap();
         stream.body(Direction::Request, true).await.unwrap_err();
+        serving(&house).await;
         exchanges(&house, 1).await;
         let worker = seen(&twin);
         assert_eq!((worker.exchanges, worker.allocations), (1, 4));
@@ -167,7 +183,37 @@ fn a_twin_that_does_not_start_takes_no_exchange_from_the_plugin() {
         refuses.on("proxy_on_configure", "(param i32 i32) (result i32)", "(i32.const 0)");
         let spec = house.plugins.find("guest").unwrap().plugin().spec.clone();
         let twin = Plugin::traced(spec, load(&refuses.build()), (1, 1));
-        house.plugins.trace("guest", Some(twin));
+        let plugin = Arc::clone(house.plugins.find("guest").unwrap().plugin());
+        house.plugins.trace(&plugin, Some(Arc::clone(&twin)));
+        settle().await;
         exchanges(&house, 2).await;
+        assert_eq!(twin.workers[0].starts.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn a_twin_of_a_plugin_that_was_replaced_serves_nobody() {
+    on_worker(async {
+        let house = House::new(&[Plugin::new(patient("guest"), load(&guest()), 1, 1)]);
+        house.warm().await;
+        let before = Plugin::new(patient("guest"), load(&guest()), 1, 1);
+        let twin = twin(&before);
+        house.plugins.trace(&before, Some(Arc::clone(&twin)));
+        settle().await;
+        exchanges(&house, 1).await;
+        assert_eq!(twin.workers[0].starts.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn a_twin_that_nobody_looks_at_any_more_gets_no_exchange_even_where_it_still_is() {
+    on_worker(async {
+        let house = House::new(&[Plugin::new(patient("guest"), load(&guest()), 1, 1)]);
+        house.warm().await;
+        let twin = twin(house.plugins.find("guest").unwrap().plugin());
+        look(&house, &twin).await;
+        twin.end_tracing();
+        exchanges(&house, 2).await;
+        assert_eq!(seen(&twin).exchanges, 0);
     });
 }

@@ -135,14 +135,17 @@ fn a_profile_has_as_much_time_as_the_histogram_of_callbacks() {
 }
 
 #[test]
-fn nobody_who_looks_leaves_nothing_behind() {
+fn whoever_goes_away_leaves_the_plugin_as_it_was_and_the_place_free() {
     on_worker(async {
         let house = house(0);
         house.warm().await;
         let plugin = house.plugins.find("guest").unwrap().plugin();
-        drop(Profiler::begin(plugin));
-        house.stream().await.request_headers(false).await.unwrap();
-        let profile = Profiler::begin(plugin).unwrap().end();
-        assert!(profile.workers[0].samples.is_empty());
+        let first = Profiler::begin(plugin).unwrap();
+        assert!(plugin.watch.is_on());
+        drop(first);
+        assert!(!plugin.watch.is_on());
+        let second = Profiler::begin(plugin).unwrap();
+        let third = second.end();
+        assert!(third.workers[0].samples.is_empty() && !plugin.watch.is_on());
     });
 }

@@ -317,7 +317,7 @@ fn a_module_whose_frames_cannot_be_counted_is_refused_with_the_reason() {
     wat.with("(func (export \"cofferdam.call_depth\"))");
     assert_eq!(
         refused(&wat.build()).to_string(),
-        "the module's frames cannot be counted: it exports `cofferdam.call_depth` itself, which is the name under which its frames are \
-         counted\n  hint: `limits.call_depth` asks for it; without it the module runs as it is"
+        "the module cannot be changed: it exports `cofferdam.call_depth` itself, which is the name under which its frames are counted\n  \
+         hint: `limits.call_depth`, or a profile of its memory, asks for that; otherwise it runs as it is"
     );
 }

@@ -33,13 +33,10 @@ pub(super) enum Unit {
     Bytes,
 }
 
-/// One stack of a thread.
+/// One stack of a thread, with its weight.
 pub(super) struct Mark {
-    pub(super) at: Duration,
-    /// Numbers of its lines, outermost first.
-    pub(super) stack: Vec<usize>,
+    pub(super) sample: Sample,
     pub(super) weight: u64,
-    pub(super) cpu: Duration,
 }
 
 impl Profile {
@@ -49,17 +46,12 @@ impl Profile {
         self.drawn(Lines::new(symbols))
     }
 
-    pub(super) fn drawn(&self, mut lines: Lines<'_, '_>) -> Value {
-        let mut mark = |sample: &Sample| Mark {
-            at: sample.at,
-            stack: lines.of(sample),
+    pub(super) fn drawn(&self, lines: Lines<'_, '_>) -> Value {
+        let mark = |sample: &Sample| Mark {
             weight: self.intervals(sample.weight),
-            cpu: sample.weight,
+            sample: sample.clone(),
         };
-        let threads = self.workers.iter();
-        let threads = threads
-            .map(|worker| worker.samples.iter().map(&mut mark).collect())
-            .collect();
+        let threads = self.workers.iter().map(|worker| worker.samples.iter().map(mark));
         let sheet = Sheet {
             name: &self.plugin,
             began_ms: self.began_ms,
@@ -67,7 +59,7 @@ impl Profile {
             interval: self.interval,
             unit: Unit::Samples,
         };
-        sheet.draw(&lines, threads)
+        sheet.draw(lines, threads)
     }
 
     fn intervals(&self, weight: Duration) -> u64 {
@@ -77,8 +69,11 @@ impl Profile {
 }
 
 impl Sheet<'_> {
-    /// The file: a thread for each worker.
-    pub(super) fn draw(&self, lines: &Lines<'_, '_>, threads: Vec<Vec<Mark>>) -> Value {
+    /// The file: a thread for each worker. Stacks are put into words one after the other.
+    pub(super) fn draw<M>(&self, mut lines: Lines<'_, '_>, threads: impl Iterator<Item = M>) -> Value
+    where
+        M: Iterator<Item = Mark>,
+    {
         let mut file = self.empty();
         let categories = [
             (Kind::Callback, "callback", CategoryColor::Gray),
@@ -89,28 +84,29 @@ impl Sheet<'_> {
         let categories: HashMap<Kind, CategoryHandle> = categories.into_iter().collect();
         let began = Timestamp::from_nanos_since_reference(0);
         let process = file.add_process(self.name, PID, began);
-        for (number, marks) in threads.into_iter().enumerate() {
+        for (number, marks) in threads.enumerate() {
             let id = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(PID);
             let thread = file.add_thread(process, id, began, false);
             file.set_thread_name(thread, &format!("worker {number}"));
             file.set_thread_samples_weight_type(thread, self.unit.weight_type());
-            for mark in marks {
+            for Mark { sample, weight } in marks {
+                let stack = lines.of(&sample);
                 let frame = |number: usize| FrameInfo {
                     // The crate knows labels, but neither files nor lines: the label is a number, and what it stands for is put in at the end.
                     frame: Frame::Label(file.intern_string(&number.to_string())),
                     category_pair: category(&categories, lines.get(number)).into(),
                     flags: FrameFlags::empty(),
                 };
-                let frames: Vec<FrameInfo> = mark.stack.into_iter().map(frame).collect();
+                let frames: Vec<FrameInfo> = stack.into_iter().map(frame).collect();
                 let stack = file.intern_stack_frames(thread, frames.into_iter());
-                let weight = i32::try_from(mark.weight).unwrap_or(i32::MAX);
-                let cpu = CpuDelta::from_micros(u64::try_from(mark.cpu.as_micros()).unwrap_or(u64::MAX));
-                file.add_sample(thread, timestamp(mark.at), stack, cpu, weight);
+                let weight = i32::try_from(weight).unwrap_or(i32::MAX);
+                let cpu = CpuDelta::from_micros(u64::try_from(sample.weight.as_micros()).unwrap_or(u64::MAX));
+                file.add_sample(thread, timestamp(sample.at), stack, cpu, weight);
             }
             file.set_thread_end_time(thread, timestamp(self.lasted));
         }
         file.set_process_end_time(process, timestamp(self.lasted));
-        named(&file, lines)
+        named(&file, &lines)
     }
 
     fn empty(&self) -> fxprof_processed_profile::Profile {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -25,7 +26,7 @@ pub struct Kept {
     /// The callback.
     pub callback: &'static str,
     /// Frames of the guest, innermost first.
-    pub frames: Box<[Spot]>,
+    pub frames: Arc<[Spot]>,
     /// Bytes that were asked for.
     pub bytes: u64,
     /// How many allocations.
@@ -104,17 +105,11 @@ impl MemoryProfile {
     /// The file for <https://profiler.firefox.com>: a thread for each worker, the bytes of each place.
     #[must_use]
     pub fn firefox(&self, symbols: Option<&Symbols<'_>>) -> Value {
-        let mut lines = Lines::new(symbols);
-        let marks = |lines: &mut Lines<'_, '_>, worker: &WorkerKept| {
-            let mark = |kept: &Kept| Mark {
-                at: self.lasted,
-                stack: lines.of(&asked(kept)),
-                weight: kept.bytes,
-                cpu: Duration::ZERO,
-            };
-            worker.kept.iter().map(mark).collect()
+        let mark = |kept: &Kept| Mark {
+            sample: asked(kept, self.lasted),
+            weight: kept.bytes,
         };
-        let threads = self.workers.iter().map(|worker| marks(&mut lines, worker)).collect();
+        let threads = self.workers.iter().map(|worker| worker.kept.iter().map(mark));
         let sheet = Sheet {
             name: &self.plugin,
             began_ms: self.began_ms,
@@ -122,59 +117,55 @@ impl MemoryProfile {
             interval: self.lasted,
             unit: Unit::Bytes,
         };
-        sheet.draw(&lines, threads)
+        sheet.draw(Lines::new(symbols), threads)
     }
 
     /// The profile in some lines. `symbols` are those of the module or of its twin with debug information, if there is one.
     #[must_use]
     pub fn summary(&self, symbols: Option<&Symbols<'_>>) -> MemorySummary {
         let mut lines = Lines::new(symbols);
-        let mut sites: HashMap<Vec<usize>, Site> = HashMap::new();
         // Two allocations that come the same way through the same lines are one place, on whichever worker.
+        let mut sums: HashMap<Vec<usize>, (u64, u64, &str)> = HashMap::new();
         for kept in self.workers.iter().flat_map(|worker| &worker.kept) {
-            let stack = lines.of(&asked(kept));
-            let site = sites.entry(stack).or_default();
-            site.bytes = site.bytes.saturating_add(kept.bytes);
-            site.count = site.count.saturating_add(kept.count);
-            kept.callback.clone_into(&mut site.callback);
+            let (bytes, count, callback) = sums.entry(lines.of(&asked(kept, self.lasted))).or_default();
+            *bytes = bytes.saturating_add(kept.bytes);
+            *count = count.saturating_add(kept.count);
+            *callback = kept.callback;
         }
-        for (stack, site) in &mut sites {
-            let guest = stack.iter().rev().filter_map(|number| lines.get(*number));
-            let guest: Vec<&Line> = guest.filter(|line| line.kind == Kind::Guest).collect();
-            site.stack = guest.iter().map(|line| line.text()).collect();
-            site.own = guest.iter().position(|line| line.is_own);
-        }
-        let mut sites: Vec<Site> = sites.into_values().collect();
-        sites.sort_by(|one, other| {
-            let by_size = (other.bytes, other.count).cmp(&(one.bytes, one.count));
-            by_size.then_with(|| one.stack.cmp(&other.stack))
+        let (bytes, count) = sums.values().fold((0_u64, 0_u64), |(bytes, count), (more, others, _)| {
+            (bytes.saturating_add(*more), count.saturating_add(*others))
         });
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_by(|(one, (bytes, count, _)), (other, (others_bytes, others_count, _))| {
+            let by_size = (others_bytes, others_count).cmp(&(bytes, count));
+            by_size.then_with(|| one.cmp(other))
+        });
+        sums.truncate(SITES_MAX);
+        let sites = sums.iter().map(|(stack, sum)| Site::of(&lines, stack, *sum)).collect();
         let sum = |of: fn(&WorkerKept) -> u64| self.workers.iter().map(of).fold(0, u64::saturating_add);
-        let summary = MemorySummary {
+        MemorySummary {
             plugin: self.plugin.clone(),
             generation: self.generation,
             lasted_us: u64::try_from(self.lasted.as_micros()).unwrap_or(u64::MAX),
             exchanges: sum(|worker| worker.exchanges),
-            bytes: sites.iter().map(|site| site.bytes).fold(0, u64::saturating_add),
-            count: sites.iter().map(|site| site.count).fold(0, u64::saturating_add),
+            bytes,
+            count,
             allocations: sum(|worker| worker.allocations),
             lost: sum(|worker| worker.lost),
             has_lines: symbols.is_some_and(Symbols::has_lines),
-            sites: Vec::new(),
-        };
-        sites.truncate(SITES_MAX);
-        MemorySummary { sites, ..summary }
+            sites,
+        }
     }
 }
 
 /// The stack of an allocation, as that of a sample.
-fn asked(kept: &Kept) -> Sample {
+fn asked(kept: &Kept, at: Duration) -> Sample {
     Sample {
-        at: Duration::ZERO,
+        at,
         weight: Duration::ZERO,
         callback: kept.callback,
         host_call: None,
-        frames: kept.frames.clone(),
+        frames: Arc::clone(&kept.frames),
     }
 }
 
@@ -213,6 +204,18 @@ impl MemorySummary {
 }
 
 impl Site {
+    fn of(lines: &Lines<'_, '_>, stack: &[usize], (bytes, count, callback): (u64, u64, &str)) -> Self {
+        let guest = stack.iter().rev().filter_map(|number| lines.get(*number));
+        let guest: Vec<&Line> = guest.filter(|line| line.kind == Kind::Guest).collect();
+        Self {
+            bytes,
+            count,
+            callback: callback.to_owned(),
+            stack: guest.iter().map(|line| line.text()).collect(),
+            own: guest.iter().position(|line| line.is_own),
+        }
+    }
+
     fn write(&self, text: &mut String, exchanges: u64) {
         let each = match self.count.checked_div(exchanges) {
             // What leaks, leaks with each exchange.

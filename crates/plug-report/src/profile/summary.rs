@@ -1,6 +1,6 @@
 //! A profile in some lines: which functions computed, and for how long.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -54,13 +54,91 @@ pub struct Share {
     pub total_us: u64,
 }
 
+/// Time of functions. All is known by numbers until the end: a profile has millions of lines, and few functions.
+#[derive(Default)]
+struct Times {
+    /// The function of each line.
+    of_line: Vec<usize>,
+    numbers: HashMap<(String, Option<String>), usize>,
+    functions: Vec<Time>,
+}
+
 #[derive(Default)]
 struct Time {
     itself: Duration,
     total: Duration,
-    kind: Option<Kind>,
     /// Its lines, by the time in each itself and in all.
-    places: HashMap<String, (Duration, Duration)>,
+    lines: HashMap<usize, (Duration, Duration)>,
+}
+
+impl Times {
+    fn add(&mut self, lines: &Lines<'_, '_>, stack: &[usize], weight: Duration) {
+        let mut seen = Vec::new();
+        for number in stack {
+            let function = self.function(lines, *number);
+            // A function that calls itself has its time once.
+            if seen.contains(&function) {
+                continue;
+            }
+            seen.push(function);
+            if let Some(time) = self.functions.get_mut(function) {
+                time.total = time.total.saturating_add(weight);
+                let (_, total) = time.lines.entry(*number).or_default();
+                *total = total.saturating_add(weight);
+            }
+        }
+        let Some(innermost) = stack.last() else { return };
+        let function = self.function(lines, *innermost);
+        if let Some(time) = self.functions.get_mut(function) {
+            time.itself = time.itself.saturating_add(weight);
+            let (itself, _) = time.lines.entry(*innermost).or_default();
+            *itself = itself.saturating_add(weight);
+        }
+    }
+
+    fn function(&mut self, lines: &Lines<'_, '_>, number: usize) -> usize {
+        while let Some(line) = lines.get(self.of_line.len()).filter(|_| self.of_line.len() <= number) {
+            let next = self.functions.len();
+            let function = *self.numbers.entry(key(line)).or_insert(next);
+            if function == next {
+                self.functions.push(Time::default());
+            }
+            self.of_line.push(function);
+        }
+        self.of_line.get(number).copied().unwrap_or_default()
+    }
+
+    fn shares(self, lines: &Lines<'_, '_>) -> Vec<Share> {
+        let names = self.numbers.into_iter();
+        let named = names.filter_map(|((name, file), number)| Some((name, file, self.functions.get(number)?)));
+        // Every callback begins with itself: that says nothing of where the time goes, unless nothing else is known.
+        let is_callback = |time: &Time| {
+            let mut of_function = time.lines.keys().filter_map(|number| lines.get(*number));
+            of_function.any(|line| line.kind == Kind::Callback)
+        };
+        let mut shares: Vec<Share> = named
+            .filter(|(_, _, time)| !is_callback(time) || !time.itself.is_zero())
+            .map(|(function, file, time)| {
+                let placed = time
+                    .lines
+                    .iter()
+                    .filter_map(|(number, spent)| Some((lines.get(*number)?.place()?, *spent)));
+                let most = placed.max_by(|(one, spent), (other, others)| (spent, one).cmp(&(others, other)));
+                Share {
+                    function,
+                    place: most.map(|(place, _)| place).or(file),
+                    self_us: microseconds(time.itself),
+                    total_us: microseconds(time.total),
+                }
+            })
+            .collect();
+        shares.sort_by(|one, other| {
+            let by_time = (other.self_us, other.total_us).cmp(&(one.self_us, one.total_us));
+            by_time.then_with(|| one.function.cmp(&other.function))
+        });
+        shares.truncate(FUNCTIONS_MAX);
+        shares
+    }
 }
 
 impl Profile {
@@ -68,34 +146,13 @@ impl Profile {
     #[must_use]
     pub fn summary(&self, symbols: Option<&Symbols<'_>>) -> Summary {
         let mut lines = Lines::new(symbols);
-        let mut times: HashMap<(String, Option<String>), Time> = HashMap::new();
+        let mut times = Times::default();
         let mut computed = Duration::ZERO;
         let samples = || self.workers.iter().flat_map(|worker| &worker.samples);
         for sample in samples() {
             computed = computed.saturating_add(sample.weight);
             let stack = lines.of(sample);
-            let mut seen = HashSet::new();
-            for line in stack.iter().filter_map(|number| lines.get(*number)) {
-                let function = key(line);
-                let time = times.entry(function.clone()).or_default();
-                time.kind = Some(line.kind);
-                // A function that calls itself has its time once.
-                if seen.insert(function) {
-                    time.total = time.total.saturating_add(sample.weight);
-                    if let Some(place) = line.place() {
-                        let (_, total) = time.places.entry(place).or_default();
-                        *total = total.saturating_add(sample.weight);
-                    }
-                }
-            }
-            if let Some(innermost) = stack.last().and_then(|number| lines.get(*number)) {
-                let time = times.entry(key(innermost)).or_default();
-                time.itself = time.itself.saturating_add(sample.weight);
-                if let Some(place) = innermost.place() {
-                    let (itself, _) = time.places.entry(place).or_default();
-                    *itself = itself.saturating_add(sample.weight);
-                }
-            }
+            times.add(&lines, &stack, sample.weight);
         }
         Summary {
             plugin: self.plugin.clone(),
@@ -106,40 +163,13 @@ impl Profile {
             lost: self.workers.iter().map(|worker| worker.lost).sum(),
             computed_us: microseconds(computed),
             has_lines: symbols.is_some_and(Symbols::has_lines),
-            functions: functions(times),
+            functions: times.shares(&lines),
         }
     }
 }
 
 fn key(line: &Line) -> (String, Option<String>) {
     (line.function.clone(), line.file.clone())
-}
-
-fn functions(times: HashMap<(String, Option<String>), Time>) -> Vec<Share> {
-    // Every callback begins with itself: that says nothing of where the time goes, unless nothing else is known.
-    let says_something = |time: &Time| time.kind != Some(Kind::Callback) || !time.itself.is_zero();
-    let mut shares: Vec<Share> = times
-        .into_iter()
-        .filter(|(_, time)| says_something(time))
-        .map(|((function, file), time)| {
-            let most = time
-                .places
-                .iter()
-                .max_by_key(|(place, spent)| (**spent, place.as_str()));
-            Share {
-                function,
-                place: most.map(|(place, _)| place.clone()).or(file),
-                self_us: microseconds(time.itself),
-                total_us: microseconds(time.total),
-            }
-        })
-        .collect();
-    shares.sort_by(|one, other| {
-        let by_time = (other.self_us, other.total_us).cmp(&(one.self_us, one.total_us));
-        by_time.then_with(|| one.function.cmp(&other.function))
-    });
-    shares.truncate(FUNCTIONS_MAX);
-    shares
 }
 
 fn microseconds(duration: Duration) -> u64 {
