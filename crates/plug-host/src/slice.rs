@@ -13,7 +13,9 @@ use crate::pace::cpu_time;
 /// Epochs of the engine after which a guest gives way for the first time in an entry. The first may come at any moment: with one, a callback
 /// of some microseconds would now and then give way in its midst, and everybody who wants the same guest would wait behind it.
 pub(crate) const EPOCHS_BEFORE_YIELD: u64 = 2;
-/// Ticks of a stretch that are not more than there should be, also when the engine is calm.
+/// Ticks of a stretch that are what it computed, or one more.
+const TICKS_TRUSTED: u64 = 2;
+/// Ticks of an entry's first stretch, whose CPU time nobody knows, that are not more than there should be, also when the engine is calm.
 const TICKS_EXPECTED: u64 = EPOCHS_BEFORE_YIELD * CALM_TICKS;
 
 /// What a guest may compute in one entry, and what it has used.
@@ -47,11 +49,9 @@ impl Stretch {
     /// ticks than there should be, the CPU time counts. A long host call takes CPU time, and counts.
     fn ticks(&self, tick: u64, cpu: Duration) -> u64 {
         let since = tick.saturating_sub(self.tick.load(Ordering::Relaxed)).max(1);
-        if since <= TICKS_EXPECTED {
-            return since;
-        }
         match Duration::from_nanos(self.cpu_ns.load(Ordering::Relaxed)) {
-            Duration::ZERO => TICKS_EXPECTED,
+            Duration::ZERO => since.min(TICKS_EXPECTED),
+            _ if since <= TICKS_TRUSTED => since,
             began => ticks(cpu.saturating_sub(began)).clamp(1, since),
         }
     }

@@ -57,15 +57,15 @@ fn each_tick_counts_once_for_a_guest_that_cannot_give_way() {
 async fn time_in_which_the_guest_gave_way_does_not_count() {
     let (now, mut slice) = slice();
     slice.begin();
-    for _ in 0..10 {
-        pass(&now, 1);
+    for _ in 0..ticks(ms(10)) {
+        now.fetch_add(1, Ordering::Relaxed);
         assert!(slice.tick(ms(1)));
         let way = slice.give_way();
         pass(&now, 1_000);
         way.await;
     }
-    pass(&now, 1);
-    assert!(!slice.tick(ms(1)), "its own ten ticks are used up");
+    now.fetch_add(1, Ordering::Relaxed);
+    assert!(!slice.tick(ms(1)), "its own ticks are used up");
 }
 
 #[test]
@@ -106,4 +106,15 @@ async fn whom_the_network_wakes_and_whom_that_wakes_come_before_a_guest_that_giv
     assert_eq!(guest.await.unwrap(), 1);
     connection.await.unwrap();
     exchange.await.unwrap();
+}
+
+#[test]
+fn short_waits_for_a_core_do_not_add_up_to_a_slice() {
+    let (now, mut slice) = slice();
+    slice.begin();
+    for tick in 1..=30 {
+        // Of each millisecond that passes, a quarter was computed.
+        pass(&now, 1);
+        assert!(slice.tick(ms(500) + TICK * tick), "tick {tick}");
+    }
 }
