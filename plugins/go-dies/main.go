@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"sync"
 )
 
@@ -96,6 +97,8 @@ func recurseForEver() {
 
 //go:noinline
 func takeAllMemory() {
+	// Else a collection may be under way, by the clock, and it is that which finds no memory.
+	debug.SetGCPercent(-1)
 	var all [][]byte
 	for {
 		all = append(all, make([]byte, 1<<20))

@@ -47,17 +47,19 @@ struct TimeLook {
 
 impl Profiling for TimeLook {
     fn end(self: Box<Self>) -> Value {
-        let module = module_note(self.profiler.plugin());
+        let plugin = Arc::clone(self.profiler.plugin());
         let profile = self.profiler.end();
-        self.crashes.with_symbols(&module, |symbols| {
-            with_summary(profile.firefox(symbols), &json!(profile.summary(symbols)))
+        in_words(&self.crashes, &plugin, |symbols| {
+            (profile.firefox(symbols), json!(profile.summary(symbols)))
         })
     }
 }
 
-fn with_summary(mut file: Value, summary: &Value) -> Value {
+/// The file that `words` makes of a plugin's symbols, with the summary in it.
+fn in_words(crashes: &Crashes, plugin: &Plugin, words: impl Fn(Option<&Symbols<'_>>) -> (Value, Value)) -> Value {
+    let (mut file, summary) = crashes.with_symbols(&module_note(plugin), words);
     if let Some(keys) = file.as_object_mut() {
-        keys.insert(SUMMARY.to_owned(), summary.clone());
+        keys.insert(SUMMARY.to_owned(), summary);
     }
     file
 }
@@ -102,8 +104,13 @@ impl MemoryLook {
         let turn = Turn::take(house, &plugin.spec.name).ok_or(NoProfile::Busy)?;
         let module = telling(house, plugin).map_err(NoProfile::Refused)?;
         let like = (plugin.generation, plugin.workers.len());
-        let workers = house.workers.lock();
-        let workers = workers.iter().flat_map(Workers::mailboxes).cloned().collect();
+        let workers = house
+            .workers
+            .lock()
+            .iter()
+            .flat_map(Workers::mailboxes)
+            .cloned()
+            .collect();
         let look = Self {
             plugin: Arc::clone(plugin),
             twin: Plugin::traced(plugin.spec.clone(), module, like),
@@ -129,13 +136,13 @@ impl Profiling for MemoryLook {
     fn end(self: Box<Self>) -> Value {
         let (twin, crashes) = (Arc::clone(&self.twin), Arc::clone(&self.crashes));
         let profile = twin.kept();
-        // Exchanges go back before the words are made, which takes its time.
+        // Before words are made, which takes its time; and not earlier, for a twin that ends gives memory back.
         drop(self);
         let Some(profile) = profile else {
             return Value::Null;
         };
-        crashes.with_symbols(&module_note(&twin), |symbols| {
-            with_summary(profile.firefox(symbols), &json!(profile.summary(symbols)))
+        in_words(&crashes, &twin, |symbols| {
+            (profile.firefox(symbols), json!(profile.summary(symbols)))
         })
     }
 }

@@ -2,6 +2,9 @@
 
 use serde_json::Value;
 
+/// LIMIT: seconds of a look at a plugin.
+pub const PROFILE_SECONDS_MAX: u64 = 300;
+
 /// The process, as an operator looks at it. Asked on threads where a short wait harms nobody.
 pub trait House: Send + Sync + 'static {
     /// Whether traffic is wanted: false until everything serves, and again from the moment a drain begins. Must not wait.

@@ -5,16 +5,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
-
 use tokio::sync::Semaphore;
 
-use crate::house::{House, Looked, NoProfile};
+use crate::house::{House, Looked, NoProfile, PROFILE_SECONDS_MAX};
 use crate::page::{json, text};
 
 /// How long it takes when nobody says.
 const SECONDS: u64 = 10;
-/// LIMIT: how long it may take.
-const SECONDS_MAX: u64 = 300;
 /// LIMIT: profiles that are taken at a time; other pages need their makers too.
 static PLACES: Semaphore = Semaphore::const_new(2);
 /// What is said when a profile breaks.
@@ -44,10 +41,15 @@ pub(crate) async fn page(plugin: &str, query: &str, house: &Arc<dyn House>) -> R
         Err(why) => return refused(plugin, why),
     };
     tokio::time::sleep(Duration::from_secs(seconds)).await;
-    let words = tokio::task::spawn_blocking(move || profiling.end());
+    // There, too, the text is made: health is answered on this thread.
+    let words = tokio::task::spawn_blocking(move || json(&profiling.end()));
     match tokio::time::timeout(WORDS_MAX, words).await {
-        Ok(Ok(profile)) => json(&profile),
-        _ => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{BROKEN}\n")),
+        Ok(Ok(page)) => page,
+        Ok(Err(_)) => text(StatusCode::INTERNAL_SERVER_ERROR, format!("{BROKEN}\n")),
+        Err(_) => text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("what was seen could not be put into words within {WORDS_MAX:?}; a shorter time has less\n"),
+        ),
     }
 }
 
@@ -66,8 +68,8 @@ fn wanted(query: &str) -> Result<Wanted, String> {
             "seconds" => {
                 let seconds = value.parse().ok();
                 wanted.seconds = seconds
-                    .filter(|seconds| (1..=SECONDS_MAX).contains(seconds))
-                    .ok_or_else(|| format!("`seconds` is a whole number from 1 to {SECONDS_MAX}\n"))?;
+                    .filter(|seconds| (1..=PROFILE_SECONDS_MAX).contains(seconds))
+                    .ok_or_else(|| format!("`seconds` is a whole number from 1 to {PROFILE_SECONDS_MAX}\n"))?;
             }
             "what" => {
                 let known = [Looked::Time, Looked::Memory];

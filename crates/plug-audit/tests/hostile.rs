@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "../../../fuzz/bodies/damage.rs"]
+mod damage;
 #[path = "../../../fuzz/bodies/module.rs"]
 mod module;
 
+use damage::damaged;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
 
 /// The seeds of the target; there must be some.
 fn seeds() -> Vec<Vec<u8>> {
@@ -31,30 +33,11 @@ fn seeds_of_modules() {
     );
 }
 
-/// A seed with some bytes changed, some left out, some put in.
-fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let changes = vec((any::<Index>(), any::<u8>(), 0_u8..4), 0..4);
-    (any::<Index>(), changes).prop_map(|(seed, changes)| {
-        let mut bytes = seed.get(&seeds()).clone();
-        for (place, byte, kind) in changes {
-            let place = place.index(bytes.len() + 1);
-            match kind {
-                0 => bytes.truncate(place.max(9)),
-                1 => bytes.insert(place, byte),
-                _ if place == bytes.len() => bytes.push(byte),
-                2 => drop(bytes.remove(place)),
-                _ => bytes[place] = byte,
-            }
-        }
-        bytes
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn damaged_modules(bytes in damaged()) {
+    fn damaged_modules(bytes in damaged(seeds())) {
         module::run(&bytes);
     }
 

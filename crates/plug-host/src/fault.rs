@@ -236,7 +236,7 @@ fn call_depth_exceeded(guest: &Guest, why: &wasmtime::Error) -> Option<u32> {
     let frames_max = module.changes.call_depth_max?;
     why.downcast_ref::<Trap>()
         .filter(|trap| **trap == Trap::UnreachableCodeReached)?;
-    let origin = module.origin(scene::frames(why).next()?)?;
+    let origin = module.origin(scene::frames(why, module).next()?)?;
     let is_added = matches!(
         origin,
         Origin::Added {

@@ -144,11 +144,14 @@ impl Tracing {
             began_ms: self.began_ms,
             lasted: self.began.elapsed(),
             // Taken and counted afterwards: the guest waits for the ledger's lock.
-            workers: ledgers
-                .map(|ledger| std::mem::take(&mut *ledger.lock()).kept())
-                .collect(),
+            workers: ledgers.map(|ledger| taken(&ledger).kept()).collect(),
         }
     }
+}
+
+/// All that a ledger has, which is empty from now on.
+fn taken(ledger: &Mutex<Ledger>) -> Ledger {
+    std::mem::take(&mut *ledger.lock())
 }
 
 /// Lets the instance's allocator tell the ledger, if its module does and somebody wants to know.

@@ -77,6 +77,15 @@ pub struct PluginSpec {
     pub recording_bytes_max: u64,
 }
 
+impl PluginSpec {
+    /// The same for an instance that is looked at: it has so many slices for each callback, and a stack of its own.
+    fn slowed(mut self, slices: u32) -> Self {
+        self.cpu_slice = self.cpu_slice.saturating_mul(slices);
+        self.trusted_after = 0;
+        self
+    }
+}
+
 /// A plugin of one generation.
 pub struct Plugin {
     /// What it is made of.
@@ -101,16 +110,20 @@ impl Plugin {
     /// A plugin for `workers` workers.
     #[must_use]
     pub fn new(spec: PluginSpec, module: Arc<Module>, generation: u64, workers: usize) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new(Self::made(spec, module, (generation, workers)))
+    }
+
+    fn made(spec: PluginSpec, module: Arc<Module>, (generation, workers): (u64, usize)) -> Self {
+        Self {
             spec,
             module,
             generation,
-            workers: counts(workers),
+            workers: (0..workers).map(|_| PluginStats::default()).collect(),
             debugging: None,
             debugged: OnceLock::new(),
             watch: Watch::default(),
             tracing: None,
-        })
+        }
     }
 
     /// A plugin of `generation` for `workers` whose instances can be looked at by a debugger. Its module is one of
@@ -118,52 +131,24 @@ impl Plugin {
     ///
     /// [`Engines::for_debugger`]: crate::Engines::for_debugger
     #[must_use]
-    pub fn debugged(
-        spec: PluginSpec,
-        module: Arc<Module>,
-        (generation, workers): (u64, usize),
-        debugging: Arc<Debugging>,
-    ) -> Arc<Self> {
-        let limits = Limits {
-            cpu_share_percent_max: 100,
-            // LLDB shall see the module as it is.
-            call_depth_max: None,
-            ..spec.limits
-        };
+    pub fn debugged(spec: PluginSpec, module: Arc<Module>, like: (u64, usize), debugging: Arc<Debugging>) -> Arc<Self> {
+        let mut spec = spec.slowed(DEBUGGED_SLICES);
+        spec.limits.cpu_share_percent_max = 100;
+        // LLDB shall see the module as it is.
+        spec.limits.call_depth_max = None;
         Arc::new(Self {
-            spec: PluginSpec {
-                cpu_slice: spec.cpu_slice.saturating_mul(DEBUGGED_SLICES),
-                trusted_after: 0,
-                limits,
-                ..spec
-            },
-            module,
-            generation,
-            workers: counts(workers),
             debugging: Some(debugging),
-            debugged: OnceLock::new(),
-            watch: Watch::default(),
-            tracing: None,
+            ..Self::made(spec, module, like)
         })
     }
 
     /// A plugin of `generation` for `workers` whose instances tell of their allocations. Its module was loaded with the changes for that;
     /// telling takes time, so that it may compute for longer.
     #[must_use]
-    pub fn traced(spec: PluginSpec, module: Arc<Module>, (generation, workers): (u64, usize)) -> Arc<Self> {
+    pub fn traced(spec: PluginSpec, module: Arc<Module>, like: (u64, usize)) -> Arc<Self> {
         Arc::new(Self {
-            spec: PluginSpec {
-                cpu_slice: spec.cpu_slice.saturating_mul(TRACED_SLICES),
-                trusted_after: 0,
-                ..spec
-            },
-            module,
-            generation,
-            workers: counts(workers),
-            debugging: None,
-            debugged: OnceLock::new(),
-            watch: Watch::default(),
-            tracing: Some(Tracing::new(workers)),
+            tracing: Some(Tracing::new(like.1)),
+            ..Self::made(spec.slowed(TRACED_SLICES), module, like)
         })
     }
 
@@ -218,10 +203,6 @@ impl Plugin {
     pub fn vm_id(&self) -> &str {
         &self.spec.vm_id
     }
-}
-
-fn counts(workers: usize) -> Vec<PluginStats> {
-    (0..workers).map(|_| PluginStats::default()).collect()
 }
 
 /// State of a plugin on one worker.

@@ -89,18 +89,25 @@ pub(crate) fn exchange(stream: &StreamContext) -> Exchange {
 }
 
 /// The guest's frames of an engine's error, innermost first, without those of the host's own code.
-pub(crate) fn frames(why: &wasmtime::Error) -> impl Iterator<Item = &FrameInfo> {
-    why.downcast_ref::<WasmBacktrace>().into_iter().flat_map(of_the_guest)
+pub(crate) fn frames<'a>(why: &'a wasmtime::Error, module: &'a Module) -> impl Iterator<Item = &'a FrameInfo> {
+    let backtrace = why.downcast_ref::<WasmBacktrace>();
+    backtrace
+        .into_iter()
+        .flat_map(|backtrace| of_the_guest(backtrace, module))
 }
 
-fn of_the_guest(backtrace: &WasmBacktrace) -> impl Iterator<Item = &FrameInfo> {
-    let frames = backtrace.frames().iter();
-    frames.filter(|frame| frame.module().name() != Some("shim"))
+fn of_the_guest<'a>(backtrace: &'a WasmBacktrace, module: &'a Module) -> impl Iterator<Item = &'a FrameInfo> {
+    let shim = module.engine.shim.module();
+    // Not by its name, which a guest may have too.
+    let of_the_guest = |frame: &&FrameInfo| !wasmtime::Module::same(frame.module(), shim);
+    backtrace.frames().iter().filter(of_the_guest)
 }
 
 /// The places of the guest's frames in its code section, innermost first.
 pub(crate) fn spots(backtrace: &WasmBacktrace, module: &Module) -> Box<[Spot]> {
-    of_the_guest(backtrace).map(|frame| spot(frame, module)).collect()
+    of_the_guest(backtrace, module)
+        .map(|frame| spot(frame, module))
+        .collect()
 }
 
 /// The place of a frame in the module's file, whatever was compiled.
@@ -122,7 +129,7 @@ fn frames_of(why: &wasmtime::Error, module: &Module) -> Vec<Frame> {
             places: Vec::new(),
         }
     };
-    frames(why).map(frame).collect()
+    frames(why, module).map(frame).collect()
 }
 
 /// What an entry gives to its callback, by the names of the ABI.

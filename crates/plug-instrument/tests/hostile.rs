@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+#[path = "../../../fuzz/bodies/damage.rs"]
+mod damage;
 #[path = "../../../fuzz/bodies/instrument.rs"]
 mod instrument;
 
 use std::path::{Path, PathBuf};
 
+use damage::damaged;
 use plug_instrument::{Added, Allocator, Changes, Origin};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::Index;
 use testkit::place;
 use wasmparser::{KnownCustom, Name, Operator, Parser, Payload, Validator};
 
@@ -133,31 +135,11 @@ fn every_instruction_of_higresss_smallest_and_largest_plugin_is_found_again() {
     }
 }
 
-/// A seed with some bytes changed, some left out, some put in.
-fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let seeds = all_seeds();
-    let changes = vec((any::<Index>(), any::<u8>(), 0_u8..4), 0..4);
-    (any::<Index>(), changes).prop_map(move |(seed, changes)| {
-        let mut bytes = seed.get(&seeds).clone();
-        for (place, byte, kind) in changes {
-            let place = place.index(bytes.len() + 1);
-            match kind {
-                0 => bytes.truncate(place.max(9)),
-                1 => bytes.insert(place, byte),
-                _ if place == bytes.len() => bytes.push(byte),
-                2 => drop(bytes.remove(place)),
-                _ => bytes[place] = byte,
-            }
-        }
-        bytes
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn damaged_modules(bytes in damaged()) {
+    fn damaged_modules(bytes in damaged(all_seeds())) {
         instrument::run(&bytes);
     }
 

@@ -219,8 +219,8 @@ async fn a_guard_in_quarantine_lets_nobody_by() -> Result<()> {
         until_running(&gateway).await?;
         send(address, Version::Http1, &request("request_headers exit", "no")).await?;
     }
-    let plugins = page(&gateway, "/plugins").await?;
-    ensure!(counts(&plugins, "guard")["state"] == "quarantined", "{plugins}");
+    let is_set_aside = |page: &Value| counts(page, "guard")["state"] == "quarantined";
+    plugins_until(&gateway, is_set_aside).await?;
     let before = outside.seen().0;
     for version in [Version::Http1, Version::Http2] {
         for key in ["no", "yes"] {
@@ -280,54 +280,57 @@ async fn ended(over: &AtomicBool, clients: Vec<JoinHandle<Result<()>>>) -> Resul
     Ok(())
 }
 
-#[tokio::test]
-async fn a_guard_that_is_swapped_under_load_while_it_dies_lets_nobody_by() -> Result<()> {
-    let outside = Outside::start()?;
-    let gateway = outside.guarded_by(&guard("guard", "")?).await?;
+/// Does `work` while eight clients ask for what a dying guard keeps.
+async fn under_load(outside: &Outside, gateway: &Gateway, work: impl Future<Output = Result<()>>) -> Result<()> {
     let (over, asked) = (Arc::default(), Arc::default());
-    let clients = clients(&gateway, 8, &over, &asked)?;
-    for number in 0..20 {
-        let kind = ["guard", "guard_body"][number % 2];
-        let next = guard(kind, &number.to_string())?;
-        let outcome = change(&gateway, &outside.configuration(&[next])).await?;
-        ensure!(outcome.contains("applied"), "{outcome}");
-    }
+    let clients = clients(gateway, 8, &over, &asked)?;
+    work.await?;
     ended(&over, clients).await?;
-    until_let_through(&gateway).await?;
+    until_let_through(gateway).await?;
     ensure!(
         asked.load(Ordering::SeqCst) > 50,
         "too few requests to say anything: {asked:?}"
     );
-    lives(&gateway, 0).await?;
+    lives(gateway, 0).await?;
     outside.expect_no_bypass()
+}
+
+#[tokio::test]
+async fn a_guard_that_is_swapped_under_load_while_it_dies_lets_nobody_by() -> Result<()> {
+    let outside = Outside::start()?;
+    let gateway = outside.guarded_by(&guard("guard", "")?).await?;
+    let swaps = async {
+        for number in 0..20 {
+            let kind = ["guard", "guard_body"][number % 2];
+            let next = guard(kind, &number.to_string())?;
+            let outcome = change(&gateway, &outside.configuration(&[next])).await?;
+            ensure!(outcome.contains("applied"), "{outcome}");
+        }
+        Ok(())
+    };
+    under_load(&outside, &gateway, swaps).await
 }
 
 #[tokio::test]
 async fn a_guard_that_is_looked_at_while_it_dies_lets_nobody_by() -> Result<()> {
     let outside = Outside::start()?;
     let gateway = outside.guarded_by(&guard("guard", "")?).await?;
-    let (over, asked) = (Arc::default(), Arc::default());
-    let clients = clients(&gateway, 8, &over, &asked)?;
-    for what in ["memory", "time", "memory"] {
-        let look = Request::new("POST", &format!("/plugins/guard/profile?seconds=1&what={what}"));
-        let answer = send(gateway.admin, Version::Http1, &look).await?;
-        ensure!(answer.status == 200, "{what}: {}", answer.text());
-        let profile: Value = serde_json::from_slice(&answer.body())?;
-        let seen = ["exchanges", "samples"].map(|key| profile["cofferdam"][key].as_u64());
-        ensure!(
-            seen.into_iter().flatten().any(|count| count > 0),
-            "{what}: {}",
-            profile["cofferdam"]
-        );
-    }
-    ended(&over, clients).await?;
-    until_let_through(&gateway).await?;
-    ensure!(
-        asked.load(Ordering::SeqCst) > 50,
-        "too few requests to say anything: {asked:?}"
-    );
-    lives(&gateway, 0).await?;
-    outside.expect_no_bypass()
+    let looks = async {
+        for what in ["memory", "time", "memory"] {
+            let look = Request::new("POST", &format!("/plugins/guard/profile?seconds=1&what={what}"));
+            let answer = send(gateway.admin, Version::Http1, &look).await?;
+            ensure!(answer.status == 200, "{what}: {}", answer.text());
+            let profile: Value = serde_json::from_slice(&answer.body())?;
+            let seen = ["exchanges", "samples"].map(|key| profile["cofferdam"][key].as_u64());
+            ensure!(
+                seen.into_iter().flatten().any(|count| count > 0),
+                "{what}: {}",
+                profile["cofferdam"]
+            );
+        }
+        Ok(())
+    };
+    under_load(&outside, &gateway, looks).await
 }
 
 #[tokio::test]

@@ -321,3 +321,22 @@ fn a_module_whose_frames_cannot_be_counted_is_refused_with_the_reason() {
          hint: `limits.call_depth`, or a profile of its memory, asks for that; otherwise it runs as it is"
     );
 }
+
+#[test]
+fn a_guest_that_bears_the_name_of_the_hosts_own_module_hides_no_frame() {
+    let bytes = ::wat::parse_str(
+        r#"(module $shim
+          (memory (export "memory") 1)
+          (func (export "proxy_abi_version_0_2_1"))
+          (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+          (func $dies (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) unreachable))"#,
+    );
+    on_worker(async {
+        let house = House::of(&bytes.unwrap());
+        house.warm().await;
+        let fault = house.stream().await.request_headers(true).await.unwrap_err();
+        let scene = fault.scene.as_ref().unwrap();
+        let names: Vec<_> = scene.frames.iter().map(|frame| frame.function.as_deref()).collect();
+        assert_eq!(names, [Some("dies")]);
+    });
+}

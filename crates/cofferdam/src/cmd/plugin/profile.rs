@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use console::house::Looked;
+use console::house::{Looked, PROFILE_SECONDS_MAX};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
@@ -58,8 +58,8 @@ fn seconds(text: &str) -> Result<u64, String> {
     let seconds = number.parse().ok().zip(factor);
     let seconds = seconds.and_then(|(number, factor): (u64, u64)| number.checked_mul(factor));
     seconds
-        .filter(|seconds| (1..=300).contains(seconds))
-        .ok_or_else(|| "1s to 300s, or 1m to 5m".to_owned())
+        .filter(|seconds| (1..=PROFILE_SECONDS_MAX).contains(seconds))
+        .ok_or_else(|| format!("1s to {PROFILE_SECONDS_MAX}s, or 1m to {}m", PROFILE_SECONDS_MAX / 60))
 }
 
 /// Asks the gateway; 0 with a profile, 1 without.
