@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use plug_host::{Plugin, Process, Services, WorkerPlugins};
+use plug_host::{Fault, Plugin, Process, Services, WorkerPlugins};
 
 use crate::crashes::{Crashes, Told};
 use crate::nowhere::Nowhere;
@@ -12,13 +12,38 @@ use crate::nowhere::Nowhere;
 /// Not the number of any worker, so that nothing is counted.
 const NO_WORKER: usize = usize::MAX;
 
-/// Starts every plugin that is not among `before`; the reports of those that do not start.
+/// Where plugins are tried out.
+pub(crate) struct World {
+    /// Upstreams that they find there; any when there is no list.
+    pub(crate) upstreams: Option<HashSet<String>>,
+    /// Whether what they write is said.
+    pub(crate) says_lines: bool,
+}
+
+/// Why a plugin does not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// The fault's code.
+    pub(crate) code: &'static str,
+    /// The report.
+    pub(crate) text: String,
+}
+
+impl Failure {
+    /// No plugin was tried.
+    fn untried(text: String) -> Vec<Self> {
+        let code = "plugin.not_instantiated";
+        vec![Self { code, text }]
+    }
+}
+
+/// Starts every plugin that is not among `before`; why some do not start.
 pub(crate) fn try_out(
     plugins: &[Arc<Plugin>],
     before: &[Arc<Plugin>],
-    upstreams: HashSet<String>,
+    world: World,
     crashes: &Arc<Crashes>,
-) -> Result<(), Vec<String>> {
+) -> Result<(), Vec<Failure>> {
     let changed = |plugin: &&Arc<Plugin>| !before.iter().any(|old| Arc::ptr_eq(old, plugin));
     if !plugins.iter().any(|plugin| changed(&plugin)) {
         return Ok(());
@@ -27,26 +52,26 @@ pub(crate) fn try_out(
     let crashes = Arc::clone(crashes);
     let trial = std::thread::Builder::new()
         .name("canary".to_owned())
-        .spawn(move || start(&plugins, upstreams, &crashes));
-    let trial = trial.map_err(|why| vec![format!("no thread to try plugins out: {why}")])?;
+        .spawn(move || start(&plugins, world, &crashes));
+    let trial = trial.map_err(|why| Failure::untried(format!("no thread to try plugins out: {why}")))?;
     let faults = trial
         .join()
         .unwrap_or_else(|_| Err("trying plugins out failed".to_owned()));
     match faults {
         Ok(faults) if faults.is_empty() => Ok(()),
         Ok(faults) => Err(faults),
-        Err(why) => Err(vec![why]),
+        Err(why) => Err(Failure::untried(why)),
     }
 }
 
-fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>, crashes: &Crashes) -> Result<Vec<String>, String> {
+fn start(plugins: &[Arc<Plugin>], world: World, crashes: &Crashes) -> Result<Vec<Failure>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime to try plugins out: {why}"))?;
     let services = Services {
         process: Arc::new(Process::default()),
         outside: Rc::new(Nowhere {
-            upstreams,
-            says_lines: false,
+            upstreams: world.upstreams,
+            says_lines: world.says_lines,
         }),
         worker: NO_WORKER,
     };
@@ -54,6 +79,9 @@ fn start(plugins: &[Arc<Plugin>], upstreams: HashSet<String>, crashes: &Crashes)
     let warmed = local.block_on(&runtime, async {
         WorkerPlugins::arrange(plugins, &services, None).warm().await
     });
-    let faults = warmed.err().unwrap_or_default();
-    Ok(faults.iter().map(|fault| crashes.explain(&Told::of(fault))).collect())
+    let failure = |fault: &Fault| Failure {
+        code: fault.code(),
+        text: crashes.explain(&Told::of(fault)),
+    };
+    Ok(warmed.err().unwrap_or_default().iter().map(failure).collect())
 }

@@ -72,3 +72,17 @@ pub(crate) fn twin(file: &Path, bytes: &[u8], debug_files: &DebugFiles) -> Optio
     let code = plug_report::code_sha256(bytes)?;
     debug_files.find(Some(file), &code, has_lines)
 }
+
+/// Whether a file beside a module has the names of its functions, or its lines, which the module itself may lack.
+pub(crate) fn has_names_beside(file: &Path, bytes: &[u8]) -> bool {
+    let is_named = |bytes: &[u8]| {
+        plug_audit::functions(bytes)
+            .iter()
+            .any(|function| function.name.is_some())
+    };
+    let Some(code) = plug_report::code_sha256(bytes) else {
+        return false;
+    };
+    let found = DebugFiles::default().find(Some(file), &code, |found| found != bytes && is_named(found));
+    found.is_some_and(|found| found != bytes)
+}

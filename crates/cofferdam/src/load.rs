@@ -13,6 +13,7 @@ use plug_host::{
     Process, RestartPolicy, digest,
 };
 
+use crate::canary::{Failure, World};
 use crate::crashes::Crashes;
 use crate::debugging::{Place, Places};
 
@@ -121,8 +122,14 @@ impl Loader {
             .upstreams
             .iter()
             .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
-        crate::canary::try_out(&plugins, before, names.collect(), &self.crashes)
-            .map_err(|faults| Wrong::from_texts(faults.iter().map(|fault| format!("error: {fault}")).collect()))?;
+        let world = World {
+            upstreams: Some(names.collect()),
+            says_lines: false,
+        };
+        crate::canary::try_out(&plugins, before, world, &self.crashes).map_err(|failures| {
+            let error = |failure: &Failure| format!("error: {}", failure.text);
+            Wrong::from_texts(failures.iter().map(error).collect())
+        })?;
         Ok(Loaded {
             plan: Arc::new(plan),
             plugins,
@@ -301,7 +308,7 @@ pub(crate) fn default_cache() -> Option<PathBuf> {
     Some(base.join("cofferdam").join("code"))
 }
 
-fn limits(plan: &gate_plan::PluginLimits) -> Limits {
+pub(crate) fn limits(plan: &gate_plan::PluginLimits) -> Limits {
     Limits {
         table_entries_max: plan.table_entries_max,
         callouts_max: plan.callouts_max,

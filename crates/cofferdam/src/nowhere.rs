@@ -13,8 +13,8 @@ use crate::voice::say;
 
 /// The outside world where there is none.
 pub(crate) struct Nowhere {
-    /// Upstreams that a plugin finds there.
-    pub(crate) upstreams: HashSet<String>,
+    /// Upstreams that a plugin finds there; any when there is no list.
+    pub(crate) upstreams: Option<HashSet<String>>,
     /// Whether lines of plugins are said. A fault is what the caller reports, in any case.
     pub(crate) says_lines: bool,
 }
@@ -50,7 +50,8 @@ impl Outside for Nowhere {
     fn knows_upstream(&self, upstream: &str) -> bool {
         // Higress's four fields end with the name.
         let name = upstream.rsplit('|').next().unwrap_or(upstream);
-        self.upstreams.contains(upstream) || self.upstreams.contains(name)
+        let known = self.upstreams.as_ref();
+        known.is_none_or(|known| known.contains(upstream) || known.contains(name))
     }
 
     fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

@@ -10,6 +10,7 @@
 //! `console` goes the plan, whole and for good. A text with an error gives no plan but [`Findings`]: all errors at once.
 
 mod describe;
+pub mod document;
 mod findings;
 mod lower;
 mod nearest;
@@ -43,7 +44,7 @@ use crate::tree::{Node, Value};
 pub fn check(text: &str, origin: &str) -> Result<Plan, Findings> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut report = Report::default();
-    let tree = tree::read(text, &mut report);
+    let tree = tree::read(text, "listeners", &mut report);
     let plan = tree.as_ref().and_then(|tree| {
         let spoiled = shape::check(tree, schema::root(), &mut report);
         lower::lower(tree, &tree.without(&spoiled), &mut report)

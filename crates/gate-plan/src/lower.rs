@@ -13,6 +13,8 @@ mod tests;
 mod upstream;
 mod warnings;
 
+pub(crate) use self::plugin::plugin_limits;
+
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 

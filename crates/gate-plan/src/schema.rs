@@ -24,9 +24,16 @@ pub(crate) fn root() -> &'static Value {
 
 fn derive() -> Value {
     let settings = SchemaSettings::draft2020_12();
-    let mut schema = settings.into_generator().into_root_schema_for::<Config>();
+    finished(
+        settings.into_generator().into_root_schema_for::<Config>(),
+        "Cofferdam configuration",
+    )
+}
+
+/// A schema as the check of the shape reads it.
+pub(crate) fn finished(mut schema: Schema, title: &str) -> Value {
     RecursiveTransform(without_null).transform(&mut schema);
-    schema.insert("title".to_owned(), "Cofferdam configuration".into());
+    schema.insert("title".to_owned(), title.into());
     schema.to_value()
 }
 

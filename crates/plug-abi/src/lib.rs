@@ -23,6 +23,8 @@ mod callback;
 pub use callback::{CALLBACKS, Callback, callback};
 mod wasi;
 pub use wasi::{CALLS, WASI_CALLS, WasiCall, WasiModule, Whence, call_name, call_number, wasi_call};
+mod capability;
+pub use capability::Capability;
 
 pub mod grpc_frame;
 pub mod pairs;

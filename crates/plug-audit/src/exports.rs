@@ -2,8 +2,9 @@
 
 use plug_abi::{Abi, CALLBACKS, Callback, Signature, callback};
 
-use crate::fault::{Note, printable};
+use crate::fault::printable;
 use crate::imports::{type_text, value_types};
+use crate::note::{ENVOY_ALONE, Note};
 use crate::outline::{Outline, RawExport};
 use crate::{Allocator, Entry, ExportKind, Exported, Main, MemoryFacts, Problem};
 
@@ -34,7 +35,7 @@ pub(crate) fn check(outline: &Outline<'_>, problems: &mut Vec<Problem>) -> Expor
     });
     let callbacks = callbacks(outline, problems);
     let (entry, main) = entry(&callbacks);
-    let notes = notes(outline, abi, &callbacks);
+    let notes = notes(outline, (abi, entry, allocator), &callbacks);
     Exports {
         abi,
         callbacks,
@@ -156,12 +157,15 @@ fn entry(callbacks: &[Exported]) -> (Entry, Option<Main>) {
     (Entry::Initialize, main)
 }
 
-fn notes(outline: &Outline<'_>, abi: Abi, callbacks: &[Exported]) -> Vec<Note> {
+fn notes(outline: &Outline<'_>, (abi, entry, allocator): (Abi, Entry, Allocator), callbacks: &[Exported]) -> Vec<Note> {
     let mut notes: Vec<Note> = outline.exports.iter().filter_map(never_called).collect();
     let has = |name| callbacks.iter().any(|exported| exported.callback.name == name);
     if has("_initialize") && has("_start") {
         notes.push(Note::StartIgnored);
     }
+    let toolchain = outline.toolchain();
+    notes.extend((entry == Entry::Start && abi != Abi::V0_1_0).then_some(Note::StartOnly { abi, toolchain }));
+    notes.extend((allocator == Allocator::Both).then_some(Note::AllocatorDoubled { toolchain }));
     notes.extend(callbacks.iter().filter_map(|exported| contradiction(exported, abi)));
     if !TRAFFIC.iter().any(|name| has(name)) {
         notes.push(Note::NoTraffic);
@@ -191,8 +195,8 @@ const MISNAMED: &[(&str, &str)] = &[
     ("proxy_on_create", "the callback is named `proxy_on_context_create`"),
     ("proxy_on_start", "the callback is named `proxy_on_vm_start`"),
     ("proxy_on_grpc_create_initial_metadata", "Envoy dropped the callback"),
-    ("envoy_on_resolve_dns", "only Envoy calls it"),
-    ("envoy_on_stats_update", "only Envoy calls it"),
+    ("envoy_on_resolve_dns", ENVOY_ALONE),
+    ("envoy_on_stats_update", ENVOY_ALONE),
     (
         "proxy_on_http_request_headers",
         "the callback is named `proxy_on_request_headers`",

@@ -4,7 +4,8 @@ use plug_abi::{Abi, Callback, HostCall, Signature, ValueType, WasiCall, WasiModu
 use wasmparser::ExternalKind;
 
 use crate::exports::Exports;
-use crate::fault::{Note, printable};
+use crate::fault::printable;
+use crate::note::Note;
 use crate::outline::Outline;
 use crate::toolchain::Toolchain;
 
@@ -94,6 +95,14 @@ impl Import {
         match self.target {
             Target::Host(call) => call.name,
             Target::Wasi(_, call) => call.name,
+        }
+    }
+
+    /// What it lets the plugin do.
+    pub fn capability(&self) -> plug_abi::Capability {
+        match self.target {
+            Target::Host(call) => call.capability(),
+            Target::Wasi(_, call) => call.capability(),
         }
     }
 

@@ -332,42 +332,6 @@ fn signatures(accepted: &[Signature]) -> String {
         .join("` or `")
 }
 
-/// Something that is worth knowing of a module, though no reason to refuse it.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Note {
-    /// A backtrace will have no names.
-    #[error("functions have no names: backtraces will show numbers, as the name section was stripped")]
-    NoNames,
-    /// An export looks like a callback and is none.
-    #[error("export `{name}` is never called{}", after_colon(*.instead))]
-    NeverCalled {
-        /// Which.
-        name: String,
-        /// What was meant, or who calls it.
-        instead: Option<&'static str>,
-    },
-    /// Both entries are exported.
-    #[error("export `_start` is never called: `_initialize` is there, and comes first")]
-    StartIgnored,
-    /// The marker says one thing, the types another.
-    #[error("`{name}` has {found} parameters, which is not what ABI {abi} says: the type decides")]
-    MarkerContradicted {
-        /// The callback.
-        name: &'static str,
-        /// How many parameters it has.
-        found: usize,
-        /// The version that the marker announces.
-        abi: Abi,
-    },
-    /// Nothing of traffic reaches it.
-    #[error("no callback of requests or connections is exported: the plugin will see no traffic")]
-    NoTraffic,
-}
-
-fn after_colon(instead: Option<&str>) -> String {
-    instead.map_or_else(String::new, |instead| format!(": {instead}"))
-}
-
 /// A name out of a module, fit to be printed: a module could put line breaks and control characters into a log.
 pub(crate) fn printable(name: &str) -> String {
     cut(name, NAME_CHARACTERS_MAX)

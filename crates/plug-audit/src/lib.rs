@@ -23,7 +23,16 @@ pub use facts::{
     Target,
 };
 mod fault;
-pub use fault::{AuditFault, Note, Problem};
+pub use fault::{AuditFault, Problem};
+mod note;
+pub use note::Note;
+mod functions;
+pub use functions::{Function, functions};
+mod broken;
+mod check;
+pub use check::{Checked, Finding, Policy, Severity, check};
+mod codes;
+pub use codes::{CODES, Code, explain};
 
 use outline::{Outline, Trust};
 

@@ -3,10 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use expect_test::{Expect, expect};
-use plug_abi::Abi;
+use plug_abi::{Abi, Capability};
 
 use super::*;
 
+mod checked;
 mod files;
 mod passes;
 mod refused;

@@ -9,7 +9,7 @@
 mod scene;
 pub use scene::{Argument, Callback, Exchange, Figures, Frame, HostCall, HostCalls, ModuleNote, Place, Scene};
 mod symbols;
-pub use symbols::Symbols;
+pub use symbols::{Symbols, readable};
 mod go;
 mod debug_file;
 pub use debug_file::{DebugFiles, code_at, code_sha256};

@@ -124,7 +124,8 @@ fn function_names<'a>(subsections: wasmparser::NameSectionReader<'a>) -> HashMap
 const NAME_BYTES_MAX: usize = 4 * 1024;
 
 /// A mangled name as its author wrote it; as it is when that would be too long.
-pub(crate) fn readable(name: &str) -> String {
+#[must_use]
+pub fn readable(name: &str) -> String {
     let mut shown = Bounded(String::new());
     if let Ok(rust) = rustc_demangle::try_demangle(name) {
         if write!(shown, "{rust:#}").is_ok() {

@@ -20,6 +20,7 @@ mod limits;
 mod configuration;
 mod modules;
 mod compiling;
+mod checking;
 mod commands;
 mod reload;
 mod stop;

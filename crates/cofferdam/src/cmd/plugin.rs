@@ -1,6 +1,9 @@
 //! `cofferdam plugin`: what authors and operators do with one plugin.
 
+mod alone;
+mod check;
 mod debug;
+mod inspect;
 mod profile;
 mod replay;
 
@@ -11,6 +14,10 @@ use clap::Subcommand;
 /// What is to be done.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Say what is wrong with a module, and whether it starts; exit 0 good, 1 findings, 2 usage
+    Check(check::Options),
+    /// Show what a module is, what its imports let it do, and what its bytes are spent on; exit 0, 1 refused, 2 usage
+    Inspect(inspect::Options),
     /// Run a plugin under LLDB: start it, give it one request; exit 0 when it ended well, 1 when it died
     Debug(debug::Arguments),
     /// Show what a plugin of a running gateway computes, and write a file for the Firefox Profiler; exit 0 done, 1 not
@@ -21,6 +28,8 @@ pub(crate) enum Verb {
 
 pub(crate) fn plugin(verb: &Verb) -> ExitCode {
     match verb {
+        Verb::Check(options) => check::run(options),
+        Verb::Inspect(options) => inspect::run(options),
         Verb::Debug(arguments) => debug::debug(arguments),
         Verb::Profile(options) => profile::run(options),
         Verb::Replay(options) => replay::run(options),

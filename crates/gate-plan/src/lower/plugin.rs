@@ -181,7 +181,7 @@ fn restart(written: &wire::Restart) -> Restart {
     }
 }
 
-fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
+pub(crate) fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
     PluginLimits {
         memory_bytes_max: written.memory.word.0,
         cpu_slice: written.cpu_slice.word,

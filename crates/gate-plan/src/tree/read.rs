@@ -19,8 +19,8 @@ const NODES_MAX: usize = 1_000_000;
 /// LIMIT: bytes that aliases may add, against texts that unfold without end.
 const ALIAS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Reads the one document of `text`; none when it is not readable as YAML, and then the report says why.
-pub(crate) fn read<'r>(text: &'r str, report: &'r mut Report) -> Option<Node> {
+/// Reads the one document of `text`; none when it is not readable as YAML, and then the report says why. `least` is what a file must have.
+pub(crate) fn read<'r>(text: &'r str, least: &str, report: &'r mut Report) -> Option<Node> {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
         report
@@ -50,7 +50,7 @@ pub(crate) fn read<'r>(text: &'r str, report: &'r mut Report) -> Option<Node> {
     let root = builder.root.filter(|root| root.value != Value::Null);
     if root.is_none() {
         let draft = Draft::error(Span::of_width(Place::START, 1), "the file has no content");
-        report.add(draft.help("a configuration has at least `listeners`"));
+        report.add(draft.help(format!("it has at least `{least}`")));
     }
     root
 }

@@ -8,7 +8,7 @@ use crate::findings::Report;
 
 fn tree(text: &str) -> Node {
     let mut report = Report::default();
-    let tree = read(text, &mut report);
+    let tree = read(text, "listeners", &mut report);
     assert!(!report.has_errors(), "{report:?}");
     tree.unwrap()
 }

@@ -8,26 +8,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use http::{HeaderName, HeaderValue};
 use plug_debug::Image;
-use plug_host::{
-    CodeCache, Debugging, Isolation, Limits, MEMORY_BYTES_MAX, Module, Plugin, PluginSpec, Process, RestartPolicy,
-};
+use plug_host::{CodeCache, Debugging, MEMORY_BYTES_MAX, Module, Plugin, PluginSpec, Process};
 use plug_report::{Crash, DebugFiles, Scene, Symbols};
 
+use super::alone;
 use crate::debugging::{self, Place};
 use crate::load::default_cache;
 use crate::voice::{fail, print, say};
-
-/// Stack of the guest, as a gateway gives it.
-const STACK_BYTES: u64 = 512 * 1024;
-
-/// CPU time of one callback, as a gateway gives it; it counts while nobody is attached.
-const SLICE: Duration = Duration::from_millis(50);
 
 /// What is debugged, and how.
 #[derive(Args)]
@@ -106,7 +98,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
     let config = arguments.config.as_deref().map(read).transpose()?.unwrap_or_default();
     let process = Arc::new(Process::default());
     let cache = default_cache().and_then(|folder| CodeCache::open(&folder).ok());
-    let engine = process.engines.for_debugger(STACK_BYTES, cache.as_ref())?;
+    let spec = spec(arguments, config);
+    let engine = process.engines.for_debugger(spec.stack_bytes_max, cache.as_ref())?;
     let module = Module::load(&engine, &bytes, cache.as_ref())?;
     let twin = twin(arguments, &bytes)?;
     let debugging = attachable(
@@ -114,12 +107,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<Option<String>> {
         &arguments.attach,
         module.image(&arguments.file, &bytes, twin.as_deref()),
     )?;
-    let plugin = Plugin::debugged(
-        spec(arguments, config),
-        Arc::clone(&module),
-        (1, 1),
-        Arc::clone(&debugging),
-    );
+    let plugin = Plugin::debugged(spec, Arc::clone(&module), (1, 1), Arc::clone(&debugging));
     let deaths = offline::run(&plugin, &process, &debugging, &arguments.headers)?;
     let Some(death) = deaths.first() else { return Ok(None) };
     let Some(scene) = &death.scene else {
@@ -174,27 +162,14 @@ fn twin(arguments: &Arguments, own: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     Ok(Some(twin))
 }
 
-/// A plugin as a gateway has it, with all the room there is.
+/// A plugin as a gateway has it, with all the room there is. The time of a callback counts while nobody is attached.
 fn spec(arguments: &Arguments, config: Vec<u8>) -> PluginSpec {
-    let name = arguments.file.file_stem().unwrap_or_default().to_string_lossy();
+    let mut settings = alone::defaults();
+    settings.config = Some(config);
     PluginSpec {
-        name: name.into_owned(),
-        config: config.into(),
-        vm_config: bytes::Bytes::new(),
-        vm_id: String::new(),
-        isolation: Isolation::Worker,
-        root_id: String::new(),
-        environment: Vec::new(),
         memory_bytes_max: MEMORY_BYTES_MAX,
-        cpu_slice: SLICE,
-        stack_bytes_max: STACK_BYTES,
         trusted_after: 0,
-        limits: Limits::default(),
-        allow_on_headers_stop_iteration: None,
-        restart: RestartPolicy::default(),
-        log_level: plug_abi::LogLevel::Trace,
-        burst: None,
-        recording_bytes_max: 0,
+        ..alone::spec(&arguments.file, settings)
     }
 }
 

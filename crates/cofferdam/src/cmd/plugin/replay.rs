@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use clap::Args;
 use plug_host::{
-    Changes, CodeCache, CompileLimits, Compiler, Debugging, Divergence, Module, Plugin, Process, Replay, Services,
-    digest, is_same_code, replay, spec_of,
+    Changes, CodeCache, Compiler, Debugging, Divergence, Module, Plugin, Process, Replay, Services, digest,
+    is_same_code, replay, spec_of,
 };
 use plug_report::recording::{FILE_BYTES_MAX, Recording};
 use plug_report::{Crash, CrashStore, DebugFiles, Scene};
 use serde_json::{Value, json};
 
+use super::alone;
 use super::debug::{Attach, attachable};
 use crate::Format;
 use crate::crashes::{default_folder, explain};
@@ -24,13 +24,6 @@ use crate::debugging;
 use crate::load::default_cache;
 use crate::nowhere::Nowhere;
 use crate::voice::{fail, print};
-
-/// LIMIT: what compiling the module may take.
-const COMPILE: CompileLimits = CompileLimits {
-    memory_bytes_max: 2 << 30,
-    cpu: Duration::from_secs(120),
-    time: Duration::from_secs(300),
-};
 
 /// What is to run again.
 #[derive(Args)]
@@ -187,7 +180,7 @@ fn load(
     let engine = engine.map_err(|why| why.to_string())?;
     let compiler = Compiler {
         verb: crate::COMPILE,
-        limits: COMPILE,
+        limits: alone::COMPILE,
     };
     let changes = match for_debugger {
         true => Changes::default(),
@@ -208,7 +201,7 @@ fn play(
     let services = Services {
         process,
         outside: Rc::new(Nowhere {
-            upstreams: HashSet::new(),
+            upstreams: Some(HashSet::new()),
             says_lines: true,
         }),
         worker: 0,
