@@ -143,6 +143,7 @@ async fn play(script: &[u8]) {
         process: Arc::clone(&PROCESS),
         outside: Rc::new(Nobody),
         worker: 0,
+        trial: None,
     };
     let plugin = Plugin::new(spec(script), Arc::clone(&MODULE), 1, 1);
     let plugins = WorkerPlugins::arrange(&[plugin], &services, None);

@@ -133,6 +133,7 @@ async fn play(plugin: &Arc<Plugin>) {
         process: Arc::new(Process::default()),
         outside: Rc::new(World::default()),
         worker: 0,
+        trial: None,
     };
     let plugins = WorkerPlugins::arrange(&[Arc::clone(plugin)], &services, None);
     if let Err(faults) = plugins.warm().await {

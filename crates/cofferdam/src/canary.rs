@@ -74,6 +74,7 @@ fn start(plugins: &[Arc<Plugin>], world: World, crashes: &Crashes) -> Result<Vec
             says_lines: world.says_lines,
         }),
         worker: NO_WORKER,
+        trial: None,
     };
     let local = tokio::task::LocalSet::new();
     let warmed = local.block_on(&runtime, async {

@@ -91,6 +91,7 @@ impl Flow {
             process: parts.process,
             outside,
             worker: parts.worker,
+            trial: None,
         };
         let serving = Serving::arrange(change.plan, &change.plugins, Rc::clone(&upstreams), &services, None);
         serving.plugins.warm().await?;

@@ -219,18 +219,18 @@ impl Lane {
             }
             Ok(Some(Err(fault))) => Err(Stop::Source(fault)),
             Ok(Some(Ok(piece))) => {
-                self.take_piece(piece, matches!(source, Source::Incoming(_)));
+                self.take_piece(piece, source.ends_apart());
                 Ok(())
             }
         }
     }
 
     /// Envoy tells plugins the end of a body that came over a connection by itself, after the last bytes, also when it is known with them.
-    fn take_piece(&mut self, piece: Piece, from_connection: bool) {
+    fn take_piece(&mut self, piece: Piece, ends_apart: bool) {
         match piece {
             Piece::Data { bytes, end } => {
                 self.source_ended = end;
-                let apart = end && from_connection && !bytes.is_empty();
+                let apart = end && ends_apart && !bytes.is_empty();
                 let end_here = end && !apart;
                 self.work.push_back(Work::Data {
                     at: 0,

@@ -26,6 +26,7 @@ pub use flow::{Change, Flow, FlowParts, RouteTally};
 mod serving;
 pub use serving::Serving;
 mod tcp;
+pub mod rehearsal;
 mod callouts;
 pub use callouts::{Callouts, Voice};
 mod grpc;

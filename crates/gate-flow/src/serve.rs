@@ -16,7 +16,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use plug_host::{Direction, Exchange, ResponseHead};
 
-use crate::answer::{self, Whole};
+use crate::answer::{self, Instead, Whole};
 use crate::chain::Chain;
 use crate::finish::Finish;
 use crate::flow::Flow;
@@ -135,10 +135,10 @@ impl Passage {
         Answer::Own(answer::text(&self.exchange().request.borrow(), status, text))
     }
 
-    /// What a client gets when a lane gave nothing more. Statuses and texts are Envoy's.
+    /// What a client gets when a lane gave nothing more.
     pub(crate) fn stopped(&self, stop: Stop, direction: Direction) -> Answer {
-        let (flags, details, status, text) = match (stop, direction) {
-            (Stop::Reply, _) => {
+        let instead = match stop {
+            Stop::Reply => {
                 let Some(reply) = self.exchange().local_reply.take() else {
                     return Answer::Nothing;
                 };
@@ -146,48 +146,18 @@ impl Passage {
                 self.chain.note(&reply.plugin, "local_response");
                 return Answer::Own(answer::local(&self.exchange().request.borrow(), reply));
             }
-            (Stop::Reset, _) => {
+            Stop::Reset => {
                 self.why("LR", "plugin_reset", direction);
                 return Answer::Nothing;
             }
-            (Stop::Source(_), Direction::Request) => {
+            Stop::Source(_) if direction == Direction::Request => {
                 self.journal.note("DC", "downstream_remote_disconnect");
                 return Answer::Nothing;
             }
-            (Stop::Fault(fault), _) => ("", fault.code(), StatusCode::SERVICE_UNAVAILABLE, ""),
-            (Stop::TooLarge, Direction::Request) => (
-                "",
-                "request_payload_too_large",
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "Payload Too Large",
-            ),
-            (Stop::TooLarge, Direction::Response) => (
-                "",
-                "response_payload_too_large",
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Internal Server Error",
-            ),
-            (Stop::Idle, Direction::Request) => (
-                "SI",
-                "request_idle_timeout",
-                StatusCode::REQUEST_TIMEOUT,
-                "stream timeout",
-            ),
-            (Stop::Idle, Direction::Response) => (
-                "SI",
-                "response_idle_timeout",
-                StatusCode::GATEWAY_TIMEOUT,
-                "stream timeout",
-            ),
-            (Stop::Source(_), Direction::Response) => (
-                "UC",
-                "upstream_reset_before_response_started",
-                StatusCode::SERVICE_UNAVAILABLE,
-                "upstream connect error or disconnect/reset before headers",
-            ),
+            other => Instead::of(&other, direction),
         };
-        self.why(flags, details, direction);
-        self.own(status, text)
+        self.why(instead.flags, instead.details, direction);
+        self.own(instead.status, instead.text)
     }
 
     /// Notes why the response is what it is; in its own direction that is why it is no longer the upstream's.

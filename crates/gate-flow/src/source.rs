@@ -1,5 +1,6 @@
 //! Where a lane's body comes from.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -29,6 +30,8 @@ pub(crate) enum Source {
     Full(Bytes),
     /// A connection.
     Incoming(Incoming),
+    /// Pieces that a rehearsal brings.
+    Script(VecDeque<Piece>),
 }
 
 impl Source {
@@ -47,7 +50,13 @@ impl Source {
             Self::Empty => true,
             Self::Full(bytes) => bytes.is_empty(),
             Self::Incoming(body) => body.is_end_stream(),
+            Self::Script(pieces) => pieces.is_empty(),
         }
+    }
+
+    /// Whether the end of the body comes by itself, after its last bytes.
+    pub(crate) fn ends_apart(&self) -> bool {
+        matches!(self, Self::Incoming(_) | Self::Script(_))
     }
 
     /// The next piece.
@@ -62,6 +71,7 @@ impl Source {
                 end: true,
             })),
             Self::Incoming(body) => poll_incoming(body, task),
+            Self::Script(pieces) => pieces.pop_front().map_or(Poll::Pending, |piece| Poll::Ready(Ok(piece))),
         }
     }
 }

@@ -7,12 +7,14 @@ use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::findings::{Draft, Findings, Lines, Report};
+use crate::findings::{Draft, Lines, Report};
 use crate::plan::PluginLimits;
 use crate::tree::{self, Node};
 use crate::wire::{self, Pairs};
 use crate::word::{EnvironmentName, EnvironmentText, Size, Written};
 use crate::{lower, schema, shape};
+
+pub use crate::findings::Findings;
 
 /// A document with a shape of its own. Its structs deny unknown fields, and the doc comment of a field is its reference.
 pub trait Document: DeserializeOwned + JsonSchema {
@@ -88,6 +90,12 @@ pub fn schema_of<D: Document>() -> serde_json::Value {
 }
 
 impl<D> Page<'_, D> {
+    /// The document as JSON, keys in the order in which they were written.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        self.tree.to_json()
+    }
+
     /// The complaints as findings, each at its place: at the last part of its path that is there.
     #[must_use]
     pub fn findings(&self, complaints: &[Complaint<'_>]) -> Findings {
@@ -125,7 +133,7 @@ impl<D> Page<'_, D> {
 }
 
 /// What a plugin is given, as under `plugins` of a configuration, without its name, its module and what only a running gateway has.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PluginPart {
     /// What the plugin gets in `proxy_on_configure`: a map or list as JSON, its keys in the order written; a text as it is. Nothing
@@ -177,7 +185,7 @@ impl PluginPart {
 }
 
 /// What a plugin is configured with: a map or list as JSON, a text as it is.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(inline)]
 pub struct Payload(wire::Payload);
@@ -241,6 +249,7 @@ mod tests {
     fn words_of_the_configuration_are_read_and_held_against_the_schema() {
         let page = read::<Sample>("size: 64KiB\nwait: 50ms\nlist: [a]\n", "s.yaml").unwrap();
         assert_eq!(page.content.size.bytes(), 65_536);
+        assert_eq!(page.content.list, ["a"]);
         assert_eq!(page.content.wait.unwrap().length(), Duration::from_millis(50));
         let wrong = read::<Sample>("size: 64 KB\nlsit: [a]\n", "s.yaml")
             .unwrap_err()

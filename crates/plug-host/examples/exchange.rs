@@ -145,6 +145,7 @@ fn arrange(bytes: &[u8], kind: Kind) -> WorkerPlugins {
         process,
         outside: Rc::new(Nothing),
         worker: 0,
+        trial: None,
     };
     WorkerPlugins::arrange(&[plugin], &services, None)
 }

@@ -81,10 +81,10 @@ impl Instance {
         if period.is_zero() {
             return;
         }
-        let instance = Rc::downgrade(self);
+        let (instance, services) = (Rc::downgrade(self), self.services.clone());
         let tick = spawn_local(async move {
             loop {
-                tokio::time::sleep(period).await;
+                services.sleep(period).await;
                 let Some(instance) = with_cpu_time(&instance, root).await else {
                     return;
                 };

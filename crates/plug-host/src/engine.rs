@@ -224,3 +224,18 @@ pub struct Process {
     /// Metrics that plugins define.
     pub metrics: crate::metrics::MetricRegistry,
 }
+
+impl Process {
+    /// What plugins of this `vm_id` share under a key.
+    #[must_use]
+    pub fn shared_value(&self, vm_id: &str, key: &[u8]) -> Option<bytes::Bytes> {
+        self.shared.get(vm_id, key).map(|(value, _)| value)
+    }
+
+    /// Lets plugins of this `vm_id` find a value under a key; false when it is too large.
+    pub fn share_value(&self, vm_id: &str, key: &[u8], value: &[u8]) -> bool {
+        self.shared
+            .set((vm_id, &crate::Limits::default()), key, value, 0)
+            .is_ok()
+    }
+}

@@ -195,6 +195,9 @@ impl Guest {
             4 => "proxy_on_done",
             _ => "proxy_on_delete",
         };
+        if let Some(trial) = &self.trial {
+            trial.entering(self.callback);
+        }
         self.current = self.entered.clone();
         self.count();
         if let Current::Stream(stream) = &self.current {

@@ -197,6 +197,7 @@ pub(crate) struct Guest {
     pub(crate) limits: Bounds,
     pub(crate) process: Arc<Process>,
     pub(crate) outside: Rc<dyn Outside>,
+    pub(crate) trial: Option<Rc<crate::trial::Trial>>,
     /// Number of the worker.
     pub(crate) worker: usize,
     /// The first plugin; all that share the instance have its limits.
@@ -248,6 +249,9 @@ impl Guest {
         self.last_words.begin();
         self.callback = entry.callback();
         self.tape.entry(entry);
+        if let Some(trial) = &self.trial {
+            trial.entering(self.callback);
+        }
         self.entry = Some(entry);
         if let Current::Stream(stream) = &current {
             stream.visible.set(entry.visible(stream.visible.get()));
@@ -268,7 +272,7 @@ impl Guest {
 
     /// A callback has ended with this answer.
     pub(crate) fn leaving(&mut self, entry: Entry, answer: u32) {
-        self.tape.returned(answer);
+        self.returned(answer);
         self.end_line();
         match entry {
             Entry::End { context } | Entry::EndTcp { context } => drop(self.streams.remove(&context)),
@@ -284,6 +288,14 @@ impl Guest {
             _ => {}
         }
         self.rest();
+    }
+
+    /// Notes what a callback answered.
+    pub(crate) fn returned(&mut self, answer: u32) {
+        self.tape.returned(answer);
+        if let Some(trial) = &self.trial {
+            trial.leaving(answer);
+        }
     }
 
     /// No callback is in progress.

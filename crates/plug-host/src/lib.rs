@@ -22,6 +22,8 @@ mod vm;
 pub use vm::{PluginHandle, WorkerPlugins};
 mod restart;
 pub use restart::RestartPolicy;
+mod trial;
+pub use trial::{Trial, Witnessed};
 mod services;
 pub use services::Services;
 mod stream;

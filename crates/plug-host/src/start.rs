@@ -72,7 +72,7 @@ impl Instance {
         let made = instantiate(&mut store, &first.module).await;
         debug::after(&store);
         let exports = made.map_err(|why| record::fault(&mut store, &why))?;
-        store.data_mut().0.tape.returned(0);
+        store.data_mut().0.returned(0);
         let mut start = Start { store, exports };
         let mut roots = Vec::new();
         for (id, plugin) in (1..).zip(plugins) {
@@ -155,7 +155,7 @@ impl Start {
         debug::after(&self.store);
         self.store.data_mut().0.end_look();
         let answer = ran.map_err(|why| record::fault(&mut self.store, &why))?;
-        self.store.data_mut().0.tape.returned(answer);
+        self.store.data_mut().0.returned(answer);
         Ok(answer)
     }
 
@@ -225,6 +225,7 @@ fn new_guest(
         },
         process: Arc::clone(&services.process),
         outside: Rc::clone(&services.outside),
+        trial: services.trial.clone(),
         worker: services.worker,
         first: Arc::clone(plugin),
         allowances: Rc::clone(allowances),

@@ -167,6 +167,7 @@ pub(crate) fn play_plugins<R>(plugins: &[Arc<Plugin>], work: impl AsyncFnOnce(&S
             process,
             outside: Rc::clone(&world) as Rc<dyn Outside>,
             worker: 0,
+            trial: None,
         };
         let session = Session {
             world,

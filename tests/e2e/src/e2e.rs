@@ -21,6 +21,7 @@ mod configuration;
 mod modules;
 mod compiling;
 mod checking;
+mod suites;
 mod commands;
 mod reload;
 mod stop;

@@ -6,6 +6,7 @@ mod debug;
 mod inspect;
 mod profile;
 mod replay;
+mod test;
 
 use std::process::ExitCode;
 
@@ -22,6 +23,8 @@ pub(crate) enum Verb {
     Debug(debug::Arguments),
     /// Show what a plugin of a running gateway computes, and write a file for the Firefox Profiler; exit 0 done, 1 not
     Profile(profile::Options),
+    /// Run a suite of test cases over the real module; exit 0 all passed, 1 some did not, 2 it cannot run
+    Test(test::Options),
     /// Run a recorded death again, offline; exit 0 as recorded, 1 otherwise, 2 when it cannot run
     Replay(replay::Options),
 }
@@ -32,6 +35,7 @@ pub(crate) fn plugin(verb: &Verb) -> ExitCode {
         Verb::Inspect(options) => inspect::run(options),
         Verb::Debug(arguments) => debug::debug(arguments),
         Verb::Profile(options) => profile::run(options),
+        Verb::Test(options) => test::run_suite(options),
         Verb::Replay(options) => replay::run(options),
     }
 }

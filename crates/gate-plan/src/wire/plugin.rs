@@ -116,7 +116,7 @@ pub(crate) struct Source {
 }
 
 /// What a plugin gets as bytes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Payload(Value);
 
 /// A configuration for some routes, domains or services. At least one of the four is given.
@@ -147,7 +147,7 @@ pub(crate) struct MatchRule {
 }
 
 /// Bounds of one plugin.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PluginLimits {
     /// Linear memory of one instance.

@@ -8,15 +8,19 @@ use crate::calls::Done;
 use crate::guest::Host;
 use crate::limit::Limit;
 
-pub(crate) fn nanoseconds_since_1970() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+pub(crate) fn nanoseconds_since_1970(host: &Host<'_>) -> u64 {
+    let since = match &host.guest.trial {
+        Some(trial) => trial.now(),
+        None => SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default(),
+    };
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn proxy_get_current_time_nanoseconds(host: &mut Host<'_>, time_at: u32) -> Done {
-    host.write(time_at, &nanoseconds_since_1970().to_le_bytes())
+    let now = nanoseconds_since_1970(host);
+    host.write(time_at, &now.to_le_bytes())
 }
 
 pub(crate) fn proxy_set_tick_period_milliseconds(host: &mut Host<'_>, milliseconds: u32) -> Done {

@@ -218,19 +218,21 @@ fn environ_get(host: &mut Host<'_>, mut places: u32, mut text: u32) -> Written {
 
 fn clock_time_get(host: &mut Host<'_>, clock: u32, at: u32) -> Written {
     let nanoseconds = match clock {
-        REALTIME => nanoseconds_since_1970(),
-        MONOTONIC => nanoseconds_since_start(),
+        REALTIME => nanoseconds_since_1970(host),
+        MONOTONIC => nanoseconds_since_start(host),
         _ => return Err(NOTSUP),
     };
     host.write(at, &nanoseconds.to_le_bytes()).map_err(errno)
 }
 
 /// A clock that never goes back: Go's scheduler waits by it.
-fn nanoseconds_since_start() -> u64 {
+fn nanoseconds_since_start(host: &Host<'_>) -> u64 {
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    u64::try_from(START.elapsed().as_nanos())
-        .unwrap_or(u64::MAX)
-        .saturating_add(1)
+    let since = match &host.guest.trial {
+        Some(trial) => trial.since_start(),
+        None => START.elapsed(),
+    };
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
 /// Standard output and error exist and may be written; nothing else is open.

@@ -235,6 +235,7 @@ impl House {
             process,
             outside: Rc::clone(&outside) as Rc<dyn Outside>,
             worker,
+            trial: None,
         };
         let plugins = WorkerPlugins::arrange(plugins, &services, None);
         Self {

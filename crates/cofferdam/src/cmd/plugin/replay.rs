@@ -205,6 +205,7 @@ fn play(
             says_lines: true,
         }),
         worker: 0,
+        trial: None,
     };
     let local = tokio::task::LocalSet::new();
     let played = local.block_on(&runtime, async {

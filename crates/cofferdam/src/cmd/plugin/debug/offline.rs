@@ -86,6 +86,7 @@ pub(super) fn run(
         process: Arc::clone(process),
         outside: Rc::<Desert>::clone(&outside),
         worker: 0,
+        trial: None,
     };
     tokio::task::LocalSet::new().block_on(&runtime, async {
         debugging.debugger().attached().await;

@@ -1,0 +1,232 @@
+//! A case that is ready to run: its row filled in, its words read, its mistakes found with their places.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::DateTime;
+use gate_flow::rehearsal::Body;
+use gate_plan::document::{Complaint, Page, Step as Place};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use plug_host::{RequestHead, ResponseHead};
+use serde_json::Value;
+
+use crate::row::{filled, label};
+use crate::world::fields;
+use crate::written::{Case, Request, Response, Step, Suite, Values};
+
+/// When trials begin unless they say otherwise: 2026-01-01T00:00:00Z.
+const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
+
+/// LIMIT: runs of one suite, rows counted.
+const RUNS_MAX: usize = 10_000;
+
+/// A case for one row.
+pub(crate) struct Ready {
+    /// Its name, with the row's values.
+    pub(crate) name: String,
+    /// Its line in the suite.
+    pub(crate) line: usize,
+    pub(crate) case: Case,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) began: Duration,
+}
+
+/// All runs of a suite, in order.
+///
+/// # Errors
+/// What is wrong with some, each with its place.
+pub(crate) fn ready<'a>(page: &'a Page<'_, Suite>, raw: &Value) -> Result<Vec<Ready>, Vec<Complaint<'a>>> {
+    let mut all = Vec::new();
+    let mut complaints = Vec::new();
+    let cases = raw
+        .get("cases")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    for (at, (written, value)) in page.content.cases.iter().zip(cases).enumerate() {
+        let place = vec![Place::Key("cases"), Place::Item(at)];
+        let complain = |message: String| Complaint {
+            path: place.clone(),
+            message,
+            help: None,
+        };
+        if page
+            .content
+            .cases
+            .iter()
+            .take(at)
+            .any(|other| other.name == written.name)
+        {
+            complaints.push(complain(format!("there is another case `{}`", written.name)));
+        }
+        let none = serde_json::Map::new();
+        let rows = if written.each.is_empty() {
+            std::slice::from_ref(&none)
+        } else {
+            &written.each
+        };
+        for row in rows {
+            match one(value, row, page.line(&place)) {
+                Ok(ready) => all.push(ready),
+                Err(why) => complaints.push(complain(format!("case `{}`: {why}", written.name))),
+            }
+        }
+    }
+    if all.len() > RUNS_MAX {
+        complaints.push(Complaint {
+            path: vec![Place::Key("cases")],
+            message: format!("the suite has {} runs; at most {RUNS_MAX} are made", all.len()),
+            help: None,
+        });
+    }
+    if complaints.is_empty() {
+        Ok(all)
+    } else {
+        Err(complaints)
+    }
+}
+
+fn one(value: &Value, row: &serde_json::Map<String, Value>, line: usize) -> Result<Ready, String> {
+    let mut case: Case = serde_json::from_value(filled(value, row)).map_err(|why| why.to_string())?;
+    let (request, response, expect) = (case.request.take(), case.response.take(), case.expect.take());
+    let is_one = request.is_some() || response.is_some() || expect.is_some();
+    let mut steps = std::mem::take(&mut case.steps);
+    if is_one && !steps.is_empty() {
+        return Err("it has `steps` and an exchange of its own; give one of the two".to_owned());
+    }
+    if is_one {
+        steps.push(Step {
+            advance: None,
+            request,
+            response,
+            expect,
+        });
+    }
+    if steps.is_empty() {
+        return Err("it does nothing: give it a `request`, or `steps`".to_owned());
+    }
+    for step in &steps {
+        if let Some(request) = &step.request {
+            request_head(request)?;
+            body(request.body.as_ref(), request.json.as_ref(), &request.trailers)?;
+        }
+        if let Some(response) = &step.response {
+            response_head(response)?;
+            body(response.body.as_ref(), response.json.as_ref(), &response.trailers)?;
+        }
+    }
+    let began = match &case.mocks.time {
+        Some(text) => time(text)?,
+        None => BEGINNING,
+    };
+    let is_told_apart = value
+        .get("name")
+        .and_then(Value::as_str)
+        .is_some_and(|name| name.contains("{{"));
+    let name = match label(row) {
+        row if row.is_empty() || is_told_apart => case.name.clone(),
+        row => format!("{} [{row}]", case.name),
+    };
+    let name = printable(&name);
+    Ok(Ready {
+        name,
+        line,
+        case,
+        steps,
+        began,
+    })
+}
+
+/// A name in one line.
+fn printable(name: &str) -> String {
+    let shown = name.chars().map(|letter| match letter.is_control() {
+        true => letter.escape_default().to_string(),
+        false => letter.to_string(),
+    });
+    shown.collect()
+}
+
+/// A time as RFC 3339 writes it, since 1970.
+pub(crate) fn time(text: &str) -> Result<Duration, String> {
+    let read = DateTime::parse_from_rfc3339(text).map_err(|why| format!("`{text}` is no time of RFC 3339: {why}"))?;
+    u64::try_from(read.timestamp_millis())
+        .map(Duration::from_millis)
+        .map_err(|_| format!("`{text}` is before 1970"))
+}
+
+fn header(text: &str) -> Result<HeaderValue, String> {
+    HeaderValue::from_str(text).map_err(|_| format!("`{text}` cannot be a header's value"))
+}
+
+fn checked(written: &BTreeMap<String, Values>) -> Result<HeaderMap, String> {
+    for (name, values) in written {
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("`{name}` cannot be a header's name"))?;
+        for value in &values.0 {
+            header(value)?;
+        }
+    }
+    Ok(fields(written))
+}
+
+/// The head of a request.
+pub(crate) fn request_head(written: &Request) -> Result<RequestHead, String> {
+    let method = written.method.as_deref().unwrap_or("GET");
+    let path = written.path.as_deref().unwrap_or("/");
+    let mut headers = checked(&written.headers)?;
+    if written.json.is_some() {
+        headers
+            .entry("content-type")
+            .or_insert(HeaderValue::from_static("application/json"));
+    }
+    Ok(RequestHead {
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| format!("`{method}` is no method"))?,
+        scheme: header(written.scheme.as_deref().unwrap_or("http"))?,
+        authority: Some(header(written.authority.as_deref().unwrap_or("example.com"))?),
+        path: path
+            .parse::<PathAndQuery>()
+            .map_err(|why| format!("`{path}` is no path: {why}"))?,
+        headers,
+    })
+}
+
+/// The head of a response.
+pub(crate) fn response_head(written: &Response) -> Result<ResponseHead, String> {
+    let status = written.status.as_ref().map_or("200", |status| status.0.as_str());
+    let number = status
+        .parse::<u16>()
+        .ok()
+        .and_then(|number| StatusCode::from_u16(number).ok());
+    let mut headers = checked(&written.headers)?;
+    if written.json.is_some() {
+        headers
+            .entry("content-type")
+            .or_insert(HeaderValue::from_static("application/json"));
+    }
+    Ok(ResponseHead {
+        status: number.ok_or_else(|| format!("`{status}` is no status"))?,
+        headers,
+    })
+}
+
+/// A body in the pieces in which it comes.
+pub(crate) fn body(
+    text: Option<&Values>,
+    json: Option<&Value>,
+    trailers: &BTreeMap<String, Values>,
+) -> Result<Body, String> {
+    if text.is_some() && json.is_some() {
+        return Err("`body` and `json` are both given".to_owned());
+    }
+    let pieces = match (text, json) {
+        (Some(pieces), _) => pieces.0.iter().map(|piece| Bytes::from(piece.clone())).collect(),
+        (None, Some(json)) => vec![Bytes::from(json.to_string())],
+        (None, None) => Vec::new(),
+    };
+    let trailers = checked(trailers)?;
+    Ok(Body {
+        pieces,
+        trailers: (!trailers.is_empty()).then_some(trailers),
+    })
+}
