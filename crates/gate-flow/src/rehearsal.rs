@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gate_plan::OnFault;
 use http::HeaderMap;
-use plug_host::{Direction, Exchange, Fault, PluginHandle, ResponseHead};
+use plug_host::{Direction, Exchange, PluginHandle, ResponseHead};
 
 use crate::answer::{self, Instead};
 use crate::chain::{Chain, Link, Links};
@@ -61,8 +61,6 @@ pub enum Halt {
         body: Bytes,
         /// Why, for the operator.
         details: String,
-        /// The plugin's fault, when that is why.
-        fault: Option<Fault>,
     },
     /// A plugin ended the stream.
     Reset,
@@ -150,7 +148,6 @@ impl Way {
                         head: whole.head,
                         body: whole.body,
                         details,
-                        fault: None,
                     }
                 }
                 None => Halt::Reset,
@@ -163,10 +160,6 @@ impl Way {
                     head: whole.head,
                     body: whole.body,
                     details: instead.details.to_owned(),
-                    fault: match other {
-                        Stop::Fault(fault) => Some(fault),
-                        _ => None,
-                    },
                 }
             }
         }

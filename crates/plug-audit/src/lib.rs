@@ -28,6 +28,8 @@ mod note;
 pub use note::Note;
 mod functions;
 pub use functions::{Function, functions};
+mod strip;
+pub use strip::without_custom_sections;
 mod broken;
 mod check;
 pub use check::{Checked, Finding, Policy, Severity, check};

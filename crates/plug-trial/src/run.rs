@@ -265,12 +265,7 @@ impl<'a> Cast<'a> {
                 seen.is_reset = true;
                 None
             }
-            (
-                Some(Halt::Reply {
-                    head, body, details, ..
-                }),
-                _,
-            ) => {
+            (Some(Halt::Reply { head, body, details }), _) => {
                 seen.details = Some(details);
                 *exchange.response.borrow_mut() = Some(head);
                 Some(Body {
@@ -312,9 +307,7 @@ impl<'a> Cast<'a> {
         let passed = pass(&mut way, &self.time).await;
         match passed.halt {
             Some(Halt::Reset) => seen.is_reset = true,
-            Some(Halt::Reply {
-                head, body, details, ..
-            }) => {
+            Some(Halt::Reply { head, body, details }) => {
                 seen.details = Some(details);
                 seen.response = Some(SeenResponse {
                     status: head.status,

@@ -1,9 +1,11 @@
 //! `cofferdam plugin`: what authors and operators do with one plugin.
 
 mod alone;
+mod build;
 mod check;
 mod debug;
 mod inspect;
+mod new;
 mod profile;
 mod replay;
 mod test;
@@ -15,6 +17,10 @@ use clap::Subcommand;
 /// What is to be done.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
+    /// Make a project for a plugin that builds, with a test, a schema and the steps for CI
+    New(new::Options),
+    /// Build a plugin with its language's own tool; the lines of source go into a file of their own
+    Build(build::Options),
     /// Say what is wrong with a module, and whether it starts; exit 0 good, 1 findings, 2 usage
     Check(check::Options),
     /// Show what a module is, what its imports let it do, and what its bytes are spent on; exit 0, 1 refused, 2 usage
@@ -31,6 +37,8 @@ pub(crate) enum Verb {
 
 pub(crate) fn plugin(verb: &Verb) -> ExitCode {
     match verb {
+        Verb::New(options) => new::run(options),
+        Verb::Build(options) => build::run(options),
         Verb::Check(options) => check::run(options),
         Verb::Inspect(options) => inspect::run(options),
         Verb::Debug(arguments) => debug::debug(arguments),

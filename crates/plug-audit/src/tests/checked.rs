@@ -196,3 +196,23 @@ fn functions_are_listed_with_their_names_and_sizes() {
     assert_eq!((of("large").index, of("large").bytes), (2, 7));
     assert!(functions(b"\0asm\x01\0\0\0\x0a\xff").is_empty());
 }
+
+#[test]
+fn sections_are_taken_out_and_the_code_stays_the_same() {
+    let bytes =
+        plugin(r#"(func $named) (@custom ".debug_info" "12345") (@custom "notes" "x") (@custom ".debug_line" "y")"#);
+    let stripped = without_custom_sections(&bytes, |name| name.starts_with(".debug"));
+    let (before, after) = (audit(&bytes).unwrap(), audit(&stripped).unwrap());
+    assert_eq!(before.code_sha256, after.code_sha256);
+    let names: Vec<&str> = after
+        .custom_sections
+        .iter()
+        .map(|section| section.name.as_str())
+        .collect();
+    assert_eq!(names, ["notes", "name"]);
+    assert_eq!(without_custom_sections(&bytes, |_| false), bytes);
+    for length in 0..bytes.len() {
+        let cut = &bytes[..length];
+        assert_eq!(without_custom_sections(cut, |_| false), cut, "{length}");
+    }
+}

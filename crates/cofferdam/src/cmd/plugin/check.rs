@@ -254,7 +254,7 @@ impl Outcome {
 }
 
 /// A finding as rustc would write it.
-fn diagnostic(finding: &Finding, file: &str) -> String {
+pub(super) fn diagnostic(finding: &Finding, file: &str) -> String {
     let mut text = format!(
         "{}[{}]: {}\n  --> {file}\n",
         finding.severity, finding.code, finding.message

@@ -116,15 +116,6 @@ impl<'a> Inspected<'a> {
         }
     }
 
-    /// Languages and tools that made it, each with its number; what tools say of themselves behind that is in the JSON.
-    fn makers(&self) -> Vec<String> {
-        let producers = self.facts.producers.iter();
-        let said = producers.filter(|producer| producer.field != "language" || !producer.version.is_empty());
-        let number = |version: &str| version.split(' ').next().unwrap_or_default().to_owned();
-        let named = said.map(|producer| format!("{} {}", producer.name, number(&producer.version)));
-        named.map(|name| name.trim_end().to_owned()).collect()
-    }
-
     fn json(&self) -> Value {
         let facts = &self.facts;
         let import = |import: &&Import| {
@@ -164,6 +155,15 @@ impl<'a> Inspected<'a> {
                 "largest": self.largest.iter().map(function).collect::<Vec<_>>()},
         })
     }
+}
+
+/// Languages and tools that made a module, each with its number; what tools say of themselves behind that is in the JSON.
+pub(super) fn makers(facts: &ModuleFacts) -> Vec<String> {
+    let producers = facts.producers.iter();
+    let said = producers.filter(|producer| producer.field != "language" || !producer.version.is_empty());
+    let number = |version: &str| version.split(' ').next().unwrap_or_default().to_owned();
+    let named = said.map(|producer| format!("{} {}", producer.name, number(&producer.version)));
+    named.map(|name| name.trim_end().to_owned()).collect()
 }
 
 /// Bytes as hexadecimal digits.

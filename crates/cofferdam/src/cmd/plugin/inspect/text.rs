@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use plug_audit::{Export, Import};
 
-use super::{Inspected, hex};
+use super::{Inspected, hex, makers};
 
 /// Characters after which a list of names goes on in the next line.
 const LINE_CHARACTERS: usize = 110;
@@ -64,7 +64,7 @@ pub(super) fn of(module: &Inspected<'_>) -> String {
 
 fn head(module: &Inspected<'_>) -> Vec<(&'static str, String)> {
     let facts = &module.facts;
-    let makers = module.makers();
+    let makers = makers(facts);
     let made_by = match makers.is_empty() {
         true => facts.toolchain.name().to_owned(),
         false => format!("{}: {}", facts.toolchain.name(), makers.join(", ")),
