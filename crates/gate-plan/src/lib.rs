@@ -10,6 +10,7 @@
 //! `console` goes the plan, whole and for good. A text with an error gives no plan but [`Findings`]: all errors at once.
 
 mod describe;
+pub mod documents;
 mod findings;
 mod lower;
 mod nearest;

@@ -1,0 +1,85 @@
+//! Kong's routes: one of ours for each path.
+
+use super::service::Service;
+use crate::gateway::{Answer, Gateway, Path, Route};
+use crate::ledger::Cursor;
+use crate::yaml::Yaml;
+
+/// Conditions of Kong's that ours do not have.
+const CONDITIONS: &[&str] = &["snis", "sources", "destinations", "expression"];
+
+/// Takes over a route.
+pub(super) fn routes(route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, plugins: &[String], gateway: &mut Gateway) {
+    let wanted = route.text("name").unwrap_or("route");
+    if let Some(condition) = CONDITIONS.iter().find(|key| route.has(key)) {
+        let message = format!("the route `{wanted}` was left out: its condition `{condition}` has no counterpart");
+        return route.leave_out(message, "write a route for it, or do without");
+    }
+    let protocols = route.texts("protocols");
+    if let Some((place, other)) = protocols.iter().find(|(_, word)| !matches!(*word, "http" | "https" | "grpc" | "grpcs")) {
+        place.say(format!("the protocol `{other}` was not imported"), "a listener with `protocol: tcp` carries bytes");
+    }
+    let Some(base) = base(route, wanted, service, gateway) else { return };
+    let strip = route.flag("strip_path").unwrap_or(true);
+    let paths = route.texts("paths");
+    let prefix = service.map_or("", |service| service.path.as_str()).trim_end_matches('/');
+    for (place, path) in &paths {
+        let mut one = base.clone();
+        one.plugins = plugins.to_vec();
+        if let Some(regex) = path.strip_prefix('~') {
+            if strip || !prefix.is_empty() {
+                let hint = "write a route for it; only prefixes are rewritten";
+                place.say(format!("a path of the route `{wanted}` was left out: it rewrites what a regex matched"), hint);
+                continue;
+            }
+            // Kong's end where they like, ours at the end of the path.
+            one.path = Path::Regex(regex.strip_suffix('$').map_or_else(|| format!("{regex}.*"), str::to_owned));
+        } else {
+            one.path = Path::Prefix((*path).to_owned());
+            let kept = if strip { "" } else { path };
+            let target = format!("{prefix}{kept}");
+            let target = if target.is_empty() { "/".to_owned() } else { target };
+            one.rewrite_prefix = (target != *path).then_some(target);
+        }
+        one.name = gateway.route_name(wanted);
+        gateway.routes.push(one);
+    }
+    if paths.is_empty() {
+        let mut one = base;
+        one.plugins = plugins.to_vec();
+        if !prefix.is_empty() {
+            one.path = Path::Prefix("/".to_owned());
+            one.rewrite_prefix = Some(prefix.to_owned());
+        }
+        one.name = gateway.route_name(wanted);
+        gateway.routes.push(one);
+    }
+}
+
+/// What all paths of a route have in common.
+fn base(route: &Cursor<'_, '_>, wanted: &str, service: Option<&Service<'_, '_>>, gateway: &mut Gateway) -> Option<Route> {
+    let upstream = match service {
+        Some(service) => service.upstream.clone(),
+        None => gateway.upstream_wanted("upstream", route.at),
+    };
+    let mut base = Route::new(route.at, wanted.to_owned(), Answer::Upstream(upstream));
+    base.hosts = route.texts("hosts").iter().map(|(_, host)| (*host).to_owned()).collect();
+    base.methods = route.texts("methods").iter().map(|(_, method)| (*method).to_owned()).collect();
+    let headers = route.map("headers").map(|headers| headers.entries()).unwrap_or_default();
+    for (name, values) in headers {
+        let values: Vec<&str> = values.as_list().iter().filter_map(|value| value.as_text()).collect();
+        let [value] = values.as_slice() else {
+            let message = format!("the route `{wanted}` was left out: its condition on `{name}` has no single value");
+            route.leave_out(message, "write a route for each value");
+            return None;
+        };
+        let test = Yaml::map().with("name", name);
+        base.headers.push(match value.strip_prefix("~*") {
+            Some(regex) => test.with("regex", format!("(?i).*(?:{regex}).*")),
+            None => test.with("exact", *value),
+        });
+    }
+    let preserve = route.flag("preserve_host").unwrap_or(false);
+    base.rewrite_host = service.and_then(|service| service.host.clone()).filter(|_| !preserve);
+    Some(base)
+}
