@@ -165,11 +165,16 @@ impl<'d, 'l> Parts<'d, 'l> {
         let mut rest: Vec<_> = self.definitions.iter().filter(unused).map(|(name, definition)| (definition.cursor, *name)).collect();
         rest.sort_by_key(|(cursor, _)| cursor.at);
         for (cursor, name) in rest {
-            cursor.say(format!("nothing uses the plugin `{name}`"), "it is in every chain, without a configuration; import the routes too");
             let own = gateway.plugin_name(name);
             let made = self.make(name, own.clone(), &cursor, None);
             gateway.plugins.push(made);
-            loose(own, gateway);
+            let message = format!("nothing uses the plugin `{name}`");
+            if gateway.routes.is_empty() {
+                cursor.say(message, "it is in every chain, without a configuration; import the routes too");
+                loose(own, gateway);
+            } else {
+                cursor.say(message, "it is in no chain; name it in the `plugins` of a route to use it");
+            }
         }
     }
 }

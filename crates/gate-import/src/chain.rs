@@ -1,6 +1,9 @@
 //! Where plugins stand whose source says nothing of routes, and the placeholders that make a whole of what was imported.
 
-use crate::gateway::{Answer, Gateway, Listener, Loose, Path, Route, Tcp, Upstream};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use crate::gateway::{Answer, Gateway, Listener, Loose, Path, Plugin, Route, Tcp, Upstream};
 use crate::ledger::{At, Ledger};
 
 /// What stands where the source says nothing.
@@ -12,12 +15,25 @@ const TCP_ADDRESS: &str = "127.0.0.1:9001";
 /// Adds what is missing, so that the whole can run.
 pub(crate) fn complete(gateway: &mut Gateway, ledger: &Ledger<'_>) {
     let mut loose = std::mem::take(&mut gateway.loose);
-    loose.sort_by(|one, other| one.tie.cmp(&other.tie));
+    let places: HashMap<&str, (u8, Reverse<i64>)> = gateway.plugins.iter().map(|plugin| (plugin.name.as_str(), rank(plugin))).collect();
+    let key = |loose: &Loose| (places.get(loose.plugin.as_str()).copied(), loose.tie.clone());
+    loose.sort_by_cached_key(key);
     let (network, http): (Vec<Loose>, Vec<Loose>) = loose.into_iter().partition(|loose| loose.network);
     place_network(gateway, &network, ledger);
     place_http(gateway, &http, ledger);
     listeners(gateway, ledger);
     upstreams(gateway, ledger);
+}
+
+/// The order in which the gateway itself sorts a chain.
+fn rank(plugin: &Plugin) -> (u8, Reverse<i64>) {
+    let phase = match plugin.phase {
+        Some("authn") => 0,
+        Some("authz") => 1,
+        Some("stats") => 2,
+        _ => 3,
+    };
+    (phase, Reverse(plugin.priority.unwrap_or(0)))
 }
 
 fn fill_in(what: &str) -> Vec<String> {
@@ -74,7 +90,11 @@ fn place_http(gateway: &mut Gateway, loose: &[Loose], ledger: &Ledger<'_>) {
     let Some(first) = loose.first() else { return };
     if !gateway.routes.is_empty() {
         let names: Vec<String> = loose.iter().map(|loose| loose.plugin.clone()).collect();
-        gateway.routes.iter_mut().for_each(|route| route.plugins.extend(names.clone()));
+        if gateway.affords(gateway.routes.len().saturating_mul(names.len())) {
+            gateway.routes.iter_mut().for_each(|route| route.plugins.extend(names.clone()));
+        } else if let Some(at) = place_of(gateway, &first.plugin) {
+            ledger.too_much(at);
+        }
         return;
     }
     let Some(at) = place_of(gateway, &first.plugin) else { return };

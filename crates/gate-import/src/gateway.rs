@@ -6,12 +6,15 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::ledger::At;
+use crate::ledger::{At, Ledger};
 use crate::module::Module;
 use crate::name::Names;
 use crate::yaml::Yaml;
 
 pub(crate) use self::write::{Section, Written};
+
+/// LIMIT: hosts and names of plugins in all routes; a configuration with more is larger than one that is read.
+const WORDS_MAX: usize = 2_000_000;
 
 /// What was read so far.
 #[derive(Default)]
@@ -33,6 +36,7 @@ pub(crate) struct Gateway {
     upstream_names: Names,
     upstream_of: HashMap<String, String>,
     upstreams_there: HashSet<String>,
+    words: usize,
     plugin_names: Names,
     route_names: Names,
 }
@@ -203,6 +207,22 @@ impl Gateway {
         if !self.kinds.contains(&kind) {
             self.kinds.push(kind);
         }
+    }
+
+    /// Takes a route; a file whose routes repeat too much is wrong.
+    pub(crate) fn add_route(&mut self, route: Route, ledger: &Ledger<'_>) {
+        let words = route.hosts.len().saturating_add(route.plugins.len()).saturating_add(1);
+        if self.affords(words) {
+            self.routes.push(route);
+        } else {
+            ledger.too_much(route.at);
+        }
+    }
+
+    /// Whether so many more hosts and names of plugins may be written out.
+    pub(crate) fn affords(&mut self, words: usize) -> bool {
+        self.words = self.words.saturating_add(words);
+        self.words <= WORDS_MAX
     }
 
     /// A name for a plugin.

@@ -1,5 +1,7 @@
 //! Istio's `WasmPlugin` and `TrafficExtension`, and Higress's `WasmPlugin`, which is Istio's with rules.
 
+use std::collections::HashSet;
+
 use crate::gateway::{Config, Gateway, Loose, Plugin, payload};
 use crate::ledger::Cursor;
 use crate::module::{self, Module};
@@ -12,7 +14,7 @@ const PRIORITY_MAX: i64 = 1_000_000;
 pub(crate) fn wasm_plugin(resource: Cursor<'_, '_>, gateway: &mut Gateway) {
     gateway.imported("Istio WasmPlugin");
     let Some(spec) = spec(&resource) else { return };
-    let Some(mut plugin) = plugin(&resource, &spec, gateway) else { return };
+    let mut plugin = plugin(&resource, &spec, gateway);
     plugin.config = configuration(&spec);
     place(&resource, &spec, &spec, (plugin, gateway));
 }
@@ -25,7 +27,7 @@ pub(crate) fn traffic_extension(resource: Cursor<'_, '_>, gateway: &mut Gateway)
         let hint = "only Wasm plugins are imported";
         return resource.leave_out("the TrafficExtension has no `wasm`", hint);
     };
-    let Some(mut plugin) = plugin(&resource, &wasm, gateway) else { return };
+    let mut plugin = plugin(&resource, &wasm, gateway);
     plugin.config = configuration(&wasm);
     place(&resource, &spec, &wasm, (plugin, gateway));
 }
@@ -34,7 +36,7 @@ pub(crate) fn traffic_extension(resource: Cursor<'_, '_>, gateway: &mut Gateway)
 pub(crate) fn higress(resource: Cursor<'_, '_>, gateway: &mut Gateway) {
     gateway.imported("Higress WasmPlugin");
     let Some(spec) = spec(&resource) else { return };
-    let Some(mut plugin) = plugin(&resource, &spec, gateway) else { return };
+    let mut plugin = plugin(&resource, &spec, gateway);
     plugin.config = rules(&spec);
     place(&resource, &spec, &spec, (plugin, gateway));
 }
@@ -54,21 +56,22 @@ pub(crate) fn name<'d>(resource: &Cursor<'d, '_>) -> &'d str {
 }
 
 /// What the three have in common, from the map that has `url`.
-fn plugin(resource: &Cursor<'_, '_>, wasm: &Cursor<'_, '_>, gateway: &mut Gateway) -> Option<Plugin> {
+fn plugin(resource: &Cursor<'_, '_>, wasm: &Cursor<'_, '_>, gateway: &mut Gateway) -> Plugin {
     let wanted = name(resource);
-    let Some(url) = wasm.get("url") else {
+    let url = wasm.get("url");
+    if url.is_none() {
         wasm.wrong_key("there is no `url`, so there is no module", "give `url`");
-        return None;
-    };
-    let text = url.as_text()?;
-    let module = Module::at(text, module::digest(wasm, "sha256"));
+    }
+    let digest = module::digest(wasm, "sha256");
+    // Without a module nothing is imported; the rest is read for what is wrong with it.
+    let module = Module::at(url.and_then(|url| url.as_text()).unwrap_or_default(), digest);
     let name = gateway.plugin_name(wanted);
-    module.say(&url, &name);
+    module.say(url.as_ref().unwrap_or(wasm), &name);
     let mut plugin = Plugin::new(resource.at, name, module);
     plugin.root_id = wasm.text("pluginName").unwrap_or_default().to_owned();
     plugin.open = fail_open(wasm);
     plugin.environment = environment(wasm);
-    Some(plugin)
+    plugin
 }
 
 fn fail_open(wasm: &Cursor<'_, '_>) -> bool {
@@ -87,6 +90,7 @@ fn fail_open(wasm: &Cursor<'_, '_>) -> bool {
 fn environment(wasm: &Cursor<'_, '_>) -> Vec<(String, String)> {
     let Some(vm_config) = wasm.map("vmConfig") else { return Vec::new() };
     let mut pairs: Vec<(String, String)> = Vec::new();
+    let mut known = HashSet::new();
     for variable in vm_config.maps("env") {
         let name = variable.text("name").unwrap_or_default();
         let host = variable.text("valueFrom") == Some("HOST");
@@ -94,7 +98,7 @@ fn environment(wasm: &Cursor<'_, '_>) -> Vec<(String, String)> {
         if host {
             let hint = "the process's environment is not passed on; write the value under `environment`";
             variable.leave_out(format!("`{name}` takes its value from the proxy's environment"), hint);
-        } else if pairs.iter().any(|(known, _)| known == name) {
+        } else if !known.insert(name) {
             variable.leave_out(format!("`{name}` is given twice"), "the first one was kept");
         } else {
             pairs.push((name.to_owned(), value.unwrap_or_default().to_owned()));

@@ -98,6 +98,14 @@ impl<'d> Ledger<'d> {
         self.flaws.borrow_mut().push((at.file, flaw));
     }
 
+    /// The routes of a file, written out, are more than a configuration holds.
+    pub(crate) fn too_much(&self, at: At) {
+        if self.is_sound() {
+            let message = "the routes up to here repeat more hosts and plugins than a configuration holds";
+            self.flaw(at, message.to_owned(), "split the file".to_owned());
+        }
+    }
+
     fn read(&self, node: Node<'d>) {
         self.read.borrow_mut().insert(node);
     }

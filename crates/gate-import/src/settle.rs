@@ -10,7 +10,7 @@ use crate::ledger::{At, Ledger};
 use crate::Fault;
 
 /// LIMIT: rounds of leaving out; what refers to something left out goes in the round after it, and a round finds 200 mistakes.
-const ROUNDS_MAX: usize = 64;
+const ROUNDS_MAX: usize = 16;
 
 /// A configuration that is accepted; none when nothing of use is left.
 pub(crate) fn settle(mut gateway: Gateway, ledger: &Ledger<'_>) -> Result<Option<Written>, Fault> {
@@ -18,6 +18,9 @@ pub(crate) fn settle(mut gateway: Gateway, ledger: &Ledger<'_>) -> Result<Option
         return Ok(None);
     }
     chain::complete(&mut gateway, ledger);
+    if !ledger.is_sound() {
+        return Err(Fault::Wrong(ledger.findings()));
+    }
     let mut last = None;
     for _ in 0..ROUNDS_MAX {
         if gateway.listeners.is_empty() || (gateway.plugins.is_empty() && gateway.routes.is_empty()) {

@@ -288,7 +288,8 @@ fn is_plain(text: &str) -> bool {
 fn may_be_number(text: &str) -> bool {
     let version = text.split('.').count() > 2;
     let digit = text.starts_with(|char: char| char.is_ascii_digit());
-    digit && !version && text.chars().all(|char| char.is_ascii_hexdigit() || "xo_.:+-TtZz".contains(char))
+    let radix = text.starts_with("0x") || text.starts_with("0o") || text.starts_with("0b");
+    digit && !version && (radix || text.chars().all(|char| char.is_ascii_digit() || "_.:+-eETtZz".contains(char)))
 }
 
 impl From<Value> for Yaml {

@@ -40,7 +40,7 @@ impl<'d, 'l> Parts<'d, 'l> {
                 None => Path::Exact(uri),
             };
             one.name = gateway.route_name(&wanted);
-            gateway.routes.push(one);
+            gateway.add_route(one, route.ledger());
         }
     }
 }

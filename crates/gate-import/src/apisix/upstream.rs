@@ -40,6 +40,9 @@ fn take(upstream: &Cursor<'_, '_>, own: String, gateway: &mut Gateway) -> Option
         endpoints.push("127.0.0.1:9000".to_owned());
         comments.push("FILL IN: where it is".to_owned());
     }
+    if scheme.ends_with('s') {
+        upstream.say("APISIX does not check an upstream's certificate unless it is told to", "here it is always checked, against the system's authorities unless `tls.authorities` names others");
+    }
     let timeout = upstream.map("timeout");
     let seconds = |key: &str| {
         let seconds = timeout?.integer(key)?;

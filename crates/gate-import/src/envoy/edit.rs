@@ -1,11 +1,14 @@
 //! Headers that a route removes, sets and adds.
 
+use std::collections::HashSet;
+
 use crate::gateway::Edits;
 use crate::ledger::Cursor;
 
 /// The edits of `request` or `response`.
 pub(super) fn edits(route: &Cursor<'_, '_>, side: &str) -> Edits {
     let mut edits = Edits::default();
+    let mut known = HashSet::new();
     for option in route.maps(&format!("{side}_headers_to_add")) {
         let Some(header) = option.map("header") else { continue };
         let key = header.text("key").unwrap_or_default().to_ascii_lowercase();
@@ -15,12 +18,14 @@ pub(super) fn edits(route: &Cursor<'_, '_>, side: &str) -> Edits {
             option.leave_out(format!("the header `{key}` has a value that Envoy computes"), hint);
             continue;
         }
-        let pairs = if replaces(&option) { &mut edits.set } else { &mut edits.add };
+        let replaces = replaces(&option);
         // Keys of a map are unique in ours.
-        if pairs.iter().any(|(known, _)| *known == key) {
+        if !known.insert((replaces, key.clone())) {
             option.leave_out(format!("the header `{key}` is given twice"), "the first one was kept");
+        } else if replaces {
+            edits.set.push((key, value.to_owned()));
         } else {
-            pairs.push((key, value.to_owned()));
+            edits.add.push((key, value.to_owned()));
         }
     }
     let removed = route.texts(&format!("{side}_headers_to_remove"));

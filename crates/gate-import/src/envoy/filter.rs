@@ -52,6 +52,7 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
     /// Type and message of a filter, or of a message that stands alone.
     fn body(&self, filter: &Cursor<'d, 'l>) -> Option<(&'d str, Cursor<'d, 'l>)> {
         if filter.has("typed_config") {
+            filter.without_note("@type");
             return filter.map("typed_config").map(unwrapped);
         }
         if filter.has("@type") || filter.has("vm_config") || filter.peek_any_map("config", "vm_config") {

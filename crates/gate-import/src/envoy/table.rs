@@ -1,5 +1,7 @@
 //! Tables of routes: virtual hosts with their routes in order.
 
+use std::collections::HashSet;
+
 use super::Reader;
 use super::order::{Asked, compare};
 use crate::ledger::Cursor;
@@ -27,7 +29,7 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
             for route in host.maps("routes") {
                 if let Some(made) = self.route(&route, &around) {
                     asked.push(Asked::of(&made));
-                    self.gateway.routes.push(made);
+                    self.gateway.add_route(made, host.ledger());
                 }
             }
             compare(&asked, host.ledger());
@@ -38,6 +40,7 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
 /// Hosts without their ports: ours are compared without them.
 fn domains(host: &Cursor<'_, '_>) -> Vec<String> {
     let mut hosts: Vec<String> = Vec::new();
+    let mut known = HashSet::new();
     for (place, domain) in host.texts("domains") {
         let bare = match domain.rsplit_once(':') {
             Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') && !name.contains(':') => {
@@ -46,7 +49,7 @@ fn domains(host: &Cursor<'_, '_>) -> Vec<String> {
             }
             _ => domain,
         };
-        if !hosts.iter().any(|known| known == bare) {
+        if known.insert(bare) {
             hosts.push(bare.to_owned());
         }
     }

@@ -35,6 +35,10 @@ pub(super) fn routes(route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, 
             // Kong's end where they like, ours at the end of the path.
             one.path = Path::Regex(regex.strip_suffix('$').map_or_else(|| format!("{regex}.*"), str::to_owned));
         } else {
+            if !path.ends_with('/') {
+                let hint = "here a prefix ends at a `/`; a route with a regex serves the others";
+                place.say(format!("Kong's path `{path}` also matches `{path}x`"), hint);
+            }
             one.path = Path::Prefix((*path).to_owned());
             let kept = if strip { "" } else { path };
             let target = format!("{prefix}{kept}");
@@ -42,7 +46,7 @@ pub(super) fn routes(route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, 
             one.rewrite_prefix = (target != *path).then_some(target);
         }
         one.name = gateway.route_name(wanted);
-        gateway.routes.push(one);
+        gateway.add_route(one, route.ledger());
     }
     if paths.is_empty() {
         let mut one = base;
@@ -52,7 +56,7 @@ pub(super) fn routes(route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, 
             one.rewrite_prefix = Some(prefix.to_owned());
         }
         one.name = gateway.route_name(wanted);
-        gateway.routes.push(one);
+        gateway.add_route(one, route.ledger());
     }
 }
 

@@ -56,6 +56,10 @@ impl<'d, 'l> Service<'d, 'l> {
             service.leave_out(format!("the service `{key}` says no `url` and no `host`"), "give one of them");
             return None;
         };
+        if address.tls {
+            let hint = "here it is always checked, against the system's authorities unless `tls.authorities` names others";
+            service.say("Kong does not check an upstream's certificate unless it is told to", hint);
+        }
         let upstream = gateway.upstream_named(&key);
         let known = targets.get(&address.host).filter(|endpoints| !endpoints.is_empty());
         let own = crate::envoy::authority(&address.host, address.port);
