@@ -8,7 +8,10 @@ const CONFIGURATION_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Imports the text; what comes of it is a configuration that is accepted and reads as it was meant, or a fault that can be said.
 pub(crate) fn run(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    match import(&[File { origin: "fuzz.yaml", text }]) {
+    match import(&[File {
+        origin: "fuzz.yaml",
+        text,
+    }]) {
         Ok(imported) => {
             if let Err(findings) = gate_plan::check(&imported.text, "imported.yaml") {
                 panic!("{findings}\n{}", imported.text);

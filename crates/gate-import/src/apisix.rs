@@ -106,10 +106,17 @@ impl<'d, 'l> Parts<'d, 'l> {
     /// The Wasm plugins of these holders of `plugins`; the last that configures one decides.
     fn chain(&mut self, holders: &[Cursor<'d, 'l>], gateway: &mut Gateway) -> Vec<String> {
         let mut found: Vec<(&'d str, Cursor<'d, 'l>)> = Vec::new();
-        for (name, plugin) in holders.iter().filter_map(|holder| holder.map("plugins")).flat_map(|plugins| plugins.entries()) {
+        for (name, plugin) in holders
+            .iter()
+            .filter_map(|holder| holder.map("plugins"))
+            .flat_map(|plugins| plugins.entries())
+        {
             let wasm = self.definitions.contains_key(name) || (self.definitions.is_empty() && name.starts_with("wasm"));
             if !wasm {
-                plugin.leave_out(format!("the plugin `{name}` is no Wasm plugin"), "look whether a plugin or a key of the route does the same");
+                plugin.leave_out(
+                    format!("the plugin `{name}` is no Wasm plugin"),
+                    "look whether a plugin or a key of the route does the same",
+                );
                 continue;
             }
             match found.iter_mut().find(|(known, _)| *known == name) {
@@ -117,7 +124,10 @@ impl<'d, 'l> Parts<'d, 'l> {
                 None => found.push((name, plugin)),
             }
         }
-        found.into_iter().filter_map(|(name, plugin)| self.plugin(name, &plugin, gateway)).collect()
+        found
+            .into_iter()
+            .filter_map(|(name, plugin)| self.plugin(name, &plugin, gateway))
+            .collect()
     }
 
     fn plugin(&mut self, name: &'d str, plugin: &Cursor<'d, 'l>, gateway: &mut Gateway) -> Option<String> {
@@ -127,7 +137,10 @@ impl<'d, 'l> Parts<'d, 'l> {
             plugin.say(format!("`{name}` is switched off here"), "it is left out of this chain");
             return None;
         }
-        let key = (name.to_owned(), config.as_ref().map(ToString::to_string).unwrap_or_default());
+        let key = (
+            name.to_owned(),
+            config.as_ref().map(ToString::to_string).unwrap_or_default(),
+        );
         if let Some(known) = self.made.get(&key) {
             return Some(known.clone());
         }
@@ -140,19 +153,29 @@ impl<'d, 'l> Parts<'d, 'l> {
 
     fn make(&self, name: &str, own: String, place: &Cursor<'d, 'l>, config: Option<serde_json::Value>) -> Plugin {
         let definition = self.definitions.get(name);
-        let path = definition.map_or_else(|| format!("{}.wasm", crate::name::file_name(name)), |definition| definition.file.to_owned());
+        let path = definition.map_or_else(
+            || format!("{}.wasm", crate::name::file_name(name)),
+            |definition| definition.file.to_owned(),
+        );
         let mut plugin = Plugin::new(place.at, own, Module::File { path, sha256: None });
         plugin.config = config.map_or(Config::Nothing, Config::One);
         match definition {
             None => {
-                plugin.comments.push("FILL IN: APISIX's `config.yaml` says where the module is, and its priority".to_owned());
-                place.say(format!("the module of `{name}` is defined in APISIX's `config.yaml`"), "import that file together with this one");
+                plugin
+                    .comments
+                    .push("FILL IN: APISIX's `config.yaml` says where the module is, and its priority".to_owned());
+                place.say(
+                    format!("the module of `{name}` is defined in APISIX's `config.yaml`"),
+                    "import that file together with this one",
+                );
             }
             Some(definition) => {
                 plugin.priority = definition.priority;
                 if definition.rewrites {
                     plugin.phase = Some("authn");
-                    plugin.comments.push("It ran in APISIX's phase `rewrite`, before those of `access`.".to_owned());
+                    plugin
+                        .comments
+                        .push("It ran in APISIX's phase `rewrite`, before those of `access`.".to_owned());
                 }
             }
         }
@@ -162,7 +185,12 @@ impl<'d, 'l> Parts<'d, 'l> {
     /// Plugins that are defined, and that nothing uses.
     fn rest(&mut self, gateway: &mut Gateway) {
         let unused = |(name, _): &(&&'d str, &Definition<'d, 'l>)| !self.used.contains(**name);
-        let mut rest: Vec<_> = self.definitions.iter().filter(unused).map(|(name, definition)| (definition.cursor, *name)).collect();
+        let mut rest: Vec<_> = self
+            .definitions
+            .iter()
+            .filter(unused)
+            .map(|(name, definition)| (definition.cursor, *name))
+            .collect();
         rest.sort_by_key(|(cursor, _)| cursor.at);
         for (cursor, name) in rest {
             let own = gateway.plugin_name(name);
@@ -170,10 +198,16 @@ impl<'d, 'l> Parts<'d, 'l> {
             gateway.plugins.push(made);
             let message = format!("nothing uses the plugin `{name}`");
             if gateway.routes.is_empty() {
-                cursor.say(message, "it is in every chain, without a configuration; import the routes too");
+                cursor.say(
+                    message,
+                    "it is in every chain, without a configuration; import the routes too",
+                );
                 loose(own, gateway);
             } else {
-                cursor.say(message, "it is in no chain; name it in the `plugins` of a route to use it");
+                cursor.say(
+                    message,
+                    "it is in no chain; name it in the `plugins` of a route to use it",
+                );
             }
         }
     }

@@ -15,7 +15,11 @@ const TCP_ADDRESS: &str = "127.0.0.1:9001";
 /// Adds what is missing, so that the whole can run.
 pub(crate) fn complete(gateway: &mut Gateway, ledger: &Ledger<'_>) {
     let mut loose = std::mem::take(&mut gateway.loose);
-    let places: HashMap<&str, (u8, Reverse<i64>)> = gateway.plugins.iter().map(|plugin| (plugin.name.as_str(), rank(plugin))).collect();
+    let places: HashMap<&str, (u8, Reverse<i64>)> = gateway
+        .plugins
+        .iter()
+        .map(|plugin| (plugin.name.as_str(), rank(plugin)))
+        .collect();
     let key = |loose: &Loose| (places.get(loose.plugin.as_str()).copied(), loose.tie.clone());
     loose.sort_by_cached_key(key);
     let (network, http): (Vec<Loose>, Vec<Loose>) = loose.into_iter().partition(|loose| loose.network);
@@ -48,7 +52,11 @@ fn say(ledger: &Ledger<'_>, at: Option<At>, what: &str) {
 }
 
 fn place_of(gateway: &Gateway, name: &str) -> Option<At> {
-    gateway.plugins.iter().find(|plugin| plugin.name == name).map(|plugin| plugin.at)
+    gateway
+        .plugins
+        .iter()
+        .find(|plugin| plugin.name == name)
+        .map(|plugin| plugin.at)
 }
 
 /// The upstream of placeholders.
@@ -68,12 +76,19 @@ fn place_network(gateway: &mut Gateway, loose: &[Loose], ledger: &Ledger<'_>) {
     let names = loose.iter().map(|loose| loose.plugin.clone());
     if gateway.listeners.iter().any(|listener| listener.tcp.is_some()) {
         let names: Vec<String> = names.collect();
-        let tcp = gateway.listeners.iter_mut().filter_map(|listener| listener.tcp.as_mut());
+        let tcp = gateway
+            .listeners
+            .iter_mut()
+            .filter_map(|listener| listener.tcp.as_mut());
         tcp.for_each(|tcp| tcp.plugins.extend(names.clone()));
         return;
     }
     let plugins = names.collect();
-    say(ledger, place_of(gateway, &first.plugin), "where connections arrive and where their bytes go");
+    say(
+        ledger,
+        place_of(gateway, &first.plugin),
+        "where connections arrive and where their bytes go",
+    );
     let upstream = nowhere(gateway);
     let name = gateway.listener_names.unique("tcp", "tcp");
     gateway.listeners.push(Listener {
@@ -91,16 +106,28 @@ fn place_http(gateway: &mut Gateway, loose: &[Loose], ledger: &Ledger<'_>) {
     if !gateway.routes.is_empty() {
         let names: Vec<String> = loose.iter().map(|loose| loose.plugin.clone()).collect();
         if gateway.affords(gateway.routes.len().saturating_mul(names.len())) {
-            gateway.routes.iter_mut().for_each(|route| route.plugins.extend(names.clone()));
+            gateway
+                .routes
+                .iter_mut()
+                .for_each(|route| route.plugins.extend(names.clone()));
         } else if let Some(at) = place_of(gateway, &first.plugin) {
             ledger.too_much(at);
         }
         return;
     }
-    let Some(at) = place_of(gateway, &first.plugin) else { return };
-    say(ledger, Some(at), "where requests arrive, which routes there are and where they lead");
+    let Some(at) = place_of(gateway, &first.plugin) else {
+        return;
+    };
+    say(
+        ledger,
+        Some(at),
+        "where requests arrive, which routes there are and where they lead",
+    );
     let upstream = nowhere(gateway);
-    let mut ports: Vec<Option<u16>> = loose.iter().flat_map(|loose| loose.ports.iter().copied().map(Some)).collect();
+    let mut ports: Vec<Option<u16>> = loose
+        .iter()
+        .flat_map(|loose| loose.ports.iter().copied().map(Some))
+        .collect();
     ports.sort_unstable();
     ports.dedup();
     let everywhere = loose.iter().any(|loose| loose.ports.is_empty()) && !ports.contains(&Some(PORT));
@@ -111,7 +138,11 @@ fn place_http(gateway: &mut Gateway, loose: &[Loose], ledger: &Ledger<'_>) {
     for port in ports {
         let listener = http_listener(gateway, port.unwrap_or(PORT), port.is_some());
         let here = |loose: &&Loose| loose.ports.is_empty() || port.is_some_and(|port| loose.ports.contains(&port));
-        let name = gateway.route_name(&if alone { "everything".to_owned() } else { format!("everything-{listener}") });
+        let name = gateway.route_name(&if alone {
+            "everything".to_owned()
+        } else {
+            format!("everything-{listener}")
+        });
         let mut route = Route::new(at, name, Answer::Upstream(upstream.clone()));
         route.comments = fill_in("which requests it serves");
         route.path = Path::Prefix("/".to_owned());
@@ -122,7 +153,11 @@ fn place_http(gateway: &mut Gateway, loose: &[Loose], ledger: &Ledger<'_>) {
 }
 
 fn http_listener(gateway: &mut Gateway, port: u16, given: bool) -> String {
-    let wanted = if given { format!("port-{port}") } else { "web".to_owned() };
+    let wanted = if given {
+        format!("port-{port}")
+    } else {
+        "web".to_owned()
+    };
     let name = gateway.listener_names.unique(&wanted, "web");
     gateway.listeners.push(Listener {
         at: None,

@@ -31,9 +31,15 @@ pub(crate) fn all<'d>(ledger: &Ledger<'d>, gateway: &mut Gateway) {
 fn sort<'d, 'l>(document: Cursor<'d, 'l>, gateway: &mut Gateway, parts: &mut Parts<'d, 'l>) {
     if !document.is_map() {
         if document.is_scalar() {
-            return document.wrong("a document is a map or a list of maps", "give a resource, or a configuration");
+            return document.wrong(
+                "a document is a map or a list of maps",
+                "give a resource, or a configuration",
+            );
         }
-        return document.as_list().into_iter().for_each(|item| sort(item, gateway, parts));
+        return document
+            .as_list()
+            .into_iter()
+            .for_each(|item| sort(item, gateway, parts));
     }
     let kind = document.peek_text("kind");
     if let (Some(kind), Some(version)) = (kind, document.peek_text("apiVersion")) {
@@ -59,16 +65,27 @@ fn apisix_routes(document: &Cursor<'_, '_>) -> bool {
     document.peek_any("routes", |route| route.has("uri") || route.has("uris"))
 }
 
-fn resource<'d, 'l>(resource: Cursor<'d, 'l>, (version, kind): (&str, &str), gateway: &mut Gateway, parts: &mut Parts<'d, 'l>) {
+fn resource<'d, 'l>(
+    resource: Cursor<'d, 'l>,
+    (version, kind): (&str, &str),
+    gateway: &mut Gateway,
+    parts: &mut Parts<'d, 'l>,
+) {
     let group = version.split('/').next().unwrap_or(version);
     match (group, kind) {
         ("v1", _) if kind.ends_with("List") || kind == "List" => {
             resource.without_note("metadata");
-            resource.maps("items").into_iter().for_each(|item| sort(item, gateway, parts));
+            resource
+                .maps("items")
+                .into_iter()
+                .for_each(|item| sort(item, gateway, parts));
         }
         (_, "WasmPluginList" | "TrafficExtensionList" | "EnvoyFilterList" | "EnvoyExtensionPolicyList") => {
             resource.without_note("metadata");
-            resource.maps("items").into_iter().for_each(|item| sort(item, gateway, parts));
+            resource
+                .maps("items")
+                .into_iter()
+                .for_each(|item| sort(item, gateway, parts));
         }
         ("extensions.istio.io", "WasmPlugin") => istio::wasm_plugin(resource, gateway),
         ("extensions.istio.io", "TrafficExtension") => istio::traffic_extension(resource, gateway),

@@ -71,7 +71,9 @@ pub(crate) fn sort<'d, 'l>(document: Cursor<'d, 'l>, parts: &mut Parts<'d, 'l>) 
         None if document.has("resources") => {
             let resources = document.maps("resources");
             let known = resources.into_iter().filter(|resource| !sort(*resource, parts));
-            known.for_each(|resource| resource.leave_out("the resource is of no kind that is known", "look whether you need it"));
+            known.for_each(|resource| {
+                resource.leave_out("the resource is of no kind that is known", "look whether you need it")
+            });
         }
         None if document.has("http_filters") => {
             let filters = document.maps("http_filters").into_iter();
@@ -81,7 +83,9 @@ pub(crate) fn sort<'d, 'l>(document: Cursor<'d, 'l>, parts: &mut Parts<'d, 'l>) 
                 ports: Vec::new(),
             }));
         }
-        None if any(&["typed_config", "config_discovery", "vm_config"]) || document.peek_any_map("config", "vm_config") => {
+        None if any(&["typed_config", "config_discovery", "vm_config"])
+            || document.peek_any_map("config", "vm_config") =>
+        {
             parts.filters.push(loose(any::is_network(&document)));
         }
         None if document.has("virtual_hosts") => parts.tables.push(document),
@@ -109,7 +113,11 @@ pub(crate) fn import<'d, 'l>(mut parts: Parts<'d, 'l>, gateway: &mut Gateway) {
     if alone.iter().any(|list| !list.is_empty()) || !parts.filters.is_empty() {
         gateway.imported("Envoy");
     }
-    let named = |list: Vec<Cursor<'d, 'l>>| list.into_iter().map(|item| (item.text("name").unwrap_or_default(), item)).collect();
+    let named = |list: Vec<Cursor<'d, 'l>>| {
+        list.into_iter()
+            .map(|item| (item.text("name").unwrap_or_default(), item))
+            .collect()
+    };
     let mut reader = Reader {
         extensions: named(std::mem::take(&mut parts.extensions)),
         extensions_used: HashSet::new(),
@@ -124,29 +132,49 @@ pub(crate) fn import<'d, 'l>(mut parts: Parts<'d, 'l>, gateway: &mut Gateway) {
 impl<'d, 'l> Reader<'_, 'd, 'l> {
     fn all(&mut self, parts: Parts<'d, 'l>) {
         // Names of clusters are kept, whatever refers to them first.
-        let clusters: Vec<_> = parts.clusters.iter().map(|cluster| (cluster, cluster.text("name").unwrap_or_default())).collect();
+        let clusters: Vec<_> = parts
+            .clusters
+            .iter()
+            .map(|cluster| (cluster, cluster.text("name").unwrap_or_default()))
+            .collect();
         for (_, name) in &clusters {
             self.gateway.upstream_named(name);
         }
         parts.listeners.iter().for_each(|listener| self.listener(listener));
         self.rest(parts.filters);
-        clusters.into_iter().for_each(|(cluster, name)| self.cluster(cluster, name));
-        let [only] = self.gateway.listeners.as_slice() else { return };
+        clusters
+            .into_iter()
+            .for_each(|(cluster, name)| self.cluster(cluster, name));
+        let [only] = self.gateway.listeners.as_slice() else {
+            return;
+        };
         let only = only.name.clone();
         let routes = self.gateway.routes.iter_mut();
-        routes.filter(|route| route.listeners == [only.as_str()]).for_each(|route| route.listeners.clear());
+        routes
+            .filter(|route| route.listeners == [only.as_str()])
+            .for_each(|route| route.listeners.clear());
     }
 
     /// What no listener referred to.
     fn rest(&mut self, filters: Vec<LooseFilter<'d, 'l>>) {
-        let mut tables: Vec<_> = self.tables.iter().filter(|(name, _)| !self.tables_used.contains(*name)).map(|(_, table)| *table).collect();
+        let mut tables: Vec<_> = self
+            .tables
+            .iter()
+            .filter(|(name, _)| !self.tables_used.contains(*name))
+            .map(|(_, table)| *table)
+            .collect();
         tables.sort_by_key(|table| table.at);
         tables.iter().for_each(|table| self.table(table, None, &[]));
         for LooseFilter { filter, network, ports } in filters {
             self.loose_filter(&filter, network, ports);
         }
         let unused = |(name, _): &(&&'d str, &Cursor<'d, 'l>)| !self.extensions_used.contains(**name);
-        let mut extensions: Vec<_> = self.extensions.iter().filter(unused).map(|(_, extension)| *extension).collect();
+        let mut extensions: Vec<_> = self
+            .extensions
+            .iter()
+            .filter(unused)
+            .map(|(_, extension)| *extension)
+            .collect();
         extensions.sort_by_key(|extension| extension.at);
         for extension in extensions {
             self.loose_filter(&extension, any::is_network(&extension), Vec::new());

@@ -11,14 +11,18 @@ pub(crate) fn policy(resource: Cursor<'_, '_>, gateway: &mut Gateway) {
     let Some(spec) = istio::spec(&resource) else { return };
     let policy = istio::name(&resource);
     for (index, wasm) in spec.maps("wasm").into_iter().enumerate() {
-        let name = wasm.text("name").map_or_else(|| format!("{policy}-{index}"), str::to_owned);
+        let name = wasm
+            .text("name")
+            .map_or_else(|| format!("{policy}-{index}"), str::to_owned);
         let Some(module) = module(&wasm) else { continue };
         let name = gateway.plugin_name(&name);
         module.say(&wasm, &name);
         let mut plugin = Plugin::new(wasm.at, name.clone(), module);
         plugin.root_id = wasm.text("rootID").unwrap_or_default().to_owned();
         plugin.open = wasm.flag("failOpen").unwrap_or(false);
-        plugin.config = wasm.whole("config").map_or(Config::Nothing, |value| Config::One(payload(value)));
+        plugin.config = wasm
+            .whole("config")
+            .map_or(Config::Nothing, |value| Config::One(payload(value)));
         gateway.plugins.push(plugin);
         gateway.loose.push(Loose {
             plugin: name,
@@ -44,7 +48,10 @@ fn module(wasm: &Cursor<'_, '_>) -> Option<Module> {
         (Some(http), _) => (http, true),
         (None, Some(image)) => (image, false),
         (None, None) => {
-            code.leave_out("`code` names no module of a kind that is known", "only `http` and `image` are");
+            code.leave_out(
+                "`code` names no module of a kind that is known",
+                "only `http` and `image` are",
+            );
             return None;
         }
     };

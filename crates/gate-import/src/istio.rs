@@ -52,7 +52,10 @@ pub(crate) fn spec<'d, 'l>(resource: &Cursor<'d, 'l>) -> Option<Cursor<'d, 'l>> 
 
 /// The name of a resource of Kubernetes; its other metadata gets notes.
 pub(crate) fn name<'d>(resource: &Cursor<'d, '_>) -> &'d str {
-    resource.map("metadata").and_then(|metadata| metadata.text("name")).unwrap_or_default()
+    resource
+        .map("metadata")
+        .and_then(|metadata| metadata.text("name"))
+        .unwrap_or_default()
 }
 
 /// What the three have in common, from the map that has `url`.
@@ -75,20 +78,27 @@ fn plugin(resource: &Cursor<'_, '_>, wasm: &Cursor<'_, '_>, gateway: &mut Gatewa
 }
 
 fn fail_open(wasm: &Cursor<'_, '_>) -> bool {
-    let Some(strategy) = wasm.get("failStrategy") else { return false };
+    let Some(strategy) = wasm.get("failStrategy") else {
+        return false;
+    };
     match strategy.as_text() {
         Some("FAIL_OPEN") => true,
         // A plugin always comes back after a fault, as `restart` says.
         Some("FAIL_CLOSE" | "FAIL_RELOAD") | None => false,
         Some(other) => {
-            strategy.say(format!("`failStrategy: {other}` is not known"), "`on_fault: close` was written");
+            strategy.say(
+                format!("`failStrategy: {other}` is not known"),
+                "`on_fault: close` was written",
+            );
             false
         }
     }
 }
 
 fn environment(wasm: &Cursor<'_, '_>) -> Vec<(String, String)> {
-    let Some(vm_config) = wasm.map("vmConfig") else { return Vec::new() };
+    let Some(vm_config) = wasm.map("vmConfig") else {
+        return Vec::new();
+    };
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut known = HashSet::new();
     for variable in vm_config.maps("env") {
@@ -108,7 +118,8 @@ fn environment(wasm: &Cursor<'_, '_>) -> Vec<(String, String)> {
 }
 
 fn configuration(wasm: &Cursor<'_, '_>) -> Config {
-    wasm.whole("pluginConfig").map_or(Config::Nothing, |value| Config::One(payload(value)))
+    wasm.whole("pluginConfig")
+        .map_or(Config::Nothing, |value| Config::One(payload(value)))
 }
 
 /// Higress's default and rules, which our configuration has under the same names.
@@ -121,7 +132,10 @@ fn rules(spec: &Cursor<'_, '_>) -> Config {
     }
     if let Some(shadowed) = spec.get("pluginConfig") {
         let hint = "put what it holds into `default_config`";
-        shadowed.leave_out("`pluginConfig` beside a default or rules has no effect in Higress", hint);
+        shadowed.leave_out(
+            "`pluginConfig` beside a default or rules has no effect in Higress",
+            hint,
+        );
     }
     Config::Higress {
         default,
@@ -135,7 +149,10 @@ fn rule(rule: &Cursor<'_, '_>) -> Yaml {
     let routes = words("ingress");
     if let (Some(first), Some(place)) = (routes.first(), rule.get("ingress")) {
         let message = format!("rules of this plugin name routes, `{first}` first");
-        place.say(message, "give routes of the configuration the names of those Ingress resources");
+        place.say(
+            message,
+            "give routes of the configuration the names of those Ingress resources",
+        );
     }
     let services = words("service");
     if let (Some(first), Some(place)) = (services.first(), rule.get("service")) {
@@ -159,7 +176,10 @@ fn place(resource: &Cursor<'_, '_>, spec: &Cursor<'_, '_>, wasm: &Cursor<'_, '_>
         Some((_, "NETWORK")) => true,
         Some((_, "HTTP" | "UNSPECIFIED_PLUGIN_TYPE")) | None => false,
         Some((kind, other)) => {
-            kind.say(format!("`type: {other}` is not known"), "it was taken for a plugin of HTTP");
+            kind.say(
+                format!("`type: {other}` is not known"),
+                "it was taken for a plugin of HTTP",
+            );
             false
         }
     };
@@ -184,7 +204,10 @@ fn phase(spec: &Cursor<'_, '_>) -> Option<&'static str> {
         "STATS" => Some("stats"),
         "UNSPECIFIED_PHASE" | "UNSPECIFIED" => None,
         other => {
-            place.say(format!("`phase: {other}` is not known"), "the plugin comes after those that have a phase");
+            place.say(
+                format!("`phase: {other}` is not known"),
+                "the plugin comes after those that have a phase",
+            );
             None
         }
     }
@@ -195,7 +218,10 @@ pub(crate) fn priority(place: &Cursor<'_, '_>) -> Option<i64> {
     let given = place.as_integer()?;
     let bound = given.clamp(-PRIORITY_MAX, PRIORITY_MAX);
     if bound != given {
-        place.say(format!("the priority `{given}` is beyond our bounds"), format!("`{bound}` was written"));
+        place.say(
+            format!("the priority `{given}` is beyond our bounds"),
+            format!("`{bound}` was written"),
+        );
     }
     Some(bound)
 }
@@ -208,7 +234,10 @@ fn ports(spec: &Cursor<'_, '_>) -> Vec<u16> {
         if let Some(mode) = selector.get("mode") {
             let word = mode.as_text().unwrap_or_default();
             if word != "CLIENT_AND_SERVER" {
-                mode.say(format!("`mode: {word}` has no counterpart"), "a gateway has one direction: from clients to upstreams");
+                mode.say(
+                    format!("`mode: {word}` has no counterpart"),
+                    "a gateway has one direction: from clients to upstreams",
+                );
             }
         }
         let ports = selector.maps("ports");

@@ -38,7 +38,9 @@ pub(crate) fn import(documents: &[Cursor<'_, '_>], gateway: &mut Gateway) {
         }
         for service in &services {
             let routes = service.cursor.maps("routes");
-            routes.iter().for_each(|route| chains.route(route, Some(service), gateway));
+            routes
+                .iter()
+                .for_each(|route| chains.route(route, Some(service), gateway));
         }
         for route in document.maps("routes") {
             let service = route.get("service").and_then(|place| reference(&place));
@@ -86,26 +88,42 @@ fn filter(filter: &Cursor<'_, '_>, gateway: &mut Gateway) -> Option<String> {
         sha256: None,
     };
     let mut plugin = Plugin::new(filter.at, name.clone(), module);
-    plugin.comments.push("The module stands in Kong's folder `wasm_filters_path`.".to_owned());
-    plugin.config = filter.whole("config").map_or(Config::Nothing, |value| Config::One(payload(value)));
+    plugin
+        .comments
+        .push("The module stands in Kong's folder `wasm_filters_path`.".to_owned());
+    plugin.config = filter
+        .whole("config")
+        .map_or(Config::Nothing, |value| Config::One(payload(value)));
     gateway.plugins.push(plugin);
     let off = filter.flag("enabled") == Some(false);
     if off {
-        filter.say(format!("`{name}` is switched off"), "it is in no chain; name it in the `plugins` of a route to switch it on");
+        filter.say(
+            format!("`{name}` is switched off"),
+            "it is in no chain; name it in the `plugins` of a route to switch it on",
+        );
     }
     (!off).then_some(name)
 }
 
 impl Chains {
     fn take(&mut self, chain: &Cursor<'_, '_>, gateway: &mut Gateway) {
-        let service = chain.get("service").and_then(|place| reference(&place)).map(str::to_owned);
-        let route = chain.get("route").and_then(|place| reference(&place)).map(str::to_owned);
+        let service = chain
+            .get("service")
+            .and_then(|place| reference(&place))
+            .map(str::to_owned);
+        let route = chain
+            .get("route")
+            .and_then(|place| reference(&place))
+            .map(str::to_owned);
         let plugins = filters(chain, gateway);
         match (service, route) {
             (_, Some(route)) => self.by_route.entry(route).or_default().extend(plugins),
             (Some(service), None) => self.by_service.entry(service).or_default().extend(plugins),
             (None, None) => {
-                chain.say("the filter chain belongs to no service and no route", "its plugins are in every chain");
+                chain.say(
+                    "the filter chain belongs to no service and no route",
+                    "its plugins are in every chain",
+                );
                 loose(plugins, gateway);
             }
         }
@@ -115,7 +133,10 @@ impl Chains {
     fn route(&mut self, route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, gateway: &mut Gateway) {
         let name = route.text("name").unwrap_or_default();
         let nested = nested(route, gateway);
-        let of_service = service.and_then(|service| self.by_service.get(&service.key)).cloned().unwrap_or_default();
+        let of_service = service
+            .and_then(|service| self.by_service.get(&service.key))
+            .cloned()
+            .unwrap_or_default();
         let of_route = self.by_route.get(name).cloned().unwrap_or_default();
         let plugins = [of_service, of_route, nested].concat();
         route::routes(route, service, &plugins, gateway);
@@ -123,11 +144,15 @@ impl Chains {
 
     /// Chains of services and routes that the file does not have.
     fn rest(self, gateway: &mut Gateway) {
-        let placed: std::collections::HashSet<String> = gateway.routes.iter().flat_map(|route| route.plugins.clone()).collect();
+        let placed: std::collections::HashSet<String> =
+            gateway.routes.iter().flat_map(|route| route.plugins.clone()).collect();
         let mut rest: Vec<(String, Vec<String>)> = self.by_service.into_iter().chain(self.by_route).collect();
         rest.sort();
         for (_, plugins) in rest {
-            loose(plugins.into_iter().filter(|plugin| !placed.contains(plugin)).collect(), gateway);
+            loose(
+                plugins.into_iter().filter(|plugin| !placed.contains(plugin)).collect(),
+                gateway,
+            );
         }
     }
 }

@@ -74,7 +74,10 @@ impl<'d> Ledger<'d> {
         roots
             .flat_map(|(file, read)| read.roots().map(move |root| (file, root)))
             .map(|(file, root)| {
-                let at = At { file, spot: root.spot() };
+                let at = At {
+                    file,
+                    spot: root.spot(),
+                };
                 self.read(root);
                 Cursor::new(self, root, at, "the document")
             })
@@ -119,7 +122,11 @@ impl<'d> Ledger<'d> {
         let flaws = self.flaws.borrow();
         let mut findings = Vec::new();
         for (index, file) in self.files.iter().enumerate() {
-            let own: Vec<Flaw> = flaws.iter().filter(|(file, _)| *file == index).map(|(_, flaw)| flaw.clone()).collect();
+            let own: Vec<Flaw> = flaws
+                .iter()
+                .filter(|(file, _)| *file == index)
+                .map(|(_, flaw)| flaw.clone())
+                .collect();
             if !own.is_empty() {
                 findings.push(file.findings(own));
             }
@@ -182,7 +189,10 @@ impl<'d> Ledger<'d> {
             if is_read(&item) {
                 self.unread(item, file);
             } else {
-                let at = At { file, spot: item.spot() };
+                let at = At {
+                    file,
+                    spot: item.spot(),
+                };
                 self.note(at, "an item of this list was not read", "look whether you need it");
             }
         }
@@ -216,7 +226,14 @@ impl Note {
 
 impl fmt::Display for Note {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { origin, line, column, message, hint, also } = self;
+        let Self {
+            origin,
+            line,
+            column,
+            message,
+            hint,
+            also,
+        } = self;
         write!(out, "{origin}:{line}:{column}: note: {message}; hint: {hint}")?;
         if !also.is_empty() {
             let places: Vec<String> = also.iter().map(|(line, column)| format!("{line}:{column}")).collect();

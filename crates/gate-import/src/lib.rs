@@ -26,9 +26,9 @@ use gate_plan::Findings;
 use gate_plan::documents::{self, Documents};
 use serde_json::{Value, json};
 
-pub use crate::ledger::Note;
 use crate::gateway::Gateway;
 use crate::ledger::Ledger;
+pub use crate::ledger::Note;
 
 /// A text to be imported.
 #[derive(Debug, Clone, Copy)]

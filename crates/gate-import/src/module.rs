@@ -7,10 +7,19 @@ use crate::yaml::Yaml;
 /// Where a module is.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Module {
-    File { path: String, sha256: Option<String> },
+    File {
+        path: String,
+        sha256: Option<String>,
+    },
     /// `digest` is that of the manifest.
-    Oci { reference: String, digest: Option<String> },
-    Http { url: String, sha256: Option<String> },
+    Oci {
+        reference: String,
+        digest: Option<String>,
+    },
+    Http {
+        url: String,
+        sha256: Option<String>,
+    },
     /// Its bytes stand in the source.
     Inline,
 }
@@ -19,10 +28,16 @@ impl Module {
     /// Of a URL as Istio, Higress and Envoy Gateway write it: without a scheme it is an OCI reference.
     pub(crate) fn at(url: &str, sha256: Option<String>) -> Self {
         if let Some(path) = url.strip_prefix("file://") {
-            return Self::File { path: path.to_owned(), sha256 };
+            return Self::File {
+                path: path.to_owned(),
+                sha256,
+            };
         }
         if url.starts_with("http://") || url.starts_with("https://") {
-            return Self::Http { url: url.to_owned(), sha256 };
+            return Self::Http {
+                url: url.to_owned(),
+                sha256,
+            };
         }
         let reference = url.strip_prefix("oci://").unwrap_or(url);
         Self::Oci {
@@ -55,7 +70,10 @@ impl Module {
                 said.extend(digest.map(|digest| format!("The manifest's digest is sha256:{digest}")));
                 (source, said)
             }
-            Self::Inline => (source, vec!["FILL IN: the module stood in the source itself".to_owned()]),
+            Self::Inline => (
+                source,
+                vec!["FILL IN: the module stood in the source itself".to_owned()],
+            ),
         }
     }
 
@@ -81,7 +99,10 @@ pub(crate) fn digest(place: &Cursor<'_, '_>, key: &str) -> Option<String> {
         return Some(digits);
     }
     if !text.is_empty() {
-        found.say(format!("`{key}` is no SHA-256"), "give 64 hexadecimal digits, as `sha256sum` prints them");
+        found.say(
+            format!("`{key}` is no SHA-256"),
+            "give 64 hexadecimal digits, as `sha256sum` prints them",
+        );
     }
     None
 }

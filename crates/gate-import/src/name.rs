@@ -19,7 +19,11 @@ impl Names {
         let allowed = |char: char| !char.is_control() && !char.is_whitespace();
         let clean = |char: char| if allowed(char) { char } else { '-' };
         let wanted: String = wanted.trim().chars().take(NAME_CHARS_MAX).map(clean).collect();
-        let base = if wanted.is_empty() { otherwise.to_owned() } else { wanted };
+        let base = if wanted.is_empty() {
+            otherwise.to_owned()
+        } else {
+            wanted
+        };
         let mut name = base.clone();
         while !self.taken.insert(name.clone()) {
             let number = self.next.entry(base.clone()).or_insert(2);
@@ -46,8 +50,14 @@ mod tests {
     fn names_are_valid_and_unique() {
         let mut names = Names::default();
         let given = ["auth", "auth", "a b\nc", "", " ", &"x".repeat(500)].map(|name| names.unique(name, "plugin"));
-        assert_eq!(given.get(..5), Some(&["auth", "auth-2", "a-b-c", "plugin", "plugin-2"].map(String::from)[..]));
+        assert_eq!(
+            given.get(..5),
+            Some(&["auth", "auth-2", "a-b-c", "plugin", "plugin-2"].map(String::from)[..])
+        );
         assert_eq!(given.get(5).map(String::len), Some(NAME_CHARS_MAX));
-        assert_eq!((file_name("../a/b"), file_name("漢")), ("a-b".to_owned(), "plugin".to_owned()));
+        assert_eq!(
+            (file_name("../a/b"), file_name("漢")),
+            ("a-b".to_owned(), "plugin".to_owned())
+        );
     }
 }

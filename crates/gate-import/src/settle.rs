@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use gate_plan::Severity;
 
+use crate::Fault;
 use crate::chain;
 use crate::gateway::{Gateway, Section, Written};
 use crate::ledger::{At, Ledger};
-use crate::Fault;
 
 /// LIMIT: rounds of leaving out; what refers to something left out goes in the round after it, and a round finds 200 mistakes.
 const ROUNDS_MAX: usize = 16;
@@ -53,10 +53,26 @@ impl Gateway {
     /// Says of a part what keeps it from being used; once for each part.
     fn say(&self, section: Section, index: usize, why: &str, ledger: &Ledger<'_>, fresh: bool) {
         let (kind, name, at) = match section {
-            Section::Listeners => ("listener", self.listeners.get(index).map(|item| item.name.as_str()), self.listeners.get(index).and_then(|item| item.at)),
-            Section::Upstreams => ("upstream", self.upstreams.get(index).map(|item| item.name.as_str()), self.upstreams.get(index).and_then(|item| item.at)),
-            Section::Plugins => ("plugin", self.plugins.get(index).map(|item| item.name.as_str()), self.plugins.get(index).map(|item| item.at)),
-            Section::Routes => ("route", self.routes.get(index).map(|item| item.name.as_str()), self.routes.get(index).map(|item| item.at)),
+            Section::Listeners => (
+                "listener",
+                self.listeners.get(index).map(|item| item.name.as_str()),
+                self.listeners.get(index).and_then(|item| item.at),
+            ),
+            Section::Upstreams => (
+                "upstream",
+                self.upstreams.get(index).map(|item| item.name.as_str()),
+                self.upstreams.get(index).and_then(|item| item.at),
+            ),
+            Section::Plugins => (
+                "plugin",
+                self.plugins.get(index).map(|item| item.name.as_str()),
+                self.plugins.get(index).map(|item| item.at),
+            ),
+            Section::Routes => (
+                "route",
+                self.routes.get(index).map(|item| item.name.as_str()),
+                self.routes.get(index).map(|item| item.at),
+            ),
             Section::Others => ("part", Some("admin"), None),
         };
         let at = at.unwrap_or(At {

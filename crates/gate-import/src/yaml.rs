@@ -72,7 +72,8 @@ impl Yaml {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, Self::Map(entries) if entries.is_empty()) || matches!(self, Self::List(items) if items.is_empty())
+        matches!(self, Self::Map(entries) if entries.is_empty())
+            || matches!(self, Self::List(items) if items.is_empty())
     }
 
     /// The value without its comments.
@@ -121,7 +122,10 @@ impl Yaml {
                     entry.write_with(said, indent.saturating_add(2), out);
                 }
                 // The dash takes the place of the first entry's indentation.
-                if let Some(place) = out.get(start.saturating_add(indent)..).map(|_| start.saturating_add(indent)) {
+                if let Some(place) = out
+                    .get(start.saturating_add(indent)..)
+                    .map(|_| start.saturating_add(indent))
+                {
                     out.replace_range(place..place.saturating_add(1), "-");
                 }
             }
@@ -239,7 +243,9 @@ fn write_text(text: &str, indent: usize, out: &mut String) {
 fn is_block(text: &str) -> bool {
     let body = text.strip_suffix('\n').unwrap_or(text);
     let mut lines = body.split('\n');
-    let begins = lines.next().is_some_and(|first| first.starts_with(|char: char| !char.is_whitespace()));
+    let begins = lines
+        .next()
+        .is_some_and(|first| first.starts_with(|char: char| !char.is_whitespace()));
     let lines_fit = body.split('\n').all(|line| line.is_empty() || !line.trim().is_empty());
     text.contains('\n')
         && begins
@@ -289,7 +295,12 @@ fn may_be_number(text: &str) -> bool {
     let version = text.split('.').count() > 2;
     let digit = text.starts_with(|char: char| char.is_ascii_digit());
     let radix = text.starts_with("0x") || text.starts_with("0o") || text.starts_with("0b");
-    digit && !version && (radix || text.chars().all(|char| char.is_ascii_digit() || "_.:+-eETtZz".contains(char)))
+    digit
+        && !version
+        && (radix
+            || text
+                .chars()
+                .all(|char| char.is_ascii_digit() || "_.:+-eETtZz".contains(char)))
 }
 
 impl From<Value> for Yaml {

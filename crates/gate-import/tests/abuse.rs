@@ -19,11 +19,17 @@ use serde_json::{Value, json};
 
 fn sources() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sources");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     paths.sort();
     assert!(paths.len() >= 9);
     let name = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
-    paths.iter().map(|path| (name(path), std::fs::read(path).unwrap())).collect()
+    paths
+        .iter()
+        .map(|path| (name(path), std::fs::read(path).unwrap()))
+        .collect()
 }
 
 fn texts() -> Vec<Vec<u8>> {
@@ -50,7 +56,10 @@ fn pointers(value: &Value, here: &str, found: &mut Vec<String>) {
             let key = key.replace('~', "~0").replace('/', "~1");
             pointers(value, &format!("{here}/{key}"), found);
         }),
-        Value::Array(items) => items.iter().enumerate().for_each(|(index, value)| pointers(value, &format!("{here}/{index}"), found)),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .for_each(|(index, value)| pointers(value, &format!("{here}/{index}"), found)),
         _ => {}
     }
 }
@@ -74,8 +83,21 @@ fn each_with(value: &Value, mut visit: impl FnMut(&str, &str, &str)) {
 #[test]
 fn every_value_may_be_something_else() {
     let odd = [
-        json!(null), json!(5), json!(-1), json!(1e300), json!(true), json!("x"), json!(""), json!("a b\n: #\u{0}\u{1b}é"), json!([]), json!({}),
-        json!([[{"name": {}}]]), json!({"name": 1, "@type": "x"}), json!("0.5s"), json!(65_536), json!("%"),
+        json!(null),
+        json!(5),
+        json!(-1),
+        json!(1e300),
+        json!(true),
+        json!("x"),
+        json!(""),
+        json!("a b\n: #\u{0}\u{1b}é"),
+        json!([]),
+        json!({}),
+        json!([[{"name": {}}]]),
+        json!({"name": 1, "@type": "x"}),
+        json!("0.5s"),
+        json!(65_536),
+        json!("%"),
     ];
     for value in odd {
         each_with(&value, |_, _, text| import::run(text.as_bytes()));
@@ -95,10 +117,15 @@ fn an_unknown_key_is_heard_of_wherever_it_stands() {
             pointers(&documents[index], "", &mut places);
             for place in places {
                 let mut changed = documents.clone();
-                let Some(map) = changed[index].pointer_mut(&place).and_then(Value::as_object_mut) else { continue };
+                let Some(map) = changed[index].pointer_mut(&place).and_then(Value::as_object_mut) else {
+                    continue;
+                };
                 map.insert("zz_unheard_of".to_owned(), json!("zz"));
                 let text = stream(&changed);
-                let said = match gate_import::import(&[File { origin: &name, text: &text }]) {
+                let said = match gate_import::import(&[File {
+                    origin: &name,
+                    text: &text,
+                }]) {
                     Ok(imported) => format!("{}{:?}", imported.text, imported.notes),
                     Err(fault) => fault.to_string(),
                 };
@@ -116,7 +143,11 @@ fn an_unknown_key_is_heard_of_wherever_it_stands() {
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, &found).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), found, "UPDATE=1 writes it");
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap_or_default(),
+        found,
+        "UPDATE=1 writes it"
+    );
 }
 
 #[test]
@@ -130,14 +161,23 @@ fn texts_made_to_hurt_end_soon() {
     let texts = [
         deep("[", "]"),
         deep("{a: ", "}"),
-        format!("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [{}]", "*c,".repeat(3_000)),
+        format!(
+            "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b]\nd: [{}]",
+            "*c,".repeat(3_000)
+        ),
         format!("{plugin}\n---\n").repeat(900),
         format!("{plugin}\n---\n").repeat(1_100),
-        format!("{{apiVersion: v1, kind: List, items: [{}]}}", format!("{plugin},").repeat(20_000)),
+        format!(
+            "{{apiVersion: v1, kind: List, items: [{}]}}",
+            format!("{plugin},").repeat(20_000)
+        ),
         format!("{{routes: [{}]}}", route.repeat(20_000)),
         format!("{{http_filters: [{}]}}", wasm.repeat(20_000)),
         format!("{{virtual_hosts: [{{domains: [{hosts}], routes: [{routes}]}}]}}"),
-        format!("{{{}}}", (0..50_000).map(|number| format!("k{number}: 1,")).collect::<String>()),
+        format!(
+            "{{{}}}",
+            (0..50_000).map(|number| format!("k{number}: 1,")).collect::<String>()
+        ),
         "x".repeat(9 * 1024 * 1024),
         format!("\u{FEFF}{plugin}"),
         format!("{plugin}\n---\n{{a: 1, a: 2}}"),
@@ -145,7 +185,12 @@ fn texts_made_to_hurt_end_soon() {
     for text in texts {
         let began = Instant::now();
         import::run(text.as_bytes());
-        assert!(began.elapsed() < Duration::from_secs(60), "{:?}: {}", began.elapsed(), &text[..100]);
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "{:?}: {}",
+            began.elapsed(),
+            &text[..100]
+        );
     }
 }
 

@@ -228,12 +228,24 @@ mod tests {
 
     #[test]
     fn one_bad_document_spoils_the_text_and_no_value_is_shown() {
-        let said = read("a: s3cret\n---\nb: s3cret\nb: s3cret\n", "t.yaml").unwrap_err().to_string();
+        let said = read("a: s3cret\n---\nb: s3cret\nb: s3cret\n", "t.yaml")
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("t.yaml:4:1") && said.contains("given twice"), "{said}");
         assert!(!said.contains("s3cret"), "{said}");
-        assert!(read("# nothing\n", "t.yaml").unwrap_err().to_string().contains("no content"));
+        assert!(
+            read("# nothing\n", "t.yaml")
+                .unwrap_err()
+                .to_string()
+                .contains("no content")
+        );
         let many = "--- a\n".repeat(DOCUMENTS_MAX + 1);
-        assert!(read(&many, "t.yaml").unwrap_err().to_string().contains("more than 1000 documents"));
+        assert!(
+            read(&many, "t.yaml")
+                .unwrap_err()
+                .to_string()
+                .contains("more than 1000 documents")
+        );
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod configuration;
 mod modules;
 mod compiling;
 mod commands;
+mod importing;
 mod reload;
 mod stop;
 mod admin;

@@ -61,7 +61,11 @@ fn read(file: &Path) -> Result<String, String> {
         Box::new(std::fs::File::open(file).map_err(cannot)?)
     };
     let mut text = String::new();
-    source.by_ref().take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?;
+    source
+        .by_ref()
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)
+        .map_err(cannot)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(format!("`{shown}` has more than {FILE_BYTES_MAX} bytes"));
     }
@@ -73,7 +77,10 @@ fn unread(why: &str, format: Format) -> ExitCode {
         Format::Text => fail(&format!("error: {why}")),
         Format::Json => {
             let finding = json!({ "severity": "error", "message": why });
-            print(&format!("{:#}\n", json!({ "configuration": null, "notes": [], "findings": [finding] })));
+            print(&format!(
+                "{:#}\n",
+                json!({ "configuration": null, "notes": [], "findings": [finding] })
+            ));
         }
     }
     ExitCode::FAILURE
@@ -84,9 +91,15 @@ fn said(imported: &Imported) {
     if imported.notes_left_out > 0 {
         warn(&format!("and {} notes more", imported.notes_left_out));
     }
-    let plugins = imported.configuration.get("plugins").and_then(Value::as_array).map_or(0, Vec::len);
+    let plugins = imported
+        .configuration
+        .get("plugins")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
     let all = imported.notes.len().saturating_add(imported.notes_left_out);
-    say(&format!("imported {plugins} plugins, with {all} notes; hint: `cofferdam check` reads the result as `run` does"));
+    say(&format!(
+        "imported {plugins} plugins, with {all} notes; hint: `cofferdam check` reads the result as `run` does"
+    ));
 }
 
 fn notes(notes: &[Note]) {

@@ -10,7 +10,16 @@ const CONDITIONS: &[&str] = &["vars", "remote_addr", "remote_addrs", "filter_fun
 impl<'d, 'l> Parts<'d, 'l> {
     pub(super) fn route(&mut self, route: &Cursor<'d, 'l>, gateway: &mut Gateway) {
         let id = identity(route);
-        let wanted = route.text("name").map_or_else(|| if id.is_empty() { "route".to_owned() } else { format!("route-{id}") }, str::to_owned);
+        let wanted = route.text("name").map_or_else(
+            || {
+                if id.is_empty() {
+                    "route".to_owned()
+                } else {
+                    format!("route-{id}")
+                }
+            },
+            str::to_owned,
+        );
         if let Some(condition) = CONDITIONS.iter().find(|key| route.has(key)) {
             let message = format!("the route `{wanted}` was left out: its condition `{condition}` has no counterpart");
             return route.leave_out(message, "write a route for it, or do without");
@@ -27,14 +36,21 @@ impl<'d, 'l> Parts<'d, 'l> {
         base.rewrite_host = host;
         base.plugins = plugins;
         base.hosts = texts(route, ["host", "hosts"]);
-        base.methods = route.texts("methods").iter().map(|(_, method)| (*method).to_owned()).collect();
+        base.methods = route
+            .texts("methods")
+            .iter()
+            .map(|(_, method)| (*method).to_owned())
+            .collect();
         for uri in texts(route, ["uri", "uris"]) {
             let mut one = base.clone();
             one.path = match uri.strip_suffix('*') {
                 Some("/" | "") => Path::Prefix("/".to_owned()),
                 Some(prefix) if prefix.ends_with('/') => Path::Prefix(prefix.to_owned()),
                 Some(_) => {
-                    route.say(format!("the URI `{uri}` ends in the middle of a segment"), "a prefix ends at a `/`; a regex was written");
+                    route.say(
+                        format!("the URI `{uri}` ends in the middle of a segment"),
+                        "a prefix ends at a `/`; a regex was written",
+                    );
                     Path::Regex(format!("{}.*", escaped(uri.trim_end_matches('*'))))
                 }
                 None => Path::Exact(uri),
@@ -54,7 +70,10 @@ pub(super) fn referred<'d, 'l>(
     let place = holder.get(key)?;
     let found = known.get(&scalar(&place)).copied();
     if found.is_none() {
-        place.say(format!("what `{key}` refers to is in none of the files"), "import that file too");
+        place.say(
+            format!("what `{key}` refers to is in none of the files"),
+            "import that file too",
+        );
     }
     found
 }
@@ -69,5 +88,7 @@ fn texts(route: &Cursor<'_, '_>, keys: [&str; 2]) -> Vec<String> {
 /// A text as a regex that matches it alone.
 fn escaped(text: &str) -> String {
     let special = |char: char| "\\.+*?()|[]{}^$#&-~".contains(char);
-    text.chars().flat_map(|char| special(char).then_some('\\').into_iter().chain([char])).collect()
+    text.chars()
+        .flat_map(|char| special(char).then_some('\\').into_iter().chain([char]))
+        .collect()
 }

@@ -20,7 +20,9 @@ impl<'d, 'l> Parts<'d, 'l> {
                 let own = gateway.upstream_named(&given.unwrap_or_else(|| format!("{name}-{}", holder.at.spot.line())));
                 return (own.clone(), take(&inside, own, gateway));
             }
-            let Some(found) = referred(&holder, "upstream_id", &self.upstreams) else { continue };
+            let Some(found) = referred(&holder, "upstream_id", &self.upstreams) else {
+                continue;
+            };
             let id = holder.get("upstream_id").map(|id| scalar(&id)).unwrap_or_default();
             let given = found.text("name").map(str::to_owned);
             let own = gateway.upstream_named(&given.unwrap_or_else(|| format!("upstream-{id}")));
@@ -36,12 +38,18 @@ fn take(upstream: &Cursor<'_, '_>, own: String, gateway: &mut Gateway) -> Option
     let mut endpoints = nodes(upstream, if scheme.ends_with('s') { 443 } else { 80 });
     let mut comments = Vec::new();
     if endpoints.is_empty() {
-        upstream.say(format!("the source does not say where `{own}` is"), "a placeholder is in the configuration, marked with FILL IN");
+        upstream.say(
+            format!("the source does not say where `{own}` is"),
+            "a placeholder is in the configuration, marked with FILL IN",
+        );
         endpoints.push("127.0.0.1:9000".to_owned());
         comments.push("FILL IN: where it is".to_owned());
     }
     if scheme.ends_with('s') {
-        upstream.say("APISIX does not check an upstream's certificate unless it is told to", "here it is always checked, against the system's authorities unless `tls.authorities` names others");
+        upstream.say(
+            "APISIX does not check an upstream's certificate unless it is told to",
+            "here it is always checked, against the system's authorities unless `tls.authorities` names others",
+        );
     }
     let timeout = upstream.map("timeout");
     let seconds = |key: &str| {
@@ -65,7 +73,10 @@ fn take(upstream: &Cursor<'_, '_>, own: String, gateway: &mut Gateway) -> Option
         "rewrite" => upstream.text("upstream_host").map(str::to_owned),
         "pass" => None,
         other => {
-            pass.say(format!("`pass_host: {other}` has no counterpart"), "`rewrite.host` of the route says what the upstream is told");
+            pass.say(
+                format!("`pass_host: {other}` has no counterpart"),
+                "`rewrite.host` of the route says what the upstream is told",
+            );
             None
         }
     }
@@ -77,7 +88,10 @@ fn least_request(upstream: &Cursor<'_, '_>) -> bool {
         Some("least_conn") => true,
         Some("roundrobin") | None => false,
         Some(other) => {
-            kind.say(format!("the policy `{other}` has no counterpart"), "`balance` is `round_robin` or `least_request`");
+            kind.say(
+                format!("the policy `{other}` has no counterpart"),
+                "`balance` is `round_robin` or `least_request`",
+            );
             false
         }
     }
@@ -85,12 +99,18 @@ fn least_request(upstream: &Cursor<'_, '_>) -> bool {
 
 /// `{ "host:port": weight }` or a list of maps.
 fn nodes(upstream: &Cursor<'_, '_>, default: i64) -> Vec<String> {
-    let Some(nodes) = upstream.get("nodes") else { return Vec::new() };
+    let Some(nodes) = upstream.get("nodes") else {
+        return Vec::new();
+    };
     let mut weights = Vec::new();
     let mut endpoints = Vec::new();
     if nodes.is_map() {
         for (address, weight) in nodes.entries() {
-            let port = if address.contains(':') { String::new() } else { format!(":{default}") };
+            let port = if address.contains(':') {
+                String::new()
+            } else {
+                format!(":{default}")
+            };
             endpoints.push(format!("{address}{port}"));
             weights.push(weight.as_integer());
         }

@@ -15,7 +15,9 @@ pub(super) fn short(kind: &str) -> &str {
 /// Whether a filter, or what is in it, is one of connections.
 pub(super) fn is_network(filter: &Cursor<'_, '_>) -> bool {
     let says = |text: Option<&str>| text.is_some_and(|text| text.contains("network"));
-    let typed = filter.peek_in("typed_config", "@type").or_else(|| filter.peek_in("typed_config", "type_url"));
+    let typed = filter
+        .peek_in("typed_config", "@type")
+        .or_else(|| filter.peek_in("typed_config", "type_url"));
     says(filter.peek_text("@type")) || says(filter.peek_text("name")) || says(typed)
 }
 
@@ -41,7 +43,10 @@ pub(super) fn configuration(parent: &Cursor<'_, '_>, key: &str) -> Option<Value>
         "BytesValue" => bytes(&found),
         other => {
             let message = format!("a configuration of the type `{other}` has no counterpart");
-            found.leave_out(message, "write what the plugin wants under `config`, as a text or a map");
+            found.leave_out(
+                message,
+                "write what the plugin wants under `config`, as a text or a map",
+            );
             None
         }
     }
@@ -56,7 +61,10 @@ fn bytes(found: &Cursor<'_, '_>) -> Option<Value> {
     };
     let text = String::from_utf8(bytes);
     if text.is_err() {
-        value.say("a configuration that is no text has no counterpart", "`config` takes texts, lists and maps");
+        value.say(
+            "a configuration that is no text has no counterpart",
+            "`config` takes texts, lists and maps",
+        );
     }
     text.ok().map(Value::from)
 }
@@ -66,7 +74,10 @@ pub(crate) fn span(place: &Cursor<'_, '_>) -> Option<String> {
     let text = place.as_text()?;
     let read = text.strip_suffix('s').and_then(milliseconds);
     if read.is_none() {
-        place.wrong_key(format!("`{}` is no duration", place.name()), "write seconds, such as `1.5s`");
+        place.wrong_key(
+            format!("`{}` is no duration", place.name()),
+            "write seconds, such as `1.5s`",
+        );
     }
     read.map(|milliseconds| match milliseconds {
         whole if whole % 1000 == 0 => format!("{}s", whole / 1000),

@@ -11,7 +11,10 @@ impl Reader<'_, '_, '_> {
         cluster.without_note("@type");
         let own = self.gateway.upstream_named(name);
         if own != name {
-            cluster.say(format!("the name `{name}` became `{own}`"), "plugins that call it by name need the new one");
+            cluster.say(
+                format!("the name `{name}` became `{own}`"),
+                "plugins that call it by name need the new one",
+            );
         }
         let mut upstream = Upstream {
             at: Some(cluster.at),
@@ -29,13 +32,18 @@ impl Reader<'_, '_, '_> {
         if let Some(assignment) = cluster.map("load_assignment") {
             assignment.without_note("cluster_name");
             let localities = assignment.maps("endpoints").into_iter();
-            let endpoints = localities.flat_map(|locality| locality.maps("lb_endpoints")).filter_map(|endpoint| self::endpoint(&endpoint));
+            let endpoints = localities
+                .flat_map(|locality| locality.maps("lb_endpoints"))
+                .filter_map(|endpoint| self::endpoint(&endpoint));
             upstream.endpoints.extend(endpoints);
         }
         if upstream.endpoints.is_empty() {
             upstream.endpoints.push("127.0.0.1:9000".to_owned());
             upstream.comments.push("FILL IN: where it is".to_owned());
-            cluster.say(format!("the source does not say where `{own}` is"), "a placeholder is in the configuration, marked with FILL IN");
+            cluster.say(
+                format!("the source does not say where `{own}` is"),
+                "a placeholder is in the configuration, marked with FILL IN",
+            );
         }
         if !self.gateway.add_upstream(upstream) {
             cluster.leave_out(format!("there are two clusters `{name}`"), "the first one was kept");
@@ -56,12 +64,17 @@ fn discovery(cluster: &Cursor<'_, '_>, upstream: &mut Upstream) {
 }
 
 fn least_request(cluster: &Cursor<'_, '_>) -> bool {
-    let Some(policy) = cluster.get("lb_policy") else { return false };
+    let Some(policy) = cluster.get("lb_policy") else {
+        return false;
+    };
     match policy.as_text() {
         Some("LEAST_REQUEST") => true,
         Some("ROUND_ROBIN") | None => false,
         Some(other) => {
-            policy.say(format!("the policy `{other}` has no counterpart"), "`balance` is `round_robin` or `least_request`");
+            policy.say(
+                format!("the policy `{other}` has no counterpart"),
+                "`balance` is `round_robin` or `least_request`",
+            );
             false
         }
     }
@@ -70,10 +83,21 @@ fn least_request(cluster: &Cursor<'_, '_>) -> bool {
 /// HTTP/2 in the old way, or among the options of the protocol.
 fn http2(cluster: &Cursor<'_, '_>) -> bool {
     let old = cluster.map("http2_protocol_options").is_some();
-    let options = cluster.map("typed_extension_protocol_options").map(|options| options.entries()).unwrap_or_default();
-    let options = options.into_iter().filter_map(|(_, option)| option.as_map()).map(unwrapped);
-    let explicit = options.filter(|(kind, _)| *kind == "HttpProtocolOptions").filter_map(|(_, option)| option.map("explicit_http_config"));
-    let new = explicit.filter_map(|explicit| explicit.get("http2_protocol_options")).count() > 0;
+    let options = cluster
+        .map("typed_extension_protocol_options")
+        .map(|options| options.entries())
+        .unwrap_or_default();
+    let options = options
+        .into_iter()
+        .filter_map(|(_, option)| option.as_map())
+        .map(unwrapped);
+    let explicit = options
+        .filter(|(kind, _)| *kind == "HttpProtocolOptions")
+        .filter_map(|(_, option)| option.map("explicit_http_config"));
+    let new = explicit
+        .filter_map(|explicit| explicit.get("http2_protocol_options"))
+        .count()
+        > 0;
     old || new
 }
 

@@ -14,13 +14,23 @@ pub(super) fn conditions(matched: &Cursor<'_, '_>, route: &mut Route) -> Result<
     if matched.flag("case_sensitive") == Some(false) {
         return Err(Unmapped("paths are compared with regard to case".to_owned()));
     }
-    for key in ["runtime_fraction", "tls_context", "dynamic_metadata", "connect_matcher", "path_match_policy", "filter_state", "cookies"] {
+    for key in [
+        "runtime_fraction",
+        "tls_context",
+        "dynamic_metadata",
+        "connect_matcher",
+        "path_match_policy",
+        "filter_state",
+        "cookies",
+    ] {
         if matched.has(key) {
             return Err(Unmapped(format!("`{key}` has no counterpart")));
         }
     }
     if matched.map("grpc").is_some() {
-        let grpc = Yaml::map().with("name", "content-type").with("prefix", "application/grpc");
+        let grpc = Yaml::map()
+            .with("name", "content-type")
+            .with("prefix", "application/grpc");
         route.headers.push(grpc);
     }
     for header in matched.maps("headers") {
@@ -50,7 +60,11 @@ fn path(matched: &Cursor<'_, '_>) -> Result<Path, Unmapped> {
                 "here a prefix ends at a `/`; a route with a regex serves the others",
             );
         }
-        return Ok(Path::Prefix(if prefix.is_empty() { "/".to_owned() } else { prefix.to_owned() }));
+        return Ok(Path::Prefix(if prefix.is_empty() {
+            "/".to_owned()
+        } else {
+            prefix.to_owned()
+        }));
     }
     if let Some(prefix) = matched.text("path_separated_prefix") {
         return Ok(Path::Prefix(prefix.to_owned()));
@@ -59,7 +73,9 @@ fn path(matched: &Cursor<'_, '_>) -> Result<Path, Unmapped> {
         regex.without_note("google_re2");
         return Ok(Path::Regex(regex.text("regex").unwrap_or_default().to_owned()));
     }
-    Err(Unmapped("it matches neither `path`, `prefix` nor `safe_regex`".to_owned()))
+    Err(Unmapped(
+        "it matches neither `path`, `prefix` nor `safe_regex`".to_owned(),
+    ))
 }
 
 /// Method and host stand among the headers in Envoy.
@@ -85,10 +101,17 @@ const OLD: Words = [
     ("suffix_match", "suffix"),
     ("contains_match", "contains"),
 ];
-const NEW: Words = [("exact", "exact"), ("prefix", "prefix"), ("suffix", "suffix"), ("contains", "contains")];
+const NEW: Words = [
+    ("exact", "exact"),
+    ("prefix", "prefix"),
+    ("suffix", "suffix"),
+    ("contains", "contains"),
+];
 
 fn of<'d>(place: &Cursor<'d, '_>, words: Words) -> Option<(&'static str, &'d str)> {
-    let mut found = words.into_iter().filter_map(|(theirs, ours)| Some((ours, place.text(theirs)?)));
+    let mut found = words
+        .into_iter()
+        .filter_map(|(theirs, ours)| Some((ours, place.text(theirs)?)));
     found.next()
 }
 
@@ -112,11 +135,15 @@ fn test(condition: &Cursor<'_, '_>, name: &str) -> Result<Yaml, Unmapped> {
     let yaml = match (found, condition.flag("present_match")) {
         (Some((key, text)), _) => yaml.with(key, text),
         (None, Some(present)) => yaml.with("present", present),
-        (None, None) if matched.is_none() && !condition.has("range_match") && !condition.has("value") => yaml.with("present", true),
+        (None, None) if matched.is_none() && !condition.has("range_match") && !condition.has("value") => {
+            yaml.with("present", true)
+        }
         (None, None) => return Err(Unmapped(format!("the condition on `{name}` has no counterpart"))),
     };
     if condition.flag("treat_missing_header_as_empty") == Some(true) {
-        return Err(Unmapped(format!("the condition on `{name}` takes a missing header for an empty one")));
+        return Err(Unmapped(format!(
+            "the condition on `{name}` takes a missing header for an empty one"
+        )));
     }
     let inverted = condition.flag("invert_match").filter(|inverted| *inverted);
     Ok(yaml.with_some("invert", inverted))

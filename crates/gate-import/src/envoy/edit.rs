@@ -36,12 +36,17 @@ pub(super) fn edits(route: &Cursor<'_, '_>, side: &str) -> Edits {
 /// Envoy appends unless told otherwise.
 fn replaces(option: &Cursor<'_, '_>) -> bool {
     let old = option.flag("append") == Some(false);
-    let Some(action) = option.get("append_action") else { return old };
+    let Some(action) = option.get("append_action") else {
+        return old;
+    };
     match action.as_text() {
         Some("OVERWRITE_IF_EXISTS_OR_ADD") => true,
         Some("APPEND_IF_EXISTS_OR_ADD") | None => false,
         Some(other) => {
-            action.say(format!("`append_action: {other}` has no counterpart"), "the header is set");
+            action.say(
+                format!("`append_action: {other}` has no counterpart"),
+                "the header is set",
+            );
             true
         }
     }

@@ -34,7 +34,9 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         if kind == "Router" || name.ends_with(".router") || name == "envoy.router" {
             return None;
         }
-        let wasm = kind == "Wasm" || (kind.is_empty() && (name.contains("wasm") || body.has("vm_config") || body.peek_any_map("config", "vm_config")));
+        let wasm = kind == "Wasm"
+            || (kind.is_empty()
+                && (name.contains("wasm") || body.has("vm_config") || body.peek_any_map("config", "vm_config")));
         if !wasm {
             let hint = "look whether a plugin or a key of the route does the same";
             filter.leave_out(format!("the filter `{name}` is no Wasm plugin"), hint);
@@ -43,7 +45,10 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         let plugin = self.wasm(&body, name)?;
         let disabled = filter.get("disabled").filter(|_| filter.flag("disabled") == Some(true));
         if let Some(disabled) = disabled {
-            disabled.say(format!("`{plugin}` is switched off"), "it is in no chain; name it in the `plugins` of a route to switch it on");
+            disabled.say(
+                format!("`{plugin}` is switched off"),
+                "it is in no chain; name it in the `plugins` of a route to switch it on",
+            );
             return None;
         }
         Some(plugin)
@@ -79,12 +84,19 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
 
     /// A `Wasm` message, or the `PluginConfig` in it.
     fn wasm(&mut self, body: &Cursor<'d, 'l>, filter: &str) -> Option<String> {
-        let config = if body.has("vm_config") { *body } else { body.map("config")? };
+        let config = if body.has("vm_config") {
+            *body
+        } else {
+            body.map("config")?
+        };
         let name = config.text("name").filter(|name| !name.is_empty()).unwrap_or(filter);
         let vm = config.map("vm_config");
         let Some(module) = vm.as_ref().and_then(module) else {
             let hint = "a plugin has its module in `vm_config.code`";
-            body.leave_out(format!("the plugin `{name}` has no module that could be imported"), hint);
+            body.leave_out(
+                format!("the plugin `{name}` has no module that could be imported"),
+                hint,
+            );
             return None;
         };
         let name = self.gateway.plugin_name(name);
@@ -97,9 +109,14 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         if let Some(vm) = vm {
             plugin.vm_id = vm.text("vm_id").unwrap_or_default().to_owned();
             plugin.vm_config = configuration(&vm, "configuration");
-            let variables = vm.map("environment_variables").and_then(|variables| variables.map("key_values"));
+            let variables = vm
+                .map("environment_variables")
+                .and_then(|variables| variables.map("key_values"));
             let pairs = variables.map(|variables| variables.entries()).unwrap_or_default();
-            plugin.environment = pairs.iter().filter_map(|(key, value)| Some(((*key).to_owned(), value.as_text()?.to_owned()))).collect();
+            plugin.environment = pairs
+                .iter()
+                .filter_map(|(key, value)| Some(((*key).to_owned(), value.as_text()?.to_owned())))
+                .collect();
         }
         self.gateway.plugins.push(plugin);
         Some(name)
@@ -113,11 +130,16 @@ fn faults(config: &Cursor<'_, '_>, plugin: &mut Plugin) {
             Some("FAIL_OPEN") => plugin.open = true,
             // A plugin always comes back after a fault, as `restart` says.
             Some("FAIL_CLOSED" | "FAIL_RELOAD" | "UNSPECIFIED") | None => {}
-            Some(other) => policy.say(format!("`failure_policy: {other}` is not known"), "`on_fault: close` was written"),
+            Some(other) => policy.say(
+                format!("`failure_policy: {other}` is not known"),
+                "`on_fault: close` was written",
+            ),
         }
     }
     let backoff = config.map("reload_config").and_then(|reload| reload.map("backoff"));
-    plugin.backoff = backoff.and_then(|backoff| backoff.get("base_interval")).and_then(|interval| span(&interval));
+    plugin.backoff = backoff
+        .and_then(|backoff| backoff.get("base_interval"))
+        .and_then(|interval| span(&interval));
 }
 
 /// The module in `code`.
@@ -141,7 +163,9 @@ fn module(vm: &Cursor<'_, '_>) -> Option<Module> {
             sha256: None,
         });
     }
-    let inline = ["inline_bytes", "inline_string"].iter().find_map(|key| local.get(key))?;
+    let inline = ["inline_bytes", "inline_string"]
+        .iter()
+        .find_map(|key| local.get(key))?;
     inline.skip();
     Some(Module::Inline)
 }

@@ -24,25 +24,37 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
             return listener.leave_out("the listener has no `address`", "give it one");
         };
         let Some(listen) = socket_address(&address) else {
-            return listener.leave_out(format!("the listener `{wanted}` has no address with a port"), "only TCP listeners are imported");
+            return listener.leave_out(
+                format!("the listener `{wanted}` has no address with a port"),
+                "only TCP listeners are imported",
+            );
         };
         let name = self.gateway.listener_names.unique(wanted, "listener");
         self.listener_filters(listener);
         let mut chains = listener.maps("filter_chains").into_iter();
         let Some(first) = chains.next().or_else(|| listener.map("default_filter_chain")) else {
-            return listener.leave_out(format!("the listener `{name}` has no filter chain"), "there is nothing to be done");
+            return listener.leave_out(
+                format!("the listener `{name}` has no filter chain"),
+                "there is nothing to be done",
+            );
         };
         let chain = self.filter_chain(&first, &name);
         for further in chains {
-            let hint = "a listener has one chain; write another listener, or further certificates under `tls.certificates`";
+            let hint =
+                "a listener has one chain; write another listener, or further certificates under `tls.certificates`";
             further.leave_out("a further filter chain has no counterpart", hint);
         }
         if let Some(matched) = first.get("filter_chain_match") {
-            matched.leave_out("`filter_chain_match` has no counterpart", "the listener takes every connection");
+            matched.leave_out(
+                "`filter_chain_match` has no counterpart",
+                "the listener takes every connection",
+            );
         }
         let tls = first.map("transport_socket").and_then(|socket| tls::server(&socket));
         let tcp = (!chain.http).then(|| Tcp {
-            upstream: chain.upstream.unwrap_or_else(|| self.gateway.upstream_wanted("upstream", listener.at)),
+            upstream: chain
+                .upstream
+                .unwrap_or_else(|| self.gateway.upstream_wanted("upstream", listener.at)),
             plugins: chain.plugins,
         });
         self.gateway.listeners.push(Listener {
@@ -61,7 +73,10 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
             if name.ends_with("tls_inspector") {
                 filter.skip();
             } else {
-                filter.leave_out(format!("the listener filter `{name}` has no counterpart"), "look whether you need it");
+                filter.leave_out(
+                    format!("the listener filter `{name}` has no counterpart"),
+                    "look whether you need it",
+                );
             }
         }
     }
@@ -72,7 +87,10 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
             let kind = filter.peek_in("typed_config", "@type").map(super::any::short);
             match kind {
                 Some("HttpConnectionManager") if found.http => {
-                    filter.leave_out("a second HttpConnectionManager has no counterpart", "the first one was taken");
+                    filter.leave_out(
+                        "a second HttpConnectionManager has no counterpart",
+                        "the first one was taken",
+                    );
                 }
                 Some("HttpConnectionManager") => {
                     filter.without_note("name");
@@ -91,7 +109,10 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
             }
         }
         if found.http && !found.plugins.is_empty() {
-            chain.say("filters of connections before HTTP have no counterpart", "plugins of connections stand on `tcp` listeners");
+            chain.say(
+                "filters of connections before HTTP have no counterpart",
+                "plugins of connections stand on `tcp` listeners",
+            );
         }
         found
     }
@@ -102,7 +123,10 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         if let Some(codec) = manager.get("codec_type")
             && codec.as_text().is_some_and(|word| word != "AUTO")
         {
-            codec.say("`codec_type` has no counterpart", "HTTP/1.1 and HTTP/2 are told apart by themselves");
+            codec.say(
+                "`codec_type` has no counterpart",
+                "HTTP/1.1 and HTTP/2 are told apart by themselves",
+            );
         }
         self.forwarding(manager);
         if let Some(table) = manager.map("route_config") {
@@ -146,7 +170,10 @@ pub(super) fn socket_address(address: &Cursor<'_, '_>) -> Option<String> {
     if host.parse::<IpAddr>().is_ok() {
         return Some(authority(host, port));
     }
-    place.say(format!("`{host}` is no IP address"), "a listener takes an IP address; `127.0.0.1` was written");
+    place.say(
+        format!("`{host}` is no IP address"),
+        "a listener takes an IP address; `127.0.0.1` was written",
+    );
     Some(authority("127.0.0.1", port))
 }
 

@@ -20,7 +20,11 @@ impl Asked {
             at: route.at,
             name: route.name.clone(),
             path: route.path.clone(),
-            conditions: route.headers.len().saturating_add(route.query.len()).saturating_add(usize::from(!route.methods.is_empty())),
+            conditions: route
+                .headers
+                .len()
+                .saturating_add(route.query.len())
+                .saturating_add(usize::from(!route.methods.is_empty())),
         }
     }
 
@@ -30,7 +34,11 @@ impl Asked {
         match &self.path {
             Path::Exact(_) => (0, 0, conditions),
             Path::Regex(_) => (1, 0, conditions),
-            Path::Prefix(path) => (2, usize::MAX.saturating_sub(path.trim_end_matches('/').len()), conditions),
+            Path::Prefix(path) => (
+                2,
+                usize::MAX.saturating_sub(path.trim_end_matches('/').len()),
+                conditions,
+            ),
             Path::Any => (2, usize::MAX, conditions),
         }
     }
@@ -39,7 +47,9 @@ impl Asked {
     fn meets(&self, other: &Self) -> bool {
         match (&self.path, &other.path) {
             (Path::Exact(one), Path::Exact(two)) => one == two,
-            (Path::Prefix(prefix), Path::Exact(path)) | (Path::Exact(path), Path::Prefix(prefix)) => path.starts_with(prefix.as_str()),
+            (Path::Prefix(prefix), Path::Exact(path)) | (Path::Exact(path), Path::Prefix(prefix)) => {
+                path.starts_with(prefix.as_str())
+            }
             (Path::Prefix(one), Path::Prefix(two)) => one.starts_with(two.as_str()) || two.starts_with(one.as_str()),
             _ => true,
         }
@@ -52,11 +62,18 @@ pub(super) fn compare(asked: &[Asked], ledger: &Ledger<'_>) {
         let mut before = asked.iter().take(index);
         let overtaken = before.find(|other| route.rank() < other.rank() && route.meets(other));
         if let Some(other) = overtaken {
-            let message = format!("Envoy asks `{}` before `{}`; here the more specific one comes first", other.name, route.name);
+            let message = format!(
+                "Envoy asks `{}` before `{}`; here the more specific one comes first",
+                other.name, route.name
+            );
             ledger.note(route.at, message, "look whether some request now takes another route");
         }
     }
     if let Some(first) = asked.get(COMPARED_MAX) {
-        ledger.note(first.at, "the order of so many routes was not compared", "the most specific route comes first, Envoy takes the first that matches");
+        ledger.note(
+            first.at,
+            "the order of so many routes was not compared",
+            "the most specific route comes first, Envoy takes the first that matches",
+        );
     }
 }

@@ -15,7 +15,10 @@ const TIMEOUT_MAX: &str = "1d";
 impl<'d, 'l> Reader<'_, 'd, 'l> {
     /// The route; none, with a note, when it would not do what it does in Envoy.
     pub(super) fn route(&mut self, route: &Cursor<'d, 'l>, around: &Around<'_>) -> Option<Route> {
-        let wanted = route.text("name").filter(|name| !name.is_empty()).unwrap_or(around.host);
+        let wanted = route
+            .text("name")
+            .filter(|name| !name.is_empty())
+            .unwrap_or(around.host);
         let name = self.gateway.route_name(wanted);
         let mut made = Route::new(route.at, name, Answer::Upstream(String::new()));
         let outcome = match route.map("match") {
@@ -51,7 +54,9 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         };
         let status = response.integer("status").unwrap_or(200);
         let body = response.map("body");
-        let text = body.and_then(|body| body.get("inline_string")).and_then(|text| text.as_text());
+        let text = body
+            .and_then(|body| body.get("inline_string"))
+            .and_then(|text| text.as_text());
         if text.is_none() && body.is_some() {
             return Err(Unmapped("its body is in no text".to_owned()));
         }
@@ -77,12 +82,22 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
             if matches!(made.path, Path::Regex(_)) {
                 return Err(Unmapped("it rewrites a path that a regex matched".to_owned()));
             }
-            made.rewrite_prefix = Some(if prefix.is_empty() { "/".to_owned() } else { prefix.to_owned() });
+            made.rewrite_prefix = Some(if prefix.is_empty() {
+                "/".to_owned()
+            } else {
+                prefix.to_owned()
+            });
         }
-        if ["regex_rewrite", "path_rewrite_policy", "path_rewrite"].iter().any(|key| action.has(key)) {
+        if ["regex_rewrite", "path_rewrite_policy", "path_rewrite"]
+            .iter()
+            .any(|key| action.has(key))
+        {
             return Err(Unmapped("its rewrite of the path has no counterpart".to_owned()));
         }
-        made.rewrite_host = action.text("host_rewrite_literal").or_else(|| action.text("host_rewrite")).map(str::to_owned);
+        made.rewrite_host = action
+            .text("host_rewrite_literal")
+            .or_else(|| action.text("host_rewrite"))
+            .map(str::to_owned);
         Ok(())
     }
 
@@ -93,13 +108,22 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         };
         weighted.without_note("total_weight");
         let clusters = weighted.maps("clusters").into_iter();
-        let clusters = clusters.filter_map(|cluster| Some((cluster.integer("weight").unwrap_or(0), cluster.text("name")?, cluster.at)));
+        let clusters = clusters.filter_map(|cluster| {
+            Some((
+                cluster.integer("weight").unwrap_or(0),
+                cluster.text("name")?,
+                cluster.at,
+            ))
+        });
         let clusters: Vec<_> = clusters.collect();
         let most = clusters.iter().map(|(weight, ..)| *weight).max();
         let Some((_, name, at)) = clusters.iter().find(|(weight, ..)| Some(*weight) == most) else {
             return Err(Unmapped("it names no cluster".to_owned()));
         };
-        weighted.say("a split between clusters has no counterpart", format!("all goes to `{name}`, which has the most weight"));
+        weighted.say(
+            "a split between clusters has no counterpart",
+            format!("all goes to `{name}`, which has the most weight"),
+        );
         Ok(self.gateway.upstream_wanted(name, *at))
     }
 
@@ -111,7 +135,10 @@ impl<'d, 'l> Reader<'_, 'd, 'l> {
         let known = self.timeouts.entry(upstream.to_owned()).or_insert_with(|| span.clone());
         if *known != span {
             let message = format!("the `timeout` differs from that of another route to `{upstream}`");
-            place.say(message, format!("`timeouts.request` of the upstream is `{known}` for all of them"));
+            place.say(
+                message,
+                format!("`timeouts.request` of the upstream is `{known}` for all of them"),
+            );
         }
     }
 }

@@ -43,8 +43,15 @@ fn domains(host: &Cursor<'_, '_>) -> Vec<String> {
     let mut known = HashSet::new();
     for (place, domain) in host.texts("domains") {
         let bare = match domain.rsplit_once(':') {
-            Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*') && !name.contains(':') => {
-                place.say(format!("`{domain}` has a port"), "hosts are compared without their port");
+            Some((name, port))
+                if !port.is_empty()
+                    && port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*')
+                    && !name.contains(':') =>
+            {
+                place.say(
+                    format!("`{domain}` has a port"),
+                    "hosts are compared without their port",
+                );
                 name
             }
             _ => domain,

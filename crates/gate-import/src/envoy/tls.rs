@@ -11,10 +11,16 @@ pub(super) fn server(socket: &Cursor<'_, '_>) -> Option<Yaml> {
         return Some(Yaml::map().with("certificates", Yaml::List(vec![placeholder])));
     };
     let common = context.map("common_tls_context");
-    let pairs = common.as_ref().map(|common| common.maps("tls_certificates")).unwrap_or_default();
+    let pairs = common
+        .as_ref()
+        .map(|common| common.maps("tls_certificates"))
+        .unwrap_or_default();
     let mut certificates: Vec<Yaml> = pairs.iter().filter_map(certificate).collect();
     if certificates.is_empty() {
-        socket.say("the certificate is in no file", "write the files under `tls.certificates`, marked with FILL IN");
+        socket.say(
+            "the certificate is in no file",
+            "write the files under `tls.certificates`, marked with FILL IN",
+        );
         certificates.push(pair("FILL-IN.pem", "FILL-IN.key"));
     }
     let yaml = Yaml::map().with("certificates", Yaml::List(certificates));
@@ -42,7 +48,9 @@ pub(super) fn client(socket: &Cursor<'_, '_>) -> Option<Yaml> {
         let hint = "here it is always checked, against the system's authorities unless `tls.authorities` names others";
         socket.say("Envoy does not check the upstream's certificate", hint);
     }
-    let own = common.as_ref().and_then(|common| common.maps("tls_certificates").iter().find_map(certificate));
+    let own = common
+        .as_ref()
+        .and_then(|common| common.maps("tls_certificates").iter().find_map(certificate));
     let sni = context.text("sni").filter(|name| !name.is_empty());
     let yaml = Yaml::map().with_some("server_name", sni);
     Some(yaml.with_some("authorities", authorities).with_some("certificate", own))

@@ -32,7 +32,11 @@ impl Written {
     }
 
     fn line(&self) -> usize {
-        self.text.bytes().filter(|byte| *byte == b'\n').count().saturating_add(1)
+        self.text
+            .bytes()
+            .filter(|byte| *byte == b'\n')
+            .count()
+            .saturating_add(1)
     }
 
     fn section(&mut self, section: (Section, &str), items: Vec<(Vec<String>, Yaml)>) {
@@ -86,7 +90,8 @@ impl Gateway {
         };
         let said = [
             format!("Imported by `cofferdam import` from {}.", self.kinds.join(", ")),
-            "FILL IN marks what the source does not say. What has no counterpart was said on standard error.".to_owned(),
+            "FILL IN marks what the source does not say. What has no counterpart was said on standard error."
+                .to_owned(),
         ];
         comment(&said, "", &mut written.text);
         if let Some(admin) = &self.admin {
@@ -111,11 +116,15 @@ impl Gateway {
 
 impl Listener {
     fn yaml(&self) -> Yaml {
-        let yaml = Yaml::map().with("name", self.name.clone()).with("listen", self.listen.clone());
+        let yaml = Yaml::map()
+            .with("name", self.name.clone())
+            .with("listen", self.listen.clone());
         let protocol = self.tcp.as_ref().map(|_| "tcp");
         let yaml = yaml.with_some("protocol", protocol).with_some("tls", self.tls.clone());
         match &self.tcp {
-            Some(tcp) => yaml.with("upstream", tcp.upstream.clone()).with_list("plugins", tcp.plugins.clone()),
+            Some(tcp) => yaml
+                .with("upstream", tcp.upstream.clone())
+                .with_list("plugins", tcp.plugins.clone()),
             None => yaml,
         }
     }
@@ -141,7 +150,9 @@ impl Upstream {
 impl Plugin {
     fn yaml(&self) -> Yaml {
         let (source, said) = self.module.source(&self.name);
-        let yaml = Yaml::map().with("name", self.name.clone()).with_said("source", source, said);
+        let yaml = Yaml::map()
+            .with("name", self.name.clone())
+            .with_said("source", source, said);
         let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         let environment = self.environment.iter();
         let environment = environment.fold(Yaml::map(), |map, (name, value)| map.with(name, value.clone()));
@@ -214,7 +225,9 @@ impl Route {
 impl Edits {
     fn yaml(&self) -> Option<Yaml> {
         let map = |pairs: &[(String, String)]| {
-            let map = pairs.iter().fold(Yaml::map(), |map, (name, value)| map.with(name, value.clone()));
+            let map = pairs
+                .iter()
+                .fold(Yaml::map(), |map, (name, value)| map.with(name, value.clone()));
             Some(map).filter(|map| !map.is_empty())
         };
         let edits = Yaml::map()

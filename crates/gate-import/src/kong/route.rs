@@ -9,31 +9,53 @@ use crate::yaml::Yaml;
 const CONDITIONS: &[&str] = &["snis", "sources", "destinations", "expression"];
 
 /// Takes over a route.
-pub(super) fn routes(route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, plugins: &[String], gateway: &mut Gateway) {
+pub(super) fn routes(
+    route: &Cursor<'_, '_>,
+    service: Option<&Service<'_, '_>>,
+    plugins: &[String],
+    gateway: &mut Gateway,
+) {
     let wanted = route.text("name").unwrap_or("route");
     if let Some(condition) = CONDITIONS.iter().find(|key| route.has(key)) {
         let message = format!("the route `{wanted}` was left out: its condition `{condition}` has no counterpart");
         return route.leave_out(message, "write a route for it, or do without");
     }
     let protocols = route.texts("protocols");
-    if let Some((place, other)) = protocols.iter().find(|(_, word)| !matches!(*word, "http" | "https" | "grpc" | "grpcs")) {
-        place.say(format!("the protocol `{other}` was not imported"), "a listener with `protocol: tcp` carries bytes");
+    if let Some((place, other)) = protocols
+        .iter()
+        .find(|(_, word)| !matches!(*word, "http" | "https" | "grpc" | "grpcs"))
+    {
+        place.say(
+            format!("the protocol `{other}` was not imported"),
+            "a listener with `protocol: tcp` carries bytes",
+        );
     }
-    let Some(base) = base(route, wanted, service, gateway) else { return };
+    let Some(base) = base(route, wanted, service, gateway) else {
+        return;
+    };
     let strip = route.flag("strip_path").unwrap_or(true);
     let paths = route.texts("paths");
-    let prefix = service.map_or("", |service| service.path.as_str()).trim_end_matches('/');
+    let prefix = service
+        .map_or("", |service| service.path.as_str())
+        .trim_end_matches('/');
     for (place, path) in &paths {
         let mut one = base.clone();
         one.plugins = plugins.to_vec();
         if let Some(regex) = path.strip_prefix('~') {
             if strip || !prefix.is_empty() {
                 let hint = "write a route for it; only prefixes are rewritten";
-                place.say(format!("a path of the route `{wanted}` was left out: it rewrites what a regex matched"), hint);
+                place.say(
+                    format!("a path of the route `{wanted}` was left out: it rewrites what a regex matched"),
+                    hint,
+                );
                 continue;
             }
             // Kong's end where they like, ours at the end of the path.
-            one.path = Path::Regex(regex.strip_suffix('$').map_or_else(|| format!("{regex}.*"), str::to_owned));
+            one.path = Path::Regex(
+                regex
+                    .strip_suffix('$')
+                    .map_or_else(|| format!("{regex}.*"), str::to_owned),
+            );
         } else {
             if !path.ends_with('/') {
                 let hint = "here a prefix ends at a `/`; a route with a regex serves the others";
@@ -61,15 +83,31 @@ pub(super) fn routes(route: &Cursor<'_, '_>, service: Option<&Service<'_, '_>>, 
 }
 
 /// What all paths of a route have in common.
-fn base(route: &Cursor<'_, '_>, wanted: &str, service: Option<&Service<'_, '_>>, gateway: &mut Gateway) -> Option<Route> {
+fn base(
+    route: &Cursor<'_, '_>,
+    wanted: &str,
+    service: Option<&Service<'_, '_>>,
+    gateway: &mut Gateway,
+) -> Option<Route> {
     let upstream = match service {
         Some(service) => service.upstream.clone(),
         None => gateway.upstream_wanted("upstream", route.at),
     };
     let mut base = Route::new(route.at, wanted.to_owned(), Answer::Upstream(upstream));
-    base.hosts = route.texts("hosts").iter().map(|(_, host)| (*host).to_owned()).collect();
-    base.methods = route.texts("methods").iter().map(|(_, method)| (*method).to_owned()).collect();
-    let headers = route.map("headers").map(|headers| headers.entries()).unwrap_or_default();
+    base.hosts = route
+        .texts("hosts")
+        .iter()
+        .map(|(_, host)| (*host).to_owned())
+        .collect();
+    base.methods = route
+        .texts("methods")
+        .iter()
+        .map(|(_, method)| (*method).to_owned())
+        .collect();
+    let headers = route
+        .map("headers")
+        .map(|headers| headers.entries())
+        .unwrap_or_default();
     for (name, values) in headers {
         let values: Vec<&str> = values.as_list().iter().filter_map(|value| value.as_text()).collect();
         let [value] = values.as_slice() else {

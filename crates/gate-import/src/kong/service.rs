@@ -37,7 +37,10 @@ pub(super) fn targets(document: &Cursor<'_, '_>) -> Targets {
             weights.push(target.integer("weight").unwrap_or(100));
         }
         if weights.iter().any(|weight| Some(weight) != weights.first()) {
-            upstream.say("the weights of targets have no counterpart", "endpoints get equal shares");
+            upstream.say(
+                "the weights of targets have no counterpart",
+                "endpoints get equal shares",
+            );
         }
         all.insert(name.to_owned(), endpoints);
     }
@@ -45,7 +48,9 @@ pub(super) fn targets(document: &Cursor<'_, '_>) -> Targets {
 }
 
 fn has_port(address: &str) -> bool {
-    address.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']') && port.parse::<u16>().is_ok())
+    address
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.contains(']') && port.parse::<u16>().is_ok())
 }
 
 impl<'d, 'l> Service<'d, 'l> {
@@ -53,18 +58,29 @@ impl<'d, 'l> Service<'d, 'l> {
         let id = service.text("id").unwrap_or_default();
         let key = service.text("name").unwrap_or(id).to_owned();
         let Some(address) = Address::read(service) else {
-            service.leave_out(format!("the service `{key}` says no `url` and no `host`"), "give one of them");
+            service.leave_out(
+                format!("the service `{key}` says no `url` and no `host`"),
+                "give one of them",
+            );
             return None;
         };
         if address.tls {
-            let hint = "here it is always checked, against the system's authorities unless `tls.authorities` names others";
-            service.say("Kong does not check an upstream's certificate unless it is told to", hint);
+            let hint =
+                "here it is always checked, against the system's authorities unless `tls.authorities` names others";
+            service.say(
+                "Kong does not check an upstream's certificate unless it is told to",
+                hint,
+            );
         }
         let upstream = gateway.upstream_named(&key);
         let known = targets.get(&address.host).filter(|endpoints| !endpoints.is_empty());
         let own = crate::envoy::authority(&address.host, address.port);
         let default = if address.tls { 443 } else { 80 };
-        let host = if address.port == default { address.host.clone() } else { own.clone() };
+        let host = if address.port == default {
+            address.host.clone()
+        } else {
+            own.clone()
+        };
         gateway.add_upstream(Upstream {
             at: Some(service.at),
             name: upstream.clone(),
@@ -91,7 +107,10 @@ impl<'d, 'l> Service<'d, 'l> {
 }
 
 fn milliseconds(service: &Cursor<'_, '_>, key: &str) -> Option<String> {
-    service.integer(key).filter(|given| *given > 0).map(|given| format!("{given}ms"))
+    service
+        .integer(key)
+        .filter(|given| *given > 0)
+        .map(|given| format!("{given}ms"))
 }
 
 /// `protocol`, `host`, `port` and `path`, or all of them in `url`.
@@ -113,9 +132,14 @@ impl Address {
         let default = if tls { 443 } else { 80 };
         let (host, port, path) = match rest {
             Some(rest) => {
-                let (authority, path) = rest.find('/').and_then(|at| rest.split_at_checked(at)).unwrap_or((rest, ""));
+                let (authority, path) = rest
+                    .find('/')
+                    .and_then(|at| rest.split_at_checked(at))
+                    .unwrap_or((rest, ""));
                 let pair = authority.rsplit_once(':').filter(|_| has_port(authority));
-                let (host, port) = pair.map_or((authority, default), |(host, port)| (host, port.parse().unwrap_or(default)));
+                let (host, port) = pair.map_or((authority, default), |(host, port)| {
+                    (host, port.parse().unwrap_or(default))
+                });
                 (host, port, path)
             }
             None => {

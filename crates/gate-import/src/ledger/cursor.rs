@@ -41,7 +41,9 @@ impl<'d, 'l> Cursor<'d, 'l> {
 
     fn peek(&self, key: &str) -> Option<Self> {
         let entry = self.node.entries().find(|(found, ..)| same(found, key));
-        entry.filter(|(.., node)| node.kind() != Kind::Null).map(|entry| self.child(entry))
+        entry
+            .filter(|(.., node)| node.kind() != Kind::Null)
+            .map(|entry| self.child(entry))
     }
 
     /// The value of a key, in `snake_case` or `camelCase`, as the JSON form of Protocol Buffers has both. What is null is not there.
