@@ -4,7 +4,7 @@
 //! notes on what has no counterpart.
 //!
 //! Never enters: a socket, a file, a clock; nor YAML itself, which `gate-plan` reads. Nothing is fetched, and nothing of a source is
-//! dropped in silence: [`Ledger`](ledger::Ledger) notes what no reader asked for.
+//! dropped in silence: the ledger notes what no reader asked for.
 //!
 //! From `cofferdam import` come the texts; to it goes the text of a configuration that `gate-plan` accepts, with notes, or a [`Fault`].
 

@@ -171,7 +171,7 @@ fn texts_made_to_hurt_end_soon() {
             "{{apiVersion: v1, kind: List, items: [{}]}}",
             format!("{plugin},").repeat(20_000)
         ),
-        format!("{{routes: [{}]}}", route.repeat(20_000)),
+        format!("{{routes: [{}]}}", route.repeat(4_000)),
         format!("{{http_filters: [{}]}}", wasm.repeat(20_000)),
         format!("{{virtual_hosts: [{{domains: [{hosts}], routes: [{routes}]}}]}}"),
         format!(

@@ -40,35 +40,11 @@ pub(super) fn routes(
         .trim_end_matches('/');
     for (place, path) in &paths {
         let mut one = base.clone();
-        one.plugins = plugins.to_vec();
-        if let Some(regex) = path.strip_prefix('~') {
-            if strip || !prefix.is_empty() {
-                let hint = "write a route for it; only prefixes are rewritten";
-                place.say(
-                    format!("a path of the route `{wanted}` was left out: it rewrites what a regex matched"),
-                    hint,
-                );
-                continue;
-            }
-            // Kong's end where they like, ours at the end of the path.
-            one.path = Path::Regex(
-                regex
-                    .strip_suffix('$')
-                    .map_or_else(|| format!("{regex}.*"), str::to_owned),
-            );
-        } else {
-            if !path.ends_with('/') {
-                let hint = "here a prefix ends at a `/`; a route with a regex serves the others";
-                place.say(format!("Kong's path `{path}` also matches `{path}x`"), hint);
-            }
-            one.path = Path::Prefix((*path).to_owned());
-            let kept = if strip { "" } else { path };
-            let target = format!("{prefix}{kept}");
-            let target = if target.is_empty() { "/".to_owned() } else { target };
-            one.rewrite_prefix = (target != *path).then_some(target);
+        if serve(&mut one, place, (path, prefix, strip)) {
+            one.plugins = plugins.to_vec();
+            one.name = gateway.route_name(wanted);
+            gateway.add_route(one, route.ledger());
         }
-        one.name = gateway.route_name(wanted);
-        gateway.add_route(one, route.ledger());
     }
     if paths.is_empty() {
         let mut one = base;
@@ -80,6 +56,32 @@ pub(super) fn routes(
         one.name = gateway.route_name(wanted);
         gateway.add_route(one, route.ledger());
     }
+}
+
+/// Lets a route serve a path, with what the service puts before it; false when it would not do what it does in Kong.
+fn serve(route: &mut Route, place: &Cursor<'_, '_>, (path, prefix, strip): (&str, &str, bool)) -> bool {
+    if let Some(regex) = path.strip_prefix('~') {
+        if strip || !prefix.is_empty() {
+            let message = format!(
+                "a path of the route `{}` was left out: it rewrites what a regex matched",
+                route.name
+            );
+            place.say(message, "write a route for it; only prefixes are rewritten");
+            return false;
+        }
+        // Kong's match the beginning of a path, ours the whole.
+        route.path = Path::Regex(format!("(?:{regex}).*"));
+        return true;
+    }
+    if !path.ends_with('/') {
+        let hint = "here a prefix ends at a `/`; a route with a regex serves the others";
+        place.say(format!("Kong's path `{path}` also matches `{path}x`"), hint);
+    }
+    route.path = Path::Prefix(path.to_owned());
+    let target = format!("{prefix}{}", if strip { "" } else { path });
+    let target = if target.is_empty() { "/".to_owned() } else { target };
+    route.rewrite_prefix = (target != path).then_some(target);
+    true
 }
 
 /// What all paths of a route have in common.
