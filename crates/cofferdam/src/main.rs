@@ -3,6 +3,7 @@
 mod cmd {
     pub(crate) mod check;
     pub(crate) mod crash;
+    pub(crate) mod import;
     pub(crate) mod plugin;
     pub(crate) mod run;
     pub(crate) mod schema;
@@ -52,6 +53,15 @@ enum Verb {
         /// The configuration
         file: PathBuf,
         /// How findings are written
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Make a configuration of those for Istio, Higress, Envoy, Envoy Gateway, Kong and APISIX, with notes on what has no counterpart
+    Import {
+        /// Files of YAML or JSON, which become one configuration; `-` is the standard input
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// How it is written
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
@@ -107,6 +117,7 @@ fn main() -> ExitCode {
     let code = match Arguments::parse().verb {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
+        Verb::Import { files, format } => cmd::import::import(&files, format),
         Verb::Schema => cmd::schema::schema(),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
         Verb::Plugin { verb } => cmd::plugin::plugin(&verb),

@@ -11,6 +11,7 @@
 
 mod describe;
 pub mod document;
+pub mod documents;
 mod findings;
 mod lower;
 mod nearest;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Number};
 
-pub(crate) use self::read::read;
+pub(crate) use self::read::{read, stream};
 use crate::place::{Place, Span};
 
 /// A value and its place.

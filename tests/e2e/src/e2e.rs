@@ -23,6 +23,7 @@ mod compiling;
 mod checking;
 mod suites;
 mod commands;
+mod importing;
 mod reload;
 mod stop;
 mod admin;

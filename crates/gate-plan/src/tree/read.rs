@@ -21,6 +21,16 @@ const ALIAS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Reads the one document of `text`; none when it is not readable as YAML, and then the report says why. `least` is what a file must have.
 pub(crate) fn read<'r>(text: &'r str, least: &str, report: &'r mut Report) -> Option<Node> {
+    let root = stream(text, 1, report)?.pop().filter(|root| root.value != Value::Null);
+    if root.is_none() {
+        let draft = Draft::error(Span::of_width(Place::START, 1), "the file has no content");
+        report.add(draft.help(format!("it has at least `{least}`")));
+    }
+    root
+}
+
+/// Reads up to `documents_max` documents, empty ones too.
+pub(crate) fn stream<'r>(text: &'r str, documents_max: usize, report: &'r mut Report) -> Option<Vec<Node>> {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
         report
@@ -35,7 +45,8 @@ pub(crate) fn read<'r>(text: &'r str, least: &str, report: &'r mut Report) -> Op
         anchors: HashMap::new(),
         nodes: 0,
         alias_bytes: 0,
-        root: None,
+        documents_max,
+        roots: Vec::new(),
     };
     for event in Parser::new_from_str(text) {
         let read = match event {
@@ -47,15 +58,10 @@ pub(crate) fn read<'r>(text: &'r str, least: &str, report: &'r mut Report) -> Op
             return None;
         }
     }
-    let root = builder.root.filter(|root| root.value != Value::Null);
-    if root.is_none() {
-        let draft = Draft::error(Span::of_width(Place::START, 1), "the file has no content");
-        report.add(draft.help(format!("it has at least `{least}`")));
-    }
-    root
+    Some(builder.roots)
 }
 
-/// A document being built; a failure of its methods is one after which nothing further can be read.
+/// Documents being built; a failure of its methods is one after which nothing further can be read.
 struct Builder<'r> {
     lines: Vec<&'r str>,
     report: &'r mut Report,
@@ -63,7 +69,8 @@ struct Builder<'r> {
     anchors: HashMap<usize, Node>,
     nodes: usize,
     alias_bytes: usize,
-    root: Option<Node>,
+    documents_max: usize,
+    roots: Vec<Node>,
 }
 
 /// An open list or map.
@@ -85,10 +92,7 @@ enum Body {
 impl Builder<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Draft> {
         match event {
-            Event::DocumentStart(_) if self.root.is_some() => {
-                let draft = Draft::error(span, "a second document begins here");
-                Err(draft.help("a configuration is one document: remove the `---`"))
-            }
+            Event::DocumentStart(_) if self.roots.len() >= self.documents_max => Err(self.one_too_many(span)),
             Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, (anchor, tag.as_deref()), span),
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::SequenceStart(anchor, tag) => self.open(Body::List(Vec::new()), (anchor, tag.as_deref()), span),
@@ -105,6 +109,15 @@ impl Builder<'_> {
                 Ok(())
             }
         }
+    }
+
+    fn one_too_many(&self, span: Span) -> Draft {
+        if self.documents_max == 1 {
+            let draft = Draft::error(span, "a second document begins here");
+            return draft.help("a configuration is one document: remove the `---`");
+        }
+        let message = format!("the file has more than {} documents", self.documents_max);
+        Draft::error(span, message).help("split it")
     }
 
     fn wants_key(&self) -> bool {
@@ -268,7 +281,7 @@ impl Builder<'_> {
     fn put(&mut self, node: Node) {
         let report = &mut *self.report;
         match self.frames.last_mut().map(|frame| &mut frame.body) {
-            None => self.root = Some(node),
+            None => self.roots.push(node),
             Some(Body::List(items)) => items.push(node),
             Some(Body::Map { entries, places, key }) => {
                 let Some((key, key_span)) = key.take() else { return };
