@@ -9,7 +9,8 @@ use crate::broken::{self, Evidence};
 use crate::note::Note;
 use crate::outline::{Outline, Trust};
 use crate::{
-    AuditFault, Export, ExportKind, ModuleFacts, Problem, Target, container, exports, facts, functions, imports,
+    AuditFault, Export, ExportKind, ModuleFacts, Problem, Target, Toolchain, container, exports, facts, functions,
+    imports,
 };
 
 /// How much a finding matters.
@@ -96,10 +97,12 @@ pub fn check(bytes: &[u8], policy: &Policy, has_debug_file: bool) -> Checked {
     let mut findings: Vec<Finding> = problems.iter().map(Finding::of_problem).collect();
     if is_valid {
         let functions = functions(bytes);
-        let notes = facts
-            .notes
-            .iter()
-            .filter(|note| !(has_debug_file && **note == Note::NoNames));
+        let is_told = |note: &&Note| {
+            let is_of_sdk = facts.toolchain == Toolchain::AssemblyScript && note.is_misnamed_by_assemblyscript();
+            let has_names = has_debug_file && **note == Note::NoNames;
+            !is_of_sdk && !has_names
+        };
+        let notes = facts.notes.iter().filter(is_told);
         findings.extend(notes.map(Finding::of_note));
         let evidence = Evidence {
             facts: &facts,

@@ -86,6 +86,11 @@ impl Note {
         }
     }
 
+    /// Whether it is the export that AssemblyScript's SDK misnames in every module, which the table of toolchains tells.
+    pub(crate) fn is_misnamed_by_assemblyscript(&self) -> bool {
+        matches!(self, Self::NeverCalled { name, .. } if name == "proxy_on_grpc_trailing_metadata")
+    }
+
     /// The next step, if one is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

@@ -22,6 +22,7 @@ mod modules;
 mod compiling;
 mod checking;
 mod suites;
+mod workbench;
 mod commands;
 mod importing;
 mod reload;

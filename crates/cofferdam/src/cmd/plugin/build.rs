@@ -52,7 +52,10 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 fn build(options: &Options, project: &Project) -> Result<bool, String> {
     let output = match &options.output {
         Some(output) => output.clone(),
-        None => project.folder.join("dist").join(format!("{}.wasm", project.name)),
+        None => {
+            let here = project.folder.strip_prefix(".").unwrap_or(&project.folder);
+            here.join("dist").join(format!("{}.wasm", project.name))
+        }
     };
     if let Some(parent) = output.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(|why| format!("`{}` cannot be made: {why}", parent.display()))?;
