@@ -25,8 +25,8 @@ mod word;
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
     AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
-    Drain, EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener, OnFault, Plan,
-    Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source,
+    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener, OnFault, Plan,
+    Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart, Route, ServerTls, Source,
     Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};

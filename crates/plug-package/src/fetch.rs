@@ -107,10 +107,14 @@ pub async fn fetch(client: &Client, wanted: &Wanted, store: &Store) -> Result<Fe
         Found::Nothing => (None, false),
         Found::Changed => (None, true),
     };
+    let client = match older {
+        Some(_) => client.clone().with_tries(TRIES_WITH_OLDER),
+        None => client.clone(),
+    };
     let fetching = async {
         match &wanted.origin {
-            Origin::Oci(reference) => oci(client, reference, (&name, store)).await,
-            Origin::Http(url) => http(client, url, (&name, store)).await,
+            Origin::Oci(reference) => oci(&client, reference, (&name, store)).await,
+            Origin::Http(url) => http(&client, url, (&name, store)).await,
         }
     };
     let fetched = timeout(wanted.time_max, fetching).await.unwrap_or(Err(PackageFault::Late(wanted.time_max)));
@@ -135,12 +139,6 @@ pub async fn fetch(client: &Client, wanted: &Wanted, store: &Store) -> Result<Fe
 }
 
 impl Wanted {
-    /// How often its server is asked before giving up: seldom, when something older is here.
-    #[must_use]
-    pub fn tries(&self, store: &Store) -> Option<u32> {
-        matches!(self.stored(&self.name(), store).0, Found::Whole(_)).then_some(TRIES_WITH_OLDER)
-    }
-
     fn name(&self) -> String {
         match &self.origin {
             Origin::Oci(reference) => format!("oci {reference}"),

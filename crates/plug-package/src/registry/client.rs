@@ -58,7 +58,8 @@ impl Progress for Silence {
     fn waits(&self, _: &PackageFault, _: Duration) {}
 }
 
-/// Asks registries and servers. Each request has a connection of its own: there are few, and none is ever stale.
+/// Asks registries and servers; its clones know of each other's tokens. Each request has a connection of its own: there are few, and none is ever stale.
+#[derive(Clone)]
 pub struct Client {
     tls: Arc<ClientConfig>,
     pub(super) credentials: Credentials,
@@ -66,7 +67,7 @@ pub struct Client {
     tries: u32,
     pub(super) progress: Arc<dyn Progress>,
     /// What each repository wanted to know of us.
-    tokens: Mutex<HashMap<(String, Access), HeaderValue>>,
+    tokens: Arc<Mutex<HashMap<(String, Access), HeaderValue>>>,
 }
 
 /// What is to be done in a repository.
@@ -131,7 +132,7 @@ impl Client {
             plain_http,
             tries: TRIES,
             progress: Arc::new(Silence),
-            tokens: Mutex::default(),
+            tokens: Arc::default(),
         })
     }
 
@@ -143,7 +144,7 @@ impl Client {
 
     /// The same, asking this often before it gives up.
     #[must_use]
-    pub fn with_tries(self, tries: u32) -> Self {
+    pub(crate) fn with_tries(self, tries: u32) -> Self {
         Self { tries, ..self }
     }
 
