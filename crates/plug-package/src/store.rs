@@ -8,6 +8,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use parking_lot::Mutex;
@@ -33,6 +34,8 @@ pub struct Store {
     bytes_max: u64,
     /// What this process loaded, which is never removed under it.
     used: Mutex<HashSet<Digest>>,
+    /// Downloads beside one of the same bytes.
+    parts: AtomicU64,
 }
 
 /// What a tag or URL led to when it was last asked.
@@ -82,6 +85,7 @@ impl Store {
             folder: folder.to_owned(),
             bytes_max,
             used: Mutex::default(),
+            parts: AtomicU64::default(),
         })
     }
 
@@ -99,7 +103,8 @@ impl Store {
         };
         let mut bytes = Vec::new();
         let read = (&file).take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
-        if read.is_ok() && Digest::of(&bytes) == *digest {
+        let fits = read.is_ok_and(|read| u64::try_from(read).is_ok_and(|read| read <= bytes_max));
+        if fits && Digest::of(&bytes) == *digest {
             self.used.lock().insert(*digest);
             // Its age decides what goes first; a file system that does not keep ages loses the order, nothing else.
             let _ = file.set_modified(SystemTime::now());
@@ -151,11 +156,15 @@ impl Store {
             options.open(path).map_err(|why| PackageFault::file(path, &why))
         };
         let file = open(&named)?;
-        if file.try_lock().is_ok() {
+        if file.try_lock().is_ok() && is_still(&named, &file) {
             return Part::resume(named, file);
         }
-        let own = named.with_extension(format!("{}.part", std::process::id()));
-        Part::resume(own.clone(), open(&own)?)
+        let number = self.parts.fetch_add(1, Ordering::Relaxed);
+        let own = named.with_extension(format!("{}.{number}.part", std::process::id()));
+        let file = open(&own)?;
+        let mut part = Part::resume(own, file)?;
+        part.restart()?;
+        Ok(part)
     }
 
     /// Keeps what was downloaded.
@@ -210,6 +219,13 @@ impl Store {
         }
         written.map_err(|why| PackageFault::file(path, &why))
     }
+}
+
+/// Whether a path still leads to the open file: who had it locked before may have renamed it when it was whole.
+fn is_still(path: &Path, file: &File) -> bool {
+    let there = fs::symlink_metadata(path).map(|about| (about.dev(), about.ino()));
+    let open = file.metadata().map(|about| (about.dev(), about.ino()));
+    there.ok().zip(open.ok()).is_some_and(|(there, open)| there == open)
 }
 
 /// Files of a folder with their lengths, the youngest first.

@@ -102,8 +102,15 @@ async fn encrypt(stream: TcpStream, url: &Url, tls: &Arc<ClientConfig>) -> Resul
     let failed = |why: String| PackageFault::Unreachable { host: shown(url), why };
     let name = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let name = ServerName::try_from(name.to_owned()).map_err(|why| failed(why.to_string()))?;
-    let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await;
-    Ok(Box::new(stream.map_err(|why| failed(why.to_string()))?))
+    match TlsConnector::from(Arc::clone(tls)).connect(name, stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        // So the crate marks what TLS itself does not accept, a certificate for one: it stays so.
+        Err(why) if why.kind() == io::ErrorKind::InvalidData => Err(PackageFault::Refused {
+            host: shown(url),
+            why: format!("is not trusted: {why}"),
+        }),
+        Err(why) => Err(failed(why.to_string())),
+    }
 }
 
 /// Host and port of a URL, without what may be a secret.
