@@ -110,7 +110,9 @@ impl Loader {
         let mut modules = self.sources.gather(&plan, &folder, self.cache_folder(&plan));
         for spec in &plan.plugins {
             files.extend(crate::sources::file(spec, &folder));
-            let had = modules.remove(&spec.name).unwrap_or_else(|| Err(String::from("its module was not looked for")));
+            let had = modules
+                .remove(&spec.name)
+                .unwrap_or_else(|| Err(String::from("its module was not looked for")));
             match had.and_then(|had| self.plugin(spec, (&had, &plan), before)) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
@@ -137,7 +139,10 @@ impl Loader {
 
     /// Where fetched modules are kept: beside compiled code.
     fn cache_folder(&self, plan: &Plan) -> Option<PathBuf> {
-        plan.cache_dir.as_ref().map(|folder| folder.join("modules")).or_else(crate::sources::default_store)
+        plan.cache_dir
+            .as_ref()
+            .map(|folder| folder.join("modules"))
+            .or_else(crate::sources::default_store)
     }
 
     /// A folder that does not open costs compile time at each start, nothing else.
@@ -163,7 +168,11 @@ impl Loader {
         (had, plan): (&Had, &Plan),
         before: &[Arc<Plugin>],
     ) -> Result<Arc<Plugin>, String> {
-        let Had { bytes, path, digest: found } = had;
+        let Had {
+            bytes,
+            path,
+            digest: found,
+        } = had;
         let module = self.module(wanted, bytes, found, compiler(plan))?;
         self.crashes.module(found, path);
         let spec = spec(wanted, self.log_level, plan.recordings.bytes_max);

@@ -64,7 +64,10 @@ impl Sources {
         let fetched = self.fetch(orders.keys().cloned().collect(), store);
         for (order, names) in orders {
             let had = match &fetched {
-                Ok(fetched) => fetched.get(&order).cloned().unwrap_or_else(|| Err(String::from("fetching it broke off"))),
+                Ok(fetched) => fetched
+                    .get(&order)
+                    .cloned()
+                    .unwrap_or_else(|| Err(String::from("fetching it broke off"))),
                 Err(why) => Err(why.clone()),
             };
             for name in names {
@@ -155,7 +158,11 @@ fn order(plugin: &Plugin) -> Result<Option<Order>, String> {
             {
                 return Err(format!("its source names two digests: {named} and {pinned}"));
             }
-            let default = if reference.is_latest() { Pull::Always } else { Pull::IfNotPresent };
+            let default = if reference.is_latest() {
+                Pull::Always
+            } else {
+                Pull::IfNotPresent
+            };
             let reference = pinned.map_or(reference.clone(), |pinned| reference.at(pinned));
             (Origin::Oci(reference), default, credentials_file.clone(), fetch)
         }
@@ -191,7 +198,9 @@ async fn have(order: &Order, store: &Store) -> Result<Had, String> {
     let shown = shown(&order.wanted.origin);
     let fault = |why: plug_package::PackageFault| format!("module `{shown}` cannot be had: {why}");
     let client = Client::new(credentials, order.plain_http).map_err(fault)?;
-    let fetched = plug_package::fetch(&client, &order.wanted, store).await.map_err(fault)?;
+    let fetched = plug_package::fetch(&client, &order.wanted, store)
+        .await
+        .map_err(fault)?;
     tell(&fetched, &shown, began.elapsed());
     Ok(Had {
         digest: fetched.digest.hex(),
@@ -211,7 +220,9 @@ fn tell(fetched: &Fetched, shown: &str, took: Duration) {
         )),
         Way::Store => say(&format!("module from store {what}")),
         Way::Older { since, why } => {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let now = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
             let ago = Duration::from_secs(now.as_secs().saturating_sub(*since));
             warn(&format!(
                 "warning: module `{shown}` cannot be had anew: {why}; the one of {ago:?} ago is used {what}"

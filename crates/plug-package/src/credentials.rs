@@ -165,11 +165,16 @@ impl Config {
                 rest.is_some_and(|rest| {
                     let path = rest.strip_prefix('/').unwrap_or_default();
                     let beneath = repository.strip_prefix(path);
-                    rest.is_empty() || rest.starts_with('/') && beneath.is_some_and(|more| more.is_empty() || more.starts_with('/'))
+                    rest.is_empty()
+                        || rest.starts_with('/') && beneath.is_some_and(|more| more.is_empty() || more.starts_with('/'))
                 })
             })
         };
-        let fitting = self.auths.iter().map(|(key, entry)| (bare(key), entry)).filter(|(key, _)| fits(key));
+        let fitting = self
+            .auths
+            .iter()
+            .map(|(key, entry)| (bare(key), entry))
+            .filter(|(key, _)| fits(key));
         fitting.max_by_key(|(key, _)| key.len()).map(|(_, entry)| entry)
     }
 }
@@ -188,7 +193,11 @@ impl Entry {
         let Some(auth) = self.auth.as_deref().filter(|auth| !auth.is_empty()) else {
             return Ok(Identity::Anonymous);
         };
-        let wrong = || PackageFault::Credentials(String::from("an `auth` is not the base64 of a name, a colon and a password"));
+        let wrong = || {
+            PackageFault::Credentials(String::from(
+                "an `auth` is not the base64 of a name, a colon and a password",
+            ))
+        };
         let bytes = STANDARD.decode(auth).map_err(|_| wrong())?;
         let text = String::from_utf8(bytes).map_err(|_| wrong())?;
         let (name, password) = text.trim_end_matches('\0').split_once(':').ok_or_else(wrong)?;
@@ -226,7 +235,8 @@ fn ask(helper: &str, host: &str) -> Result<Identity> {
     if ended.is_ok_and(|status| status.code().is_some_and(|code| code != 0)) {
         return Err(wrong(String::from("failed")));
     }
-    let said: Said = serde_json::from_slice(&said).map_err(|_| wrong(String::from("did not answer as docker's helpers do")))?;
+    let said: Said =
+        serde_json::from_slice(&said).map_err(|_| wrong(String::from("did not answer as docker's helpers do")))?;
     Ok(match said.username.as_str() {
         TOKEN_USER => Identity::Token(said.secret),
         _ => Identity::User {
@@ -284,7 +294,10 @@ mod tests {
                 "empty.example": {{}},
                 "plain.example:5000": {{"username": "u", "password": "p"}}
             }}, "HttpHeaders": {{}}}}"#,
-            auth("a:1"), auth("b:2:3"), auth("c:"), auth("d:4")
+            auth("a:1"),
+            auth("b:2:3"),
+            auth("c:"),
+            auth("d:4")
         );
         let config = config(&text);
         for (host, repository, wanted) in [
@@ -314,7 +327,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.json");
         std::fs::write(&file, r#"{"auths": {"r.example": "secret"}}"#).unwrap();
-        let fault = Credentials::of_file(file).find("r.example", "x").unwrap_err().to_string();
+        let fault = Credentials::of_file(file)
+            .find("r.example", "x")
+            .unwrap_err()
+            .to_string();
         assert!(fault.contains("line 1") && !fault.contains("secret"), "{fault}");
         let config = config(r#"{"credsStore": "../../bin/sh"}"#);
         assert!(config.find("r.example", "x").is_err());
@@ -325,7 +341,10 @@ mod tests {
     fn a_helper_that_is_not_there_is_an_error_and_not_nobody() {
         let config = config(r#"{"credHelpers": {"r.example": "that-is-not-there"}}"#);
         let fault = config.find("r.example", "x").unwrap_err();
-        assert!(fault.to_string().contains("docker-credential-that-is-not-there"), "{fault}");
+        assert!(
+            fault.to_string().contains("docker-credential-that-is-not-there"),
+            "{fault}"
+        );
         assert!(config.find("other.example", "x").unwrap() == Identity::Anonymous);
     }
 }

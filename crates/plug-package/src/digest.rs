@@ -107,7 +107,14 @@ mod tests {
             "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
         );
         assert_eq!(Digest::parse(&digest.to_string()).unwrap(), digest);
-        for wrong in ["", "sha256:", "sha512:00", &digest.hex(), &digest.to_string().to_uppercase(), "sha256:../../x"] {
+        for wrong in [
+            "",
+            "sha256:",
+            "sha512:00",
+            &digest.hex(),
+            &digest.to_string().to_uppercase(),
+            "sha256:../../x",
+        ] {
             assert!(Digest::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -178,8 +178,16 @@ mod tests {
             retry_after: None,
         };
         for (code, again) in [
-            (404, false), (401, false), (408, true), (429, true), (500, true), (501, false), (502, true), (503, true),
-            (505, false), (511, false),
+            (404, false),
+            (401, false),
+            (408, true),
+            (429, true),
+            (500, true),
+            (501, false),
+            (502, true),
+            (503, true),
+            (505, false),
+            (511, false),
         ] {
             assert_eq!(status(code).may_pass(), again, "{code}");
         }

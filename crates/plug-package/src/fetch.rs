@@ -117,7 +117,9 @@ pub async fn fetch(client: &Client, wanted: &Wanted, store: &Store) -> Result<Fe
             Origin::Http(url) => http(&client, url, (&name, store)).await,
         }
     };
-    let fetched = timeout(wanted.time_max, fetching).await.unwrap_or(Err(PackageFault::Late(wanted.time_max)));
+    let fetched = timeout(wanted.time_max, fetching)
+        .await
+        .unwrap_or(Err(PackageFault::Late(wanted.time_max)));
     let fetched = fetched.and_then(|fetched| wanted.verified(fetched));
     // A store that cannot be read now cannot be filled for long either; that is said when it is next opened.
     let _ = store.trim();
@@ -170,14 +172,17 @@ impl Wanted {
         };
         let found = match found {
             // What stands behind a tag or a URL may be another today.
-            Found::Whole(fetched) => self.verified(*fetched).map_or(Found::Nothing, |fetched| Found::Whole(Box::new(fetched))),
+            Found::Whole(fetched) => self
+                .verified(*fetched)
+                .map_or(Found::Nothing, |fetched| Found::Whole(Box::new(fetched))),
             other => other,
         };
         (found, since)
     }
 
     fn verified(&self, fetched: Fetched) -> Result<Fetched> {
-        self.sha256.map_or(Ok(()), |wanted| wanted.verify_digest(fetched.digest, "the module"))?;
+        self.sha256
+            .map_or(Ok(()), |wanted| wanted.verify_digest(fetched.digest, "the module"))?;
         Ok(fetched)
     }
 }
@@ -192,7 +197,9 @@ async fn oci(client: &Client, reference: &Reference, (name, store): (&str, &Stor
     let (_, manifest) = match Document::read(&bytes)? {
         Document::Manifest(manifest) => (pinned, manifest),
         Document::Index(index) => {
-            let (digest, bytes) = client.manifest(repository, &index.choose()?.digest()?.to_string()).await?;
+            let (digest, bytes) = client
+                .manifest(repository, &index.choose()?.digest()?.to_string())
+                .await?;
             store.keep(&bytes)?;
             (digest, only_manifest(&bytes)?)
         }
@@ -202,7 +209,9 @@ async fn oci(client: &Client, reference: &Reference, (name, store): (&str, &Stor
     let bytes = match store.read(&digest, LAYER_BYTES_MAX) {
         Kept::Bytes(bytes) => bytes,
         Kept::Nothing | Kept::Changed => {
-            client.blob(repository, layer, ("the layer", LAYER_BYTES_MAX), store).await?;
+            client
+                .blob(repository, layer, ("the layer", LAYER_BYTES_MAX), store)
+                .await?;
             again(store, &digest)?
         }
     };
@@ -261,7 +270,9 @@ fn here(store: &Store, module: Vec<u8>, way: Way) -> Result<Fetched> {
 fn only_manifest(bytes: &[u8]) -> Result<Manifest> {
     match Document::read(bytes)? {
         Document::Manifest(manifest) => Ok(manifest),
-        Document::Index(_) => Err(PackageFault::Manifest(String::from("there is an index within the index"))),
+        Document::Index(_) => Err(PackageFault::Manifest(String::from(
+            "there is an index within the index",
+        ))),
     }
 }
 

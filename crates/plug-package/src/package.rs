@@ -155,7 +155,9 @@ pub fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     let failed = |why: std::io::Error| PackageFault::file(path, &why);
     let file = fs::File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    file.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
+    file.take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
     if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > bytes_max {
         return Err(PackageFault::TooLarge {
             what: format!("`{}`", path.display()),

@@ -180,7 +180,9 @@ fn check_host(host: &str) -> std::result::Result<(), String> {
                     let edge = |letter: Option<char>| letter.is_some_and(|letter| letter.is_ascii_alphanumeric());
                     edge(label.chars().next())
                         && edge(label.chars().last())
-                        && label.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+                        && label
+                            .chars()
+                            .all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
                 })
         }
     };
@@ -190,7 +192,9 @@ fn check_host(host: &str) -> std::result::Result<(), String> {
 /// Parts of lower-case letters and digits, joined by `.`, `_`, `__` or any number of `-`.
 fn check_repository(repository: &str) -> std::result::Result<(), String> {
     if repository.len() > REPOSITORY_CHARS_MAX {
-        return Err(format!("the repository has more than {REPOSITORY_CHARS_MAX} characters"));
+        return Err(format!(
+            "the repository has more than {REPOSITORY_CHARS_MAX} characters"
+        ));
     }
     let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
     for part in repository.split('/') {
@@ -227,17 +231,33 @@ mod tests {
         for (name, shown, server) in [
             ("hello", "docker.io/library/hello:latest", "registry-1.docker.io"),
             ("me/hello:1", "docker.io/me/hello:1", "registry-1.docker.io"),
-            ("index.docker.io/me/hello", "docker.io/me/hello:latest", "registry-1.docker.io"),
+            (
+                "index.docker.io/me/hello",
+                "docker.io/me/hello:latest",
+                "registry-1.docker.io",
+            ),
             ("ghcr.io/a/b__c/d-e.f:v1.0-x", "ghcr.io/a/b__c/d-e.f:v1.0-x", "ghcr.io"),
             ("oci://localhost/a", "localhost/a:latest", "localhost"),
             ("localhost:5000/a", "localhost:5000/a:latest", "localhost:5000"),
             ("[::1]:5000/a:b", "[::1]:5000/a:b", "[::1]:5000"),
             ("[::1]/a", "[::1]/a:latest", "[::1]"),
-            (&format!("r.example/a@{digest}"), &format!("r.example/a@{digest}"), "r.example"),
-            (&format!("r.example/a:1@{digest}"), &format!("r.example/a:1@{digest}"), "r.example"),
+            (
+                &format!("r.example/a@{digest}"),
+                &format!("r.example/a@{digest}"),
+                "r.example",
+            ),
+            (
+                &format!("r.example/a:1@{digest}"),
+                &format!("r.example/a:1@{digest}"),
+                "r.example",
+            ),
         ] {
             let reference = Reference::parse(name).unwrap();
-            assert_eq!((reference.to_string().as_str(), reference.server()), (shown, server), "{name}");
+            assert_eq!(
+                (reference.to_string().as_str(), reference.server()),
+                (shown, server),
+                "{name}"
+            );
             assert_eq!(Reference::parse(shown).unwrap(), reference, "{shown}");
         }
     }
@@ -245,10 +265,32 @@ mod tests {
     #[test]
     fn what_is_no_name_is_refused() {
         for name in [
-            "", "/", "a//b", "A/b", "r.example/", "r.example/A", "r.example/a:", "r.example/a:-x", "r.example/a@sha256:00",
-            "https://r.example/a", "r.example:99999/a", "r.example:/a", "-r.example/a", "r..example/a", "[::g]/a", "a b",
-            "r.example/../a", "r.example/a/..", "r.example/a%2fb", "r.example/a?x", "r.example/a#x", "u@r.example/a",
-            "r.example/a___b", "r.example/a\r\nb", "r.example/\u{e4}", &"a".repeat(300),
+            "",
+            "/",
+            "a//b",
+            "A/b",
+            "r.example/",
+            "r.example/A",
+            "r.example/a:",
+            "r.example/a:-x",
+            "r.example/a@sha256:00",
+            "https://r.example/a",
+            "r.example:99999/a",
+            "r.example:/a",
+            "-r.example/a",
+            "r..example/a",
+            "[::g]/a",
+            "a b",
+            "r.example/../a",
+            "r.example/a/..",
+            "r.example/a%2fb",
+            "r.example/a?x",
+            "r.example/a#x",
+            "u@r.example/a",
+            "r.example/a___b",
+            "r.example/a\r\nb",
+            "r.example/\u{e4}",
+            &"a".repeat(300),
         ] {
             assert!(Reference::parse(name).is_err(), "{name}");
         }
@@ -257,8 +299,15 @@ mod tests {
     #[test]
     fn loopback_is_known_by_its_names() {
         for (host, is) in [
-            ("localhost", true), ("LOCALHOST", true), ("a.localhost", true), ("127.0.0.1", true), ("127.9.9.9", true),
-            ("[::1]", true), ("[::ffff:127.0.0.1]", true), ("localhost.example", false), ("10.0.0.1", false),
+            ("localhost", true),
+            ("LOCALHOST", true),
+            ("a.localhost", true),
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]", true),
+            ("localhost.example", false),
+            ("10.0.0.1", false),
         ] {
             assert_eq!(is_loopback(host), is, "{host}");
         }

@@ -73,7 +73,11 @@ impl Store {
     pub(crate) fn bounded(folder: &Path, bytes_max: u64) -> Result<Self> {
         let failed = |why: io::Error| PackageFault::file(folder, &why);
         for folder in [folder.to_owned(), folder.join("blobs"), folder.join("names")] {
-            DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&folder)
+                .map_err(failed)?;
             let about = fs::symlink_metadata(&folder).map_err(failed)?;
             let me = fs::metadata("/proc/self").map_err(failed)?.uid();
             if !about.is_dir() || about.uid() != me || about.mode() & 0o022 != 0 {
@@ -129,7 +133,9 @@ impl Store {
 
     /// Remembers where a name leads now.
     pub(crate) fn point(&self, name: &str, digest: Digest) -> Result<()> {
-        let at = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let at = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let pointer = Pointer {
             name: name.to_owned(),
             digest: digest.to_string(),
@@ -149,7 +155,10 @@ impl Store {
     /// A file that grows while a download goes on, under a name of its own. What an earlier try left is gone on with, unless another
     /// process is at it.
     pub(crate) fn part(&self, name: &str) -> Result<Part> {
-        let named = self.folder.join("blobs").join(format!("{}.part", Digest::of(name.as_bytes()).hex()));
+        let named = self
+            .folder
+            .join("blobs")
+            .join(format!("{}.part", Digest::of(name.as_bytes()).hex()));
         let open = |path: &Path| {
             let mut options = OpenOptions::new();
             options.create(true).truncate(false).read(true).write(true).mode(0o600);
@@ -170,7 +179,10 @@ impl Store {
     /// Keeps what was downloaded.
     pub(crate) fn keep_part(&self, part: Part) -> Result<Digest> {
         let digest = part.digest();
-        let kept = part.file.sync_all().and_then(|()| fs::rename(&part.path, self.path(&digest)));
+        let kept = part
+            .file
+            .sync_all()
+            .and_then(|()| fs::rename(&part.path, self.path(&digest)));
         kept.map_err(|why| PackageFault::file(&part.path, &why))?;
         self.used.lock().insert(digest);
         Ok(digest)
@@ -276,9 +288,13 @@ impl Part {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        self.file.write_all(bytes).map_err(|why| PackageFault::file(&self.path, &why))?;
+        self.file
+            .write_all(bytes)
+            .map_err(|why| PackageFault::file(&self.path, &why))?;
         self.hasher.update(bytes);
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         Ok(())
     }
 
@@ -342,7 +358,12 @@ mod tests {
             .map(|number| {
                 let digest = store.keep(&[u8::try_from(number).unwrap(); 4]).unwrap();
                 let age = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number * 100);
-                File::options().write(true).open(store.path(&digest)).unwrap().set_modified(age).unwrap();
+                File::options()
+                    .write(true)
+                    .open(store.path(&digest))
+                    .unwrap()
+                    .set_modified(age)
+                    .unwrap();
                 digest
             })
             .collect();

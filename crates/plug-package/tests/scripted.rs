@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plug_package::{
-    Annotations, Client, Credentials, Digest, Fetched, Layout, Origin, PackageFault, Pull, Reference, Store, Url, Wanted,
-    Way, fetch, pack,
+    Annotations, Client, Credentials, Digest, Fetched, Layout, Origin, PackageFault, Pull, Reference, Store, Url,
+    Wanted, Way, fetch, pack,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -32,7 +32,10 @@ struct Scene {
 }
 
 fn reply(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Reply {
-    let mut fields: Fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let mut fields: Fields = fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     fields.push((String::from("content-length"), body.len().to_string()));
     let head = Step::Head(status, fields);
     Reply::of(vec![head, Step::Data(Bytes::copy_from_slice(body))])
@@ -41,7 +44,11 @@ fn reply(status: u16, fields: &[(&str, &str)], body: &[u8]) -> Reply {
 /// An answer that promises more than comes.
 fn cut_off(body: &[u8], promised: usize) -> Reply {
     let fields = vec![(String::from("content-length"), promised.to_string())];
-    Reply::of(vec![Step::Head(200, fields), Step::Data(Bytes::copy_from_slice(body)), Step::Close])
+    Reply::of(vec![
+        Step::Head(200, fields),
+        Step::Data(Bytes::copy_from_slice(body)),
+        Step::Close,
+    ])
 }
 
 impl Scene {
@@ -50,7 +57,8 @@ impl Scene {
         let backend = Backend::start("registry", Speaks::Http1).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open(&folder.path().join("store")).unwrap();
-        let layer = json!({ "mediaType": "application/wasm", "digest": Digest::of(MODULE).to_string(), "size": MODULE.len() });
+        let layer =
+            json!({ "mediaType": "application/wasm", "digest": Digest::of(MODULE).to_string(), "size": MODULE.len() });
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": "application/vnd.oci.image.manifest.v1+json",
@@ -64,7 +72,10 @@ impl Scene {
             manifest,
             blob: Bytes::from_static(MODULE),
         };
-        scene.backend.reply("/v2/a/b/manifests/1", reply(200, &[], scene.manifest.to_string().as_bytes()));
+        scene.backend.reply(
+            "/v2/a/b/manifests/1",
+            reply(200, &[], scene.manifest.to_string().as_bytes()),
+        );
         scene.backend.reply(&scene.blob_path(), reply(200, &[], &scene.blob));
         scene
     }
@@ -74,7 +85,8 @@ impl Scene {
     }
 
     fn serve_manifest(&self, manifest: &Value) {
-        self.backend.reply("/v2/a/b/manifests/1", reply(200, &[], manifest.to_string().as_bytes()));
+        self.backend
+            .reply("/v2/a/b/manifests/1", reply(200, &[], manifest.to_string().as_bytes()));
     }
 
     fn reference(&self) -> Reference {
@@ -93,7 +105,8 @@ impl Scene {
     /// What was asked of a path.
     fn asked(&self, path: &str) -> Vec<Record> {
         let all = self.backend.records().into_iter();
-        all.filter(|record| record.target.split('?').next() == Some(path)).collect()
+        all.filter(|record| record.target.split('?').next() == Some(path))
+            .collect()
     }
 }
 
@@ -142,9 +155,13 @@ async fn corrupt_bytes_are_refused_and_not_kept() {
 async fn a_download_that_breaks_off_goes_on_where_it_was() {
     let scene = Scene::new();
     let rest = format!("bytes 5-{}/{}", MODULE.len() - 1, MODULE.len());
-    scene.backend.queue(reply(200, &[], scene.manifest.to_string().as_bytes()));
+    scene
+        .backend
+        .queue(reply(200, &[], scene.manifest.to_string().as_bytes()));
     scene.backend.queue(cut_off(&MODULE[..5], MODULE.len()));
-    scene.backend.queue(reply(206, &[("content-range", &rest)], &MODULE[5..]));
+    scene
+        .backend
+        .queue(reply(206, &[("content-range", &rest)], &MODULE[5..]));
     assert_eq!(scene.pull().await.unwrap().module, MODULE);
     let asked = scene.asked(&scene.blob_path());
     let ranges: Vec<Option<&str>> = asked.iter().map(|record| record.field("range")).collect();
@@ -159,13 +176,17 @@ async fn a_server_that_does_not_go_on_begins_again() {
         reply(206, &[("content-range", "bytes 7-20/21")], &MODULE[7..]),
         reply(416, &[], b""),
     ] {
-        scene.backend.queue(reply(200, &[], scene.manifest.to_string().as_bytes()));
+        scene
+            .backend
+            .queue(reply(200, &[], scene.manifest.to_string().as_bytes()));
         scene.backend.queue(cut_off(&MODULE[..5], MODULE.len()));
         scene.backend.queue(wrong);
         let store = tempfile::tempdir().unwrap();
         let store = Store::open(&store.path().join("s")).unwrap();
         let client = Client::new(Credentials::default(), false).unwrap();
-        let fetched = fetch(&client, &wanted(Origin::Oci(scene.reference())), &store).await.unwrap();
+        let fetched = fetch(&client, &wanted(Origin::Oci(scene.reference())), &store)
+            .await
+            .unwrap();
         assert_eq!(fetched.module, MODULE);
     }
 }
@@ -196,12 +217,19 @@ async fn a_manifest_other_than_its_digest_is_refused() {
     let scene = Scene::new();
     let other = Digest::of(b"other").to_string();
     let text = scene.manifest.to_string();
-    scene.backend.reply("/v2/a/b/manifests/1", reply(200, &[("docker-content-digest", &other)], text.as_bytes()));
+    scene.backend.reply(
+        "/v2/a/b/manifests/1",
+        reply(200, &[("docker-content-digest", &other)], text.as_bytes()),
+    );
     assert!(matches!(scene.pull().await.unwrap_err(), PackageFault::Digest { .. }));
     let pinned = scene.reference().at(Digest::of(b"other"));
-    scene.backend.reply(&format!("/v2/a/b/manifests/{other}"), reply(200, &[], text.as_bytes()));
+    scene
+        .backend
+        .reply(&format!("/v2/a/b/manifests/{other}"), reply(200, &[], text.as_bytes()));
     let client = Client::new(Credentials::default(), false).unwrap();
-    let fault = fetch(&client, &wanted(Origin::Oci(pinned)), &scene.store).await.unwrap_err();
+    let fault = fetch(&client, &wanted(Origin::Oci(pinned)), &scene.store)
+        .await
+        .unwrap_err();
     assert!(matches!(fault, PackageFault::Digest { .. }), "{fault}");
 }
 
@@ -209,14 +237,21 @@ async fn a_manifest_other_than_its_digest_is_refused() {
 async fn hostile_layers_are_refused() {
     let scene = Scene::new();
     let good = pack(MODULE, Layout::Compat, Annotations::new()).unwrap();
-    for bytes in [&b"\x1f\x8b\x08\0\0\0\0\0"[..], b"PK\x03\x04", b"", &good.digest().hex().into_bytes()] {
+    for bytes in [
+        &b"\x1f\x8b\x08\0\0\0\0\0"[..],
+        b"PK\x03\x04",
+        b"",
+        &good.digest().hex().into_bytes(),
+    ] {
         let mut manifest = scene.manifest.clone();
         let digest = Digest::of(bytes).to_string();
         manifest["layers"][0] = json!({
             "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": digest, "size": bytes.len(),
         });
         scene.serve_manifest(&manifest);
-        scene.backend.reply(&format!("/v2/a/b/blobs/{digest}"), reply(200, &[], bytes));
+        scene
+            .backend
+            .reply(&format!("/v2/a/b/blobs/{digest}"), reply(200, &[], bytes));
         let fault = scene.pull().await.unwrap_err();
         assert!(matches!(fault, PackageFault::Layer(_)), "{fault}");
     }
@@ -250,27 +285,40 @@ async fn what_may_pass_is_asked_again_and_what_stays_is_not() {
 fn user(folder: &TempDir, scene: &Scene) -> Credentials {
     let file = folder.path().join("config.json");
     let host = scene.backend.address.to_string();
-    std::fs::write(&file, json!({ "auths": { host: { "username": "me", "password": "secret" } } }).to_string()).unwrap();
+    std::fs::write(
+        &file,
+        json!({ "auths": { host: { "username": "me", "password": "secret" } } }).to_string(),
+    )
+    .unwrap();
     Credentials::of_file(file)
 }
 
 #[tokio::test]
 async fn a_token_is_had_where_the_registry_says_and_shown_to_it_alone() {
     let scene = Scene::new();
-    let (tokens, elsewhere) = (Backend::start("tokens", Speaks::Http1).unwrap(), Backend::start("cdn", Speaks::Http1).unwrap());
+    let (tokens, elsewhere) = (
+        Backend::start("tokens", Speaks::Http1).unwrap(),
+        Backend::start("cdn", Speaks::Http1).unwrap(),
+    );
     let wish = format!(r#"Bearer realm="http://{}/token",service="here""#, tokens.address);
     tokens.reply("/token", reply(200, &[], br#"{"token":"t0ken"}"#));
     let there = format!("http://{}/blob", elsewhere.address);
     elsewhere.reply("/blob", reply(200, &[], MODULE));
     scene.backend.queue(reply(401, &[("www-authenticate", &wish)], b""));
-    scene.backend.reply(&scene.blob_path(), reply(307, &[("location", &there)], b""));
+    scene
+        .backend
+        .reply(&scene.blob_path(), reply(307, &[("location", &there)], b""));
     let fetched = scene.pull_as(user(&scene.folder, &scene)).await.unwrap();
     assert_eq!(fetched.module, MODULE);
     let asked = &tokens.records()[0];
     assert_eq!(asked.target, "/token?service=here&scope=repository%3Aa%2Fb%3Apull");
     assert_eq!(asked.field("authorization"), Some("Basic bWU6c2VjcmV0"));
-    let shown: Vec<Option<String>> =
-        scene.backend.records().iter().map(|record| record.field("authorization").map(str::to_owned)).collect();
+    let shown: Vec<Option<String>> = scene
+        .backend
+        .records()
+        .iter()
+        .map(|record| record.field("authorization").map(str::to_owned))
+        .collect();
     let token = Some(String::from("Bearer t0ken"));
     assert_eq!(shown, [None, token.clone(), token]);
     assert_eq!(elsewhere.records()[0].field("authorization"), None);
@@ -279,11 +327,18 @@ async fn a_token_is_had_where_the_registry_says_and_shown_to_it_alone() {
 #[tokio::test]
 async fn a_name_and_a_password_are_said_when_they_are_asked_for() {
     let scene = Scene::new();
-    scene.backend.queue(reply(401, &[("www-authenticate", "Basic realm=\"r\"")], b""));
+    scene
+        .backend
+        .queue(reply(401, &[("www-authenticate", "Basic realm=\"r\"")], b""));
     scene.pull_as(user(&scene.folder, &scene)).await.unwrap();
-    assert_eq!(scene.backend.records()[1].field("authorization"), Some("Basic bWU6c2VjcmV0"));
+    assert_eq!(
+        scene.backend.records()[1].field("authorization"),
+        Some("Basic bWU6c2VjcmV0")
+    );
     let scene = Scene::new();
-    scene.backend.queue(reply(401, &[("www-authenticate", "Basic realm=\"r\"")], b""));
+    scene
+        .backend
+        .queue(reply(401, &[("www-authenticate", "Basic realm=\"r\"")], b""));
     let fault = scene.pull().await.unwrap_err();
     assert!(fault.to_string().contains("docker login"), "{fault}");
 }
@@ -305,7 +360,10 @@ async fn who_we_are_is_not_said_to_a_realm_that_may_not_know() {
         let wish = format!(r#"Bearer realm="{realm}",service="here""#);
         scene.backend.queue(reply(401, &[("www-authenticate", &wish)], b""));
         let fault = scene.pull_as(user(&scene.folder, &scene)).await.unwrap_err();
-        assert!(matches!(fault, PackageFault::Refused { .. } | PackageFault::Address { .. }), "{realm}: {fault}");
+        assert!(
+            matches!(fault, PackageFault::Refused { .. } | PackageFault::Address { .. }),
+            "{realm}: {fault}"
+        );
     }
     assert!(elsewhere.records().is_empty());
 }
@@ -314,20 +372,41 @@ async fn who_we_are_is_not_said_to_a_realm_that_may_not_know() {
 async fn a_server_may_send_us_on_five_times_and_not_to_where_it_should_not() {
     let scene = Scene::new();
     for step in 0..5 {
-        let from = if step == 0 { String::from("/v2/a/b/manifests/1") } else { format!("/{step}") };
-        scene.backend.reply(&from, reply(302, &[("location", &format!("/{}", step + 1))], b""));
+        let from = if step == 0 {
+            String::from("/v2/a/b/manifests/1")
+        } else {
+            format!("/{step}")
+        };
+        scene
+            .backend
+            .reply(&from, reply(302, &[("location", &format!("/{}", step + 1))], b""));
     }
-    scene.backend.reply("/5", reply(200, &[], scene.manifest.to_string().as_bytes()));
+    scene
+        .backend
+        .reply("/5", reply(200, &[], scene.manifest.to_string().as_bytes()));
     scene.pull().await.unwrap();
     let scene = Scene::new();
-    scene.backend.reply("/v2/a/b/manifests/1", reply(302, &[("location", "/v2/a/b/manifests/1")], b""));
+    scene.backend.reply(
+        "/v2/a/b/manifests/1",
+        reply(302, &[("location", "/v2/a/b/manifests/1")], b""),
+    );
     assert!(matches!(scene.pull().await.unwrap_err(), PackageFault::Refused { .. }));
     assert_eq!(scene.backend.records().len(), 6);
-    for location in ["http://registry.example/x", "ftp://127.0.0.1/x", "http://[", "https://169.254.169.254/latest/meta-data"] {
+    for location in [
+        "http://registry.example/x",
+        "ftp://127.0.0.1/x",
+        "http://[",
+        "https://169.254.169.254/latest/meta-data",
+    ] {
         let scene = Scene::new();
-        scene.backend.reply("/v2/a/b/manifests/1", reply(302, &[("location", location)], b""));
+        scene
+            .backend
+            .reply("/v2/a/b/manifests/1", reply(302, &[("location", location)], b""));
         let fault = scene.pull().await.unwrap_err();
-        assert!(matches!(fault, PackageFault::Refused { .. } | PackageFault::Address { .. }), "{location}: {fault}");
+        assert!(
+            matches!(fault, PackageFault::Refused { .. } | PackageFault::Address { .. }),
+            "{location}: {fault}"
+        );
     }
 }
 
@@ -336,17 +415,31 @@ async fn what_was_had_last_is_used_while_the_registry_is_gone() {
     let scene = Scene::new();
     let reference = scene.reference();
     let image = scene.pull().await.unwrap().image.unwrap();
-    let Scene { backend, folder, store, .. } = scene;
+    let Scene {
+        backend, folder, store, ..
+    } = scene;
     drop(backend);
-    let client = Client::new(Credentials::default(), false).unwrap();
-    let again = fetch(&client, &wanted(Origin::Oci(reference.clone())), &store).await.unwrap();
+    let client = Client::new(Credentials::default(), false).unwrap().with_tries(1);
+    let again = fetch(&client, &wanted(Origin::Oci(reference.clone())), &store)
+        .await
+        .unwrap();
     assert_eq!(again.module, MODULE);
-    assert!(matches!(&again.way, Way::Older { why, .. } if why.contains("cannot be reached")), "{:?}", again.way);
-    let seldom = Wanted { pull: Pull::IfNotPresent, ..wanted(Origin::Oci(reference.clone())) };
+    assert!(
+        matches!(&again.way, Way::Older { why, .. } if why.contains("cannot be reached")),
+        "{:?}",
+        again.way
+    );
+    let seldom = Wanted {
+        pull: Pull::IfNotPresent,
+        ..wanted(Origin::Oci(reference.clone()))
+    };
     assert!(matches!(fetch(&client, &seldom, &store).await.unwrap().way, Way::Store));
     let pinned = wanted(Origin::Oci(reference.at(image)));
     assert!(matches!(fetch(&client, &pinned, &store).await.unwrap().way, Way::Store));
-    let other = Wanted { sha256: Some(Digest::of(b"other")), ..seldom.clone() };
+    let other = Wanted {
+        sha256: Some(Digest::of(b"other")),
+        ..seldom.clone()
+    };
     assert!(fetch(&client, &other, &store).await.is_err());
     // A byte on the disk is changed.
     let file = store.path(&Digest::of(MODULE));
@@ -359,13 +452,19 @@ async fn what_was_had_last_is_used_while_the_registry_is_gone() {
 #[tokio::test]
 async fn changed_bytes_in_the_store_are_had_anew() {
     let scene = Scene::new();
-    let seldom = Wanted { pull: Pull::IfNotPresent, ..wanted(Origin::Oci(scene.reference())) };
+    let seldom = Wanted {
+        pull: Pull::IfNotPresent,
+        ..wanted(Origin::Oci(scene.reference()))
+    };
     let client = Client::new(Credentials::default(), false).unwrap();
     fetch(&client, &seldom, &scene.store).await.unwrap();
     std::fs::write(scene.store.path(&Digest::of(MODULE)), b"\0asm\x01\0\0\0 and evil").unwrap();
     let fetched = fetch(&client, &seldom, &scene.store).await.unwrap();
     assert!(matches!(fetched.way, Way::Network));
-    assert_eq!((fetched.module, std::fs::read(&fetched.file).unwrap()), (Bytes::from_static(MODULE), MODULE.to_vec()));
+    assert_eq!(
+        (fetched.module, std::fs::read(&fetched.file).unwrap()),
+        (Bytes::from_static(MODULE), MODULE.to_vec())
+    );
 }
 
 #[tokio::test]
@@ -378,12 +477,25 @@ async fn a_url_is_had_and_had_again() {
     let always = wanted(Origin::Http(url));
     let fetched = fetch(&client, &always, &scene.store).await.unwrap();
     assert_eq!((&fetched.module[..], fetched.image), (MODULE, None));
-    let exact = Wanted { sha256: Some(Digest::of(MODULE)), ..always.clone() };
-    assert!(matches!(fetch(&client, &exact, &scene.store).await.unwrap().way, Way::Store));
+    let exact = Wanted {
+        sha256: Some(Digest::of(MODULE)),
+        ..always.clone()
+    };
+    assert!(matches!(
+        fetch(&client, &exact, &scene.store).await.unwrap().way,
+        Way::Store
+    ));
     scene.backend.reply("/hello.wasm", reply(200, &[], b"<html>"));
     let older = fetch(&client, &always, &scene.store).await.unwrap();
-    assert!(matches!(&older.way, Way::Older { why, .. } if why.contains("no WebAssembly")), "{:?}", older.way);
-    let other = Wanted { sha256: Some(Digest::of(b"other")), ..always };
+    assert!(
+        matches!(&older.way, Way::Older { why, .. } if why.contains("no WebAssembly")),
+        "{:?}",
+        older.way
+    );
+    let other = Wanted {
+        sha256: Some(Digest::of(b"other")),
+        ..always
+    };
     assert!(fetch(&client, &other, &scene.store).await.is_err());
 }
 
@@ -392,7 +504,10 @@ async fn a_server_that_never_answers_is_given_up_in_time() {
     let scene = Scene::new();
     scene.backend.reply("/v2/a/b/manifests/1", Reply::silence());
     let client = Client::new(Credentials::default(), false).unwrap();
-    let hurried = Wanted { time_max: Duration::from_millis(200), ..wanted(Origin::Oci(scene.reference())) };
+    let hurried = Wanted {
+        time_max: Duration::from_millis(200),
+        ..wanted(Origin::Oci(scene.reference()))
+    };
     let fault = fetch(&client, &hurried, &scene.store).await.unwrap_err();
     assert!(matches!(fault, PackageFault::Late(_)), "{fault}");
 }
@@ -406,9 +521,16 @@ async fn other_machines_are_not_asked_without_tls() {
     let fault = fetch(&client, &wanted(Origin::Http(url)), &store).await.unwrap_err();
     assert!(fault.to_string().contains("without TLS"), "{fault}");
     let client = Client::new(Credentials::default(), true).unwrap();
-    for url in ["http://169.254.169.254/latest/meta-data", "http://[::ffff:169.254.169.254]/", "http://2852039166/", "http://0/"] {
+    for url in [
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::ffff:169.254.169.254]/",
+        "http://2852039166/",
+        "http://0/",
+    ] {
         let url = Url::parse(url).unwrap();
-        let fault = fetch(&client, &wanted(Origin::Http(url.clone())), &store).await.unwrap_err();
+        let fault = fetch(&client, &wanted(Origin::Http(url.clone())), &store)
+            .await
+            .unwrap_err();
         assert!(matches!(fault, PackageFault::Address { .. }), "{url}: {fault}");
     }
 }

@@ -44,7 +44,9 @@ impl Desk {
         let mut command = Command::new(place::cofferdam().await?);
         let folder = self.folder.path();
         command.arg("plugin").args(words).current_dir(folder);
-        command.env("XDG_CACHE_HOME", self.path("cache")).env("DOCKER_CONFIG", folder);
+        command
+            .env("XDG_CACHE_HOME", self.path("cache"))
+            .env("DOCKER_CONFIG", folder);
         command.env_remove("REGISTRY_AUTH_FILE").env_remove("XDG_RUNTIME_DIR");
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{}:{path}", folder.display()));
@@ -64,7 +66,10 @@ impl Desk {
         fs::remove_file(&output).ok();
         fs::remove_dir_all(self.path("cache")).ok();
         let told = self.told(&["pull", reference, "-o", "pulled.wasm"]).await?;
-        ensure!(fs::read(&output)? == fs::read(&self.module)?, "another module came back");
+        ensure!(
+            fs::read(&output)? == fs::read(&self.module)?,
+            "another module came back"
+        );
         ensure!(told["module_sha256"] == self.sha256()?, "{told}");
         Ok(told)
     }
@@ -80,8 +85,17 @@ async fn what_is_pushed_in_each_layout_is_read_by_skopeo_and_oras_and_by_us() ->
     for layout in ["compat", "cncf", "solo"] {
         let name = registry.name(&format!("team/{layout}:1"));
         let pushed = desk.told(&["push", "hello.wasm", &name, "--layout", layout]).await?;
-        assert_eq!((&pushed["layout"], &pushed["module_sha256"]), (&json!(layout), &json!(desk.sha256()?)));
-        let seen = skopeo(&["inspect", "--tls-verify=false", "--format", "{{.Digest}}", &format!("docker://{name}")]);
+        assert_eq!(
+            (&pushed["layout"], &pushed["module_sha256"]),
+            (&json!(layout), &json!(desk.sha256()?))
+        );
+        let seen = skopeo(&[
+            "inspect",
+            "--tls-verify=false",
+            "--format",
+            "{{.Digest}}",
+            &format!("docker://{name}"),
+        ]);
         // Older skopeos look into a configuration that only images for docker have.
         if layout == "compat" {
             assert_eq!(seen?.trim(), pushed["digest"]);
@@ -90,17 +104,27 @@ async fn what_is_pushed_in_each_layout_is_read_by_skopeo_and_oras_and_by_us() ->
         let manifest: Value = serde_json::from_str(&raw)?;
         assert_eq!(manifest["annotations"]["dev.cofferdam.module.sha256"], desk.sha256()?);
         let folder = desk.path(&format!("by-oras-{layout}"));
-        let script = format!("import oras.client as c\nfor f in c.OrasClient(insecure=True).pull('{name}', outdir='.'): print(f)");
+        let script = format!(
+            "import oras.client as c\nfor f in c.OrasClient(insecure=True).pull('{name}', outdir='.'): print(f)"
+        );
         fs::create_dir(&folder)?;
         let files = oras(&script, &folder)?;
         let last = files.lines().last().context("oras pulled nothing")?;
         let read = match layout {
-            "compat" => Command::new("tar").args(["-xzOf", last, "plugin.wasm"]).output()?.stdout,
+            "compat" => {
+                Command::new("tar")
+                    .args(["-xzOf", last, "plugin.wasm"])
+                    .output()?
+                    .stdout
+            }
             _ => fs::read(last)?,
         };
         assert_eq!(read, fs::read(&desk.module)?, "{layout}");
         let pulled = desk.pull(&name).await?;
-        assert_eq!((&pulled["layout"], &pulled["digest"]), (&json!(layout), &pushed["digest"]));
+        assert_eq!(
+            (&pulled["layout"], &pulled["digest"]),
+            (&json!(layout), &pushed["digest"])
+        );
         let pinned = format!("{name}@{}", pushed["digest"].as_str().unwrap_or_default());
         desk.pull(&pinned).await?;
     }
@@ -128,17 +152,26 @@ async fn what_skopeo_and_oras_write_is_read() -> Result<()> {
     fs::write(folder.join("spec.yaml"), "apiVersion: 1.0.0\n")?;
     fs::write(folder.join("README.md"), "# hello\n")?;
     fs::copy(&desk.module, folder.join("plugin.wasm"))?;
-    let tar = Command::new("tar").args(["-czf", "plugin.tar.gz", "plugin.wasm"]).current_dir(&folder).status()?;
+    let tar = Command::new("tar")
+        .args(["-czf", "plugin.tar.gz", "plugin.wasm"])
+        .current_dir(&folder)
+        .status()?;
     ensure!(tar.success(), "tar failed");
     let name = registry.name("oras/higress:1");
     let files = "['spec.yaml:application/vnd.module.wasm.spec.v1+yaml', 'README.md:application/vnd.module.wasm.doc.v1+markdown', \
                  'plugin.tar.gz:application/vnd.oci.image.layer.v1.tar+gzip']";
-    oras(&format!("import oras.client as c\nc.OrasClient(insecure=True).push(target='{name}', files={files})"), &folder)?;
+    oras(
+        &format!("import oras.client as c\nc.OrasClient(insecure=True).push(target='{name}', files={files})"),
+        &folder,
+    )?;
     assert_eq!(desk.pull(&name).await?["layout"], "higress");
     let name = registry.name("oras/solo:1");
     fs::write(folder.join("config.json"), r#"{"type":"envoy_proxy"}"#)?;
     let files = "['config.json:application/vnd.module.wasm.config.v1+json', 'plugin.wasm:application/vnd.module.wasm.content.layer.v1+wasm']";
-    oras(&format!("import oras.client as c\nc.OrasClient(insecure=True).push(target='{name}', files={files})"), &folder)?;
+    oras(
+        &format!("import oras.client as c\nc.OrasClient(insecure=True).push(target='{name}', files={files})"),
+        &folder,
+    )?;
     assert_eq!(desk.pull(&name).await?["layout"], "solo");
     Ok(())
 }
@@ -148,18 +181,31 @@ async fn what_is_attached_travels_with_the_image() -> Result<()> {
     let (desk, registry) = (Desk::new()?, registry(None).await?);
     fs::copy(place::guest("hello.debug")?, desk.path("hello.debug.wasm"))?;
     fs::write(desk.path("sbom.json"), r#"{"spdxVersion":"SPDX-2.3"}"#)?;
-    fs::write(desk.path("provenance.json"), r#"{"_type":"https://in-toto.io/Statement/v1"}"#)?;
+    fs::write(
+        desk.path("provenance.json"),
+        r#"{"_type":"https://in-toto.io/Statement/v1"}"#,
+    )?;
     fs::write(desk.path("report.json"), r#"{"good":true}"#)?;
     let attached = [
-        "--debug-file", "hello.debug.wasm", "--sbom", "sbom.json", "--provenance", "provenance.json", "--check-report",
+        "--debug-file",
+        "hello.debug.wasm",
+        "--sbom",
+        "sbom.json",
+        "--provenance",
+        "provenance.json",
+        "--check-report",
         "report.json",
     ];
     let name = registry.name("team/hello:1");
-    let pushed = desk.told(&[&["push", "hello.wasm", &name][..], &attached].concat()).await?;
+    let pushed = desk
+        .told(&[&["push", "hello.wasm", &name][..], &attached].concat())
+        .await?;
     assert_eq!(pushed["attached"].as_array().map(Vec::len), Some(4));
     let kinds = |told: &Value| -> Vec<String> {
         let attached = told["attached"].as_array().into_iter().flatten();
-        attached.map(|one| one["kind"].as_str().unwrap_or_default().to_owned()).collect()
+        attached
+            .map(|one| one["kind"].as_str().unwrap_or_default().to_owned())
+            .collect()
     };
     let pulled = desk.told(&["pull", &name, "--attached", "attached"]).await?;
     let wanted = [
@@ -170,19 +216,28 @@ async fn what_is_attached_travels_with_the_image() -> Result<()> {
     ];
     assert_eq!(kinds(&pulled), wanted);
     let debug_file = pulled["attached"][0]["file"].as_str().context("no file")?;
-    assert_eq!(fs::read(desk.path(debug_file))?, fs::read(desk.path("hello.debug.wasm"))?);
+    assert_eq!(
+        fs::read(desk.path(debug_file))?,
+        fs::read(desk.path("hello.debug.wasm"))?
+    );
     // Skopeo finds the list where a registry has no API for it.
     let tag = pushed["digest"].as_str().unwrap_or_default().replace(':', "-");
     let list = format!("docker://{}", registry.name(&format!("team/hello:{tag}")));
     let list: Value = serde_json::from_str(&skopeo(&["inspect", "--tls-verify=false", "--raw", &list])?)?;
     assert_eq!(list["manifests"].as_array().map(Vec::len), Some(4));
     // Pushed once more, nothing is listed twice; and through a folder it is all the same.
-    desk.told(&[&["pack", "hello.wasm", "-o", "packed"][..], &attached].concat()).await?;
+    desk.told(&[&["pack", "hello.wasm", "-o", "packed"][..], &attached].concat())
+        .await?;
     let again = desk.told(&["push", "packed", &name]).await?;
     assert_eq!(again["digest"], pushed["digest"]);
-    assert_eq!(kinds(&desk.told(&["pull", &name, "--attached", "attached"]).await?), wanted);
+    assert_eq!(
+        kinds(&desk.told(&["pull", &name, "--attached", "attached"]).await?),
+        wanted
+    );
     fs::copy(place::guest("die")?, desk.path("die.wasm"))?;
-    let other = desk.plugin(&["push", "hello.wasm", &name, "--debug-file", "die.wasm"]).await?;
+    let other = desk
+        .plugin(&["push", "hello.wasm", &name, "--debug-file", "die.wasm"])
+        .await?;
     assert_eq!(other.code, Some(1));
     assert!(other.err.contains("is of another build"), "{}", other.err);
     Ok(())
@@ -204,16 +259,26 @@ async fn a_registry_that_wants_to_know_us_is_told_by_file_or_by_helper() -> Resu
     configure(&json!({ "auths": { host.clone(): { "username": "tester", "password": "wrong" } } }))?;
     let wrong = desk.plugin(&["push", "hello.wasm", &name]).await?;
     assert_eq!(wrong.code, Some(1));
-    assert!(wrong.err.contains("401") && !wrong.err.contains("wrong"), "{}", wrong.err);
+    assert!(
+        wrong.err.contains("401") && !wrong.err.contains("wrong"),
+        "{}",
+        wrong.err
+    );
     // The base64 of the name, a colon and the password.
     configure(&json!({ "auths": { host.clone(): { "auth": "dGVzdGVyOlUqVQ==" } } }))?;
     desk.told(&["push", "hello.wasm", &name]).await?;
     desk.pull(&name).await?;
     let helper = desk.path("docker-credential-test");
     let said = json!({ "ServerURL": host, "Username": "tester", "Secret": PASSWORD });
-    fs::write(&helper, format!("#!/bin/sh\n[ \"$1\" = get ] && [ \"$(cat)\" = \"{host}\" ] && echo '{said}'\n"))?;
+    fs::write(
+        &helper,
+        format!("#!/bin/sh\n[ \"$1\" = get ] && [ \"$(cat)\" = \"{host}\" ] && echo '{said}'\n"),
+    )?;
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755))?;
-    for config in [json!({ "credHelpers": { host.clone(): "test" } }), json!({ "credsStore": "test", "auths": { host.clone(): {} } })] {
+    for config in [
+        json!({ "credHelpers": { host.clone(): "test" } }),
+        json!({ "credsStore": "test", "auths": { host.clone(): {} } }),
+    ] {
         configure(&config)?;
         desk.pull(&name).await?;
     }
@@ -233,7 +298,10 @@ async fn bytes_that_were_changed_in_the_registry_are_refused() -> Result<()> {
     refused(&desk, &registry, "has the digest").await?;
     fs::write(&blob, [&whole[..], b"more"].concat())?;
     refused(&desk, &registry, "has more than").await?;
-    let digest = pushed["digest"].as_str().unwrap_or_default().trim_start_matches("sha256:");
+    let digest = pushed["digest"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches("sha256:");
     let manifest = registry.blob(digest);
     let text = fs::read_to_string(&manifest)?.replace("application/wasm", "application/wasp");
     fs::write(&manifest, text)?;
@@ -245,7 +313,9 @@ async fn bytes_that_were_changed_in_the_registry_are_refused() -> Result<()> {
 }
 
 async fn refused(desk: &Desk, registry: &Registry, why: &str) -> Result<()> {
-    let ended = desk.plugin(&["pull", &registry.name("team/hello:1"), "-o", "pulled.wasm"]).await?;
+    let ended = desk
+        .plugin(&["pull", &registry.name("team/hello:1"), "-o", "pulled.wasm"])
+        .await?;
     ensure!(ended.code == Some(1) && ended.err.contains(why), "{ended:?}");
     ensure!(!desk.path("pulled.wasm").exists(), "a refused module was written");
     Ok(())
@@ -265,7 +335,13 @@ async fn what_they_say_to_people_and_of_mistakes() -> Result<()> {
         &["pack", "small.wasm", "-o", "packed"],
         &["pack", "not.wasm", "-o", "other"],
         &["pack", "missing.wasm", "-o", "other"],
-        &["push", "small.wasm", &name, "--annotation", "org.opencontainers.image.version=1"],
+        &[
+            "push",
+            "small.wasm",
+            &name,
+            "--annotation",
+            "org.opencontainers.image.version=1",
+        ],
         &["push", "packed", &name],
         &["push", "small.wasm", "https://registry.example/a"],
         &["push", "small.wasm", &name, "--sbom", "small.wasm"],
@@ -274,12 +350,17 @@ async fn what_they_say_to_people_and_of_mistakes() -> Result<()> {
         &["pull", "127.0.0.1:1/team/none:1@sha256:00"],
     ] {
         let ended = desk.plugin(words).await?;
-        let line = format!("$ cofferdam plugin {}\n{}{}exit {:?}\n\n", words.join(" "), ended.out, ended.err, ended.code);
+        let line = format!(
+            "$ cofferdam plugin {}\n{}{}exit {:?}\n\n",
+            words.join(" "),
+            ended.out,
+            ended.err,
+            ended.code
+        );
         shown += &line.replace(&registry.address.to_string(), "REGISTRY");
     }
     golden().expect("packages.txt", &shown)
 }
-
 
 fn small() -> Result<Vec<u8>> {
     let text = r#"(module

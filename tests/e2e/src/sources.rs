@@ -18,7 +18,10 @@ use crate::packages::Desk;
 use crate::setting::{complete, finish};
 
 fn configuration(desk: &Desk, sources: &[(&str, Value)]) -> String {
-    let plugins: Vec<Value> = sources.iter().map(|(name, source)| json!({"name": name, "source": source})).collect();
+    let plugins: Vec<Value> = sources
+        .iter()
+        .map(|(name, source)| json!({"name": name, "source": source}))
+        .collect();
     let names: Vec<&str> = sources.iter().map(|(name, _)| *name).collect();
     let whole = complete(json!({
         "cache_dir": desk.path("cache"),
@@ -33,7 +36,10 @@ async fn start(desk: &Desk, sources: &[(&str, Value)]) -> Result<Gateway> {
 }
 
 fn quiet(command: &mut Command, desk: &Desk) {
-    command.env("DOCKER_CONFIG", desk.folder.path()).env_remove("REGISTRY_AUTH_FILE").env_remove("XDG_RUNTIME_DIR");
+    command
+        .env("DOCKER_CONFIG", desk.folder.path())
+        .env_remove("REGISTRY_AUTH_FILE")
+        .env_remove("XDG_RUNTIME_DIR");
 }
 
 /// What `check` says of these sources.
@@ -54,7 +60,11 @@ async fn greets(gateway: &Gateway) -> Result<()> {
 }
 
 fn said(gateway: &Gateway, text: &str) -> bool {
-    gateway.process.lines_from(0).iter().any(|line| line.text.contains(text))
+    gateway
+        .process
+        .lines_from(0)
+        .iter()
+        .any(|line| line.text.contains(text))
 }
 
 #[tokio::test]
@@ -63,7 +73,10 @@ async fn a_gateway_starts_from_a_registry_and_again_when_it_is_gone() -> Result<
     let name = registry.name("team/hello:1");
     let digest = desk.told(&["push", "hello.wasm", &name]).await?["digest"].clone();
     let always = [("hello", json!({"oci": name, "pull": "always"}))];
-    let pinned = [("hello", json!({"oci": name, "digest": digest, "sha256": desk.sha256()?}))];
+    let pinned = [(
+        "hello",
+        json!({"oci": name, "digest": digest, "sha256": desk.sha256()?}),
+    )];
     let gateway = start(&desk, &always).await?;
     greets(&gateway).await?;
     assert!(said(&gateway, "module fetched"));
@@ -88,7 +101,10 @@ async fn a_gateway_starts_from_a_registry_and_again_when_it_is_gone() -> Result<
     }
     let (code, err) = check(&desk, &pinned).await?;
     assert_eq!(code, Some(1));
-    assert!(err.contains("plugin `hello`") && err.contains("was changed and is not used"), "{err}");
+    assert!(
+        err.contains("plugin `hello`") && err.contains("was changed and is not used"),
+        "{err}"
+    );
     Ok(())
 }
 
@@ -101,11 +117,21 @@ async fn a_registry_that_hangs_or_lies_costs_nobody_elses_module() -> Result<()>
     hanging.reply("/v2/a/manifests/1", Reply::silence());
     let hangs = json!({"oci": format!("{}/a:1", hanging.address), "timeout": "1s"});
     let lies = json!({"oci": name, "digest": format!("sha256:{}", "0".repeat(64))});
-    let (code, err) = check(&desk, &[("hangs", hangs), ("good", json!({"oci": name})), ("lies", lies)]).await?;
+    let (code, err) = check(
+        &desk,
+        &[("hangs", hangs), ("good", json!({"oci": name})), ("lies", lies)],
+    )
+    .await?;
     assert_eq!(code, Some(1));
-    assert!(err.contains("plugin `hangs`: module") && err.contains("not there within 1s"), "{err}");
+    assert!(
+        err.contains("plugin `hangs`: module") && err.contains("not there within 1s"),
+        "{err}"
+    );
     assert!(err.contains("plugin `lies`"), "{err}");
-    assert!(err.contains("module fetched") && !err.contains("plugin `good`"), "{err}");
+    assert!(
+        err.contains("module fetched") && !err.contains("plugin `good`"),
+        "{err}"
+    );
     Ok(())
 }
 
@@ -152,7 +178,8 @@ async fn a_url_is_a_source_also_over_tls() -> Result<()> {
     let (code, err) = check(&desk, &sources).await?;
     assert_eq!(code, Some(1));
     assert!(err.contains("certificate") && !err.contains("secret"), "{err}");
-    let trusting = Gateway::start_with(&configuration(&desk, &sources), |command| {
+    let text = configuration(&desk, &sources);
+    let trusting = Gateway::start_with(&text, |command| {
         quiet(command, &desk);
         command.env("SSL_CERT_FILE", authority.file());
     });

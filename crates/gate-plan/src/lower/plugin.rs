@@ -140,7 +140,10 @@ impl Lowering<'_> {
         let mut given = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key);
         let Some(place) = given.next() else {
             let draft = Draft::error(node.span, "the source names no module");
-            self.absent(node, draft.help("write `source: { file: plugin.wasm }`, or `oci` or `http` with where it is"));
+            self.absent(
+                node,
+                draft.help("write `source: { file: plugin.wasm }`, or `oci` or `http` with where it is"),
+            );
             return None;
         };
         if let Some(second) = given.next() {

@@ -437,14 +437,25 @@ fn modules_from_elsewhere_keep_all_that_is_said_of_them() {
     let (oci, described) = source(&format!(
         "{{ oci: 'r.example/a:1', digest: 'sha256:{digest}', credentials_file: c.json, pull: always, plain_http: true, timeout: 5s }}"
     ));
-    let Source::Oci { name, digest: pinned, credentials_file, fetch } = oci else {
+    let Source::Oci {
+        name,
+        digest: pinned,
+        credentials_file,
+        fetch,
+    } = oci
+    else {
         panic!("{oci:?}");
     };
     assert_eq!((name.as_str(), pinned.unwrap()[0]), ("r.example/a:1", 0x9f));
     assert_eq!(credentials_file.unwrap().to_str(), Some("c.json"));
-    assert_eq!((fetch.pull, fetch.plain_http, fetch.timeout), (Some(Pull::Always), true, Duration::from_secs(5)));
+    assert_eq!(
+        (fetch.pull, fetch.plain_http, fetch.timeout),
+        (Some(Pull::Always), true, Duration::from_secs(5))
+    );
     assert_eq!(described["digest"], format!("sha256:{digest}"));
-    let (http, described) = source(&format!("{{ http: 'https://r.example/a?token=secret', sha256: {digest} }}"));
+    let (http, described) = source(&format!(
+        "{{ http: 'https://r.example/a?token=secret', sha256: {digest} }}"
+    ));
     let Source::Http { url, fetch } = http else {
         panic!("{http:?}");
     };

@@ -12,7 +12,8 @@ use super::route::Match;
 use super::shape::Pairs;
 use super::{size, span};
 use crate::word::{
-    Digest, EnvironmentName, EnvironmentText, FilePath, ImageDigest, ImageName, Label, Percent, Size, WebAddress, Written,
+    Digest, EnvironmentName, EnvironmentText, FilePath, ImageDigest, ImageName, Label, Percent, Size, WebAddress,
+    Written,
 };
 
 /// A module with its configuration. A module may stand in several plugins.

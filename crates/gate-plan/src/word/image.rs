@@ -22,7 +22,9 @@ impl Word for ImageName {
         plain(text, |letter| {
             letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-' | ':' | '/' | '@' | '[' | ']')
         })?;
-        let (name, digest) = name.split_once('@').map_or((name, None), |(name, digest)| (name, Some(digest)));
+        let (name, digest) = name
+            .split_once('@')
+            .map_or((name, None), |(name, digest)| (name, Some(digest)));
         digest.map(ImageDigest::read).transpose()?;
         let path = name.split_once('/').map_or(name, |(_, path)| path);
         let repository = path.rsplit_once(':').map_or(path, |(repository, _)| repository);
@@ -43,7 +45,8 @@ pub(crate) struct ImageDigest(pub(crate) [u8; 32]);
 
 impl Word for ImageDigest {
     const FORMAT: &'static str = "image-digest";
-    const WANTED: &'static str = "a digest such as `sha256:` and 64 hexadecimal digits, as `cofferdam plugin push` prints it";
+    const WANTED: &'static str =
+        "a digest such as `sha256:` and 64 hexadecimal digits, as `cofferdam plugin push` prints it";
     const PATTERN: Option<&'static str> = Some("^sha256:[0-9a-f]{64}$");
 
     fn read(text: &str) -> Result<Self, Flaw> {
@@ -73,9 +76,15 @@ impl WebAddress {
             return false;
         };
         let host = host(rest);
-        let host = host.rsplit_once(':').map_or(host, |(name, port)| if port.contains(']') { host } else { name });
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-        let here = address.is_ok_and(|address| address.is_loopback()) || host == "localhost" || host.ends_with(".localhost");
+        let host = host
+            .rsplit_once(':')
+            .map_or(host, |(name, port)| if port.contains(']') { host } else { name });
+        let address = host
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .parse::<std::net::IpAddr>();
+        let here =
+            address.is_ok_and(|address| address.is_loopback()) || host == "localhost" || host.ends_with(".localhost");
         !here
     }
 }
@@ -87,7 +96,8 @@ impl Word for WebAddress {
     fn read(text: &str) -> Result<Self, Flaw> {
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         let Some(rest) = rest else {
-            return Err(Flaw::new("the URL does not begin with `https://` or `http://`").help(format!("write {}", Self::WANTED)));
+            return Err(Flaw::new("the URL does not begin with `https://` or `http://`")
+                .help(format!("write {}", Self::WANTED)));
         };
         plain(text, |letter| letter.is_ascii_graphic())?;
         let host = host(rest);

@@ -82,7 +82,9 @@ fn wanted(what: Attached) -> &'static str {
     match what {
         Attached::DebugFile => "is no module",
         Attached::Sbom => "is no bill of materials: SPDX or CycloneDX as JSON is",
-        Attached::Provenance => "is no provenance: an in-toto statement, a DSSE envelope or a Sigstore bundle as JSON is",
+        Attached::Provenance => {
+            "is no provenance: an in-toto statement, a DSSE envelope or a Sigstore bundle as JSON is"
+        }
         Attached::CheckReport => "is no JSON",
     }
 }

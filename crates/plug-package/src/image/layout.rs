@@ -91,7 +91,9 @@ pub(crate) fn choose(manifest: &Manifest) -> Result<(Layout, &Descriptor)> {
 }
 
 fn is_of_higress(layer: &Descriptor) -> bool {
-    media::HIGRESS_BEGINNINGS.iter().any(|beginning| layer.media_type.starts_with(beginning))
+    media::HIGRESS_BEGINNINGS
+        .iter()
+        .any(|beginning| layer.media_type.starts_with(beginning))
 }
 
 fn short(text: &str) -> String {

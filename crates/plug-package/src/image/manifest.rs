@@ -118,14 +118,18 @@ impl Document {
         let raw: Raw = serde_json::from_slice(bytes).map_err(|why| PackageFault::Manifest(why.to_string()))?;
         let kind = raw.media_type.as_deref();
         let document = match (raw.config, raw.layers, raw.manifests) {
-            (None, None, Some(manifests)) if ![Some(media::OCI_MANIFEST), Some(media::DOCKER_MANIFEST)].contains(&kind) => {
+            (None, None, Some(manifests))
+                if ![Some(media::OCI_MANIFEST), Some(media::DOCKER_MANIFEST)].contains(&kind) =>
+            {
                 Self::Index(Index {
                     schema_version: 2,
                     media_type: raw.media_type.unwrap_or_else(|| media::OCI_INDEX.to_owned()),
                     manifests,
                 })
             }
-            (Some(config), Some(layers), None) if ![Some(media::OCI_INDEX), Some(media::DOCKER_LIST)].contains(&kind) => {
+            (Some(config), Some(layers), None)
+                if ![Some(media::OCI_INDEX), Some(media::DOCKER_LIST)].contains(&kind) =>
+            {
                 Self::Manifest(Manifest {
                     schema_version: 2,
                     media_type: raw.media_type,
@@ -164,10 +168,12 @@ impl Index {
     pub(crate) fn choose(&self) -> Result<&Descriptor> {
         let images: Vec<&Descriptor> = self.manifests.iter().filter(|part| is_image(part)).collect();
         let wanted = |architecture: &str, os: Option<&str>| {
-            let fits = |platform: &Platform| {
-                platform.architecture == architecture && os.is_none_or(|os| platform.os == os)
-            };
-            images.iter().copied().find(|part| part.platform.as_ref().is_some_and(fits))
+            let fits =
+                |platform: &Platform| platform.architecture == architecture && os.is_none_or(|os| platform.os == os);
+            images
+                .iter()
+                .copied()
+                .find(|part| part.platform.as_ref().is_some_and(fits))
         };
         let only = || match images.as_slice() {
             [only] => Some(*only),
@@ -176,7 +182,9 @@ impl Index {
         wanted("wasm", None)
             .or_else(|| wanted("amd64", Some("linux")))
             .or_else(only)
-            .ok_or_else(|| PackageFault::Layout(String::from("its index has no image for WebAssembly, and not only one")))
+            .ok_or_else(|| {
+                PackageFault::Layout(String::from("its index has no image for WebAssembly, and not only one"))
+            })
     }
 }
 

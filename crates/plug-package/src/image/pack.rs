@@ -79,7 +79,9 @@ pub fn pack(module: &[u8], layout: Layout, mut annotations: Annotations) -> Resu
         });
     }
     let digest = Digest::of(module);
-    annotations.entry(MODULE_ANNOTATION.to_owned()).or_insert_with(|| digest.hex());
+    annotations
+        .entry(MODULE_ANNOTATION.to_owned())
+        .or_insert_with(|| digest.hex());
     let (config, layers) = match layout {
         Layout::Compat => compat(module)?,
         Layout::Solo => solo(module),
@@ -109,7 +111,10 @@ fn compat(module: &[u8]) -> Result<Parts> {
     let cannot = |why: std::io::Error| PackageFault::Layer(why.to_string());
     let tar = archive(module).map_err(cannot)?;
     // Without a time and a file name, and with a fixed system, the same bytes come out everywhere.
-    let mut gzip = GzBuilder::new().mtime(0).operating_system(255).write(Vec::new(), Compression::best());
+    let mut gzip = GzBuilder::new()
+        .mtime(0)
+        .operating_system(255)
+        .write(Vec::new(), Compression::best());
     std::io::Write::write_all(&mut gzip, &tar).map_err(cannot)?;
     let layer = gzip.finish().map_err(cannot)?;
     let config = json!({
@@ -118,7 +123,10 @@ fn compat(module: &[u8]) -> Result<Parts> {
         "config": {},
         "rootfs": { "type": "layers", "diff_ids": [Digest::of(&tar).to_string()] },
     });
-    Ok((json_blob(media::OCI_CONFIG, &config), vec![(media::OCI_LAYER, Blob::new(layer))]))
+    Ok((
+        json_blob(media::OCI_CONFIG, &config),
+        vec![(media::OCI_LAYER, Blob::new(layer))],
+    ))
 }
 
 fn archive(module: &[u8]) -> std::io::Result<Vec<u8>> {

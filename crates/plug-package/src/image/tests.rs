@@ -40,7 +40,9 @@ fn header(name: &str, kind: EntryType, size: u64) -> Header {
 fn tar(files: &[(&str, EntryType, &[u8])]) -> Vec<u8> {
     let mut builder = Builder::new(Vec::new());
     for (name, kind, bytes) in files {
-        builder.append(&header(name, *kind, bytes.len() as u64), *bytes).unwrap();
+        builder
+            .append(&header(name, *kind, bytes.len() as u64), *bytes)
+            .unwrap();
     }
     builder.into_inner().unwrap()
 }
@@ -67,7 +69,11 @@ fn each_layout_that_is_written_is_read_again() {
         let manifest = manifest(&image);
         let (read, part) = choose(&manifest).unwrap();
         assert_eq!(read, layout);
-        let blob = image.blobs.iter().find(|blob| blob.digest.to_string() == part.digest).unwrap();
+        let blob = image
+            .blobs
+            .iter()
+            .find(|blob| blob.digest.to_string() == part.digest)
+            .unwrap();
         assert_eq!(layer(&blob.bytes, read.form()).unwrap(), MODULE, "{layout}");
         let told = &manifest.annotations.unwrap()["dev.cofferdam.module.sha256"];
         assert_eq!(*told, Digest::of(MODULE).hex());
@@ -78,9 +84,18 @@ fn each_layout_that_is_written_is_read_again() {
 #[test]
 fn the_same_module_gives_the_same_digest_on_every_day() {
     for (layout, digest) in [
-        (Layout::Compat, "76a5236ee66804922f0658c68c251882d8fa079c3e9a1b9bf27afd861c49d19f"),
-        (Layout::Solo, "a37fb46bab191fb5fc8753ee74344ca3742045869144758abf95db5232223a9f"),
-        (Layout::Cncf, "a43ff245fe9269bdb0effb1aae7e881b63abadf56190140caf88ee1026f1617b"),
+        (
+            Layout::Compat,
+            "76a5236ee66804922f0658c68c251882d8fa079c3e9a1b9bf27afd861c49d19f",
+        ),
+        (
+            Layout::Solo,
+            "a37fb46bab191fb5fc8753ee74344ca3742045869144758abf95db5232223a9f",
+        ),
+        (
+            Layout::Cncf,
+            "a43ff245fe9269bdb0effb1aae7e881b63abadf56190140caf88ee1026f1617b",
+        ),
     ] {
         let image = pack(MODULE, layout, Annotations::new()).unwrap();
         assert_eq!(image.digest().to_string(), format!("sha256:{digest}"), "{layout}");
@@ -114,11 +129,26 @@ fn five_layouts_are_told_apart() {
     for (kind, config, layers, layout) in [
         (Some(oci), config, &[tar][..], Layout::Compat),
         (None, config, &["text/plain", tar], Layout::Compat),
-        (Some(docker), "application/vnd.docker.container.image.v1+json", &[diff, diff], Layout::Docker),
-        (Some(oci), "application/vnd.unknown.config.v1+json", &[spec, doc, tar], Layout::Higress),
+        (
+            Some(docker),
+            "application/vnd.docker.container.image.v1+json",
+            &[diff, diff],
+            Layout::Docker,
+        ),
+        (
+            Some(oci),
+            "application/vnd.unknown.config.v1+json",
+            &[spec, doc, tar],
+            Layout::Higress,
+        ),
         (Some(oci), config, &[solo, content], Layout::Solo),
         (Some(oci), config, &[content, solo], Layout::Solo),
-        (Some(oci), "application/vnd.wasm.config.v0+json", &["application/wasm"], Layout::Cncf),
+        (
+            Some(oci),
+            "application/vnd.wasm.config.v0+json",
+            &["application/wasm"],
+            Layout::Cncf,
+        ),
     ] {
         assert_eq!(of_layers(kind, config, layers).unwrap(), layout, "{layers:?}");
     }
@@ -159,7 +189,10 @@ fn a_document_of_two_kinds_or_of_none_is_refused() {
     let twice = br#"{"schemaVersion":2,"layers":[],"layers":[],"config":{}}"#;
     assert!(Document::read(twice).is_err());
     let huge = vec![b' '; MANIFEST_BYTES_MAX as usize + 1];
-    assert!(matches!(Document::read(&huge).unwrap_err(), PackageFault::TooLarge { .. }));
+    assert!(matches!(
+        Document::read(&huge).unwrap_err(),
+        PackageFault::TooLarge { .. }
+    ));
     let deep = "[".repeat(1_000_000);
     assert!(Document::read(deep.as_bytes()).is_err());
 }
@@ -180,8 +213,12 @@ fn of_an_index_the_image_for_webassembly_is_taken() {
             Document::Manifest(_) => panic!("a manifest"),
         }
     };
-    let (arm, amd, wasm, about) =
-        (part("linux", "arm64", 1), part("linux", "amd64", 2), part("wasi", "wasm", 3), part("unknown", "unknown", 4));
+    let (arm, amd, wasm, about) = (
+        part("linux", "arm64", 1),
+        part("linux", "amd64", 2),
+        part("wasi", "wasm", 3),
+        part("unknown", "unknown", 4),
+    );
     assert_eq!(chosen(&[arm.clone(), amd.clone(), wasm]).unwrap(), Digest::of(&[3]));
     assert_eq!(chosen(&[arm.clone(), amd, about.clone()]).unwrap(), Digest::of(&[2]));
     assert_eq!(chosen(&[arm.clone(), about.clone()]).unwrap(), Digest::of(&[1]));
@@ -225,18 +262,51 @@ fn a_layer_that_is_no_archive_with_one_module_is_refused() {
         (tar(&[("plugin.wasm", EntryType::GNUSparse, b"")]), "is a link"),
         (tar(&[("plugin.wasm", EntryType::Directory, b"")]), "is a link"),
         (tar(&[("../plugin.wasm", file, MODULE)]), "leads out of it"),
-        (tar(&[("a/../../etc/passwd", file, b"x"), ("plugin.wasm", file, MODULE)]), "leads out of it"),
-        (tar(&[("..", link, b""), ("plugin.wasm", file, MODULE)]), "leads out of it"),
-        (tar(&[("plugin.wasm", file, MODULE), ("a/plugin.wasm", file, MODULE)]), "more than one module"),
-        (tar(&[("pax", EntryType::XHeader, b"11 size=99\n"), ("plugin.wasm", file, MODULE)]), "broken header"),
-        (tar(&[("pax", EntryType::XHeader, b"999 path=a\n"), ("plugin.wasm", file, MODULE)]), "broken header"),
-        (tar(&[("pax", EntryType::XHeader, b"1 path=a\n"), ("plugin.wasm", file, MODULE)]), "broken header"),
-        (tar(&[("pax", EntryType::XHeader, b"path"), ("plugin.wasm", file, MODULE)]), "broken header"),
+        (
+            tar(&[("a/../../etc/passwd", file, b"x"), ("plugin.wasm", file, MODULE)]),
+            "leads out of it",
+        ),
+        (
+            tar(&[("..", link, b""), ("plugin.wasm", file, MODULE)]),
+            "leads out of it",
+        ),
+        (
+            tar(&[("plugin.wasm", file, MODULE), ("a/plugin.wasm", file, MODULE)]),
+            "more than one module",
+        ),
+        (
+            tar(&[
+                ("pax", EntryType::XHeader, b"11 size=99\n"),
+                ("plugin.wasm", file, MODULE),
+            ]),
+            "broken header",
+        ),
+        (
+            tar(&[
+                ("pax", EntryType::XHeader, b"999 path=a\n"),
+                ("plugin.wasm", file, MODULE),
+            ]),
+            "broken header",
+        ),
+        (
+            tar(&[
+                ("pax", EntryType::XHeader, b"1 path=a\n"),
+                ("plugin.wasm", file, MODULE),
+            ]),
+            "broken header",
+        ),
+        (
+            tar(&[("pax", EntryType::XHeader, b"path"), ("plugin.wasm", file, MODULE)]),
+            "broken header",
+        ),
         (b"no archive at all".repeat(100), "broken"),
         (plugin("plugin.wasm")[..520].to_vec(), "ends within a file"),
     ] {
         let fault = unpacked(&archive).unwrap_err();
-        assert!(matches!(&fault, PackageFault::Layer(said) if said.contains(why)), "{why}: {fault}");
+        assert!(
+            matches!(&fault, PackageFault::Layer(said) if said.contains(why)),
+            "{why}: {fault}"
+        );
     }
     for layer_bytes in [&b""[..], b"\x1f\x8b", b"PK\x03\x04", MODULE] {
         assert!(layer(layer_bytes, Form::TarGzip).is_err());
@@ -249,7 +319,9 @@ fn a_layer_that_is_cut_off_or_changed_is_refused() {
     let whole = gzip(&plugin("plugin.wasm"));
     for length in 0..whole.len() {
         // What follows the last file is padding: the module itself is whole then.
-        let Ok(module) = layer(&whole[..length], Form::TarGzip) else { continue };
+        let Ok(module) = layer(&whole[..length], Form::TarGzip) else {
+            continue;
+        };
         assert_eq!(module, MODULE, "{length}");
     }
     assert!(layer(&whole[..whole.len() / 2], Form::TarGzip).is_err());
@@ -258,7 +330,10 @@ fn a_layer_that_is_cut_off_or_changed_is_refused() {
 #[test]
 fn an_archive_with_too_many_files_is_refused() {
     let many: Vec<String> = (0..=FILES_MAX).map(|number| format!("file{number}")).collect();
-    let files: Vec<_> = many.iter().map(|name| (name.as_str(), EntryType::Regular, &b""[..])).collect();
+    let files: Vec<_> = many
+        .iter()
+        .map(|name| (name.as_str(), EntryType::Regular, &b""[..]))
+        .collect();
     let fault = unpacked(&tar(&files)).unwrap_err();
     assert!(fault.to_string().contains("more than 1000 files"), "{fault}");
     let fits = &files[..FILES_MAX - 1];
@@ -269,7 +344,8 @@ fn an_archive_with_too_many_files_is_refused() {
 /// Zeros without end, compressed a thousandfold.
 fn bomb(bytes: u64) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(header("zeros", EntryType::Regular, bytes).as_bytes()).unwrap();
+    gzip.write_all(header("zeros", EntryType::Regular, bytes).as_bytes())
+        .unwrap();
     std::io::copy(&mut std::io::Read::take(std::io::repeat(0), bytes), &mut gzip).unwrap();
     gzip.write_all(&plugin("plugin.wasm")).unwrap();
     gzip.finish().unwrap()
@@ -280,12 +356,39 @@ fn a_bomb_is_given_up_at_its_bound() {
     let bomb_bytes = bomb(UNPACKED_BYTES_MAX);
     assert!(bomb_bytes.len() < 1024 * 1024);
     let fault = layer(&bomb_bytes, Form::TarGzip).unwrap_err();
-    assert!(matches!(fault, PackageFault::TooLarge { bytes_max: UNPACKED_BYTES_MAX, .. }), "{fault}");
+    assert!(
+        matches!(
+            fault,
+            PackageFault::TooLarge {
+                bytes_max: UNPACKED_BYTES_MAX,
+                ..
+            }
+        ),
+        "{fault}"
+    );
     let fault = download(bomb_bytes).unwrap_err();
-    assert!(matches!(fault, PackageFault::TooLarge { bytes_max: UNPACKED_BYTES_MAX, .. }), "{fault}");
+    assert!(
+        matches!(
+            fault,
+            PackageFault::TooLarge {
+                bytes_max: UNPACKED_BYTES_MAX,
+                ..
+            }
+        ),
+        "{fault}"
+    );
     let large = gzip(header("plugin.wasm", EntryType::Regular, MODULE_BYTES_MAX + 1).as_bytes());
     let fault = layer(&large, Form::TarGzip).unwrap_err();
-    assert!(matches!(fault, PackageFault::TooLarge { bytes_max: MODULE_BYTES_MAX, .. }), "{fault}");
+    assert!(
+        matches!(
+            fault,
+            PackageFault::TooLarge {
+                bytes_max: MODULE_BYTES_MAX,
+                ..
+            }
+        ),
+        "{fault}"
+    );
     let name = gzip(header("name", EntryType::GNULongName, 1 << 30).as_bytes());
     let fault = layer(&name, Form::TarGzip).unwrap_err();
     assert!(fault.to_string().contains("a name of more than"), "{fault}");
@@ -299,12 +402,25 @@ fn a_download_is_unpacked_as_far_as_it_is_packed() {
         plugin("plugin.wasm"),
         gzip(&plugin("a/plugin.wasm")),
         gzip(&plugin("hello.wasm")),
-        tar(&[("hello.wasm", EntryType::Regular, b"\0asm"), ("plugin.wasm", EntryType::Regular, MODULE)]),
+        tar(&[
+            ("hello.wasm", EntryType::Regular, b"\0asm"),
+            ("plugin.wasm", EntryType::Regular, MODULE),
+        ]),
     ] {
         assert_eq!(download(bytes).unwrap(), MODULE);
     }
-    let two = tar(&[("a.wasm", EntryType::Regular, MODULE), ("b.wasm", EntryType::Regular, MODULE)]);
-    for bytes in [Vec::new(), b"<html>".to_vec(), gzip(b"<html>"), gzip(&gzip(MODULE)), two, plugin("README.md")] {
+    let two = tar(&[
+        ("a.wasm", EntryType::Regular, MODULE),
+        ("b.wasm", EntryType::Regular, MODULE),
+    ]);
+    for bytes in [
+        Vec::new(),
+        b"<html>".to_vec(),
+        gzip(b"<html>"),
+        gzip(&gzip(MODULE)),
+        two,
+        plugin("README.md"),
+    ] {
         assert!(download(bytes).is_err());
     }
 }
@@ -313,9 +429,17 @@ fn a_download_is_unpacked_as_far_as_it_is_packed() {
 fn an_attachment_is_an_image_with_a_subject() {
     let image = pack(MODULE, Layout::Compat, Annotations::new()).unwrap();
     for (what, bytes, kind) in [
-        (Attached::DebugFile, "\0asm\x01\0\0\0", "application/vnd.cofferdam.debug.v1+wasm"),
+        (
+            Attached::DebugFile,
+            "\0asm\x01\0\0\0",
+            "application/vnd.cofferdam.debug.v1+wasm",
+        ),
         (Attached::Sbom, r#"{"spdxVersion":"SPDX-2.3"}"#, "application/spdx+json"),
-        (Attached::Sbom, r#"{"bomFormat":"CycloneDX"}"#, "application/vnd.cyclonedx+json"),
+        (
+            Attached::Sbom,
+            r#"{"bomFormat":"CycloneDX"}"#,
+            "application/vnd.cyclonedx+json",
+        ),
         (Attached::Provenance, r#"{"_type":"x"}"#, "application/vnd.in-toto+json"),
         (
             Attached::Provenance,

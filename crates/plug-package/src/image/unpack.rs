@@ -94,7 +94,9 @@ fn archived(archive: &mut impl Read, names: Names) -> Result<Vec<u8>> {
     for (count, entry) in archive.entries().map_err(broken)?.raw(true).enumerate() {
         let mut entry = entry.map_err(broken)?;
         if count >= FILES_MAX {
-            return Err(PackageFault::Layer(format!("its archive has more than {FILES_MAX} files")));
+            return Err(PackageFault::Layer(format!(
+                "its archive has more than {FILES_MAX} files"
+            )));
         }
         match entry.header().entry_type() {
             EntryType::GNULongName => {
@@ -115,7 +117,9 @@ fn archived(archive: &mut impl Read, names: Names) -> Result<Vec<u8>> {
             continue;
         };
         if found.as_ref().is_some_and(|(plugin, _)| *plugin || !is_plugin) {
-            return Err(PackageFault::Layer(String::from("its archive has more than one module")));
+            return Err(PackageFault::Layer(String::from(
+                "its archive has more than one module",
+            )));
         }
         found = Some((is_plugin, file(&mut entry, &name)?));
     }

@@ -51,7 +51,9 @@ fn plain(address: IpAddr) -> IpAddr {
             IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
         }
         // The old way to write IPv4 within IPv6, which no system should follow. `::` and `::1` are not meant.
-        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
+        [0, 0, 0, 0, 0, 0, high, low] if high != 0 => {
+            IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
+        }
         _ => address,
     }
 }
@@ -94,7 +96,11 @@ mod tests {
         ] {
             let address: IpAddr = text.parse().unwrap();
             let asked = |loopback| refuse(address, loopback).is_none();
-            assert_eq!((asked(Loopback::Named), asked(Loopback::Foreign)), (named, foreign), "{text}");
+            assert_eq!(
+                (asked(Loopback::Named), asked(Loopback::Foreign)),
+                (named, foreign),
+                "{text}"
+            );
         }
     }
 }

@@ -46,7 +46,9 @@ impl Client {
             },
         };
         let Document::Index(index) = Document::read(&bytes)? else {
-            return Err(PackageFault::Manifest(String::from("the list of what is attached is no index")));
+            return Err(PackageFault::Manifest(String::from(
+                "the list of what is attached is no index",
+            )));
         };
         let parts = index.manifests.iter().take(ATTACHED_MAX);
         parts
@@ -63,7 +65,12 @@ impl Client {
     ///
     /// # Errors
     /// When it is attached to something else, is broken or too large, or the registry refuses.
-    pub async fn attachment(&self, reference: &Reference, (image, attachment): (Digest, &Attachment), store: &Store) -> Result<Bytes> {
+    pub async fn attachment(
+        &self,
+        reference: &Reference,
+        (image, attachment): (Digest, &Attachment),
+        store: &Store,
+    ) -> Result<Bytes> {
         let repository = Repository {
             reference,
             access: Access::Pull,
@@ -77,13 +84,16 @@ impl Client {
             return Err(PackageFault::Manifest(String::from("it is attached to another image")));
         }
         let [layer] = manifest.layers.as_slice() else {
-            return Err(PackageFault::Manifest(String::from("what is attached has not exactly one layer")));
+            return Err(PackageFault::Manifest(String::from(
+                "what is attached has not exactly one layer",
+            )));
         };
         let digest = layer.digest()?;
         if let Kept::Bytes(bytes) = store.read(&digest, ATTACHMENT_BYTES_MAX) {
             return Ok(bytes.into());
         }
-        self.blob(repository, layer, ("what is attached", ATTACHMENT_BYTES_MAX), store).await?;
+        self.blob(repository, layer, ("what is attached", ATTACHMENT_BYTES_MAX), store)
+            .await?;
         match store.read(&digest, ATTACHMENT_BYTES_MAX) {
             Kept::Bytes(bytes) => Ok(bytes.into()),
             Kept::Nothing | Kept::Changed => Err(PackageFault::file(&store.path(&digest), &"it is gone again")),

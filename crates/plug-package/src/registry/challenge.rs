@@ -38,7 +38,9 @@ fn word<'a>(header: &'a str, scheme: &str) -> Option<&'a str> {
     let mut starts = true;
     for (at, letter) in header.char_indices() {
         let rest = header.get(at..).unwrap_or_default();
-        let named = rest.get(..scheme.len()).is_some_and(|name| name.eq_ignore_ascii_case(scheme));
+        let named = rest
+            .get(..scheme.len())
+            .is_some_and(|name| name.eq_ignore_ascii_case(scheme));
         if starts && !quoted && named {
             let after = rest.get(scheme.len()..).unwrap_or_default();
             if after.is_empty() || after.starts_with([' ', ',']) {
@@ -56,7 +58,9 @@ fn parameters(mut rest: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     loop {
         rest = rest.trim_start_matches([' ', ',']);
-        let Some((name, after)) = rest.split_once('=') else { return found };
+        let Some((name, after)) = rest.split_once('=') else {
+            return found;
+        };
         if name.is_empty() || name.contains([' ', '"', ',']) {
             return found;
         }
@@ -114,7 +118,10 @@ mod tests {
                 r#"Bearer realm="https://auth.example/token",service="r",scope="repository:a/b:pull,push""#,
                 bearer(realm, Some("r"), Some("repository:a/b:pull,push")),
             ),
-            (r#"bearer Realm="https://auth.example/token", error="x""#, bearer(realm, None, None)),
+            (
+                r#"bearer Realm="https://auth.example/token", error="x""#,
+                bearer(realm, None, None),
+            ),
             ("Bearer realm=https://auth.example/token", bearer(realm, None, None)),
             (
                 r#"Basic realm="bearer realm=\"x\"", Bearer service="s", realm="https://auth.example/token""#,

@@ -144,7 +144,7 @@ impl Client {
 
     /// The same, asking this often before it gives up.
     #[must_use]
-    pub(crate) fn with_tries(self, tries: u32) -> Self {
+    pub fn with_tries(self, tries: u32) -> Self {
         Self { tries, ..self }
     }
 
@@ -171,7 +171,10 @@ impl Client {
 
     /// Asks a repository, and says who we are when it wants to know.
     pub(crate) async fn ask(&self, repository: Repository<'_>, ask: &Ask) -> Result<Answer> {
-        let key = (format!("{}/{}", repository.reference.host(), repository.reference.repository()), repository.access);
+        let key = (
+            format!("{}/{}", repository.reference.host(), repository.reference.repository()),
+            repository.access,
+        );
         let known = self.tokens.lock().get(&key).cloned();
         let answer = self.follow(ask, known.clone()).await?;
         let is_ours = answer.url.origin() == ask.url.origin();
@@ -218,7 +221,10 @@ impl Client {
             "https" => Ok(()),
             "http" if is_downgrade => Err(refused(url, "was to be asked without TLS by a server that has it")),
             "http" if self.plain_http || is_loopback(host) => Ok(()),
-            "http" => Err(refused(url, "is not asked without TLS; hint: only `--plain-http` or `plain_http: true` allows it")),
+            "http" => Err(refused(
+                url,
+                "is not asked without TLS; hint: only `--plain-http` or `plain_http: true` allows it",
+            )),
             _ => Err(refused(url, "was to be asked by something that is not HTTP")),
         }
     }
@@ -233,10 +239,16 @@ impl Client {
             target = format!("{target}?{query}");
         }
         let body = Chunks::new(ask.body.clone(), ask.counts.clone());
-        let mut request = Request::builder().method(&ask.method).uri(target).header(HOST, shown(url));
+        let mut request = Request::builder()
+            .method(&ask.method)
+            .uri(target)
+            .header(HOST, shown(url));
         if let Some(headers) = request.headers_mut() {
             headers.extend(ask.headers.clone());
-            headers.insert(USER_AGENT, HeaderValue::from_static(concat!("cofferdam/", env!("CARGO_PKG_VERSION"))));
+            headers.insert(
+                USER_AGENT,
+                HeaderValue::from_static(concat!("cofferdam/", env!("CARGO_PKG_VERSION"))),
+            );
             headers.extend(authorization.map(|value| (AUTHORIZATION, value)));
         }
         let request = request.body(body).map_err(|why| refused(url, &why.to_string()))?;
@@ -297,8 +309,14 @@ impl Answer {
     /// What went wrong, in the server's words where it has some.
     pub(crate) async fn fault(self, what: String) -> PackageFault {
         let (host, status) = (shown(&self.url), self.status().as_u16());
-        let retry_after = self.response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.and_then(|seconds| seconds.parse().ok()).map(Duration::from_secs);
+        let retry_after = self
+            .response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value| value.to_str().ok());
+        let retry_after = retry_after
+            .and_then(|seconds| seconds.parse().ok())
+            .map(Duration::from_secs);
         let said = self.whole("the answer", SAID_BYTES_MAX).await.unwrap_or_default();
         PackageFault::Status {
             host,

@@ -51,7 +51,9 @@ pub(crate) async fn dial(url: &Url, loopback: Loopback, tls: &Arc<ClientConfig>)
     };
     let stream = timeout(DIAL_WAIT_MAX, connect(url, loopback)).await.map_err(late)??;
     let stream: Box<dyn Stream> = match url.scheme() {
-        "https" => timeout(DIAL_WAIT_MAX, encrypt(stream, url, tls)).await.map_err(late)??,
+        "https" => timeout(DIAL_WAIT_MAX, encrypt(stream, url, tls))
+            .await
+            .map_err(late)??,
         _ => Box::new(stream),
     };
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|why| broken(url, &why))?;
@@ -68,7 +70,10 @@ async fn connect(url: &Url, loopback: Loopback) -> Result<TcpStream> {
         why: why.to_string(),
     };
     let addresses: Vec<SocketAddr> = match url.host() {
-        Some(Host::Domain(name)) => tokio::net::lookup_host((name, port)).await.map_err(unreachable)?.collect(),
+        Some(Host::Domain(name)) => tokio::net::lookup_host((name, port))
+            .await
+            .map_err(unreachable)?
+            .collect(),
         Some(Host::Ipv4(address)) => vec![SocketAddr::from((address, port))],
         Some(Host::Ipv6(address)) => vec![SocketAddr::from((address, port))],
         None => Vec::new(),
@@ -100,7 +105,11 @@ async fn connect(url: &Url, loopback: Loopback) -> Result<TcpStream> {
 
 async fn encrypt(stream: TcpStream, url: &Url, tls: &Arc<ClientConfig>) -> Result<Box<dyn Stream>> {
     let failed = |why: String| PackageFault::Unreachable { host: shown(url), why };
-    let name = url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    let name = url
+        .host_str()
+        .unwrap_or_default()
+        .trim_start_matches('[')
+        .trim_end_matches(']');
     let name = ServerName::try_from(name.to_owned()).map_err(|why| failed(why.to_string()))?;
     match TlsConnector::from(Arc::clone(tls)).connect(name, stream).await {
         Ok(stream) => Ok(Box::new(stream)),
@@ -116,7 +125,8 @@ async fn encrypt(stream: TcpStream, url: &Url, tls: &Arc<ClientConfig>) -> Resul
 /// Host and port of a URL, without what may be a secret.
 pub(crate) fn shown(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
-    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 pub(crate) fn broken(url: &Url, why: &hyper::Error) -> PackageFault {
@@ -148,7 +158,10 @@ impl Body for Chunks {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Self::Error>>> {
         if self.rest.is_empty() {
             return Poll::Ready(None);
         }

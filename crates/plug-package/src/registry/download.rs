@@ -35,7 +35,9 @@ impl Client {
             if answer.status() != StatusCode::OK {
                 return Err(answer.fault(ask.what()).await);
             }
-            let told = answer.header("docker-content-digest").and_then(|text| Digest::parse(text).ok());
+            let told = answer
+                .header("docker-content-digest")
+                .and_then(|text| Digest::parse(text).ok());
             let bytes = answer.whole("the manifest", MANIFEST_BYTES_MAX).await?;
             let wanted = Digest::parse(which).ok().or(told);
             wanted.map_or(Ok(()), |wanted| wanted.verify(&bytes, "the manifest"))?;
@@ -45,7 +47,13 @@ impl Client {
     }
 
     /// A part of an image, into the store.
-    pub(crate) async fn blob(&self, repository: Repository<'_>, part: &Descriptor, limit: (&str, u64), store: &Store) -> Result<()> {
+    pub(crate) async fn blob(
+        &self,
+        repository: Repository<'_>,
+        part: &Descriptor,
+        limit: (&str, u64),
+        store: &Store,
+    ) -> Result<()> {
         let (what, bytes_max) = limit;
         let digest = part.digest()?;
         let download = Download {
@@ -64,7 +72,9 @@ impl Client {
         if size.is_some_and(|size| size > wanted.bytes_max) {
             return Err(wanted.too_large());
         }
-        let name = wanted.promised.map_or_else(|| wanted.url.to_string(), |(digest, _)| digest.to_string());
+        let name = wanted
+            .promised
+            .map_or_else(|| wanted.url.to_string(), |(digest, _)| digest.to_string());
         let mut part = store.part(&name)?;
         // Without a digest nobody knows whether what is there and what would come are of the same bytes.
         if wanted.promised.is_none() {
@@ -86,7 +96,9 @@ impl Client {
 
     async fn whole_and_right(&self, wanted: &Download<'_>, part: &mut Part, resumed: bool) -> Result<()> {
         self.retried(async || self.go_on(wanted, part).await).await?;
-        let Some((digest, _)) = wanted.promised else { return Ok(()) };
+        let Some((digest, _)) = wanted.promised else {
+            return Ok(());
+        };
         match digest.verify_digest(part.digest(), wanted.what) {
             // What an earlier process left may be what is wrong.
             Err(_) if resumed => {
@@ -110,7 +122,8 @@ impl Client {
         let mut ask = Ask::new(Method::GET, wanted.url.clone());
         if part.bytes() > 0 {
             ask = ask.header(RANGE, number(&format!("bytes={}-", part.bytes()))?);
-            ask.headers.extend(part.validator.clone().map(|validator| (IF_RANGE, validator)));
+            ask.headers
+                .extend(part.validator.clone().map(|validator| (IF_RANGE, validator)));
         }
         let mut answer = match wanted.repository {
             Some(repository) => self.ask(repository, &ask).await?,
@@ -138,7 +151,9 @@ impl Client {
         let promised = wanted.promised.map(|(_, size)| size);
         let bytes_max = promised.unwrap_or(wanted.bytes_max);
         while let Some(data) = answer.next().await? {
-            let after = part.bytes().saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
+            let after = part
+                .bytes()
+                .saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
             if after > bytes_max {
                 return Err(PackageFault::TooLarge {
                     what: wanted.what.to_owned(),
@@ -169,7 +184,9 @@ impl Download<'_> {
 
 /// Whether an answer begins where we are.
 fn continues(answer: &Answer, at: u64) -> bool {
-    let range = answer.header(CONTENT_RANGE.as_str()).and_then(|range| range.strip_prefix("bytes "));
+    let range = answer
+        .header(CONTENT_RANGE.as_str())
+        .and_then(|range| range.strip_prefix("bytes "));
     let begin = range.and_then(|range| range.split('-').next()?.parse().ok());
     begin == Some(at)
 }

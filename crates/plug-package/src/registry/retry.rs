@@ -39,7 +39,9 @@ fn wait(failures: u32, fault: &PackageFault) -> Duration {
     if let Some(asked) = fault.retry_after() {
         return asked.min(ASKED_MAX);
     }
-    let doubled = WAIT.saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16))).min(WAIT_MAX);
+    let doubled = WAIT
+        .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1).min(16)))
+        .min(WAIT_MAX);
     let chance = u32::try_from(RandomState::new().hash_one(failures) % 51).unwrap_or(25);
     doubled.saturating_mul(75_u32.saturating_add(chance)) / 100
 }
@@ -57,7 +59,13 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound_and_are_never_the_same() {
-        for (failures, least, most) in [(1, 375, 630), (2, 750, 1_260), (3, 1_500, 2_520), (5, 6_000, 10_080), (99, 6_000, 10_080)] {
+        for (failures, least, most) in [
+            (1, 375, 630),
+            (2, 750, 1_260),
+            (3, 1_500, 2_520),
+            (5, 6_000, 10_080),
+            (99, 6_000, 10_080),
+        ] {
             let wait = wait(failures, &unreachable()).as_millis();
             assert!((least..=most).contains(&wait), "{failures}: {wait}");
         }

@@ -23,7 +23,12 @@ struct Given {
 
 impl Client {
     /// What to say to a repository that asked who we are, at `asked`.
-    pub(super) async fn authorize(&self, repository: Repository<'_>, wish: Challenge, asked: &Url) -> Result<HeaderValue> {
+    pub(super) async fn authorize(
+        &self,
+        repository: Repository<'_>,
+        wish: Challenge,
+        asked: &Url,
+    ) -> Result<HeaderValue> {
         let reference = repository.reference;
         let (credentials, host) = (self.credentials.clone(), reference.host().to_owned());
         let name = reference.repository().to_owned();
@@ -47,7 +52,8 @@ impl Client {
                 let scope = scope.filter(|scope| scope.starts_with(&own) && !scope.contains(' '));
                 let scope = scope.unwrap_or_else(|| format!("{own}{actions}"));
                 let service = service.unwrap_or_default();
-                self.token(realm, &[("service", &service), ("scope", &scope)], identity).await
+                self.token(realm, &[("service", &service), ("scope", &scope)], identity)
+                    .await
             }
         }
     }
@@ -99,7 +105,9 @@ impl Client {
         let url = answer.url.clone();
         let bytes = answer.whole("the answer with a token", TOKEN_BYTES_MAX).await?;
         let given: Option<Given> = serde_json::from_slice(&bytes).ok();
-        let token = given.and_then(|given| given.token.or(given.access_token)).filter(|token| !token.is_empty());
+        let token = given
+            .and_then(|given| given.token.or(given.access_token))
+            .filter(|token| !token.is_empty());
         let token = token.ok_or_else(|| refused(&url, "gave no token"))?;
         secret(&format!("Bearer {token}"))
     }
@@ -111,7 +119,8 @@ fn basic(name: &str, password: &str) -> Result<HeaderValue> {
 
 fn secret(text: &str) -> Result<HeaderValue> {
     let value = HeaderValue::from_str(text);
-    let mut value = value.map_err(|_| PackageFault::Credentials(String::from("a token has letters that no header has")))?;
+    let mut value =
+        value.map_err(|_| PackageFault::Credentials(String::from("a token has letters that no header has")))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -31,11 +31,15 @@ impl Client {
             pinned.verify_digest(digest, "the image")?;
         }
         self.parts(repository, &package.image).await?;
-        self.put_manifest(repository, &reference.which(), &package.image).await?;
+        self.put_manifest(repository, &reference.which(), &package.image)
+            .await?;
         let mut unlisted = Vec::new();
         for attached in &package.attached {
             self.parts(repository, attached).await?;
-            if !self.put_manifest(repository, &attached.digest().to_string(), attached).await? {
+            if !self
+                .put_manifest(repository, &attached.digest().to_string(), attached)
+                .await?
+            {
                 unlisted.push(attached.descriptor.clone());
             }
         }
@@ -62,18 +66,25 @@ impl Client {
         if answer.status() != StatusCode::ACCEPTED {
             return Err(answer.fault(begin.what()).await);
         }
-        let location = answer.response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+        let location = answer
+            .response
+            .headers()
+            .get(LOCATION)
+            .and_then(|value| value.to_str().ok());
         let location = location.and_then(|location| answer.url.join(location).ok());
         let mut location = location.ok_or_else(|| refused(&answer.url, "says nowhere to upload to"))?;
         self.permit(&location, Some(&answer.url))?;
-        location.query_pairs_mut().append_pair("digest", &blob.digest.to_string());
+        location
+            .query_pairs_mut()
+            .append_pair("digest", &blob.digest.to_string());
         let is_ours = location.origin() == begin.url.origin();
         let kind = HeaderValue::from_static("application/octet-stream");
         let mut ask = Ask::new(Method::PUT, location).header(CONTENT_TYPE, kind);
         ask.body = blob.bytes.clone();
         let progress = Arc::clone(&self.progress);
         ask.counts = Some(Arc::new(move |bytes| progress.moves(bytes)));
-        self.progress.begins(&blob.digest.to_string(), u64::try_from(blob.bytes.len()).ok());
+        self.progress
+            .begins(&blob.digest.to_string(), u64::try_from(blob.bytes.len()).ok());
         let answer = match is_ours {
             true => self.ask(repository, &ask).await,
             // Another server has said by its URL that we may.
@@ -89,7 +100,8 @@ impl Client {
 
     /// Whether the registry knows by itself what the manifest is attached to.
     async fn put_manifest(&self, repository: Repository<'_>, which: &str, image: &Image) -> Result<bool> {
-        self.put(repository, which, (&image.descriptor.media_type, &image.manifest)).await
+        self.put(repository, which, (&image.descriptor.media_type, &image.manifest))
+            .await
     }
 
     async fn put(&self, repository: Repository<'_>, which: &str, (kind, bytes): (&str, &Bytes)) -> Result<bool> {
@@ -125,7 +137,9 @@ impl Client {
             }
         }
         if manifests.len() > ATTACHED_MAX {
-            return Err(PackageFault::Manifest(format!("more than {ATTACHED_MAX} things are attached")));
+            return Err(PackageFault::Manifest(format!(
+                "more than {ATTACHED_MAX} things are attached"
+            )));
         }
         let index = Index {
             schema_version: 2,

@@ -55,7 +55,10 @@ impl Packing {
     pub(crate) fn file(&self, file: &Path) -> Result<Package, String> {
         let module = read_file(file, MODULE_BYTES_MAX).map_err(|why| why.to_string())?;
         if let Err(fault) = plug_audit::audit(&module) {
-            return Err(format!("`{}` is not packed, as no gateway loads it: {fault}", file.display()));
+            return Err(format!(
+                "`{}` is not packed, as no gateway loads it: {fault}",
+                file.display()
+            ));
         }
         let layout = match self.layout {
             Written::Compat => Layout::Compat,

@@ -67,7 +67,8 @@ pub(crate) fn run(options: &Options) -> ExitCode {
 }
 
 fn work(options: &Options, reference: Reference) -> Result<Pulled, String> {
-    let folder = crate::sources::default_store().ok_or("there is no folder to pull into; hint: set `XDG_CACHE_HOME`")?;
+    let folder =
+        crate::sources::default_store().ok_or("there is no folder to pull into; hint: set `XDG_CACHE_HOME`")?;
     let store = Store::open(&folder).map_err(|why| why.to_string())?;
     let client = Client::new(Credentials::of_user(), options.plain_http).map_err(|why| why.to_string())?;
     let client = client.with_progress(Bars::new());
@@ -82,7 +83,11 @@ fn work(options: &Options, reference: Reference) -> Result<Pulled, String> {
     Ok(pulled)
 }
 
-async fn pull(client: &Client, reference: Reference, (store, folder): (&Store, Option<&Path>)) -> Result<Pulled, String> {
+async fn pull(
+    client: &Client,
+    reference: Reference,
+    (store, folder): (&Store, Option<&Path>),
+) -> Result<Pulled, String> {
     let refused = |why: plug_package::PackageFault| format!("`{reference}` is not pulled: {why}");
     let wanted = Wanted {
         origin: Origin::Oci(reference.clone()),
@@ -99,7 +104,10 @@ async fn pull(client: &Client, reference: Reference, (store, folder): (&Store, O
     if let Some(folder) = folder {
         fs::create_dir_all(folder).map_err(|why| format!("`{}` cannot be made: {why}", folder.display()))?;
         for attachment in client.attached(&reference, image).await.map_err(refused)? {
-            let bytes = client.attachment(&reference, (image, &attachment), store).await.map_err(refused)?;
+            let bytes = client
+                .attachment(&reference, (image, &attachment), store)
+                .await
+                .map_err(refused)?;
             // By digest, as what a registry calls a file may lead anywhere.
             let file = folder.join(format!("{}.{}", attachment.digest.hex(), ending(&attachment.kind)));
             write(&file, &bytes)?;
