@@ -41,6 +41,9 @@ pub enum PackageFault {
     /// An image has no layer with a plugin.
     #[error("the image holds no plugin: {0}")]
     Layout(String),
+    /// Something cannot be attached to an image.
+    #[error("what is to be attached is refused: {0}")]
+    Attachment(String),
     /// A layer is broken or hostile.
     #[error("the layer is refused: {0}")]
     Layer(String),
@@ -122,6 +125,7 @@ impl PackageFault {
             Self::TooLarge { .. } => "package.too_large",
             Self::Manifest(_) => "package.manifest",
             Self::Layout(_) => "package.layout",
+            Self::Attachment(_) => "package.attachment",
             Self::Layer(_) => "package.layer",
             Self::Address { .. } => "package.address",
             Self::Unreachable { .. } => "package.unreachable",

@@ -134,7 +134,7 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 
 fn read(name: &str) -> std::result::Result<Reference, String> {
     if name.contains("://") {
-        return Err(String::from("it has no scheme, or `oci://`"));
+        return Err(String::from("a name has no scheme but `oci://`"));
     }
     let (name, digest) = match name.split_once('@') {
         Some((name, digest)) => (name, Some(Digest::parse(digest).map_err(|why| why.to_string())?)),

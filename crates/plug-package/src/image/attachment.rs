@@ -36,7 +36,7 @@ pub fn attach(subject: &Image, what: Attached, bytes: Bytes, title: &str) -> Res
             bytes_max: ATTACHMENT_BYTES_MAX,
         });
     }
-    let kind = kind(what, &bytes).ok_or_else(|| PackageFault::Layout(format!("`{title}` {}", wanted(what))))?;
+    let kind = kind(what, &bytes).ok_or_else(|| PackageFault::Attachment(format!("`{title}` {}", wanted(what))))?;
     let mut layer = Descriptor::of(&kind, &bytes);
     layer.annotations = Some(Annotations::from([(
         String::from("org.opencontainers.image.title"),
