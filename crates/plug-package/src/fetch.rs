@@ -194,14 +194,14 @@ async fn oci(client: &Client, reference: &Reference, (name, store): (&str, &Stor
     };
     let (pinned, bytes) = client.manifest(repository, &reference.which()).await?;
     store.keep(&bytes)?;
-    let (_, manifest) = match Document::read(&bytes)? {
-        Document::Manifest(manifest) => (pinned, manifest),
+    let manifest = match Document::read(&bytes)? {
+        Document::Manifest(manifest) => *manifest,
         Document::Index(index) => {
-            let (digest, bytes) = client
+            let (_, bytes) = client
                 .manifest(repository, &index.choose()?.digest()?.to_string())
                 .await?;
             store.keep(&bytes)?;
-            (digest, only_manifest(&bytes)?)
+            only_manifest(&bytes)?
         }
     };
     let (layout, layer) = layout::choose(&manifest)?;
@@ -269,7 +269,7 @@ fn here(store: &Store, module: Vec<u8>, way: Way) -> Result<Fetched> {
 
 fn only_manifest(bytes: &[u8]) -> Result<Manifest> {
     match Document::read(bytes)? {
-        Document::Manifest(manifest) => Ok(manifest),
+        Document::Manifest(manifest) => Ok(*manifest),
         Document::Index(_) => Err(PackageFault::Manifest(String::from(
             "there is an index within the index",
         ))),
@@ -290,7 +290,7 @@ fn image_parts(store: &Store, pinned: Digest) -> std::result::Result<Fetched, Ke
     let nothing = |_| Kept::Nothing;
     let bytes = bytes_in(store, pinned, MANIFEST_BYTES_MAX)?;
     let manifest = match Document::read(&bytes).map_err(nothing)? {
-        Document::Manifest(manifest) => manifest,
+        Document::Manifest(manifest) => *manifest,
         Document::Index(index) => {
             let part: Result<Digest> = index.choose().and_then(Descriptor::digest);
             let bytes = bytes_in(store, part.map_err(nothing)?, MANIFEST_BYTES_MAX)?;

@@ -136,7 +136,7 @@ fn read_image(folder: &Path, part: &Descriptor) -> Result<(Image, Manifest)> {
         descriptor,
         blobs,
     };
-    Ok((image, manifest))
+    Ok((image, *manifest))
 }
 
 fn read_blob(folder: &Path, part: &Descriptor, bytes_max: u64) -> Result<Bytes> {

@@ -67,7 +67,7 @@ pub(crate) struct Index {
 /// Either.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Document {
-    Manifest(Manifest),
+    Manifest(Box<Manifest>),
     Index(Index),
 }
 
@@ -130,7 +130,7 @@ impl Document {
             (Some(config), Some(layers), None)
                 if ![Some(media::OCI_INDEX), Some(media::DOCKER_LIST)].contains(&kind) =>
             {
-                Self::Manifest(Manifest {
+                Self::Manifest(Box::new(Manifest {
                     schema_version: 2,
                     media_type: raw.media_type,
                     artifact_type: raw.artifact_type,
@@ -138,7 +138,7 @@ impl Document {
                     layers,
                     subject: raw.subject,
                     annotations: raw.annotations,
-                })
+                }))
             }
             (None, None, None) => return broken("it is of docker's first schema, or of no schema known here"),
             _ => return broken("it is a manifest and an index at once, or neither whole"),

@@ -57,7 +57,7 @@ fn unpacked(archive: &[u8]) -> Result<Vec<u8>, PackageFault> {
 
 fn manifest(image: &Image) -> Manifest {
     match Document::read(&image.manifest).unwrap() {
-        Document::Manifest(manifest) => manifest,
+        Document::Manifest(manifest) => *manifest,
         Document::Index(_) => panic!("an index"),
     }
 }
