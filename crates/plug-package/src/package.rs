@@ -37,6 +37,12 @@ pub struct Package {
 }
 
 impl Package {
+    /// The digests of all parts, manifests left out.
+    pub fn parts(&self) -> impl Iterator<Item = Digest> {
+        let images = [&self.image].into_iter().chain(&self.attached);
+        images.flat_map(|image| image.blobs.iter().map(|blob| blob.digest))
+    }
+
     /// Writes it into a folder that is empty or not there.
     ///
     /// # Errors
