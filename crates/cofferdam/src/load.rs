@@ -5,17 +5,18 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gate_plan::{Plan, Source};
+use gate_plan::Plan;
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
 use plug_host::{
     BurstPolicy, Changes, CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec,
-    Process, RestartPolicy, digest,
+    Process, RestartPolicy,
 };
 
 use crate::canary::{Failure, World};
 use crate::crashes::Crashes;
 use crate::debugging::{Place, Places};
+use crate::sources::{Had, Sources};
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -52,6 +53,7 @@ pub(crate) struct Loader {
     log_level: LogLevel,
     modules: HashMap<(String, u64, Changes), Arc<Module>>,
     cache: Option<CodeCache>,
+    sources: Sources,
     pub(crate) crashes: Arc<Crashes>,
     /// Where LLDB attaches.
     places: Places,
@@ -66,6 +68,7 @@ impl Loader {
             log_level,
             modules: HashMap::new(),
             cache: None,
+            sources: Sources::default(),
             crashes: Arc::default(),
             places: Places::default(),
             runs,
@@ -105,10 +108,13 @@ impl Loader {
         self.crashes.configure(&plan, self.runs);
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
+        let mut modules = self.sources.gather(&plan, &folder, self.cache_folder(&plan));
         for spec in &plan.plugins {
-            let Source::File { path, .. } = &spec.source;
-            files.push(folder.join(path));
-            match self.plugin(spec, (&folder, &plan), before) {
+            files.extend(crate::sources::file(spec, &folder));
+            let had = modules
+                .remove(&spec.name)
+                .unwrap_or_else(|| Err(String::from("its module was not looked for")));
+            match had.and_then(|had| self.plugin(spec, (&had, &plan), before)) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
             }
@@ -138,6 +144,14 @@ impl Loader {
         })
     }
 
+    /// Where fetched modules are kept: beside compiled code.
+    fn cache_folder(&self, plan: &Plan) -> Option<PathBuf> {
+        plan.cache_dir
+            .as_ref()
+            .map(|folder| folder.join("modules"))
+            .or_else(crate::sources::default_store)
+    }
+
     /// A folder that does not open costs compile time at each start, nothing else.
     fn open_cache(&mut self, plan: &Plan) {
         if self.cache.is_some() {
@@ -158,29 +172,21 @@ impl Loader {
     fn plugin(
         &mut self,
         wanted: &gate_plan::Plugin,
-        (folder, plan): (&Path, &Plan),
+        (had, plan): (&Had, &Plan),
         before: &[Arc<Plugin>],
     ) -> Result<Arc<Plugin>, String> {
-        let Source::File { path, sha256 } = &wanted.source;
-        let path = folder.join(path);
-        let bytes = std::fs::read(&path).map_err(|why| format!("module `{}` cannot be read: {why}", path.display()))?;
-        let found = digest(&bytes);
-        if let Some(sha256) = sha256 {
-            let wanted: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-            if wanted != found {
-                return Err(format!(
-                    "module `{}` has SHA-256 {found}, the configuration wants {wanted}",
-                    path.display()
-                ));
-            }
-        }
-        let module = self.module(wanted, &bytes, &found, compiler(plan))?;
-        self.crashes.module(&found, &path);
+        let Had {
+            bytes,
+            path,
+            digest: found,
+        } = had;
+        let module = self.module(wanted, bytes, found, compiler(plan))?;
+        self.crashes.module(found, path);
         let spec = spec(wanted, self.log_level, plan.recordings.bytes_max);
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
         if let Some(same) = same
             && same.spec == spec
-            && same.module.digest == found
+            && same.module.digest == *found
             && self.is_debugged_as(same, wanted)
         {
             return Ok(Arc::clone(same));
@@ -188,7 +194,7 @@ impl Loader {
         let generation = same.map_or(1, |plugin| plugin.generation + 1);
         let plugin = Plugin::new(spec, module, generation, workers(plan).get());
         if let Some(debug) = wanted.debug.as_ref().filter(|_| self.runs) {
-            let twin = self.debugged(&plugin, debug, (&path, &bytes), compiler(plan))?;
+            let twin = self.debugged(&plugin, debug, (path, bytes), compiler(plan))?;
             plugin.debug_as(twin);
         }
         Ok(plugin)

@@ -9,6 +9,8 @@ mod cmd {
     pub(crate) mod schema;
 }
 mod load;
+mod sources;
+mod progress;
 mod anchor;
 mod assemble;
 mod reload;

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use crate::plan::{
     AccessLog, Action, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits,
-    Isolation, LineLevel, Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, ServerTls,
-    Source, Target, Upstream, UpstreamProtocol,
+    Isolation, LineLevel, Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull,
+    ServerTls, Source, Target, Upstream, UpstreamProtocol,
 };
 use crate::route::{Condition, Conditions, HostPattern, PathPattern, Rule, Test};
 use crate::word::span_text;
@@ -220,12 +220,41 @@ fn describe_client_tls(tls: &ClientTls) -> Value {
     })
 }
 
+fn describe_source(source: &Source) -> Value {
+    let digest = |digest: &Option<[u8; 32]>| digest.map(|digest| hexadecimal(&digest));
+    let (mut map, fetch) = match source {
+        Source::File { path, sha256 } => return json!({"file": path, "sha256": digest(sha256)}),
+        Source::Oci {
+            name,
+            digest: pinned,
+            credentials_file,
+            fetch,
+        } => {
+            let pinned = digest(pinned).map(|digest| format!("sha256:{digest}"));
+            let map = json!({"oci": name, "digest": pinned, "credentials_file": credentials_file});
+            (map, fetch)
+        }
+        // What follows the path may be what lets us in.
+        Source::Http { url, fetch } => (json!({"http": url.split('?').next()}), fetch),
+    };
+    if let Some(map) = map.as_object_mut() {
+        map.insert("sha256".to_owned(), json!(digest(&fetch.sha256)));
+        let pull = fetch.pull.map(|pull| match pull {
+            Pull::IfNotPresent => "if_not_present",
+            Pull::Always => "always",
+        });
+        map.insert("pull".to_owned(), json!(pull));
+        map.insert("plain_http".to_owned(), json!(fetch.plain_http));
+        map.insert("timeout".to_owned(), json!(span_text(fetch.timeout)));
+    }
+    map
+}
+
 fn describe_plugin(plugin: &Plugin) -> Value {
-    let Source::File { path, sha256 } = &plugin.source;
     let environment = plugin.environment.iter().map(|(name, _)| (name.clone(), masked()));
     json!({
         "name": plugin.name,
-        "source": {"file": path, "sha256": sha256.map(|digest| hexadecimal(&digest))},
+        "source": describe_source(&plugin.source),
         "config": describe_bytes(&plugin.config),
         "vm_config": describe_bytes(&plugin.vm_config),
         "vm_id": plugin.vm_id,

@@ -27,9 +27,9 @@ mod word;
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
     AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
-    Drain, EndpointSpec, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener, OnFault, Plan,
-    Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Recordings, Redirect, Restart, Route, ServerTls, Source,
-    Target, Timeouts, Upstream, UpstreamProtocol,
+    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener,
+    OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
+    Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;
@@ -61,7 +61,7 @@ pub fn check(text: &str, origin: &str) -> Result<Plan, Findings> {
     }
 }
 
-/// Values that excerpts do not show: configurations and environments of plugins, and headers that a route sets.
+/// Values that excerpts do not show: configurations, environments and guarded URLs of plugins, and headers that a route sets.
 fn secrets(tree: &Node) -> Vec<Span> {
     let mut spans = Vec::new();
     let mut veil = |node: Option<&Node>| {
@@ -74,6 +74,9 @@ fn secrets(tree: &Node) -> Vec<Span> {
         ["config", "vm_config", "environment", "default_config"]
             .iter()
             .for_each(|key| veil(plugin.get(key)));
+        // Of a URL, what stands in front of `@` and behind `?` may let somebody in.
+        let url = plugin.at("source").get("http");
+        veil(url.filter(|url| url.text().is_some_and(|text| text.contains(['@', '?']))));
         plugin
             .list("match_rules")
             .iter()

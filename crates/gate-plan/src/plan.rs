@@ -289,6 +289,46 @@ pub enum Source {
         /// Expected digest, 64 hexadecimal digits.
         sha256: Option<[u8; 32]>,
     },
+    /// An image in a registry.
+    Oci {
+        /// Its name, checked as far as its letters go.
+        name: String,
+        /// The digest that its manifest must have.
+        digest: Option<[u8; 32]>,
+        /// Credentials; those of the user when absent.
+        credentials_file: Option<PathBuf>,
+        /// How it is fetched.
+        fetch: Fetch,
+    },
+    /// A file of a server.
+    Http {
+        /// Its URL.
+        url: String,
+        /// How it is fetched.
+        fetch: Fetch,
+    },
+}
+
+/// How a module is fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// The digest that the module must have.
+    pub sha256: Option<[u8; 32]>,
+    /// When it is asked for anew; the tag decides when absent.
+    pub pull: Option<Pull>,
+    /// Whether other machines are asked without TLS.
+    pub plain_http: bool,
+    /// How long it may take. Default 1 minute.
+    pub timeout: Duration,
+}
+
+/// When what was had before is asked for anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pull {
+    /// Never.
+    IfNotPresent,
+    /// At each start and reload.
+    Always,
 }
 
 /// Bounds of one plugin.

@@ -5,6 +5,7 @@
 
 mod address;
 mod field;
+mod image;
 mod measure;
 mod name;
 mod pattern;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use self::address::{Authority, HostName};
 pub(crate) use self::field::{EnvironmentName, EnvironmentText, FieldText};
+pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
 pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
 
@@ -100,6 +102,9 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<FilePath>(),
     Format::of::<Label>(),
     Format::of::<Digest>(),
+    Format::of::<ImageDigest>(),
+    Format::of::<ImageName>(),
+    Format::of::<WebAddress>(),
     Format::of::<http::HeaderName>(),
     Format::of::<FieldText>(),
     Format::of::<EnvironmentName>(),

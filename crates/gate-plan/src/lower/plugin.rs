@@ -1,15 +1,20 @@
 //! Plugins: where the module is, and the bytes it is configured with.
 
+use std::time::Duration;
+
 use super::chain::Chains;
 use super::higress::Configured;
 use super::{Lowering, count};
 use crate::findings::Draft;
 use crate::plan::{
-    Burst, Isolation, LineLevel, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Restart, Source,
+    Burst, Fetch, Isolation, LineLevel, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Pull, Restart, Source,
 };
 use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
+
+/// How long fetching a module may take where nothing else is said.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Lowering<'_> {
     /// The plugins, and where they stand in chains.
@@ -125,26 +130,77 @@ impl Lowering<'_> {
         self.error(draft.help("give them different `vm_id`s, or let both have `isolation: worker`"));
     }
 
+    /// One of three places, and only keys that belong to it.
     fn source(&mut self, written: &wire::Source, node: &Node) -> Option<Source> {
-        let given = [("oci", written.oci.is_some()), ("http", written.http.is_some())];
-        let remote = given.into_iter().find(|(_, given)| *given);
-        if let Some((key, _)) = remote {
-            let draft = Draft::error(
-                node.key_span(key),
-                format!("`{key}` sources are not available in this version"),
-            );
-            self.error(draft.help("fetch the module yourself and name it with `file`"));
-        } else if written.file.is_none() {
+        let given = [
+            ("file", written.file.is_some()),
+            ("oci", written.oci.is_some()),
+            ("http", written.http.is_some()),
+        ];
+        let mut given = given.into_iter().filter(|(_, given)| *given).map(|(key, _)| key);
+        let Some(place) = given.next() else {
+            let draft = Draft::error(node.span, "the source names no module");
             self.absent(
                 node,
-                Draft::error(node.span, "the source names no module").help("write `source: { file: plugin.wasm }`"),
+                draft.help("write `source: { file: plugin.wasm }`, or `oci` or `http` with where it is"),
             );
+            return None;
+        };
+        if let Some(second) = given.next() {
+            let message = format!("the source names two modules: `{place}` and `{second}`");
+            self.error(Draft::error(node.key_span(second), message).help("keep one of them"));
+            return None;
         }
-        let path = written.file.as_ref()?.word.0.clone();
-        Some(Source::File {
-            path,
-            sha256: written.sha256.as_ref().map(|digest| digest.word.0),
+        self.only_keys_of(place, written, node);
+        let sha256 = written.sha256.as_ref().map(|digest| digest.word.0);
+        if let Some(path) = &written.file {
+            let path = path.word.0.clone();
+            return Some(Source::File { path, sha256 });
+        }
+        let fetch = Fetch {
+            sha256,
+            pull: written.pull.map(|pull| match pull {
+                wire::Pull::IfNotPresent => Pull::IfNotPresent,
+                wire::Pull::Always => Pull::Always,
+            }),
+            plain_http: written.plain_http,
+            timeout: written.timeout.as_ref().map_or(FETCH_TIMEOUT, |timeout| timeout.word),
+        };
+        if let Some(url) = &written.http {
+            if url.word.is_open() && !written.plain_http {
+                let message = "whoever is on the way can change what comes without TLS";
+                let draft = Draft::error(node.at("http").span, message);
+                self.error(draft.help("write `https://`, or say `plain_http: true` beside it, and `sha256`"));
+            }
+            let url = url.word.0.clone();
+            return Some(Source::Http { url, fetch });
+        }
+        Some(Source::Oci {
+            name: written.oci.as_ref()?.word.0.clone(),
+            digest: written.digest.as_ref().map(|digest| digest.word.0),
+            credentials_file: written.credentials_file.as_ref().map(|file| file.word.0.clone()),
+            fetch,
         })
+    }
+
+    fn only_keys_of(&mut self, place: &str, written: &wire::Source, node: &Node) {
+        let keys = [
+            ("digest", written.digest.is_some(), &["oci"][..]),
+            ("credentials_file", written.credentials_file.is_some(), &["oci"]),
+            ("pull", written.pull.is_some(), &["oci", "http"]),
+            ("plain_http", written.plain_http, &["oci", "http"]),
+            ("timeout", written.timeout.is_some(), &["oci", "http"]),
+        ];
+        for (key, given, places) in keys {
+            if given && !places.contains(&place) {
+                let message = format!("`{key}` does nothing for a source with `{place}`");
+                let draft = Draft::error(node.key_span(key), message);
+                self.error(match (key, place) {
+                    ("digest", _) => draft.help("`sha256` is the digest of the module itself"),
+                    _ => draft.help("leave it out"),
+                });
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     AccessLog, Action, Balance, ClientCertificates, EndpointSpec, Isolation, OnFault, Plan, PluginLimits, PluginPhase,
-    Protocol, Source, Target, UpstreamProtocol,
+    Protocol, Pull, Source, Target, UpstreamProtocol,
 };
 
 const LISTENERS: &str = "listeners: [{ name: web, listen: 127.0.0.1:8080 }]\n";
@@ -224,7 +224,9 @@ fn every_limit_of_a_plugin_reaches_the_plan() {
 fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
     let plan = full();
     let plugin = &plan.plugins[0];
-    let Source::File { path, sha256 } = &plugin.source;
+    let Source::File { path, sha256 } = &plugin.source else {
+        panic!("{:?}", plugin.source);
+    };
     assert_eq!(
         (path.to_str(), sha256.unwrap()[0], sha256.unwrap()[31]),
         (Some("dir/p.wasm"), 0x9f, 0x08)
@@ -420,4 +422,47 @@ routes:
         plan.describe()["plugins"][0]["config"]["bytes"],
         plan.plugins[0].config.len()
     );
+}
+
+fn source(text: &str) -> (Source, Value) {
+    let text = format!("listeners: [{{ name: w, listen: '127.0.0.1:1' }}]\nplugins: [{{ name: p, source: {text} }}]\n");
+    let plan = crate::check(&text, "file").unwrap();
+    let described = plan.describe()["plugins"][0]["source"].clone();
+    (plan.plugins[0].source.clone(), described)
+}
+
+#[test]
+fn modules_from_elsewhere_keep_all_that_is_said_of_them() {
+    let digest = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    let (oci, described) = source(&format!(
+        "{{ oci: 'r.example/a:1', digest: 'sha256:{digest}', credentials_file: c.json, pull: always, plain_http: true, timeout: 5s }}"
+    ));
+    let Source::Oci {
+        name,
+        digest: pinned,
+        credentials_file,
+        fetch,
+    } = oci
+    else {
+        panic!("{oci:?}");
+    };
+    assert_eq!((name.as_str(), pinned.unwrap()[0]), ("r.example/a:1", 0x9f));
+    assert_eq!(credentials_file.unwrap().to_str(), Some("c.json"));
+    assert_eq!(
+        (fetch.pull, fetch.plain_http, fetch.timeout),
+        (Some(Pull::Always), true, Duration::from_secs(5))
+    );
+    assert_eq!(described["digest"], format!("sha256:{digest}"));
+    let (http, described) = source(&format!(
+        "{{ http: 'https://r.example/a?token=secret', sha256: {digest} }}"
+    ));
+    let Source::Http { url, fetch } = http else {
+        panic!("{http:?}");
+    };
+    assert_eq!(url, "https://r.example/a?token=secret");
+    assert_eq!((fetch.pull, fetch.timeout), (None, Duration::from_secs(60)));
+    assert!(!described.to_string().contains("secret"), "{described}");
+    assert_eq!(described["http"], "https://r.example/a");
+    source("{ http: 'http://127.0.0.1:80/a' }");
+    source("{ http: 'http://[::1]/a' }");
 }

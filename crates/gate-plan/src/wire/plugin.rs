@@ -11,7 +11,10 @@ use serde_json::{Map, Value};
 use super::route::Match;
 use super::shape::Pairs;
 use super::{size, span};
-use crate::word::{Digest, EnvironmentName, EnvironmentText, FilePath, Label, Percent, Size, Written};
+use crate::word::{
+    Digest, EnvironmentName, EnvironmentText, FilePath, ImageDigest, ImageName, Label, Percent, Size, WebAddress,
+    Written,
+};
 
 /// A module with its configuration. A module may stand in several plugins.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -101,18 +104,43 @@ pub(crate) struct PluginDebug {
     pub(crate) expose: bool,
 }
 
-/// Where a module is.
+/// Where a module is: one of `file`, `oci` and `http`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Source {
     /// A `.wasm` file, relative to the folder of the configuration.
     pub(crate) file: Option<Written<FilePath>>,
-    /// An OCI reference. Not available in this version.
-    pub(crate) oci: Option<String>,
-    /// A URL. Not available in this version.
-    pub(crate) http: Option<String>,
+    /// An image in a registry, as `registry.example.com/team/plugin:1.2`, with `@sha256:…` to pin it. Any layout of plugins that Istio,
+    /// Envoy Gateway, Higress or CNCF tools write.
+    pub(crate) oci: Option<Written<ImageName>>,
+    /// A URL of a `.wasm` file, which may be compressed with gzip or be `plugin.wasm` in a tar archive.
+    pub(crate) http: Option<Written<WebAddress>>,
+    /// Digest that the image's manifest must have, as `sha256:` and 64 hexadecimal digits: what `cofferdam plugin push` prints. Istio calls
+    /// this `sha256`. For `oci`.
+    pub(crate) digest: Option<Written<ImageDigest>>,
     /// SHA-256 that the module must have, as 64 hexadecimal digits. Not checked when absent.
     pub(crate) sha256: Option<Written<Digest>>,
+    /// When a tag or URL that was had before is asked for anew: `always`, at each start and reload, or `if_not_present`, never. Default, as
+    /// in Istio: `if_not_present`, but `always` for the tag `latest`. What is pinned is not asked for anew. For `oci` and `http`.
+    pub(crate) pull: Option<Pull>,
+    /// File of credentials in docker's format. Default: those of the user who runs the gateway, as docker and podman look for them. For `oci`.
+    pub(crate) credentials_file: Option<Written<FilePath>>,
+    /// Whether the registry or server may be asked without TLS. This machine always may. For `oci` and `http`.
+    #[serde(default)]
+    pub(crate) plain_http: bool,
+    /// How long fetching may take. Then what was had before is used, or the configuration refused. Default: `1m`. For `oci` and `http`.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1h"))]
+    pub(crate) timeout: Option<Written<Duration>>,
+}
+
+/// When what was had before is asked for anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Pull {
+    /// Never.
+    IfNotPresent,
+    /// At each start and reload.
+    Always,
 }
 
 /// What a plugin gets as bytes.

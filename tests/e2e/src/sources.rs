@@ -1,0 +1,187 @@
+//! Modules that a gateway fetches: from a registry or a URL, from its store when nobody answers, and never at another's cost.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use testkit::backend::{Backend, Reply, Speaks, Step};
+use testkit::client::{Request, Version, send};
+use testkit::gateway::Gateway;
+use testkit::place;
+use testkit::process::DEADLINE;
+use testkit::registry::registry;
+
+use crate::certificates::Authority;
+use crate::packages::Desk;
+use crate::setting::{complete, finish};
+
+fn configuration(desk: &Desk, sources: &[(&str, Value)]) -> String {
+    let plugins: Vec<Value> = sources
+        .iter()
+        .map(|(name, source)| json!({"name": name, "source": source}))
+        .collect();
+    let names: Vec<&str> = sources.iter().map(|(name, _)| *name).collect();
+    let whole = complete(json!({
+        "cache_dir": desk.path("cache"),
+        "plugins": plugins,
+        "routes": [{"name": "r", "echo": true, "plugins": names}],
+    }));
+    whole.to_string()
+}
+
+async fn start(desk: &Desk, sources: &[(&str, Value)]) -> Result<Gateway> {
+    Gateway::start_with(&configuration(desk, sources), |command| quiet(command, desk)).await
+}
+
+fn quiet(command: &mut Command, desk: &Desk) {
+    command
+        .env("DOCKER_CONFIG", desk.folder.path())
+        .env_remove("REGISTRY_AUTH_FILE")
+        .env_remove("XDG_RUNTIME_DIR");
+}
+
+/// What `check` says of these sources.
+async fn check(desk: &Desk, sources: &[(&str, Value)]) -> Result<(Option<i32>, String)> {
+    let file = desk.path("gateway.yaml");
+    fs::write(&file, configuration(desk, sources))?;
+    let mut command = Command::new(place::cofferdam().await?);
+    quiet(&mut command, desk);
+    let ended = finish(command.arg("check").arg(&file), desk.folder.path()).await?;
+    Ok((ended.code, ended.err))
+}
+
+/// The plugin greets, so it is there.
+async fn greets(gateway: &Gateway) -> Result<()> {
+    let answer = send(gateway.listener("web")?, Version::Http1, &Request::get("/")).await?;
+    ensure!(answer.text().contains("x-hello"), "{}", answer.text());
+    Ok(())
+}
+
+fn said(gateway: &Gateway, text: &str) -> bool {
+    gateway
+        .process
+        .lines_from(0)
+        .iter()
+        .any(|line| line.text.contains(text))
+}
+
+#[tokio::test]
+async fn a_gateway_starts_from_a_registry_and_again_when_it_is_gone() -> Result<()> {
+    let (desk, registry) = (Desk::new()?, registry(None).await?);
+    let name = registry.name("team/hello:1");
+    let digest = desk.told(&["push", "hello.wasm", &name]).await?["digest"].clone();
+    let always = [("hello", json!({"oci": name, "pull": "always"}))];
+    let pinned = [(
+        "hello",
+        json!({"oci": name, "digest": digest, "sha256": desk.sha256()?}),
+    )];
+    let gateway = start(&desk, &always).await?;
+    greets(&gateway).await?;
+    assert!(said(&gateway, "module fetched"));
+    drop(gateway);
+    drop(registry);
+    let gateway = start(&desk, &always).await?;
+    greets(&gateway).await?;
+    assert!(said(&gateway, "cannot be had anew") && said(&gateway, "ago is used"));
+    drop(gateway);
+    let gateway = start(&desk, &pinned).await?;
+    greets(&gateway).await?;
+    assert!(said(&gateway, "module from store") && !said(&gateway, "warning"));
+    drop(gateway);
+    // A byte of each file in the store is changed.
+    for entry in fs::read_dir(desk.path("cache").join("modules/blobs"))? {
+        let path = entry?.path();
+        let mut bytes = fs::read(&path)?;
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        fs::write(&path, bytes)?;
+    }
+    let (code, err) = check(&desk, &pinned).await?;
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("plugin `hello`") && err.contains("was changed and is not used"),
+        "{err}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_registry_that_hangs_or_lies_costs_nobody_elses_module() -> Result<()> {
+    let (desk, registry) = (Desk::new()?, registry(None).await?);
+    let name = registry.name("team/hello:1");
+    desk.told(&["push", "hello.wasm", &name]).await?;
+    let hanging = Backend::start("hanging", Speaks::Http1)?;
+    hanging.reply("/v2/a/manifests/1", Reply::silence());
+    let hangs = json!({"oci": format!("{}/a:1", hanging.address), "timeout": "1s"});
+    let lies = json!({"oci": name, "digest": format!("sha256:{}", "0".repeat(64))});
+    let (code, err) = check(
+        &desk,
+        &[("hangs", hangs), ("good", json!({"oci": name})), ("lies", lies)],
+    )
+    .await?;
+    assert_eq!(code, Some(1));
+    assert!(
+        err.contains("plugin `hangs`: module") && err.contains("not there within 1s"),
+        "{err}"
+    );
+    assert!(err.contains("plugin `lies`"), "{err}");
+    assert!(
+        err.contains("module fetched") && !err.contains("plugin `good`"),
+        "{err}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tag_that_moved_is_followed_at_a_reload_and_a_registry_that_went_changes_nothing() -> Result<()> {
+    let (desk, registry) = (Desk::new()?, registry(None).await?);
+    let name = registry.name("team/hello:latest");
+    fs::copy(place::guest("probe-021")?, desk.path("probe.wasm"))?;
+    desk.told(&["push", "probe.wasm", &name]).await?;
+    let sources = [("hello", json!({"oci": name}))];
+    let gateway = start(&desk, &sources).await?;
+    ensure!(greets(&gateway).await.is_err(), "the probe greets");
+    desk.told(&["push", "hello.wasm", &name]).await?;
+    for round in 0..2 {
+        let said = gateway.process.line_count();
+        gateway.process.signal(Signal::HUP)?;
+        gateway
+            .process
+            .wait_for_line(said, DEADLINE, |line| line.text.contains("configuration applied"))
+            .await?;
+        greets(&gateway).await?;
+        if round == 0 {
+            registry.process.signal(Signal::KILL)?;
+        }
+    }
+    assert!(said(&gateway, "cannot be had anew"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_url_is_a_source_also_over_tls() -> Result<()> {
+    let desk = Desk::new()?;
+    let server = Backend::start("server", Speaks::Http1)?;
+    let module = bytes::Bytes::from(fs::read(&desk.module)?);
+    let head = Step::Head(200, vec![(String::from("content-length"), module.len().to_string())]);
+    server.reply("/hello.wasm", Reply::of(vec![head, Step::Data(module)]));
+    let plain = json!({"http": format!("http://{}/hello.wasm", server.address)});
+    greets(&start(&desk, &[("hello", plain)]).await?).await?;
+    let authority = Authority::new()?;
+    authority.certificate("server", "localhost")?;
+    let address = authority.in_front_of("server", server.address, &[]).await?;
+    let url = format!("https://localhost:{}/hello.wasm?token=secret", address.port());
+    let sources = [("hello", json!({"http": url, "sha256": desk.sha256()?}))];
+    let (code, err) = check(&desk, &sources).await?;
+    assert_eq!(code, Some(1));
+    assert!(err.contains("certificate") && !err.contains("secret"), "{err}");
+    let text = configuration(&desk, &sources);
+    let trusting = Gateway::start_with(&text, |command| {
+        quiet(command, &desk);
+        command.env("SSL_CERT_FILE", authority.file());
+    });
+    greets(&trusting.await.context("with its authority")?).await
+}
