@@ -239,7 +239,7 @@ mod tests {
         assert_eq!(error(""), "configuration: missing field `list`");
         assert_eq!(
             error(r#"{"list":[],"list":[]}"#),
-            "configuration is not right: member `list` is there twice at line 1 column 17"
+            "configuration is not right: member `list` is there twice at line 1 column 21"
         );
     }
 }
