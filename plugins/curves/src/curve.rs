@@ -95,10 +95,17 @@ pub(crate) const SM2_SIGNED: [&str; 4] = [
 
 /// Digits in hex as bytes; what is no digit counts as 0, and the numbers above have none.
 pub(crate) fn hex(digits: &str) -> Vec<u8> {
-    let value = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let value = |digit: u8| {
+        char::from(digit)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
     let pairs = digits.as_bytes().chunks(2);
     pairs
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | value(*digit).unwrap_or(0)))
+        .map(|pair| {
+            pair.iter()
+                .fold(0, |byte, digit| byte << 4 | value(*digit).unwrap_or(0))
+        })
         .collect()
 }
 
@@ -138,7 +145,9 @@ impl<const W: usize> Curve<W> {
 
     /// ECDSA (FIPS 186-5 section 6.4.2) over a digest that is no longer than the order, r and s one after the other.
     pub(crate) fn verify_ecdsa(&self, point: &Point<W>, digest: &[u8], signature: &[u8]) -> bool {
-        let Some([r, s]) = self.pair(signature) else { return false };
+        let Some([r, s]) = self.pair(signature) else {
+            return false;
+        };
         let order = &self.order;
         let Some(digest) = from_bytes(digest) else { return false };
         let digest = order.residue(&order.reduced(digest, false));
@@ -150,14 +159,18 @@ impl<const W: usize> Curve<W> {
 
     /// SM2 (GB/T 32918.2 section 7.1) over a digest of the signer's and the message's, r and s one after the other.
     pub(crate) fn verify_sm2(&self, point: &Point<W>, digest: &[u8], signature: &[u8]) -> bool {
-        let Some([r, s]) = self.pair(signature) else { return false };
+        let Some([r, s]) = self.pair(signature) else {
+            return false;
+        };
         let Some(digest) = from_bytes(digest) else { return false };
         let modulo = |(sum, carry): (Words<W>, bool)| self.order.reduced(sum, carry);
         let both = modulo(plus(&r, &s));
         if both == [0; W] {
             return false;
         }
-        let Some(x) = self.sum(&s, &both, point) else { return false };
+        let Some(x) = self.sum(&s, &both, point) else {
+            return false;
+        };
         let digest = self.order.reduced(digest, false);
         modulo(plus(&digest, &x)) == r
     }

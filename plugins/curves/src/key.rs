@@ -79,7 +79,9 @@ impl PublicKey {
     #[must_use]
     pub fn verify_sm2(&self, user_id: &str, message: &[u8], signature: &[u8]) -> bool {
         let Inner::Eight(point) = &self.inner else { return false };
-        let Some(signer) = self.signer(user_id) else { return false };
+        let Some(signer) = self.signer(user_id) else {
+            return false;
+        };
         let digest = Sm3::new().chain_update(signer).chain_update(message).finalize();
         self.named == Named::Sm2 && curve::SM2.verify_sm2(point, &digest, signature)
     }

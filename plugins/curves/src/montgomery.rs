@@ -1,4 +1,6 @@
 //! Arithmetic modulo an odd number, for public values only: it takes longer or shorter with them.
+//!
+//! Its three operations are functions of their own, as each point of a curve needs dozens of them and a guest is to be small.
 
 /// A number of `W` words of 32 bits, the least first. A module for `wasm32` multiplies 32 bits by 32 in one instruction, and 64 by 64 in a call.
 pub(crate) type Words<const W: usize> = [u32; W];
@@ -80,11 +82,13 @@ impl<const W: usize> Modulus<W> {
         self.multiply(residue, &Residue(one)).0
     }
 
+    #[inline(never)]
     pub(crate) fn add(&self, one: &Residue<W>, other: &Residue<W>) -> Residue<W> {
         let (sum, carry) = plus(&one.0, &other.0);
         Residue(self.reduced(sum, carry))
     }
 
+    #[inline(never)]
     pub(crate) fn subtract(&self, one: &Residue<W>, other: &Residue<W>) -> Residue<W> {
         let (difference, borrowed) = minus(&one.0, &other.0);
         Residue(if borrowed {
@@ -95,34 +99,26 @@ impl<const W: usize> Modulus<W> {
     }
 
     /// Montgomery's product: the words of one factor one by one, each followed by a reduction by one word.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "each list has `W` words, and no place is beyond them"
+    )]
+    #[inline(never)]
     pub(crate) fn multiply(&self, one: &Residue<W>, other: &Residue<W>) -> Residue<W> {
+        let (other, modulus) = (&other.0, &self.words);
         let mut sum = [0; W];
-        let mut over = 0_u64;
-        for word in one.0 {
-            let (mut carry, mut reduce) = (0_u64, 0_u64);
-            let mut factor = None;
-            let mut shifted = [0; W];
-            let mut below: Option<&mut u32> = None;
-            let lanes = sum.iter().zip(&other.0).zip(&self.words);
-            let mut places = shifted.iter_mut();
-            for ((so_far, other), modulus) in lanes {
-                let (low, high) = halves(u64::from(*so_far) + u64::from(word) * u64::from(*other) + carry);
+        let mut over = 0;
+        for word in one.0.map(u64::from) {
+            let (low, mut carry) = halves(u64::from(sum[0]) + word * u64::from(other[0]));
+            // By its choice the lowest word becomes 0, and all go one place down.
+            let factor = u64::from(low.wrapping_mul(self.inverse));
+            let (_, mut reduce) = halves(u64::from(low) + factor * u64::from(modulus[0]));
+            for place in 1..W {
+                let (low, high) = halves(u64::from(sum[place]) + word * u64::from(other[place]) + carry);
                 carry = high;
-                let factor = *factor.get_or_insert_with(|| low.wrapping_mul(self.inverse));
-                let (low, high) = halves(u64::from(low) + u64::from(factor) * u64::from(*modulus) + reduce);
-                reduce = high;
-                // One word further down: the lowest of them is 0 by the choice of the factor.
-                if let Some(place) = below {
-                    *place = low;
-                }
-                below = places.next();
+                (sum[place - 1], reduce) = halves(u64::from(low) + factor * u64::from(modulus[place]) + reduce);
             }
-            let (low, high) = halves(over + carry + reduce);
-            if let Some(place) = below {
-                *place = low;
-            }
-            over = high;
-            sum = shifted;
+            (sum[W - 1], over) = halves(over + carry + reduce);
         }
         Residue(self.reduced(sum, over != 0))
     }

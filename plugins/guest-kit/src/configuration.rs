@@ -39,13 +39,21 @@ impl Wrong {
     }
 
     fn in_member(mut self, name: &str) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
         self.path = format!("{name}{dot}{}", self.path);
         self
     }
 
     fn in_item(mut self, place: usize) -> Self {
-        let dot = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
+        let dot = if self.path.is_empty() || self.path.starts_with('[') {
+            ""
+        } else {
+            "."
+        };
         self.path = format!("[{place}]{dot}{}", self.path);
         self
     }
@@ -139,7 +147,9 @@ impl<'de> SeqAccess<'de> for Items {
         let Some((place, item)) = self.0.next() else {
             return Ok(None);
         };
-        seed.deserialize(Node(item)).map(Some).map_err(|wrong| wrong.in_item(place))
+        seed.deserialize(Node(item))
+            .map(Some)
+            .map_err(|wrong| wrong.in_item(place))
     }
 }
 

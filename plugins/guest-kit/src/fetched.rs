@@ -165,7 +165,10 @@ mod tests {
         let mut keys = fetched();
         assert_eq!(keys.due_at(), Some(0));
         keys.began(7, 1_000);
-        assert_eq!((keys.due_at(), keys.is_under_way_as(7), keys.is_under_way_as(8)), (None, true, false));
+        assert_eq!(
+            (keys.due_at(), keys.is_under_way_as(7), keys.is_under_way_as(8)),
+            (None, true, false)
+        );
         keys.came("one", None, 2_000);
         assert_eq!((keys.document(2_000), keys.due_at()), (Some(&"one"), Some(452_000)));
     }

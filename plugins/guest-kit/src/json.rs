@@ -124,7 +124,11 @@ mod tests {
     #[test]
     fn a_member_that_is_there_twice_is_an_error_at_any_depth() {
         assert!(Json::read(br#"{"a":1,"b":{"a":1}}"#).is_ok());
-        for text in [r#"{"a":1,"a":1}"#, r#"{"a":[{"b":{"c":1,"c":2}}]}"#, r#"{"a":1,"\u0061":2}"#] {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":[{"b":{"c":1,"c":2}}]}"#,
+            r#"{"a":1,"\u0061":2}"#,
+        ] {
             let error = Json::read(text.as_bytes()).unwrap_err();
             assert!(error.contains("twice"), "{error}");
         }

@@ -70,7 +70,10 @@ const NAMES: &[(&str, Algorithm)] = &[
 impl Algorithm {
     /// By its name, in exactly these letters (RFC 7515 section 4.1.1).
     pub(crate) fn named(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, algorithm)| *algorithm)
+        NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, algorithm)| *algorithm)
     }
 
     pub(crate) const fn key_kind(self) -> KeyKind {

@@ -220,13 +220,17 @@ impl Configuration {
         let configuration: Self = guest_kit::configuration::read(bytes)?;
         let count = configuration.providers.len();
         if count == 0 || count > PROVIDERS_MAX {
-            return Err(format!("`providers`: 1 to {PROVIDERS_MAX} are possible, here are {count}"));
+            return Err(format!(
+                "`providers`: 1 to {PROVIDERS_MAX} are possible, here are {count}"
+            ));
         }
         if configuration.realm.as_deref().is_some_and(|realm| !is_quotable(realm)) {
             return Err(String::from("`realm`: must be printable ASCII without `\"` and `\\`"));
         }
         for (place, provider) in configuration.providers.iter().enumerate() {
-            provider.check().map_err(|(key, what)| format!("`providers[{place}].{key}`: {what}"))?;
+            provider
+                .check()
+                .map_err(|(key, what)| format!("`providers[{place}].{key}`: {what}"))?;
         }
         Ok(configuration)
     }
@@ -255,7 +259,10 @@ impl Provider {
             return wrong("sm2_user_id", "at most 8191 bytes are possible");
         }
         if self.from_headers.len() + self.from_params.len() + self.from_cookies.len() > PLACES_MAX {
-            return wrong("from_headers", format!("with parameters and cookies, {PLACES_MAX} places at most"));
+            return wrong(
+                "from_headers",
+                format!("with parameters and cookies, {PLACES_MAX} places at most"),
+            );
         }
         for (place, from) in self.from_headers.iter().enumerate() {
             check_header(&format!("from_headers[{place}].name"), &from.name)?;
@@ -269,8 +276,15 @@ impl Provider {
     }
 
     fn check_remote(&self, remote: &RemoteJwks) -> Result<(), Wrong> {
-        if self.algorithms.iter().any(|algorithm| algorithm.key_kind() == KeyKind::Secret) {
-            return wrong("algorithms", "HS* needs a secret, and secrets are not fetched: set `jwks`");
+        if self
+            .algorithms
+            .iter()
+            .any(|algorithm| algorithm.key_kind() == KeyKind::Secret)
+        {
+            return wrong(
+                "algorithms",
+                "HS* needs a secret, and secrets are not fetched: set `jwks`",
+            );
         }
         if !remote.path.starts_with('/') {
             return wrong("remote_jwks.path", "must begin with `/`");
@@ -288,10 +302,18 @@ impl Provider {
             ("remote_jwks.timeout_ms", remote.timeout_ms, 10, 60_000),
             ("remote_jwks.cache_seconds", remote.cache_seconds, 1, 86_400),
             ("remote_jwks.refetch_seconds_min", remote.refetch_seconds_min, 1, 3_600),
-            ("remote_jwks.stale_seconds_max", remote.stale_seconds_max, 0, 30 * 86_400),
+            (
+                "remote_jwks.stale_seconds_max",
+                remote.stale_seconds_max,
+                0,
+                30 * 86_400,
+            ),
             ("remote_jwks.bytes_max", remote.bytes_max, 64, 1024 * 1024),
         ];
-        match bounds.iter().find(|(_, value, least, most)| value < least || value > most) {
+        match bounds
+            .iter()
+            .find(|(_, value, least, most)| value < least || value > most)
+        {
             Some((key, value, least, most)) => wrong(key, format!("must be {least} to {most}, not {value}")),
             None => Ok(()),
         }
@@ -322,7 +344,8 @@ impl RemoteJwks {
 
 /// Whether it can stand between quotes in a header as it is.
 pub(crate) fn is_quotable(text: &str) -> bool {
-    text.bytes().all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
+    text.bytes()
+        .all(|byte| (b' '..=b'~').contains(&byte) && byte != b'"' && byte != b'\\')
 }
 
 fn check_header(key: &str, name: &str) -> Result<(), Wrong> {
@@ -330,7 +353,10 @@ fn check_header(key: &str, name: &str) -> Result<(), Wrong> {
         return wrong(key, "must be a header's name in lower case");
     }
     if ["host", "content-length", "transfer-encoding", "connection"].contains(&name) {
-        return wrong(key, format!("`{name}` says where the message goes or ends, and is none for this"));
+        return wrong(
+            key,
+            format!("`{name}` says where the message goes or ends, and is none for this"),
+        );
     }
     Ok(())
 }

@@ -130,8 +130,9 @@ impl Shared {
 
     fn refuse_late(&mut self) {
         let now = now_ms();
-        let (late, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.until_ms <= now);
+        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.until_ms <= now);
         self.waiting = waiting;
         for waiting in late {
             if hostcalls::set_effective_context(waiting.context).is_ok() {
@@ -143,7 +144,11 @@ impl Shared {
     /// Arms the one timer for what comes next.
     fn arm(&mut self) {
         let now = now_ms();
-        let fetch = self.gate.as_ref().and_then(Gate::due_at).map(|due| due.saturating_sub(now).max(SOON_MS));
+        let fetch = self
+            .gate
+            .as_ref()
+            .and_then(Gate::due_at)
+            .map(|due| due.saturating_sub(now).max(SOON_MS));
         let look = (!self.waiting.is_empty()).then_some(LOOK_MS);
         let next = fetch.into_iter().chain(look).min().map_or(0, |next| next.min(LATER_MS));
         if next != self.tick_ms {
@@ -172,7 +177,10 @@ impl Root {
             let timeout = Duration::from_millis(remote.timeout_ms);
             let callout = self.dispatch_http_call(&remote.upstream, headers, None, vec![], timeout);
             if callout.is_err() {
-                log(LogLevel::Error, &format!("keys cannot be asked for: upstream `{}`", remote.upstream));
+                log(
+                    LogLevel::Error,
+                    &format!("keys cannot be asked for: upstream `{}`", remote.upstream),
+                );
             }
             begun.push((place, callout));
         }
@@ -190,7 +198,9 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, callout: u32, headers: usize, size: usize, _trailers: usize) {
         let status = self.get_http_call_response_header_bytes(":status").unwrap_or_default();
-        let age = self.get_http_call_response_header_bytes("cache-control").unwrap_or_default();
+        let age = self
+            .get_http_call_response_header_bytes("cache-control")
+            .unwrap_or_default();
         let body = self.get_http_call_response_body(0, size).unwrap_or_default();
         let answer = Answer {
             status: std::str::from_utf8(&status).ok().filter(|_| headers > 0),

@@ -83,7 +83,9 @@ impl Gate {
         if self.configuration.bypass_cors_preflight && request.is_preflight() {
             return Verdict::Pass(edits);
         }
-        let outcome = self.token(request).and_then(|token| self.accept(request, &token, now_ms));
+        let outcome = self
+            .token(request)
+            .and_then(|token| self.accept(request, &token, now_ms));
         match outcome {
             Ok((place, claims_edits)) => {
                 edits.extend(claims_edits);
@@ -108,7 +110,9 @@ impl Gate {
                 Verdict::Pass(edits)
             }
             _ => {
-                let asked = request.text(":authority").filter(|text| crate::configuration::is_quotable(text));
+                let asked = request
+                    .text(":authority")
+                    .filter(|text| crate::configuration::is_quotable(text));
                 let realm = self.configuration.realm.as_deref().or(asked).unwrap_or("gateway");
                 let provider = place.and_then(|place| self.provider(place));
                 Verdict::Refuse(why.refusal(realm, provider.map(|provider| provider.name.as_str())))
@@ -122,7 +126,11 @@ impl Gate {
 
     /// The one token of a request: clients must not send it twice (RFC 6750 section 2), and of two nobody knows which counts.
     fn token(&self, request: &Request) -> Result<String, (No, Option<usize>)> {
-        let mut found = self.configuration.providers.iter().flat_map(|provider| request.tokens(provider));
+        let mut found = self
+            .configuration
+            .providers
+            .iter()
+            .flat_map(|provider| request.tokens(provider));
         let token = found.next().ok_or((Why::NoToken.into(), None))?;
         match found.all(|other| other == token) {
             true => Ok(token),
@@ -131,7 +139,12 @@ impl Gate {
     }
 
     /// Asks the providers for whom the token is, in their order.
-    fn accept(&mut self, request: &Request, text: &str, now_ms: u64) -> Result<(usize, Vec<Edit>), (No, Option<usize>)> {
+    fn accept(
+        &mut self,
+        request: &Request,
+        text: &str,
+        now_ms: u64,
+    ) -> Result<(usize, Vec<Edit>), (No, Option<usize>)> {
         let token = Token::read(text).map_err(|why| (Why::Malformed(why).into(), None))?;
         let mut refused: (No, Option<usize>) = (Why::UnknownIssuer.into(), None);
         let mut rank = None;
@@ -199,7 +212,11 @@ impl Gate {
             let name = &provider.name;
             return match set_of(answer, remote) {
                 Ok(set) => {
-                    let mut said: Vec<String> = set.left_out.iter().map(|what| format!("provider `{name}`: {what}")).collect();
+                    let mut said: Vec<String> = set
+                        .left_out
+                        .iter()
+                        .map(|what| format!("provider `{name}`: {what}"))
+                        .collect();
                     said.push(format!("provider `{name}`: fetched {} keys", set.len()));
                     keys.came(set, answer.cache_control.and_then(max_age_seconds), now_ms);
                     Ok(said)
@@ -225,7 +242,10 @@ impl Keys {
 
 fn fixed(set: Option<&Json>) -> Result<Jwks, String> {
     match set {
-        Some(Json::Text(text)) => Jwks::read(&Json::read(text.as_bytes()).map_err(|_| "is no JSON")?, Origin::Configuration),
+        Some(Json::Text(text)) => Jwks::read(
+            &Json::read(text.as_bytes()).map_err(|_| "is no JSON")?,
+            Origin::Configuration,
+        ),
         Some(set) => Jwks::read(set, Origin::Configuration),
         None => Err(String::from("is missing")),
     }
@@ -285,10 +305,17 @@ fn verify(provider: &Provider, jwks: &Jwks, token: &Token<'_>) -> Result<(), Why
         sm2_user_id: &provider.sm2_user_id,
     };
     let candidates = jwks.candidates(token.algorithm, token.key_id.as_deref());
-    if candidates.iter().any(|key| signed.is_by(token.algorithm, &key.material)) {
+    if candidates
+        .iter()
+        .any(|key| signed.is_by(token.algorithm, &key.material))
+    {
         return Ok(());
     }
-    Err(if candidates.is_empty() { Why::NoKey } else { Why::Signature })
+    Err(if candidates.is_empty() {
+        Why::NoKey
+    } else {
+        Why::Signature
+    })
 }
 
 /// What the upstream is told.
@@ -301,10 +328,8 @@ fn told(provider: &Provider, token: &Token<'_>) -> Vec<Edit> {
     }
     if let Some(name) = &provider.forward_payload_header {
         let payload = match provider.pad_forward_payload_header {
-            true => Base64UrlUnpadded::decode_vec(token.payload).map_or_else(
-                |_| token.payload.to_owned(),
-                |bytes| Base64Url::encode_string(&bytes),
-            ),
+            true => Base64UrlUnpadded::decode_vec(token.payload)
+                .map_or_else(|_| token.payload.to_owned(), |bytes| Base64Url::encode_string(&bytes)),
             false => token.payload.to_owned(),
         };
         edits.push(Edit::Set(name.clone(), payload.into_bytes()));

@@ -67,7 +67,10 @@ impl Jwks {
     pub(crate) fn candidates(&self, algorithm: Algorithm, id: Option<&str>) -> Vec<&Key> {
         let fitting = || self.keys.iter().filter(|key| key.is_for(algorithm));
         let named: Vec<&Key> = match id {
-            Some(id) => fitting().filter(|key| key.id.as_deref() == Some(id)).take(TRIED_MAX).collect(),
+            Some(id) => fitting()
+                .filter(|key| key.id.as_deref() == Some(id))
+                .take(TRIED_MAX)
+                .collect(),
             None => Vec::new(),
         };
         if !named.is_empty() {

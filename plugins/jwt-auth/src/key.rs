@@ -56,7 +56,11 @@ pub(crate) enum Unusable {
 impl Key {
     /// Reads a JWK.
     pub(crate) fn read(jwk: &Json) -> Result<Self, Unusable> {
-        let text = |name| jwk.get(name).map(|value| value.text().ok_or(Unusable::NoKey)).transpose();
+        let text = |name| {
+            jwk.get(name)
+                .map(|value| value.text().ok_or(Unusable::NoKey))
+                .transpose()
+        };
         let kind = text("kty")?.ok_or(Unusable::NoKey)?;
         check_use(jwk)?;
         if kind != "oct" && ["d", "p", "q"].iter().any(|name| jwk.get(name).is_some()) {

@@ -41,12 +41,22 @@ impl Request {
     pub(crate) fn tokens(&self, provider: &Provider) -> Vec<String> {
         let mut tokens: Vec<String> = Vec::new();
         for from in provider.headers() {
-            let found = self.all(&from.name).filter_map(|value| after(value, &from.value_prefix));
+            let found = self
+                .all(&from.name)
+                .filter_map(|value| after(value, &from.value_prefix));
             tokens.extend(found.map(text));
         }
         for name in &provider.from_params {
-            let (_, query) = self.text(":path").and_then(|path| path.split_once('?')).unwrap_or_default();
-            tokens.extend(query.split('&').filter_map(|pair| value_of(pair, name)).map(str::to_owned));
+            let (_, query) = self
+                .text(":path")
+                .and_then(|path| path.split_once('?'))
+                .unwrap_or_default();
+            tokens.extend(
+                query
+                    .split('&')
+                    .filter_map(|pair| value_of(pair, name))
+                    .map(str::to_owned),
+            );
         }
         for name in &provider.from_cookies {
             let pairs = self.all("cookie").flat_map(|value| value.split(|byte| *byte == b';'));
@@ -62,7 +72,9 @@ impl Request {
         let is_ours = |name: &str| {
             configuration.providers.iter().any(|provider| {
                 let claims = provider.claims_to_headers.iter().map(|to| to.header.as_str());
-                claims.chain(provider.forward_payload_header.as_deref()).any(|header| is_same(header, name))
+                claims
+                    .chain(provider.forward_payload_header.as_deref())
+                    .any(|header| is_same(header, name))
             })
         };
         let mut edits: Vec<Edit> = Vec::new();
@@ -117,7 +129,11 @@ impl Request {
         if kept.len() == query.len() {
             return None;
         }
-        let path = if kept.is_empty() { path.to_owned() } else { format!("{path}?{kept}") };
+        let path = if kept.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{kept}")
+        };
         Some(Edit::Set(String::from(":path"), path.into_bytes()))
     }
 }

@@ -4,8 +4,7 @@ mod vectors;
 mod gate;
 mod refusals;
 mod requests;
-mod keys;
-mod documents;
+mod cases;
 mod interop;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -60,8 +59,12 @@ pub(super) fn gate_of(configuration: &str) -> Gate {
 /// A request with these headers, after the pseudo-headers.
 pub(super) fn request(headers: &[(&str, &str)]) -> Request {
     let pseudo = [(":method", "GET"), (":path", "/a?b=c"), (":authority", "api.example")];
-    let all = pseudo.iter().filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
-    let headers = all.chain(headers).map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let all = pseudo
+        .iter()
+        .filter(|(name, _)| headers.iter().all(|(other, _)| other != name));
+    let headers = all
+        .chain(headers)
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     Request {
         headers: headers.collect(),
     }

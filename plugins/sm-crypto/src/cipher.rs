@@ -46,7 +46,10 @@ impl Rest {
         let whole = self.0.len().saturating_sub(kept) / BLOCK * BLOCK;
         let rest = self.0.split_off(whole);
         let taken = std::mem::replace(&mut self.0, rest);
-        taken.chunks_exact(BLOCK).filter_map(|chunk| chunk.try_into().ok()).collect()
+        taken
+            .chunks_exact(BLOCK)
+            .filter_map(|chunk| chunk.try_into().ok())
+            .collect()
     }
 }
 
@@ -193,7 +196,9 @@ impl Gcm {
     }
 
     fn absorb(&mut self, ciphertext: &[u8]) {
-        self.bytes = self.bytes.saturating_add(u64::try_from(ciphertext.len()).unwrap_or(u64::MAX));
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(ciphertext.len()).unwrap_or(u64::MAX));
         for block in self.unhashed.blocks(ciphertext, 0) {
             self.hash.update(&[block.into()]);
         }

@@ -314,7 +314,9 @@ impl Configuration {
 
     fn check(&self) -> Result<(), String> {
         if self.verify_request.is_none() && self.decrypt_request.is_none() && self.encrypt_response.is_none() {
-            return Err(String::from("configuration: there must be `verify_request`, `decrypt_request` or `encrypt_response`"));
+            return Err(String::from(
+                "configuration: there must be `verify_request`, `decrypt_request` or `encrypt_response`",
+            ));
         }
         match (&self.remote_keys, self.keys.is_empty()) {
             (None, true) => return Err(String::from("`keys`: there must be keys, here or at `remote_keys`")),
@@ -324,13 +326,15 @@ impl Configuration {
         }
         self.check_headers()?;
         match &self.verify_request {
-            Some(verify) if verify.keys.is_empty() => Err(String::from("`verify_request.keys`: at least one must be named")),
+            Some(verify) if verify.keys.is_empty() => {
+                Err(String::from("`verify_request.keys`: at least one must be named"))
+            }
             Some(verify) if verify.encoding == Encoding::Pem => {
                 Err(String::from("`verify_request.encoding`: must be `hex` or `base64`"))
             }
-            Some(verify) if verify.user_id.len() > 8_191 => {
-                Err(String::from("`verify_request.user_id`: at most 8191 bytes are possible"))
-            }
+            Some(verify) if verify.user_id.len() > 8_191 => Err(String::from(
+                "`verify_request.user_id`: at most 8191 bytes are possible",
+            )),
             _ => Ok(()),
         }
     }
@@ -344,7 +348,12 @@ impl Configuration {
             names.push(("verify_request.timestamp_header", &verify.timestamp_header));
             names.push(("verify_request.nonce_header", &verify.nonce_header));
             names.push(("verify_request.digest_header", &verify.digest_header));
-            names.extend(verify.signed_headers.iter().map(|name| ("verify_request.signed_headers", name)));
+            names.extend(
+                verify
+                    .signed_headers
+                    .iter()
+                    .map(|name| ("verify_request.signed_headers", name)),
+            );
         }
         if let Some(decrypt) = &self.decrypt_request {
             names.push(("decrypt_request.iv_header", &decrypt.iv_header));
@@ -368,7 +377,9 @@ impl Configuration {
 impl RemoteKeys {
     fn check(&self) -> Result<(), String> {
         if !self.path.starts_with('/') || self.upstream.is_empty() || self.authority.is_empty() {
-            return Err(String::from("`remote_keys`: needs an `upstream`, an `authority` and a `path` that begins with `/`"));
+            return Err(String::from(
+                "`remote_keys`: needs an `upstream`, an `authority` and a `path` that begins with `/`",
+            ));
         }
         if !["http", "https"].contains(&self.scheme.as_str()) {
             return Err(String::from("`remote_keys.scheme`: must be `https` or `http`"));
@@ -380,7 +391,10 @@ impl RemoteKeys {
             ("stale_seconds_max", self.stale_seconds_max, 0, 30 * 86_400),
             ("bytes_max", self.bytes_max, 64, 1024 * 1024),
         ];
-        match bounds.iter().find(|(_, value, least, most)| value < least || value > most) {
+        match bounds
+            .iter()
+            .find(|(_, value, least, most)| value < least || value > most)
+        {
             Some((key, value, least, most)) => {
                 Err(format!("`remote_keys.{key}`: must be {least} to {most}, not {value}"))
             }

@@ -89,7 +89,10 @@ fn request() -> Head {
 }
 
 fn refuse(refusal: &Refusal) {
-    log(LogLevel::Info, &format!("refused with {}: {}", refusal.status, refusal.text));
+    log(
+        LogLevel::Info,
+        &format!("refused with {}: {}", refusal.status, refusal.text),
+    );
     let headers = vec![("content-type", "text/plain; charset=utf-8")];
     let body = format!("{}\n", refusal.text);
     hostcalls::send_http_response(refusal.status, headers, Some(body.as_bytes())).ok();
@@ -144,8 +147,9 @@ impl Shared {
 
     fn refuse_late(&mut self) {
         let now = now_ms();
-        let (late, waiting): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.until_ms <= now);
+        let (late, waiting): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|waiting| waiting.until_ms <= now);
         self.waiting = waiting;
         for waiting in late {
             if hostcalls::set_effective_context(waiting.context).is_ok() {
@@ -158,7 +162,11 @@ impl Shared {
     /// Arms the one timer for what comes next.
     fn arm(&mut self) {
         let now = now_ms();
-        let fetch = self.gate.as_ref().and_then(Gate::due_at).map(|due| due.saturating_sub(now).max(SOON_MS));
+        let fetch = self
+            .gate
+            .as_ref()
+            .and_then(Gate::due_at)
+            .map(|due| due.saturating_sub(now).max(SOON_MS));
         let look = (!self.waiting.is_empty()).then_some(LOOK_MS);
         let next = fetch.into_iter().chain(look).min().map_or(0, |next| next.min(LATER_MS));
         if next != self.tick_ms {
@@ -183,9 +191,14 @@ impl Root {
             ("accept", "application/json"),
         ];
         let timeout = Duration::from_millis(remote.timeout_ms);
-        let callout = self.dispatch_http_call(&remote.upstream, headers, None, vec![], timeout).ok();
+        let callout = self
+            .dispatch_http_call(&remote.upstream, headers, None, vec![], timeout)
+            .ok();
         if callout.is_none() {
-            log(LogLevel::Error, &format!("keys cannot be asked for: upstream `{}`", remote.upstream));
+            log(
+                LogLevel::Error,
+                &format!("keys cannot be asked for: upstream `{}`", remote.upstream),
+            );
         }
         gate.began(callout, now);
         callout.is_none()
@@ -195,7 +208,9 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, callout: u32, headers: usize, size: usize, _trailers: usize) {
         let status = self.get_http_call_response_header_bytes(":status").unwrap_or_default();
-        let age = self.get_http_call_response_header_bytes("cache-control").unwrap_or_default();
+        let age = self
+            .get_http_call_response_header_bytes("cache-control")
+            .unwrap_or_default();
         let body = self.get_http_call_response_body(0, size).unwrap_or_default();
         let answer = Answer {
             status: std::str::from_utf8(&status).ok().filter(|_| headers > 0),
@@ -270,15 +285,27 @@ impl Exchange {
             return Ok(());
         };
         let iv = random(iv_bytes(encrypt.mode)).ok_or("the host gave no random bytes")?;
-        let (outbound, header) = gate.begin_response(&iv, now_ms()).ok_or("there is no key for the response")?;
-        for (name, kept_as) in [("content-type", "x-plain-content-type"), ("content-encoding", "x-plain-content-encoding")] {
+        let (outbound, header) = gate
+            .begin_response(&iv, now_ms())
+            .ok_or("there is no key for the response")?;
+        for (name, kept_as) in [
+            ("content-type", "x-plain-content-type"),
+            ("content-encoding", "x-plain-content-encoding"),
+        ] {
             self.remove_http_response_header(kept_as);
             if let Some(value) = self.get_http_response_header_bytes(name) {
                 self.set_http_response_header_bytes(kept_as, Some(&value));
             }
         }
         // What these say is about a body that nobody gets.
-        for name in ["content-length", "content-encoding", "content-md5", "digest", "etag", "accept-ranges"] {
+        for name in [
+            "content-length",
+            "content-encoding",
+            "content-md5",
+            "digest",
+            "etag",
+            "accept-ranges",
+        ] {
             self.remove_http_response_header(name);
         }
         self.set_http_response_header("content-type", Some(&encrypt.content_type));
@@ -341,7 +368,10 @@ impl HttpContext for Exchange {
         if inbound.is_held() && !end_of_stream {
             return Action::Pause;
         }
-        let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).ok().flatten().unwrap_or_default();
+        let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         let plain = if inbound.is_held() {
             inbound.whole(&body)
         } else {
@@ -386,7 +416,10 @@ impl HttpContext for Exchange {
         let Some(outbound) = self.outbound.as_mut() else {
             return Action::Continue;
         };
-        let body = hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size).ok().flatten().unwrap_or_default();
+        let body = hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         match outbound.piece(&body, end_of_stream) {
             Some(encrypted) => {
                 self.set_http_response_body(0, size, &encrypted);

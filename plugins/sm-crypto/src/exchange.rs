@@ -63,7 +63,8 @@ impl Head {
     /// Whether its body is of that type, parameters apart.
     pub(crate) fn is_of_type(&self, wanted: &str) -> bool {
         let plain = |text: &str| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        self.one("content-type").is_ok_and(|found| plain(found) == plain(wanted))
+        self.one("content-type")
+            .is_ok_and(|found| plain(found) == plain(wanted))
     }
 }
 
@@ -89,7 +90,11 @@ impl Inbound {
     /// Whether the body must be there as a whole before any of it goes on: a digest or a tag stands at its end.
     #[must_use]
     pub fn is_held(&self) -> bool {
-        self.digest.is_some() || self.decryption.as_ref().is_some_and(|decryption| decryption.mode == Mode::Gcm)
+        self.digest.is_some()
+            || self
+                .decryption
+                .as_ref()
+                .is_some_and(|decryption| decryption.mode == Mode::Gcm)
     }
 
     /// Whether it goes on as it came, unheld.

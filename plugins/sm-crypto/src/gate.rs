@@ -179,8 +179,14 @@ fn keys_of(answer: &Answer<'_>, remote: &RemoteKeys) -> Result<Keyring, String> 
 /// Every key that is named is there, and of the kind that it is named for.
 fn check_names(configuration: &Configuration, keyring: &Keyring) -> Result<(), String> {
     let bodies = [
-        configuration.decrypt_request.as_ref().map(|decrypt| ("decrypt_request.key", &decrypt.key)),
-        configuration.encrypt_response.as_ref().map(|encrypt| ("encrypt_response.key", &encrypt.key)),
+        configuration
+            .decrypt_request
+            .as_ref()
+            .map(|decrypt| ("decrypt_request.key", &decrypt.key)),
+        configuration
+            .encrypt_response
+            .as_ref()
+            .map(|encrypt| ("encrypt_response.key", &encrypt.key)),
     ];
     for (path, name) in bodies.into_iter().flatten() {
         if keyring.sm4(name).is_none() {
@@ -191,7 +197,9 @@ fn check_names(configuration: &Configuration, keyring: &Keyring) -> Result<(), S
         for name in &verify.keys {
             let fits = signing::is_key_for(verify.scheme, keyring.get(name));
             if !fits {
-                return Err(format!("`verify_request.keys`: there is no key `{name}` of the scheme's kind"));
+                return Err(format!(
+                    "`verify_request.keys`: there is no key `{name}` of the scheme's kind"
+                ));
             }
         }
     }
@@ -212,11 +220,16 @@ fn inbound(
     let decryption = match &configuration.decrypt_request {
         Some(decrypt) if has_body => {
             if !head.is_of_type(&decrypt.content_type) {
-                return Err(Refusal::new(415, format!("a body must be of type {}", decrypt.content_type)));
+                return Err(Refusal::new(
+                    415,
+                    format!("a body must be of type {}", decrypt.content_type),
+                ));
             }
             Some(Decryption {
                 mode: decrypt.mode,
-                key: keyring.sm4(&decrypt.key).ok_or_else(|| Refusal::new(503, "there is no key"))?,
+                key: keyring
+                    .sm4(&decrypt.key)
+                    .ok_or_else(|| Refusal::new(503, "there is no key"))?,
                 iv: iv_of(head, decrypt.iv, &decrypt.iv_header, decrypt.mode)?,
                 head: Vec::new(),
                 cbc: None,

@@ -11,8 +11,8 @@ const SECRET_BYTES: (usize, usize) = (16, 1_024);
 
 /// Before the 65 bytes of an SM2 point in a SubjectPublicKeyInfo (RFC 5480, with the curve's identifier of GB/T 33560), which is of one length always.
 const SPKI_HEAD: [u8; 26] = [
-    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55,
-    0x01, 0x82, 0x2d, 0x03, 0x42, 0x00,
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf,
+    0x55, 0x01, 0x82, 0x2d, 0x03, 0x42, 0x00,
 ];
 
 /// Keys by their names. Nothing prints them.
@@ -31,7 +31,10 @@ impl Keyring {
     /// Reads keys.
     pub(crate) fn read(entries: &[KeyEntry]) -> Result<Self, String> {
         if entries.len() > KEYS_MAX {
-            return Err(format!("`keys`: at most {KEYS_MAX} are possible, here are {}", entries.len()));
+            return Err(format!(
+                "`keys`: at most {KEYS_MAX} are possible, here are {}",
+                entries.len()
+            ));
         }
         let mut keys: Vec<(String, Material)> = Vec::new();
         for (place, entry) in entries.iter().enumerate() {
@@ -67,10 +70,15 @@ fn read(entry: &KeyEntry) -> Result<Material, String> {
         Encoding::Pem => from_pem(&entry.value).ok_or("is no PEM file with a public key on SM2's curve")?,
     };
     match entry.kind {
-        KeyKind::Sm4 => bytes.try_into().map(Material::Sm4).map_err(|_| String::from("must have 16 bytes")),
+        KeyKind::Sm4 => bytes
+            .try_into()
+            .map(Material::Sm4)
+            .map_err(|_| String::from("must have 16 bytes")),
         KeyKind::Sm3Hmac if (SECRET_BYTES.0..=SECRET_BYTES.1).contains(&bytes.len()) => Ok(Material::Secret(bytes)),
         KeyKind::Sm3Hmac => Err(format!("must have {} to {} bytes", SECRET_BYTES.0, SECRET_BYTES.1)),
-        KeyKind::Sm2Public => point(&bytes).map(Material::Sm2).ok_or_else(|| String::from("is no point on SM2's curve")),
+        KeyKind::Sm2Public => point(&bytes)
+            .map(Material::Sm2)
+            .ok_or_else(|| String::from("is no point on SM2's curve")),
     }
 }
 

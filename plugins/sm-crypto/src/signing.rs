@@ -29,7 +29,12 @@ pub(crate) enum Unsigned {
 }
 
 /// Checks everything but the body; gives the digest that the body must have.
-pub(crate) fn check(head: &Head, verify: &VerifyRequest, keys: &Keyring, now_seconds: u64) -> Result<[u8; 32], Unsigned> {
+pub(crate) fn check(
+    head: &Head,
+    verify: &VerifyRequest,
+    keys: &Keyring,
+    now_seconds: u64,
+) -> Result<[u8; 32], Unsigned> {
     let malformed = |name: &String| Unsigned::Malformed(name.clone());
     let timestamp = head.one(&verify.timestamp_header)?;
     let seconds: u64 = timestamp.parse().map_err(|_| malformed(&verify.timestamp_header))?;
@@ -54,8 +59,20 @@ pub(crate) fn check(head: &Head, verify: &VerifyRequest, keys: &Keyring, now_sec
 }
 
 /// The text that is signed, line by line; the README specifies it.
-pub(crate) fn canonical(head: &Head, verify: &VerifyRequest, [timestamp, nonce, digest]: [&str; 3]) -> Result<String, Unsigned> {
-    let mut text = [TITLE, head.one(":method")?, head.one(":path")?, timestamp, nonce, digest].join("\n");
+pub(crate) fn canonical(
+    head: &Head,
+    verify: &VerifyRequest,
+    [timestamp, nonce, digest]: [&str; 3],
+) -> Result<String, Unsigned> {
+    let mut text = [
+        TITLE,
+        head.one(":method")?,
+        head.one(":path")?,
+        timestamp,
+        nonce,
+        digest,
+    ]
+    .join("\n");
     for name in &verify.signed_headers {
         let value = head.one(name)?;
         text = format!("{text}\n{name}:{value}");
@@ -81,8 +98,9 @@ fn is_good(key: &Material, verify: &VerifyRequest, text: &[u8], signature: &[u8]
             raw(signature, verify.form).is_some_and(|signature| key.verify_sm2(&verify.user_id, text, &signature))
         }
         // In a time that does not depend on where they differ.
-        (Scheme::Sm3Hmac, Material::Secret(secret)) => Hmac::<Sm3>::new_from_slice(secret)
-            .is_ok_and(|mac| mac.chain_update(text).verify_slice(signature).is_ok()),
+        (Scheme::Sm3Hmac, Material::Secret(secret)) => {
+            Hmac::<Sm3>::new_from_slice(secret).is_ok_and(|mac| mac.chain_update(text).verify_slice(signature).is_ok())
+        }
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 mod vectors;
 mod streams;
 mod requests;
-mod documents;
+mod cases;
 mod interop;
 
 use crate::exchange::Head;
@@ -13,7 +13,9 @@ pub(super) fn hex(digits: &str) -> Vec<u8> {
 }
 
 pub(super) fn head(headers: &[(&str, &str)]) -> Head {
-    let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     Head {
         headers: headers.collect(),
     }

@@ -15,7 +15,11 @@ macro_rules! signed_by {
         let signature: $crate_name::ecdsa::Signature = key.sign_prehash($digest).unwrap();
         let verifying = $crate_name::ecdsa::VerifyingKey::from(&key);
         let point = verifying.to_encoded_point(false);
-        (point.x().unwrap().to_vec(), point.y().unwrap().to_vec(), signature.to_bytes().to_vec())
+        (
+            point.x().unwrap().to_vec(),
+            point.y().unwrap().to_vec(),
+            signature.to_bytes().to_vec(),
+        )
     }};
 }
 
@@ -51,7 +55,11 @@ fn what_other_crates_sign_is_good_and_nothing_else() {
         let key = p521::ecdsa::SigningKey::random(&mut OsRng);
         let signature: p521::ecdsa::Signature = key.sign_prehash(&digest).unwrap();
         let point = p521::ecdsa::VerifyingKey::from(&key).to_encoded_point(false);
-        let parts = (point.x().unwrap().to_vec(), point.y().unwrap().to_vec(), signature.to_bytes().to_vec());
+        let parts = (
+            point.x().unwrap().to_vec(),
+            point.y().unwrap().to_vec(),
+            signature.to_bytes().to_vec(),
+        );
         check(Named::P521, &parts, &digest);
     }
 }
@@ -100,7 +108,14 @@ fn numbers_out_of_range_sign_nothing() {
     let order = curve::hex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
     let (r, s) = good.split_at(32);
     let zero = [0; 32];
-    for (r, s) in [(&zero[..], s), (r, &zero[..]), (&order[..], s), (r, &order[..]), (&zero, &zero), (&[255; 32], s)] {
+    for (r, s) in [
+        (&zero[..], s),
+        (r, &zero[..]),
+        (&order[..], s),
+        (r, &order[..]),
+        (&zero, &zero),
+        (&[255; 32], s),
+    ] {
         assert!(!key.verify_ecdsa(&digest, &[r, s].concat()));
     }
     assert!(!key.verify_ecdsa(&digest, &good[..63]));
@@ -143,7 +158,11 @@ fn odd_numbers_are_judged_as_by_another_crate() {
                 let signature = [&r[..], s].concat();
                 let expected = p256::ecdsa::Signature::from_slice(&signature)
                     .is_ok_and(|signature| oracle.verify_prehash(digest, &signature).is_ok());
-                assert_eq!(ours.verify_ecdsa(digest, &signature), expected, "{digest:?} {r:?} {s:?}");
+                assert_eq!(
+                    ours.verify_ecdsa(digest, &signature),
+                    expected,
+                    "{digest:?} {r:?} {s:?}"
+                );
             }
         }
     }

@@ -26,7 +26,11 @@ fn begin(gate: &mut Gate, callout: u32, now: u64) {
 }
 
 fn answer(gate: &mut Gate, callout: u32, status: &str, body: &str, now: u64) -> Result<Vec<String>, String> {
-    let answer = Answer { status: Some(status), cache_control: None, body: body.as_bytes() };
+    let answer = Answer {
+        status: Some(status),
+        cache_control: None,
+        body: body.as_bytes(),
+    };
     gate.answered(callout, &answer, now)
 }
 
@@ -49,8 +53,16 @@ fn requests_are_refused_when_there_are_no_keys_to_be_had() {
         ("200", "<html>", "the answer is no JSON, or has a member twice"),
         ("200", "{}", "the answer has no list `keys`"),
         ("200", r#"{"keys":[]}"#, "the answer has no key that can be used: "),
-        ("200", r#"{"keys":[{"kty":"oct","k":"YSBzZWNyZXQgZm9yIHRlc3RzLCBvZiAzMiBieXRlcy4"}]}"#, "the answer has no key that can be used: key 0 is a secret, and was fetched"),
-        ("200", &format!("{}{{}}", " ".repeat(4096)), "the answer has more than 4096 bytes"),
+        (
+            "200",
+            r#"{"keys":[{"kty":"oct","k":"YSBzZWNyZXQgZm9yIHRlc3RzLCBvZiAzMiBieXRlcy4"}]}"#,
+            "the answer has no key that can be used: key 0 is a secret, and was fetched",
+        ),
+        (
+            "200",
+            &format!("{}{{}}", " ".repeat(4096)),
+            "the answer has more than 4096 bytes",
+        ),
     ];
     for (status, body, why) in bodies {
         let mut gate = remote();
@@ -71,22 +83,38 @@ fn a_key_that_is_not_known_is_fetched_once_in_a_while() {
     let header = base64url(br#"{"alg":"ES256","kid":"new"}"#);
     let forged = format!("{header}.{}.AAAA", base64url(br#"{"exp":9999999999}"#));
     // Just fetched: no use in asking again.
-    assert_eq!(ask(&mut gate, &forged, IN_2011 + 29_000), "401 no known key fits the token");
+    assert_eq!(
+        ask(&mut gate, &forged, IN_2011 + 29_000),
+        "401 no known key fits the token"
+    );
     assert_eq!(ask(&mut gate, &forged, IN_2011 + 30_000), "wait");
     begin(&mut gate, 8, IN_2011 + 30_000);
     let new = format!(r#"{{"keys":[{{"kid":"old",{POINT}}},{{"kid":"new",{POINT}}}]}}"#);
     answer(&mut gate, 8, "200", &new, IN_2011 + 30_000).unwrap();
-    assert_eq!(ask(&mut gate, &forged, IN_2011 + 30_000), "401 the token's signature is wrong");
+    assert_eq!(
+        ask(&mut gate, &forged, IN_2011 + 30_000),
+        "401 the token's signature is wrong"
+    );
     assert_eq!(ask(&mut gate, JOE, IN_2011 + 30_000), "pass");
     // A wrong signature by a key that is known is no reason to fetch.
-    assert_eq!(ask(&mut gate, &forged, IN_2011 + 90_000), "401 the token's signature is wrong");
+    assert_eq!(
+        ask(&mut gate, &forged, IN_2011 + 90_000),
+        "401 the token's signature is wrong"
+    );
 }
 
 #[test]
 fn a_fetch_that_fails_leaves_the_keys() {
     let mut gate = remote();
     begin(&mut gate, 4, IN_2011);
-    answer(&mut gate, 4, "200", &format!(r#"{{"keys":[{{{POINT}}}]}}"#), IN_2011 - 500_000).unwrap();
+    answer(
+        &mut gate,
+        4,
+        "200",
+        &format!(r#"{{"keys":[{{{POINT}}}]}}"#),
+        IN_2011 - 500_000,
+    )
+    .unwrap();
     begin(&mut gate, 8, IN_2011);
     assert_eq!(ask(&mut gate, JOE, IN_2011), "pass");
     answer(&mut gate, 8, "500", "", IN_2011).unwrap_err();
@@ -104,12 +132,19 @@ fn an_answer_to_another_callout_changes_nothing() {
 
 #[test]
 fn the_issuer_says_whose_keys_count() {
-    let other = provider(r#","issuer":"b""#).replace(&base64url(SECRET), &base64url(b"another secret, of 32 bytes too."));
+    let other =
+        provider(r#","issuer":"b""#).replace(&base64url(SECRET), &base64url(b"another secret, of 32 bytes too."));
     let configuration = format!(r#"{{"providers":[{},{other}]}}"#, provider(r#","issuer":"a""#));
     let mut gate = gate_of(&configuration);
     assert_eq!(told(&decide(&mut gate, &token(r#""iss":"a""#))), "pass");
-    assert_eq!(told(&decide(&mut gate, &token(r#""iss":"b""#))), "401 the token's signature is wrong");
-    assert_eq!(told(&decide(&mut gate, &token(r#""iss":"c""#))), "401 the token is of no known issuer");
+    assert_eq!(
+        told(&decide(&mut gate, &token(r#""iss":"b""#))),
+        "401 the token's signature is wrong"
+    );
+    assert_eq!(
+        told(&decide(&mut gate, &token(r#""iss":"c""#))),
+        "401 the token is of no known issuer"
+    );
 }
 
 #[test]
@@ -122,6 +157,12 @@ fn of_two_providers_of_an_issuer_one_is_enough() {
     let mut gate = gate_of(&configuration);
     assert_eq!(told(&decide(&mut gate, &token(r#""aud":"a""#))), "pass");
     assert_eq!(told(&decide(&mut gate, &token(r#""aud":"b","x":1"#))), "pass");
-    assert_eq!(told(&decide(&mut gate, &token(r#""aud":"b""#))), "403 the token's claims are not enough");
-    assert_eq!(told(&decide(&mut gate, &token(r#""aud":"c""#))), "401 the token is for another audience");
+    assert_eq!(
+        told(&decide(&mut gate, &token(r#""aud":"b""#))),
+        "403 the token's claims are not enough"
+    );
+    assert_eq!(
+        told(&decide(&mut gate, &token(r#""aud":"c""#))),
+        "401 the token is for another audience"
+    );
 }

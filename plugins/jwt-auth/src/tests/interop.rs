@@ -9,13 +9,17 @@ use super::*;
 #[test]
 fn tokens_of_other_implementations_are_good() {
     let Some(python) = std::env::var_os("GUESTS_PYTHON") else {
-        println!("left out: GUESTS_PYTHON names no Python with PyJWT, joserfc and gmssl; `cargo xtask test --only plugins` sets it");
+        println!(
+            "left out: GUESTS_PYTHON names no Python with PyJWT, joserfc and gmssl; `cargo xtask test --only plugins` sets it"
+        );
         return;
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tokens.py");
     let output = Command::new(python).arg(script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let Json::List(cases) = Json::read(&output.stdout).unwrap() else { panic!("no list") };
+    let Json::List(cases) = Json::read(&output.stdout).unwrap() else {
+        panic!("no list")
+    };
     let mut algorithms = std::collections::BTreeSet::new();
     for case in &cases {
         let text = |name: &str| case.get(name).and_then(Json::text).unwrap();
@@ -33,7 +37,11 @@ fn tokens_of_other_implementations_are_good() {
         let claims = String::from_utf8(Base64UrlUnpadded::decode_vec(payload).unwrap()).unwrap();
         let forged = base64url(claims.replace("somebody", "everybody").as_bytes());
         let forged = format!("{header}.{forged}.{signature}");
-        assert_eq!(told(&decide(&mut gate, &forged)), "401 the token's signature is wrong", "{by} {algorithm}");
+        assert_eq!(
+            told(&decide(&mut gate, &forged)),
+            "401 the token's signature is wrong",
+            "{by} {algorithm}"
+        );
         algorithms.insert(algorithm.to_owned());
     }
     assert_eq!(algorithms.len(), 14, "{algorithms:?}");

@@ -25,18 +25,42 @@ fn what_is_no_token_is_refused() {
         ("a.b.c.d.e", "has not three parts"),
         ("..", "has a header that is no JSON object"),
         ("!.a.a", "has a header that is not base64url"),
-        (&format!("{}.{}=.{}", parts[0], parts[1], parts[2]), "has a payload that is not base64url"),
-        (&format!("{}.{}.{}+", parts[0], parts[1], parts[2]), "has a signature that is not base64url"),
+        (
+            &format!("{}.{}=.{}", parts[0], parts[1], parts[2]),
+            "has a payload that is not base64url",
+        ),
+        (
+            &format!("{}.{}.{}+", parts[0], parts[1], parts[2]),
+            "has a signature that is not base64url",
+        ),
         (&signed("[]", "{}", SECRET), "has a header that is no JSON object"),
-        (&signed(r#"{"alg":"HS256"}"#, "7", SECRET), "has a payload that is no JSON object"),
-        (&signed(r#"{"alg":"HS256","alg":"HS256"}"#, "{}", SECRET), "has a header in which a member is there twice"),
-        (&signed(r#"{"alg":"HS256"}"#, r#"{"sub":"a","sub":"b"}"#, SECRET), "has a payload in which a member is there twice"),
+        (
+            &signed(r#"{"alg":"HS256"}"#, "7", SECRET),
+            "has a payload that is no JSON object",
+        ),
+        (
+            &signed(r#"{"alg":"HS256","alg":"HS256"}"#, "{}", SECRET),
+            "has a header in which a member is there twice",
+        ),
+        (
+            &signed(r#"{"alg":"HS256"}"#, r#"{"sub":"a","sub":"b"}"#, SECRET),
+            "has a payload in which a member is there twice",
+        ),
         (&with(r#"{"typ":"JWT"}"#), "has no `alg`"),
         (&with(r#"{"alg":7}"#), "has a header member that is no text"),
-        (&with(r#"{"alg":"HS256","kid":["a"]}"#), "has a header member that is no text"),
+        (
+            &with(r#"{"alg":"HS256","kid":["a"]}"#),
+            "has a header member that is no text",
+        ),
         (&with(r#"{"alg":"hs256"}"#), "has an `alg` that is not known"),
-        (&with(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#), "has `crit`, and nothing critical is understood here"),
-        (&with(r#"{"alg":"HS256","crit":[]}"#), "has `crit`, and nothing critical is understood here"),
+        (
+            &with(r#"{"alg":"HS256","crit":["exp"],"exp":1}"#),
+            "has `crit`, and nothing critical is understood here",
+        ),
+        (
+            &with(r#"{"alg":"HS256","crit":[]}"#),
+            "has `crit`, and nothing critical is understood here",
+        ),
         (&unsigned, "is not signed: its `alg` is `none`"),
         (&with(r#"{"alg":"NoNe"}"#), "is not signed: its `alg` is `none`"),
         (&long, "is longer than 16384 bytes"),
@@ -67,7 +91,10 @@ fn a_public_key_is_never_a_secret() {
     let claims = format!(r#"{{"exp":{}}}"#, NOW + 100);
     for secret in [n.as_bytes(), &modulus, jwk.as_bytes()] {
         let forged = signed(r#"{"alg":"HS256"}"#, &claims, secret);
-        assert_eq!(told(&decide(&mut gate_of(&configuration), &forged)), "401 no known key fits the token");
+        assert_eq!(
+            told(&decide(&mut gate_of(&configuration), &forged)),
+            "401 no known key fits the token"
+        );
     }
 }
 
@@ -90,14 +117,30 @@ fn times_are_kept_to_the_second() {
         ("", format!(r#"{{"exp":{}}}"#, NOW - 60), "401 the token has expired"),
         ("", r#"{"exp":-1}"#.to_owned(), "401 the token has expired"),
         ("", r#"{"exp":"never"}"#.to_owned(), "401 the token's `exp` is no time"),
-        ("", r#"{"exp":1e400}"#.to_owned(), "401 the token has a payload that is no JSON object"),
+        (
+            "",
+            r#"{"exp":1e400}"#.to_owned(),
+            "401 the token has a payload that is no JSON object",
+        ),
         ("", "{}".to_owned(), "401 the token has no `exp`"),
         (r#","require_expiration":false"#, "{}".to_owned(), "pass"),
         (strict, format!(r#"{{"exp":{},"nbf":{NOW}}}"#, NOW + 9), "pass"),
-        (strict, format!(r#"{{"exp":{},"nbf":{}}}"#, NOW + 9, NOW + 1), "401 the token is not valid yet"),
+        (
+            strict,
+            format!(r#"{{"exp":{},"nbf":{}}}"#, NOW + 9, NOW + 1),
+            "401 the token is not valid yet",
+        ),
         ("", format!(r#"{{"exp":{},"nbf":{}}}"#, NOW + 99, NOW + 60), "pass"),
-        (strict, format!(r#"{{"exp":{},"iat":{}}}"#, NOW + 9, NOW + 1), "401 the token was issued in the future"),
-        (strict, format!(r#"{{"exp":{},"iat":true}}"#, NOW + 9), "401 the token's `iat` is no time"),
+        (
+            strict,
+            format!(r#"{{"exp":{},"iat":{}}}"#, NOW + 9, NOW + 1),
+            "401 the token was issued in the future",
+        ),
+        (
+            strict,
+            format!(r#"{{"exp":{},"iat":true}}"#, NOW + 9),
+            "401 the token's `iat` is no time",
+        ),
     ];
     for (more, claims, expected) in cases {
         assert_eq!(refused(more, &with(claims.clone())), expected, "{claims}");
@@ -108,7 +151,10 @@ fn times_are_kept_to_the_second() {
 fn a_token_may_be_too_old_whatever_it_says() {
     let bounded = r#","max_age_seconds":100,"clock_skew_seconds":0"#;
     assert_eq!(refused(bounded, &token(&format!(r#""iat":{}"#, NOW - 100))), "pass");
-    assert_eq!(refused(bounded, &token(&format!(r#""iat":{}"#, NOW - 101))), "401 the token is too old");
+    assert_eq!(
+        refused(bounded, &token(&format!(r#""iat":{}"#, NOW - 101))),
+        "401 the token is too old"
+    );
     assert_eq!(refused(bounded, &token(r#""a":1"#)), "401 the token has no `iat`");
 }
 
@@ -116,20 +162,42 @@ fn a_token_may_be_too_old_whatever_it_says() {
 fn issuer_audience_and_type_are_compared() {
     let issuer = r#","issuer":"https://a.example""#;
     assert_eq!(refused(issuer, &token(r#""iss":"https://a.example""#)), "pass");
-    for other in [r#""iss":"https://a.example/""#, r#""iss":7"#, r#""iss":["https://a.example"]"#, r#""a":1"#] {
-        assert_eq!(refused(issuer, &token(other)), "401 the token is of no known issuer", "{other}");
+    for other in [
+        r#""iss":"https://a.example/""#,
+        r#""iss":7"#,
+        r#""iss":["https://a.example"]"#,
+        r#""a":1"#,
+    ] {
+        assert_eq!(
+            refused(issuer, &token(other)),
+            "401 the token is of no known issuer",
+            "{other}"
+        );
     }
     let audience = r#","audiences":["api","web"]"#;
     for good in [r#""aud":"web""#, r#""aud":["x","api"]"#] {
         assert_eq!(refused(audience, &token(good)), "pass", "{good}");
     }
     for other in [r#""aud":"apis""#, r#""aud":[]"#, r#""aud":{"api":1}"#, r#""a":1"#] {
-        assert_eq!(refused(audience, &token(other)), "401 the token is for another audience", "{other}");
+        assert_eq!(
+            refused(audience, &token(other)),
+            "401 the token is for another audience",
+            "{other}"
+        );
     }
     let types = r#","types":["at+jwt"]"#;
     let claims = format!(r#"{{"exp":{}}}"#, NOW + 9);
-    assert_eq!(refused(types, &signed(r#"{"alg":"HS256","typ":"application/AT+JWT"}"#, &claims, SECRET)), "pass");
-    assert_eq!(refused(types, &signed(r#"{"alg":"HS256","typ":"JWT"}"#, &claims, SECRET)), "401 the token is of another type");
+    assert_eq!(
+        refused(
+            types,
+            &signed(r#"{"alg":"HS256","typ":"application/AT+JWT"}"#, &claims, SECRET)
+        ),
+        "pass"
+    );
+    assert_eq!(
+        refused(types, &signed(r#"{"alg":"HS256","typ":"JWT"}"#, &claims, SECRET)),
+        "401 the token is of another type"
+    );
     assert_eq!(refused(types, &token(r#""a":1"#)), "401 the token is of another type");
 }
 
@@ -144,7 +212,11 @@ fn claims_that_a_route_needs_are_403() {
         enough.replace("https://a.b/c", "other"),
         enough.replace("read\"", "readers\""),
     ] {
-        assert_eq!(refused(more, &token(&less)), "403 the token's claims are not enough", "{less}");
+        assert_eq!(
+            refused(more, &token(&less)),
+            "403 the token's claims are not enough",
+            "{less}"
+        );
     }
 }
 
@@ -159,19 +231,27 @@ fn a_client_hears_what_rfc_6750_says() {
     assert_eq!(challenge(nothing), (401, r#"Bearer realm="api.example""#.to_owned()));
     assert_eq!(
         challenge(decide(&mut gate, "x")),
-        (401, r#"Bearer realm="api.example", error="invalid_token", error_description="the token has not three parts""#.to_owned())
+        (
+            401,
+            r#"Bearer realm="api.example", error="invalid_token", error_description="the token has not three parts""#
+                .to_owned()
+        )
     );
     assert_eq!(
         challenge(decide(&mut gate, &token(r#""a":1"#))),
         (403, r#"Bearer realm="api.example", error="insufficient_scope", error_description="the token's claims are not enough""#.to_owned())
     );
     let spiteful = request(&[(":authority", "a\" b=\"c")]);
-    assert_eq!(challenge(gate.decide(&spiteful, 0)), (401, r#"Bearer realm="gateway""#.to_owned()));
+    assert_eq!(
+        challenge(gate.decide(&spiteful, 0)),
+        (401, r#"Bearer realm="gateway""#.to_owned())
+    );
 }
 
 #[test]
 fn two_tokens_are_refused_as_nobody_knows_which_counts() {
-    let mut gate = gate(r#","from_headers":[{"name":"authorization","value_prefix":"Bearer "}],"from_params":["token"]"#);
+    let mut gate =
+        gate(r#","from_headers":[{"name":"authorization","value_prefix":"Bearer "}],"from_params":["token"]"#);
     let (one, other) = (token(r#""sub":"a""#), token(r#""sub":"b""#));
     let path = |token: &str| format!("/?token={token}");
     let bearer = |token: &str| format!("Bearer {token}");
@@ -179,12 +259,19 @@ fn two_tokens_are_refused_as_nobody_knows_which_counts() {
         (path(&one), bearer(&other), "400 there is more than one token"),
         (path(&one), bearer(&one), "pass"),
         (path("x"), bearer(&one), "400 there is more than one token"),
-        (format!("/?token={one}&token={other}"), "Basic x".to_owned(), "400 there is more than one token"),
+        (
+            format!("/?token={one}&token={other}"),
+            "Basic x".to_owned(),
+            "400 there is more than one token",
+        ),
     ];
     for (path, bearer, expected) in cases {
         let verdict = gate.decide(&request(&[(":path", &path), ("authorization", &bearer)]), NOW * 1_000);
         assert_eq!(told(&verdict), expected);
     }
     let twice = request(&[("authorization", &bearer(&one)), ("authorization", &bearer(&other))]);
-    assert_eq!(told(&gate.decide(&twice, NOW * 1_000)), "400 there is more than one token");
+    assert_eq!(
+        told(&gate.decide(&twice, NOW * 1_000)),
+        "400 there is more than one token"
+    );
 }

@@ -6,7 +6,9 @@ use crate::request::Edit;
 /// The headers after the edits, without pseudo-headers but the path.
 fn after(headers: &[(&str, &str)], verdict: Verdict) -> Vec<String> {
     let mut request = request(headers).headers;
-    let Verdict::Pass(edits) = verdict else { panic!("{verdict:?}") };
+    let Verdict::Pass(edits) = verdict else {
+        panic!("{verdict:?}")
+    };
     for edit in edits {
         match edit {
             Edit::Remove(name) => request.retain(|(known, _)| *known != name),
@@ -17,9 +19,12 @@ fn after(headers: &[(&str, &str)], verdict: Verdict) -> Vec<String> {
             }
         }
     }
-    let shown = request.into_iter().filter(|(name, _)| name == ":path" || !name.starts_with(':'));
-    let mut lines: Vec<String> =
-        shown.map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(&value))).collect();
+    let shown = request
+        .into_iter()
+        .filter(|(name, _)| name == ":path" || !name.starts_with(':'));
+    let mut lines: Vec<String> = shown
+        .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(&value)))
+        .collect();
     lines.sort();
     lines
 }
@@ -71,10 +76,19 @@ fn a_token_is_taken_away_from_wherever_it_was() {
     let places = r#","from_headers":[{"name":"x-token"},{"name":"authorization","value_prefix":"bearer "}],"from_params":["t"],"from_cookies":["c"]"#;
     let cases: &[(&[(&str, &str)], &[&str])] = &[
         (&[("x-token", &token)], &[":path: /a?b=c"]),
-        (&[("authorization", &format!("BEARER  {token}")), ("authorization", "Basic x")], &[":path: /a?b=c", "authorization: Basic x"]),
+        (
+            &[
+                ("authorization", &format!("BEARER  {token}")),
+                ("authorization", "Basic x"),
+            ],
+            &[":path: /a?b=c", "authorization: Basic x"],
+        ),
         (&[(":path", &format!("/a?x=1&t={token}&y=2"))], &[":path: /a?x=1&y=2"]),
         (&[(":path", &format!("/a?t={token}"))], &[":path: /a"]),
-        (&[("cookie", &format!("a=b; c={token}; d=e")), ("cookie", "f=g")], &[":path: /a?b=c", "cookie: a=b; d=e", "cookie: f=g"]),
+        (
+            &[("cookie", &format!("a=b; c={token}; d=e")), ("cookie", "f=g")],
+            &[":path: /a?b=c", "cookie: a=b; d=e", "cookie: f=g"],
+        ),
         (&[("cookie", &format!("c={token}"))], &[":path: /a?b=c"]),
     ];
     for (headers, expected) in cases {
@@ -92,29 +106,61 @@ fn the_payload_goes_on_as_it_was_signed() {
     let sent = [("authorization", bearer.as_str()), ("x-payload", "forged")];
     let lines = pass(r#","forward_payload_header":"x-payload""#, &sent);
     assert_eq!(lines, [String::from(":path: /a?b=c"), format!("x-payload: {payload}")]);
-    let padded = pass(r#","forward_payload_header":"x-payload","pad_forward_payload_header":true"#, &sent);
+    let padded = pass(
+        r#","forward_payload_header":"x-payload","pad_forward_payload_header":true"#,
+        &sent,
+    );
     let length = padded[1].strip_prefix("x-payload: ").unwrap().len();
-    assert!(length % 4 == 0 && padded[1].starts_with(&format!("x-payload: {payload}")), "{padded:?}");
+    assert!(
+        length % 4 == 0 && padded[1].starts_with(&format!("x-payload: {payload}")),
+        "{padded:?}"
+    );
 }
 
 #[test]
 fn without_a_token_a_request_passes_only_where_that_is_allowed() {
-    let with = |requires: &str| gate_of(&format!(r#"{{"providers":[{}],"requires":"{requires}"}}"#, provider(CLAIMS)));
+    let with = |requires: &str| {
+        gate_of(&format!(
+            r#"{{"providers":[{}],"requires":"{requires}"}}"#,
+            provider(CLAIMS)
+        ))
+    };
     let spoilt = [("authorization", "Bearer x"), ("x-user", "root")];
     let none = [("x-user", "root")];
     assert_eq!(told(&with("token").decide(&request(&none), 0)), "401 there is no token");
-    assert_eq!(after(&none, with("allow_missing").decide(&request(&none), 0)), [":path: /a?b=c"]);
-    assert_eq!(told(&with("allow_missing").decide(&request(&spoilt), 0)), "401 the token has not three parts");
+    assert_eq!(
+        after(&none, with("allow_missing").decide(&request(&none), 0)),
+        [":path: /a?b=c"]
+    );
+    assert_eq!(
+        told(&with("allow_missing").decide(&request(&spoilt), 0)),
+        "401 the token has not three parts"
+    );
     let failed = with("allow_missing_or_failed").decide(&request(&spoilt), 0);
     assert_eq!(after(&spoilt, failed), [":path: /a?b=c"]);
 }
 
 #[test]
 fn a_preflight_passes_where_that_is_allowed() {
-    let preflight = [(":method", "OPTIONS"), ("origin", "https://a"), ("access-control-request-method", "PUT"), ("x-user", "root")];
+    let preflight = [
+        (":method", "OPTIONS"),
+        ("origin", "https://a"),
+        ("access-control-request-method", "PUT"),
+        ("x-user", "root"),
+    ];
     let configuration = format!(r#"{{"providers":[{}],"bypass_cors_preflight":true}}"#, provider(CLAIMS));
     let mut gate = gate_of(&configuration);
     let lines = after(&preflight, gate.decide(&request(&preflight), 0));
-    assert_eq!(lines, [":path: /a?b=c", "access-control-request-method: PUT", "origin: https://a"]);
-    assert_eq!(told(&gate.decide(&request(&preflight[..2]), 0)), "401 there is no token");
+    assert_eq!(
+        lines,
+        [
+            ":path: /a?b=c",
+            "access-control-request-method: PUT",
+            "origin: https://a"
+        ]
+    );
+    assert_eq!(
+        told(&gate.decide(&request(&preflight[..2]), 0)),
+        "401 there is no token"
+    );
 }

@@ -112,7 +112,12 @@ fn each_example_is_good_and_spoilt_by_any_other_byte() {
         let bytes = format!("{header}.{payload}");
         let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
         let is_by = |bytes: &[u8], signature: &[u8]| {
-            Signed { bytes, signature, sm2_user_id: "" }.is_by(*algorithm, &key.material)
+            Signed {
+                bytes,
+                signature,
+                sm2_user_id: "",
+            }
+            .is_by(*algorithm, &key.material)
         };
         assert!(is_by(bytes.as_bytes(), &signature), "{place}");
         for at in [0, signature.len() / 2, signature.len() - 1] {
@@ -133,7 +138,11 @@ fn an_example_is_good_by_no_other_algorithm() {
         let bytes = format!("{header}.{payload}");
         let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
         for other in ALL.iter().filter(|other| *other != algorithm) {
-            let signed = Signed { bytes: bytes.as_bytes(), signature: &signature, sm2_user_id: "" };
+            let signed = Signed {
+                bytes: bytes.as_bytes(),
+                signature: &signature,
+                sm2_user_id: "",
+            };
             assert!(!signed.is_by(*other, &key.material), "{place} by {other:?}");
             let is_same_kind = other.key_kind() == algorithm.key_kind();
             assert!(is_same_kind || !key.is_for(*other), "{place} for {other:?}");

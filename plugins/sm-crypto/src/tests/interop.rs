@@ -30,11 +30,19 @@ impl Drop for Folder {
 
 fn run(program: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
@@ -49,11 +57,19 @@ fn has_openssl() -> bool {
 }
 
 fn sm2_key(value: String, encoding: Encoding) -> Keyring {
-    Keyring::read(&[KeyEntry { name: "k".into(), kind: KeyKind::Sm2Public, value, encoding }]).unwrap()
+    Keyring::read(&[KeyEntry {
+        name: "k".into(),
+        kind: KeyKind::Sm2Public,
+        value,
+        encoding,
+    }])
+    .unwrap()
 }
 
 fn verifies(keys: &Keyring, message: &[u8], signature: &[u8]) -> bool {
-    let Some(Material::Sm2(key)) = keys.get("k") else { panic!() };
+    let Some(Material::Sm2(key)) = keys.get("k") else {
+        panic!()
+    };
     crate::signing::raw(signature, Form::Any).is_some_and(|raw| key.verify_sm2("1234567812345678", message, &raw))
 }
 
@@ -67,16 +83,40 @@ fn signatures_of_openssl_are_good() {
     for round in 0..8 {
         let message = vec![b'm'; round * 31];
         std::fs::write(file("message"), &message).unwrap();
-        run("openssl", &["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:SM2", "-out", &file("key")], &[]);
+        run(
+            "openssl",
+            &[
+                "genpkey",
+                "-algorithm",
+                "EC",
+                "-pkeyopt",
+                "ec_paramgen_curve:SM2",
+                "-out",
+                &file("key"),
+            ],
+            &[],
+        );
         let public = run("openssl", &["pkey", "-in", &file("key"), "-pubout"], &[]);
         let sign = [
-            "pkeyutl", "-sign", "-rawin", "-digest", "sm3", "-inkey", &file("key"), "-in", &file("message"), "-pkeyopt",
+            "pkeyutl",
+            "-sign",
+            "-rawin",
+            "-digest",
+            "sm3",
+            "-inkey",
+            &file("key"),
+            "-in",
+            &file("message"),
+            "-pkeyopt",
             "distid:1234567812345678",
         ];
         let signature = run("openssl", &sign, &[]);
         let keys = sm2_key(String::from_utf8(public).unwrap(), Encoding::Pem);
         assert!(verifies(&keys, &message, &signature), "round {round}");
-        assert!(!verifies(&keys, &[&message[..], b"x"].concat(), &signature), "round {round}");
+        assert!(
+            !verifies(&keys, &[&message[..], b"x"].concat(), &signature),
+            "round {round}"
+        );
     }
 }
 
@@ -92,9 +132,17 @@ fn cbc_goes_to_openssl_and_back() {
         let mut message = ours.update(&plain);
         message.extend(ours.finish());
         let (key_digits, iv_digits) = (to_hex(&key), to_hex(&iv));
-        let back = run("openssl", &["enc", "-d", "-sm4-cbc", "-K", &key_digits, "-iv", &iv_digits], &message);
+        let back = run(
+            "openssl",
+            &["enc", "-d", "-sm4-cbc", "-K", &key_digits, "-iv", &iv_digits],
+            &message,
+        );
         assert_eq!(back, plain);
-        let theirs = run("openssl", &["enc", "-sm4-cbc", "-K", &key_digits, "-iv", &iv_digits], &plain);
+        let theirs = run(
+            "openssl",
+            &["enc", "-sm4-cbc", "-K", &key_digits, "-iv", &iv_digits],
+            &plain,
+        );
         assert_eq!(theirs, message);
         let mut decryption = CbcDecryption::new(&key, iv);
         let mut back = decryption.update(&theirs);
@@ -106,7 +154,9 @@ fn cbc_goes_to_openssl_and_back() {
 fn python() -> Option<OsString> {
     let python = std::env::var_os("GUESTS_PYTHON");
     if python.is_none() {
-        println!("left out: GUESTS_PYTHON names no Python with gmssl and cryptography; `cargo xtask test --only plugins` sets it");
+        println!(
+            "left out: GUESTS_PYTHON names no Python with gmssl and cryptography; `cargo xtask test --only plugins` sets it"
+        );
     }
     python
 }
@@ -118,13 +168,17 @@ fn what_python_signs_and_encrypts_is_good() {
     let output = Command::new(python).arg(script).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let told = Json::read(&output.stdout).unwrap();
-    let Some(Json::List(signatures)) = told.get("sm2") else { panic!("no list") };
+    let Some(Json::List(signatures)) = told.get("sm2") else {
+        panic!("no list")
+    };
     for case in signatures {
         let bytes = |name: &str| hex(case.get(name).and_then(Json::text).unwrap());
         let keys = sm2_key(to_hex(&bytes("public")), Encoding::Hex);
         assert!(verifies(&keys, &bytes("message"), &bytes("signature")));
     }
-    let Some(Json::List(messages)) = told.get("sm4") else { panic!("no list") };
+    let Some(Json::List(messages)) = told.get("sm4") else {
+        panic!("no list")
+    };
     assert!(signatures.len() >= 10 && messages.len() >= 10);
     for case in messages {
         let text = |name: &str| case.get(name).and_then(Json::text).unwrap();

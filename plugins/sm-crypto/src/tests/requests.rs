@@ -63,7 +63,10 @@ fn a_request_that_is_signed_passes_and_its_body_must_be_the_signed_one() {
     assert!(inbound.is_held());
     assert_eq!(inbound.whole(b"body").unwrap(), b"body");
     let refusal = inbound.whole(b"bodi").unwrap_err();
-    assert_eq!((refusal.status, refusal.text.as_str()), (401, "the body is not the one that was signed"));
+    assert_eq!(
+        (refusal.status, refusal.text.as_str()),
+        (401, "the body is not the one that was signed")
+    );
     assert!(decide(&mut gate(""), &signed(EMPTY), false, NOW).is_ok());
     assert_eq!(
         decide(&mut gate(""), &signed(&digest), false, NOW).err().unwrap(),
@@ -78,7 +81,10 @@ fn a_change_of_anything_that_is_signed_is_refused() {
         (":path", "/pay?a=c"),
         ("x-sm-nonce", "nonce-0002"),
         ("x-tenant", "red"),
-        ("x-sm-content-sm3", "0000000000000000000000000000000000000000000000000000000000000000"),
+        (
+            "x-sm-content-sm3",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+        ),
         ("x-sm-signature", "00"),
     ];
     for (name, value) in changes {
@@ -91,7 +97,13 @@ fn a_change_of_anything_that_is_signed_is_refused() {
 
 #[test]
 fn a_header_that_is_missing_or_twice_or_not_right_is_refused() {
-    for name in ["x-sm-timestamp", "x-sm-nonce", "x-sm-content-sm3", "x-sm-signature", "x-tenant"] {
+    for name in [
+        "x-sm-timestamp",
+        "x-sm-nonce",
+        "x-sm-content-sm3",
+        "x-sm-signature",
+        "x-tenant",
+    ] {
         let mut headers = signed(EMPTY);
         headers.retain(|(known, _)| *known != name);
         assert_eq!(told(&headers), format!("401 the header `{name}` is missing"));
@@ -99,7 +111,12 @@ fn a_header_that_is_missing_or_twice_or_not_right_is_refused() {
         headers.push((name, "x".into()));
         assert_eq!(told(&headers), format!("400 the header `{name}` is there twice"));
     }
-    for (name, value) in [("x-sm-timestamp", "soon"), ("x-sm-nonce", "short"), ("x-sm-content-sm3", "ab"), ("x-sm-signature", "xyz")] {
+    for (name, value) in [
+        ("x-sm-timestamp", "soon"),
+        ("x-sm-nonce", "short"),
+        ("x-sm-content-sm3", "ab"),
+        ("x-sm-signature", "xyz"),
+    ] {
         let mut headers = signed(EMPTY);
         headers.iter_mut().find(|(known, _)| *known == name).unwrap().1 = value.into();
         assert_eq!(told(&headers), format!("401 the header `{name}` is not right"));
@@ -108,14 +125,27 @@ fn a_header_that_is_missing_or_twice_or_not_right_is_refused() {
 
 #[test]
 fn the_time_of_signing_is_kept() {
-    for (now, expected) in [(NOW - 300, true), (NOW + 300, true), (NOW - 301, false), (NOW + 301, false)] {
-        assert_eq!(decide(&mut gate(""), &signed(EMPTY), true, now).is_ok(), expected, "{now}");
+    for (now, expected) in [
+        (NOW - 300, true),
+        (NOW + 300, true),
+        (NOW - 301, false),
+        (NOW + 301, false),
+    ] {
+        assert_eq!(
+            decide(&mut gate(""), &signed(EMPTY), true, now).is_ok(),
+            expected,
+            "{now}"
+        );
     }
 }
 
 #[test]
 fn only_a_key_that_is_listed_may_sign() {
-    for (name, expected) in [("h", "pass"), ("h2", "401 the key is not known or may not sign"), ("b", "401 the key is not known or may not sign")] {
+    for (name, expected) in [
+        ("h", "pass"),
+        ("h2", "401 the key is not known or may not sign"),
+        ("b", "401 the key is not known or may not sign"),
+    ] {
         let mut headers = signed(EMPTY);
         headers.push(("x-sm-key", name.into()));
         assert_eq!(told(&headers), expected);
@@ -127,7 +157,9 @@ fn sm2_signatures_are_good_in_both_forms_and_in_no_third() {
     // GB/T 32918.5 annex A.2's key; r and s of its example, over another text, are good for nothing.
     let raw = "f5a03b0648d2c4630eeac513e1bb81a15944da3827d5b74143ac7eaceee720b3b1b6aa29df212fd8763182bc0d421ca1bb9038fd1f7f42d4840b69c485bbc1aa";
     let der = format!("3046022100{}022100{}", &raw[..64], &raw[64..]);
-    let form = |form: crate::configuration::Form, text: &str| crate::signing::raw(&hex(text), form).map(|bytes| to_hex(&bytes));
+    let form = |form: crate::configuration::Form, text: &str| {
+        crate::signing::raw(&hex(text), form).map(|bytes| to_hex(&bytes))
+    };
     use crate::configuration::Form::{Any, Der, Raw};
     assert_eq!(form(Any, raw).as_deref(), Some(raw));
     assert_eq!(form(Any, &der).as_deref(), Some(raw));
@@ -176,10 +208,20 @@ fn keys_may_be_fetched_and_requests_wait_for_the_first() {
     assert!(gate.due(now).is_some() && gate.begin_response(&[0; 12], now).is_none());
     gate.began(Some(4), now);
     assert!(gate.due(now).is_none());
-    let answer = |body: &'static str| Answer { status: Some("200"), cache_control: None, body: body.as_bytes() };
+    let answer = |body: &'static str| Answer {
+        status: Some("200"),
+        cache_control: None,
+        body: body.as_bytes(),
+    };
     let wrong = answer(r#"{"keys":[{"name":"c","kind":"sm4","value":"secret"}]}"#);
-    assert_eq!(gate.answered(4, &wrong, now).unwrap_err(), "keys were not fetched: `keys[0].value`: is not hex");
-    assert_eq!(decide(&mut gate, &[], false, NOW).err().unwrap(), "503 the keys cannot be fetched now");
+    assert_eq!(
+        gate.answered(4, &wrong, now).unwrap_err(),
+        "keys were not fetched: `keys[0].value`: is not hex"
+    );
+    assert_eq!(
+        decide(&mut gate, &[], false, NOW).err().unwrap(),
+        "503 the keys cannot be fetched now"
+    );
     gate.began(Some(8), now + 1_000);
     let lacking = answer(r#"{"keys":[{"name":"c","kind":"sm4","value":"00000000000000000000000000000000"}]}"#);
     assert_eq!(
@@ -187,7 +229,8 @@ fn keys_may_be_fetched_and_requests_wait_for_the_first() {
         "keys were not fetched: `encrypt_response.key`: there is no key `b` of the kind `sm4`"
     );
     gate.began(Some(12), now + 3_000);
-    let right = answer(r#"{"keys":[{"name":"b","kind":"sm4","value":"AAAAAAAAAAAAAAAAAAAAAA==","encoding":"base64"}]}"#);
+    let right =
+        answer(r#"{"keys":[{"name":"b","kind":"sm4","value":"AAAAAAAAAAAAAAAAAAAAAA==","encoding":"base64"}]}"#);
     assert_eq!(gate.answered(12, &right, now + 3_000), Ok(1));
     assert!(decide(&mut gate, &[], false, NOW + 3).is_ok());
     assert!(gate.begin_response(&[0; 12], now + 3_000).is_some());

@@ -31,8 +31,17 @@ fn encrypted(mode: Mode, place: IvPlace, plain: &[u8], cuts: &[usize]) -> Vec<u8
 
 fn inbound(mode: Mode, place: IvPlace) -> Inbound {
     let iv = (place == IvPlace::Header).then(|| vec![7; iv_bytes(mode)]);
-    let decryption = Decryption { mode, key: KEY, iv, head: Vec::new(), cbc: None };
-    Inbound { digest: None, decryption: Some(decryption) }
+    let decryption = Decryption {
+        mode,
+        key: KEY,
+        iv,
+        head: Vec::new(),
+        cbc: None,
+    };
+    Inbound {
+        digest: None,
+        decryption: Some(decryption),
+    }
 }
 
 fn decrypted_cbc(place: IvPlace, body: &[u8], cuts: &[usize]) -> Option<Vec<u8>> {
@@ -86,7 +95,10 @@ proptest! {
 fn what_is_cut_off_is_refused_at_every_length() {
     let message = encrypted(Mode::Gcm, IvPlace::Body, b"seventeen letters", &[]);
     for length in 0..message.len() {
-        assert!(inbound(Mode::Gcm, IvPlace::Body).whole(&message[..length]).is_err(), "{length}");
+        assert!(
+            inbound(Mode::Gcm, IvPlace::Body).whole(&message[..length]).is_err(),
+            "{length}"
+        );
         assert!(open_gcm(&KEY, [7; 12], &message[..length]).is_err(), "{length}");
     }
     let message = encrypted(Mode::Cbc, IvPlace::Body, b"seventeen letters", &[]);

@@ -34,14 +34,10 @@ fn sm4_is_that_of_gb_t_32907() {
 fn gcm_encrypts_as_rfc_8998_does() {
     let key = hex("0123456789abcdeffedcba9876543210").try_into().unwrap();
     let nonce = hex("00001234567800000000abcd").try_into().unwrap();
-    let plain = hex(
-        "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd
-         eeeeeeeeeeeeeeeeffffffffffffffffeeeeeeeeeeeeeeeeaaaaaaaaaaaaaaaa",
-    );
-    let expected = hex(
-        "17f399f08c67d5ee19d0dc9969c4bb7d5fd46fd3756489069157b282bb200735
-         d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d",
-    );
+    let plain = hex("aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd
+         eeeeeeeeeeeeeeeeffffffffffffffffeeeeeeeeeeeeeeeeaaaaaaaaaaaaaaaa");
+    let expected = hex("17f399f08c67d5ee19d0dc9969c4bb7d5fd46fd3756489069157b282bb200735
+         d82710ca5c22f0ccfa7cbf93d496ac15a56834cbcf98c397b4024a2691233b8d");
     let mut gcm = GcmEncryption::new(&key, nonce);
     let mut message = gcm.update(&plain).unwrap();
     assert_eq!(message, expected);
@@ -59,7 +55,10 @@ fn cbc_with_its_padding_is_that_of_openssl() {
     let mut cbc = CbcEncryption::new(&key, iv);
     let mut message = cbc.update(b"hello, gateway of ours");
     message.extend(cbc.finish());
-    assert_eq!(message, hex("f411453149ab8678d96014d8a691135bfa17f52bb5968f1ecd6f8cd98a87e219"));
+    assert_eq!(
+        message,
+        hex("f411453149ab8678d96014d8a691135bfa17f52bb5968f1ecd6f8cd98a87e219")
+    );
 }
 
 /// OpenSSL 3.0: `openssl dgst -sm3 -hmac key`.
@@ -67,5 +66,8 @@ fn cbc_with_its_padding_is_that_of_openssl() {
 fn the_code_of_authentication_is_that_of_openssl() {
     let mut mac = <Hmac<Sm3> as Mac>::new_from_slice(b"key").unwrap();
     mac.update(b"The quick brown fox jumps over the lazy dog");
-    assert_eq!(mac.finalize().into_bytes().to_vec(), hex("bd4a34077888162b210645b8ebf74b9af357303789357a27c7fc457244ebd398"));
+    assert_eq!(
+        mac.finalize().into_bytes().to_vec(),
+        hex("bd4a34077888162b210645b8ebf74b9af357303789357a27c7fc457244ebd398")
+    );
 }
