@@ -36,9 +36,8 @@ pub(crate) enum Unfit {
 /// Checks everything but the signature, in the order in which it is told.
 pub(crate) fn check(claims: &Json, kind: Option<&str>, provider: &Provider, now_seconds: u64) -> Result<(), Unfit> {
     check_times(claims, provider, now_seconds)?;
-    if let Some(issuer) = &provider.issuer
-        && claims.get("iss").and_then(Json::text) != Some(issuer)
-    {
+    let issuer = claims.get("iss").and_then(Json::text);
+    if provider.issuer.as_deref().is_some_and(|wanted| issuer != Some(wanted)) {
         return Err(Unfit::Issuer);
     }
     if !provider.audiences.is_empty() && !has_audience(claims, &provider.audiences) {

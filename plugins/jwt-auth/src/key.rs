@@ -109,7 +109,7 @@ impl Key {
             && self.is_long_enough(algorithm)
     }
 
-    const fn is_long_enough(&self, algorithm: Algorithm) -> bool {
+    fn is_long_enough(&self, algorithm: Algorithm) -> bool {
         match &self.material {
             Material::Secret(secret) => secret.len() >= algorithm.secret_bytes_min(),
             _ => true,

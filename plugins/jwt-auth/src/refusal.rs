@@ -81,6 +81,6 @@ impl Why {
 
 /// The texts of this module and of claims are ASCII; a quote in one would end it, and backticks are for operators.
 fn details(error: &str, text: &str) -> String {
-    let text = text.replace('`', "").replace('"', "");
+    let text = text.replace(['`', '"'], "");
     format!(", error=\"{error}\", error_description=\"{text}\"")
 }

@@ -83,7 +83,7 @@ pub(crate) struct Decryption {
     pub(crate) iv: Option<Vec<u8>>,
     /// The first bytes of the body, as long as they are no whole initial vector.
     pub(crate) head: Vec<u8>,
-    pub(crate) cbc: Option<CbcDecryption>,
+    pub(crate) cbc: Option<Box<CbcDecryption>>,
 }
 
 impl Inbound {
@@ -108,9 +108,8 @@ impl Inbound {
     /// # Errors
     /// When it is not the one that was signed, or cannot be decrypted: nothing of it goes on.
     pub fn whole(&mut self, body: &[u8]) -> Result<Vec<u8>, Refusal> {
-        if let Some(digest) = &self.digest
-            && !bool::from(Sm3::digest(body).ct_eq(digest))
-        {
+        let is_signed = |digest: &[u8; 32]| bool::from(Sm3::digest(body).ct_eq(digest));
+        if !self.digest.as_ref().is_none_or(is_signed) {
             return Err(Refusal::new(401, "the body is not the one that was signed"));
         }
         match &mut self.decryption {
@@ -158,7 +157,7 @@ impl Decryption {
             self.head.extend_from_slice(head);
             rest = body;
             if let Ok(iv) = self.head.as_slice().try_into() {
-                self.cbc = Some(CbcDecryption::new(&self.key, iv));
+                self.cbc = Some(Box::new(CbcDecryption::new(&self.key, iv)));
             }
         }
         match (&mut self.cbc, is_last) {

@@ -75,20 +75,21 @@ impl Gate {
 
     /// Decides about a request.
     pub fn decide(&mut self, head: &Head, has_body: bool, now_ms: u64) -> Verdict {
-        if let Keys::Fetched(fetched) = &mut self.keys
-            && fetched.document(now_ms).is_none()
-        {
-            return match fetched.want(now_ms) {
-                Hope::Coming => Verdict::Wait,
-                Hope::None => Verdict::Refuse(Refusal::new(503, "the keys cannot be fetched now")),
-            };
-        }
-        let keyring = match &self.keys {
-            Keys::Fixed(keyring) => keyring,
-            Keys::Fetched(fetched) => match fetched.document(now_ms) {
-                Some(keyring) => keyring,
-                None => return Verdict::Wait,
-            },
+        let keyring = match &mut self.keys {
+            Keys::Fixed(keyring) => &*keyring,
+            Keys::Fetched(fetched) => {
+                let hope = match fetched.document(now_ms) {
+                    Some(_) => Hope::None,
+                    None => fetched.want(now_ms),
+                };
+                match (fetched.document(now_ms), hope) {
+                    (Some(keyring), _) => keyring,
+                    (None, Hope::Coming) => return Verdict::Wait,
+                    (None, Hope::None) => {
+                        return Verdict::Refuse(Refusal::new(503, "the keys cannot be fetched now"));
+                    }
+                }
+            }
         };
         match inbound(&self.configuration, keyring, (head, has_body), now_ms / 1_000) {
             Ok(inbound) => Verdict::Pass(inbound),
