@@ -15,6 +15,9 @@ use crate::command::find;
 use crate::{peers, place};
 use route::Route;
 
+/// LIMIT: bytes of a guest that is shipped, as it is loaded: without names and lines.
+const SHIPPED_BYTES_MAX: usize = 400_000;
+
 /// How to build the guests.
 #[derive(Args, Default)]
 pub(crate) struct Options {
@@ -51,6 +54,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     for file in modules(&built.join("release"))? {
         names.push(publish(&file, "")?);
     }
+    for file in modules(&built.join(route::SMALL))? {
+        check_size(&file)?;
+        names.push(publish(&file, "")?);
+    }
     for file in modules(&built.join(route::UNOPTIMISED))? {
         names.push(publish(&file, "-unoptimised")?);
     }
@@ -72,6 +79,23 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 /// Lints the guests, where the compiler has the target: Debian's cannot be joined with this clippy.
 pub(crate) fn lint() -> Result<()> {
     route::lint()
+}
+
+/// Tests what is shipped natively, beside other implementations.
+pub(crate) fn test() -> Result<()> {
+    route::test(&peers::guests_python()?)
+}
+
+fn check_size(built: &Path) -> Result<()> {
+    let whole = fs::read(built).with_context(|| format!("cannot read `{}`", built.display()))?;
+    let bytes = split::without(&whole, |_| true)?.len();
+    println!("{}: {bytes} bytes stripped", built.display());
+    ensure!(
+        bytes <= SHIPPED_BYTES_MAX,
+        "`{}` has {bytes} bytes stripped, more than {SHIPPED_BYTES_MAX}",
+        built.display()
+    );
+    Ok(())
 }
 
 fn modules(folder: &Path) -> Result<Vec<PathBuf>> {

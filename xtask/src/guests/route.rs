@@ -15,6 +15,13 @@ const TARGET: &str = "wasm32-wasip1";
 /// The profile of guests for a debugger.
 pub(super) const UNOPTIMISED: &str = "unoptimised";
 
+/// The profile of guests that are shipped, and their crates.
+pub(super) const SMALL: &str = "small";
+pub(super) const SHIPPED: &[&str] = &["jwt-auth", "sm-crypto"];
+
+/// Libraries of guests, which have tests of their own.
+const LIBRARIES: &[&str] = &["curves", "guest-kit"];
+
 /// What Debian's route needs: its own compiler, the library's source to build from, and the C library below it.
 const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 
@@ -100,6 +107,7 @@ pub(super) fn lint() -> Result<()> {
     let mut command = for_guests(cargo());
     command.args([
         "clippy",
+        "--workspace",
         "--quiet",
         "--locked",
         "--release",
@@ -115,12 +123,31 @@ pub(super) fn lint() -> Result<()> {
 /// Compiles the workspace `plugins/` into a target folder of its own, so that it never waits for the gateway's build.
 fn compile(command: impl Fn() -> Command, folder: &str) -> Result<PathBuf> {
     let target = place::cargo_target().join(folder);
-    for profile in [&["--release"][..], &["--profile", UNOPTIMISED, "--package", "die"]] {
+    let shipped = packages(SHIPPED);
+    let small = [&["--profile", SMALL][..], &shipped].concat();
+    for profile in [
+        &["--release"][..],
+        &small,
+        &["--profile", UNOPTIMISED, "--package", "die"],
+    ] {
         let mut command = for_guests(command());
         command.args(["build", "--quiet", "--locked", "--target", TARGET, "--target-dir"]);
         run(command.arg(&target).args(profile))?;
     }
     Ok(target.join(TARGET))
+}
+
+/// Runs the tests of what is shipped, on this machine: a guest's core speaks to no host. `python` has the packages that it is compared with.
+pub(super) fn test(python: &Path) -> Result<()> {
+    let mut command = for_guests(cargo());
+    command.args(["test", "--quiet", "--locked", "--no-fail-fast", "--target-dir"]);
+    command.arg(place::cargo_target().join("guests-native"));
+    command.args(packages(LIBRARIES)).args(packages(SHIPPED));
+    run(command.env("GUESTS_PYTHON", python))
+}
+
+fn packages(names: &[&'static str]) -> Vec<&'static str> {
+    names.iter().flat_map(|name| ["--package", *name]).collect()
 }
 
 fn for_guests(mut command: Command) -> Command {

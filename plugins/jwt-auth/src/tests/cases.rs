@@ -1,0 +1,4 @@
+//! Tests that are tables.
+
+mod documents;
+mod keys;

@@ -1,0 +1,3 @@
+//! Tests that are tables.
+
+mod documents;
