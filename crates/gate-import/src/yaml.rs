@@ -96,10 +96,8 @@ impl Yaml {
         match self {
             Self::Map(entries) if !entries.is_empty() => entries.iter().for_each(|entry| entry.write(0, out)),
             Self::List(items) if !items.is_empty() => items.iter().for_each(|item| item.write_item(0, &[], out)),
-            _ => {
-                out.push_str(&self.on_one_line().unwrap_or_default());
-                out.push('\n');
-            }
+            Self::Text(text) => out.push_str(&format!("{}\n", quoted(text))),
+            _ => out.push_str(&format!("{}\n", self.on_one_line().unwrap_or_default())),
         }
     }
 

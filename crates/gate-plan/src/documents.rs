@@ -59,7 +59,7 @@ pub struct Flaw {
 /// Reads a stream of YAML documents, which a JSON text is too, within the bounds of a configuration. Empty documents are left out.
 ///
 /// # Errors
-/// Everything that keeps the text from being read.
+/// Everything that keeps the text from being read. Excerpts end with what is wrong: what follows may be a secret.
 pub fn read<'t>(text: &'t str, origin: &str) -> Result<Documents<'t>, Findings> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut report = Report::default();
@@ -74,9 +74,26 @@ pub fn read<'t>(text: &'t str, origin: &str) -> Result<Documents<'t>, Findings> 
         roots,
     };
     if report.has_errors() {
-        return Err(read.seal(report, &[]));
+        // What follows on the line may be a secret that is in no tree.
+        let veils = report.spans().map(rest_of_line).collect();
+        return Err(report.seal(origin, &Lines::new(text, veils)));
     }
     Ok(read)
+}
+
+/// From the end of what is pointed at.
+fn rest_of_line(span: Span) -> Span {
+    let line = span.start.line;
+    let end = span
+        .width()
+        .map_or(span.start.right(1), |width| span.start.right(width));
+    Span {
+        start: end,
+        end: Place {
+            line,
+            column: usize::MAX,
+        },
+    }
 }
 
 impl Documents<'_> {
@@ -99,10 +116,6 @@ impl Documents<'_> {
         for flaw in flaws {
             report.add(Draft::error(flaw.spot.0, flaw.message).help(flaw.help));
         }
-        self.seal(report, &shown)
-    }
-
-    fn seal(&self, report: Report, shown: &[Span]) -> Findings {
         let mut veils = Vec::new();
         for root in &self.roots {
             root.leaves(&mut |leaf| {

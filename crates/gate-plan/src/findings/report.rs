@@ -79,6 +79,15 @@ impl Report {
         !self.error_starts.is_empty()
     }
 
+    /// What the findings so far point at.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = Span> {
+        let related = |draft: &Draft| draft.related.as_ref().map(|related| related.1);
+        self.drafts
+            .iter()
+            .flat_map(move |draft| [Some(draft.span), related(draft)])
+            .flatten()
+    }
+
     /// Whether an error starts inside `span`. What is missing there may be what that error is about.
     pub(crate) fn touches(&self, span: Span) -> bool {
         self.error_starts
