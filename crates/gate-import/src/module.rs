@@ -46,48 +46,39 @@ impl Module {
         }
     }
 
-    /// The file that the module is or becomes.
-    fn file(&self, plugin: &str) -> String {
-        match self {
-            Self::File { path, .. } => path.clone(),
-            _ => format!("{}.wasm", file_name(plugin)),
-        }
-    }
-
-    /// `source`, and what is said above it. This version of the configuration knows files only: another source becomes the file into
-    /// which its module is to be fetched.
+    /// `source`, and what is said above it.
     pub(crate) fn source(&self, plugin: &str) -> (Yaml, Vec<String>) {
-        let source = Yaml::map().with("file", self.file(plugin));
-        match self {
-            Self::File { sha256, .. } => (source.with_some("sha256", sha256.clone()), Vec::new()),
-            Self::Http { url, sha256 } => {
-                let said = vec![format!("FILL IN: fetch the module from {url}")];
-                (source.with_some("sha256", sha256.clone()), said)
-            }
+        let source = match self {
+            Self::File { path, sha256 } => Yaml::map()
+                .with("file", path.clone())
+                .with_some("sha256", sha256.clone()),
+            Self::Http { url, sha256 } => Yaml::map()
+                .with("http", url.clone())
+                .with_some("sha256", sha256.clone()),
             Self::Oci { reference, digest } => {
-                let mut said = vec![format!("FILL IN: pull the module from oci://{reference}")];
-                let digest = digest.as_ref();
-                said.extend(digest.map(|digest| format!("The manifest's digest is sha256:{digest}")));
-                (source, said)
+                let digest = digest.as_ref().map(|digest| format!("sha256:{digest}"));
+                Yaml::map().with("oci", reference.clone()).with_some("digest", digest)
             }
-            Self::Inline => (
-                source,
-                vec!["FILL IN: the module stood in the source itself".to_owned()],
-            ),
-        }
+            Self::Inline => {
+                let said = vec!["FILL IN: the module stood in the source itself".to_owned()];
+                return (Yaml::map().with("file", inline_file(plugin)), said);
+            }
+        };
+        (source, Vec::new())
     }
 
-    /// Says where the module comes from, when that is no file.
+    /// Says what has to be done for the module, when that is something.
     pub(crate) fn say(&self, place: &Cursor<'_, '_>, plugin: &str) {
-        let from = match self {
-            Self::File { .. } => return,
-            Self::Oci { .. } => "an OCI registry",
-            Self::Http { .. } => "a web server",
-            Self::Inline => "the source itself",
-        };
-        let message = format!("the module of `{plugin}` comes from {from}");
-        place.say(message, format!("put it into the file `{}`", self.file(plugin)));
+        if *self == Self::Inline {
+            let message = format!("the module of `{plugin}` stands in the source itself");
+            place.say(message, format!("put it into the file `{}`", inline_file(plugin)));
+        }
     }
+}
+
+/// The file into which a module goes that stood in a configuration.
+fn inline_file(plugin: &str) -> String {
+    format!("{}.wasm", file_name(plugin))
 }
 
 /// A digest of 64 hexadecimal digits; another text is said to be none.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::matcher::Matcher;
 use crate::observed::{Observed, SeenRequest, SeenResponse};
+use crate::run::WriteGolden;
 use crate::world::Callout;
 use crate::written::{
     Expect, ExpectedCallout, ExpectedLine, ExpectedRequest, ExpectedResponse, Paused, Reach, Verdict,
@@ -19,7 +20,7 @@ const SHOWN_MAX: usize = 400;
 /// Files beside the suite: their text, and where `--update` puts new ones.
 pub(crate) struct Goldens<'a> {
     pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
-    pub(crate) write: Option<&'a dyn Fn(&str, &str) -> Result<(), String>>,
+    pub(crate) write: Option<&'a WriteGolden<'a>>,
 }
 
 /// The differences of one step.

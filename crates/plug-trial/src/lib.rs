@@ -17,6 +17,6 @@ mod facts;
 mod observed;
 mod judge;
 mod run;
-pub use run::{Make, Run, Settings, run};
+pub use run::{Make, Run, Settings, WriteGolden, run};
 mod outcome;
 pub use outcome::{CallbackTimes, CaseOutcome, Coverage, Outcome};

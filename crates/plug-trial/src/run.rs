@@ -20,6 +20,9 @@ use crate::written::{Expect, Paused, Request, Response, Step, Suite};
 /// Makes a plugin of the module under test, with what it is given.
 pub type Make<'a> = dyn Fn(PluginSettings) -> Result<Arc<Plugin>, String> + 'a;
 
+/// Writes a golden file beside the suite.
+pub type WriteGolden<'a> = dyn Fn(&str, &str) -> Result<(), String> + 'a;
+
 /// How a suite is run.
 pub struct Settings<'a> {
     /// Only cases whose name contains this.
@@ -29,7 +32,7 @@ pub struct Settings<'a> {
     /// Reads a golden file beside the suite.
     pub read_golden: &'a dyn Fn(&str) -> Option<String>,
     /// Writes one, with `--update`.
-    pub write_golden: Option<&'a dyn Fn(&str, &str) -> Result<(), String>>,
+    pub write_golden: Option<&'a WriteGolden<'a>>,
     /// Exchanges of each case for `--bench`; 0 for none.
     pub bench_exchanges: u32,
 }

@@ -88,7 +88,7 @@ async fn from_nothing(lang: &str) -> Result<()> {
     }))
     .await?;
     let answer = ask(&served, &Request::get("/").field("x-name", "Ada")).await?;
-    ensure!(answer.field("x-served-by").as_deref() == Some("demo"), "{answer:?}");
+    ensure!(answer.field("x-served-by") == Some("demo"), "{answer:?}");
     let seen = echoed(&answer)?.to_string();
     ensure!(seen.contains("good day, Ada"), "{seen}");
     let checked = finish(

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use gate_plan::document::{self, Page, PluginSettings};
 use plug_host::{Changes, Module, Plugin, Process};
-use plug_trial::{Outcome, Run, Settings, Suite, run};
+use plug_trial::{Outcome, Run, Settings, Suite, WriteGolden, run};
 
 use super::alone;
 use crate::voice::{fail, print};
@@ -95,7 +95,7 @@ fn outcome(options: &Options) -> Result<Outcome, String> {
         loaded: RefCell::default(),
     };
     let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).map_err(|why| why.to_string());
-    let write: Option<&dyn Fn(&str, &str) -> Result<(), String>> = if options.update { Some(&write) } else { None };
+    let write: Option<&WriteGolden<'_>> = if options.update { Some(&write) } else { None };
     let settings = Settings {
         only: options.only.as_deref(),
         make: &|settings| bench.plugin(settings),

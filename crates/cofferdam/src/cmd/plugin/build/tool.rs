@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 /// The target of Rust.
 const RUST_TARGET: &str = "wasm32-wasip1";
 
@@ -46,9 +48,12 @@ impl Project {
                 name.and_then(|path| path.trim().rsplit('/').next().map(str::to_owned)),
             )
         } else if let Some(package) = read("package.json") {
-            let package: serde_json::Value =
+            let package: Value =
                 serde_json::from_str(&package).map_err(|why| format!("`package.json` is no JSON: {why}"))?;
-            (Tool::Npm, package["name"].as_str().map(str::to_owned))
+            (
+                Tool::Npm,
+                package.get("name").and_then(Value::as_str).map(str::to_owned),
+            )
         } else {
             return Err(format!(
                 "`{}` is no project that is known: there is no Cargo.toml, go.mod or package.json\nhint: `cofferdam plugin new --lang rust NAME` makes one",
@@ -230,12 +235,11 @@ fn check_go(folder: &Path) -> Result<(), String> {
 
 /// The module among what cargo says it made.
 fn artefact(said: &str) -> Option<PathBuf> {
-    let messages = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let made = messages.filter(|message| message["reason"] == "compiler-artifact");
-    let files = made
-        .filter_map(|message| message["filenames"].as_array().cloned())
+    let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let is_made = |message: &Value| message.get("reason").and_then(Value::as_str) == Some("compiler-artifact");
+    let files = messages
+        .filter(is_made)
+        .filter_map(|message| message.get("filenames")?.as_array().cloned())
         .flatten();
     files
         .filter_map(|file| file.as_str().map(PathBuf::from))
