@@ -125,6 +125,15 @@ static ROWS: &[Row] = &[
     },
     Row {
         toolchain: Toolchain::AssemblyScript,
+        shows: |evidence| evidence.exports("proxy_on_configure"),
+        code: "toolchain.assemblyscript_configuration",
+        severity: Severity::Note,
+        message: "AssemblyScript's SDK loses the configuration: `getConfiguration` of its root context is always empty",
+        hint: "read it in `onConfigure` by `get_buffer_bytes(BufferTypeValues.PluginConfiguration, 0, size)`, and do not call `super.onConfigure`",
+        source: "@solo-io/proxy-runtime 0.1.8, `assembly/runtime.ts`: `RootContext.onConfigure`",
+    },
+    Row {
+        toolchain: Toolchain::AssemblyScript,
         shows: |evidence| evidence.exports("proxy_on_grpc_trailing_metadata"),
         code: "toolchain.assemblyscript_grpc",
         severity: Severity::Note,

@@ -158,6 +158,11 @@ it is `unreachable`. Built for `wasm32-wasip1`, the message and its place are in
 change 500 of March 2026. In an older Envoy the plugin's contexts are never registered.",
     ),
     row(
+        "toolchain.assemblyscript_configuration",
+        "The SDK's own `onConfigure` hands the configuration's size to the host where the address for the length belongs, so that what it
+keeps is empty, and four bytes of the plugin's memory are overwritten. A plugin that reads the buffer itself is not touched by that.",
+    ),
+    row(
         "toolchain.assemblyscript_grpc",
         "The SDK's own export has another name than the callback of the ABI. Trailing metadata of gRPC callouts never arrives.",
     ),

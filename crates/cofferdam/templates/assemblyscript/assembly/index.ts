@@ -10,6 +10,7 @@ import {
   registerRootContext,
   stream_context,
 } from "@solo-io/proxy-runtime";
+import { BufferTypeValues, get_buffer_bytes } from "@solo-io/proxy-runtime/runtime";
 
 // The value of `"greeting"` in a configuration of the form {"greeting": "text"}: AssemblyScript has no JSON of its own.
 // Nothing when it is not of that form.
@@ -29,8 +30,9 @@ class Root extends RootContext {
 
   // False refuses the configuration: the gateway keeps the one before, or does not start.
   onConfigure(size: u32): bool {
-    super.onConfigure(size);
-    const greeting = greetingOf(this.getConfiguration());
+    // The SDK's own onConfigure and getConfiguration lose the configuration (0.1.8), so it is read here.
+    const text = size > 0 ? String.UTF8.decode(get_buffer_bytes(BufferTypeValues.PluginConfiguration, 0, size)) : "";
+    const greeting = greetingOf(text);
     if (greeting === null) {
       log(LogLevelValues.error, "wrong configuration: `greeting` is no text");
       return false;
