@@ -8,7 +8,7 @@ use plug_abi::LogLevel;
 use plug_host::{BurstPolicy, DebugNews, LogLine, Saying, Trouble};
 
 use crate::crashes::Crashes;
-use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin, word};
+use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin};
 
 /// What plugins say, line by line, and what is said of them.
 pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
@@ -53,7 +53,7 @@ fn burst(plugin: &str, of: Trouble, policy: BurstPolicy) -> String {
         Trouble::Fault => "faults",
         Trouble::Error => "errors",
     };
-    let (within, lasts, level, recordings) = (policy.within, policy.lasts, word(policy.level), policy.recordings);
+    let (within, lasts, level, recordings) = (policy.within, policy.lasts, policy.level.word(), policy.recordings);
     format!(
         "plugin burst plugin={plugin} of={of} within={within:?}; for {lasts:?} its lines are written from level {level} on, and {recordings} exchanges recorded"
     )
@@ -83,7 +83,7 @@ pub(crate) fn plugin_line(line: &LogLine<'_>) -> String {
     format!(
         "plugin log plugin={} level={} context={} text={:?}",
         line.plugin,
-        word(line.level),
+        line.level.word(),
         line.context,
         line.text
     )

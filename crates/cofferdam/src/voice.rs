@@ -88,23 +88,12 @@ fn count_lines(level: LogLevel, lines: u64) {
 /// Lines said so far, by the word of their level.
 pub(crate) fn lines() -> impl Iterator<Item = (&'static str, u64)> {
     let levels = LogLevel::ALL.iter().zip(&LINES);
-    levels.map(|(level, counter)| (word(*level), counter.load(Ordering::Relaxed)))
+    levels.map(|(level, counter)| (level.word(), counter.load(Ordering::Relaxed)))
 }
 
 /// Prints data to standard output; false when nobody reads it.
 pub(crate) fn print(text: &str) -> bool {
     std::io::stdout().lock().write_all(harmless(text).as_bytes()).is_ok()
-}
-
-pub(crate) fn word(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Trace => "trace",
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-        LogLevel::Critical => "critical",
-    }
 }
 
 #[cfg(test)]

@@ -255,7 +255,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            wrong.contains("s.yaml:1:7") && wrong.contains("did you mean `list`"),
+            wrong.contains("s.yaml:1:9") && wrong.contains("did you mean `list`"),
             "{wrong}"
         );
         let empty = read::<Sample>("# nothing\n", "s.yaml").unwrap_err().to_string();

@@ -83,6 +83,21 @@ numbers! {
     }
 }
 
+impl LogLevel {
+    /// Its word in logs and suites.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Debug => "debug",
+            Self::Info => "info",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 numbers! {
     /// A run of bytes that `proxy_get_buffer_bytes` and its companions name.
     BufferKind {

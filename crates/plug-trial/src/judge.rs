@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
-use plug_abi::LogLevel;
 use serde_json::Value;
 
 use crate::matcher::Matcher;
@@ -239,7 +238,7 @@ impl<'a> Judge<'a> {
     fn lines(&mut self, expect: &Expect, seen: &Observed) {
         let is_there = |wanted: &ExpectedLine| {
             seen.lines.iter().any(|(level, text)| {
-                wanted.level.as_deref().is_none_or(|word| word == level_word(*level))
+                wanted.level.as_deref().is_none_or(|word| word == level.word())
                     && wanted.text.fits(std::slice::from_ref(text))
             })
         };
@@ -247,7 +246,7 @@ impl<'a> Judge<'a> {
             let logged: Vec<String> = seen
                 .lines
                 .iter()
-                .map(|(level, text)| format!("{} {}", level_word(*level), shown(text)))
+                .map(|(level, text)| format!("{} {}", level.word(), shown(text)))
                 .collect();
             self.say(format!("no line is {}; logged: [{}]", wanted.text, logged.join("; ")));
         }
@@ -279,18 +278,6 @@ impl<'a> Judge<'a> {
 
 fn described(callout: &Callout) -> String {
     format!("{} {} at `{}`", callout.method, callout.path, callout.upstream)
-}
-
-/// The word of a level in suites.
-pub(crate) fn level_word(level: LogLevel) -> &'static str {
-    match level {
-        LogLevel::Trace => "trace",
-        LogLevel::Debug => "debug",
-        LogLevel::Info => "info",
-        LogLevel::Warn => "warn",
-        LogLevel::Error => "error",
-        LogLevel::Critical => "critical",
-    }
 }
 
 fn shown(text: &str) -> String {

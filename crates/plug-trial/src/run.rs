@@ -157,7 +157,7 @@ async fn one(ready: &Ready, page: &Page<'_, Suite>, settings: &Settings<'_>, idl
         .lines
         .borrow()
         .iter()
-        .map(|(level, text)| format!("{} {text}", crate::judge::level_word(*level)))
+        .map(|(level, text)| format!("{} {text}", level.word()))
         .collect();
     let ran = Ran {
         wrong,
