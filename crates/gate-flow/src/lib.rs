@@ -11,6 +11,7 @@ mod journal;
 mod property;
 mod chain;
 mod lane;
+mod instead;
 mod flowing;
 mod source;
 mod pump;

@@ -9,8 +9,9 @@ use gate_plan::OnFault;
 use http::HeaderMap;
 use plug_host::{Direction, Exchange, PluginHandle, ResponseHead};
 
-use crate::answer::{self, Instead};
+use crate::answer;
 use crate::chain::{Chain, Link, Links};
+use crate::instead::Instead;
 use crate::lane::{Lane, Out, Stop};
 use crate::source::{Piece, Source};
 

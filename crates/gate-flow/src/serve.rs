@@ -16,12 +16,13 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use plug_host::{Direction, Exchange, ResponseHead};
 
-use crate::answer::{self, Instead, Whole};
+use crate::answer::{self, Whole};
 use crate::chain::Chain;
 use crate::finish::Finish;
 use crate::flow::Flow;
 use crate::flowing::{Flowing, pump_request, pump_response};
 use crate::head;
+use crate::instead::Instead;
 use crate::journal::{Chosen, Journal, content_length};
 use crate::lane::{Lane, Out, Stop};
 use crate::pump::Pump;
