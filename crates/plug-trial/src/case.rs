@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::row::{filled, label};
 use crate::world::fields;
-use crate::written::{Case, Request, Response, Step, Suite, Values};
+use crate::written::{Case, Mocks, Number, Request, Response, Step, Suite, Values};
 
 /// When trials begin unless they say otherwise: 2026-01-01T00:00:00Z.
 const BEGINNING: Duration = Duration::from_secs(1_767_225_600);
@@ -40,6 +40,13 @@ pub(crate) struct Ready {
 pub(crate) fn ready<'a>(page: &'a Page<'_, Suite>, raw: &Value) -> Result<Vec<Ready>, Vec<Complaint<'a>>> {
     let mut all = Vec::new();
     let mut complaints = Vec::new();
+    if let Err(message) = check_mocks(&page.content.mocks) {
+        complaints.push(Complaint {
+            path: vec![Place::Key("mocks")],
+            message,
+            help: None,
+        });
+    }
     let cases = raw
         .get("cases")
         .and_then(Value::as_array)
@@ -68,7 +75,7 @@ pub(crate) fn ready<'a>(page: &'a Page<'_, Suite>, raw: &Value) -> Result<Vec<Re
             &written.each
         };
         for row in rows {
-            match one(value, row, page.line(&place)) {
+            match one(value, row, (page.line(&place), &page.content.mocks)) {
                 Ok(ready) => all.push(ready),
                 Err(why) => complaints.push(complain(format!("case `{}`: {why}", written.name))),
             }
@@ -88,7 +95,7 @@ pub(crate) fn ready<'a>(page: &'a Page<'_, Suite>, raw: &Value) -> Result<Vec<Re
     }
 }
 
-fn one(value: &Value, row: &serde_json::Map<String, Value>, line: usize) -> Result<Ready, String> {
+fn one(value: &Value, row: &serde_json::Map<String, Value>, (line, suite): (usize, &Mocks)) -> Result<Ready, String> {
     let mut case: Case = serde_json::from_value(filled(value, row)).map_err(|why| why.to_string())?;
     let (request, response, expect) = (case.request.take(), case.response.take(), case.expect.take());
     let is_one = request.is_some() || response.is_some() || expect.is_some();
@@ -117,8 +124,9 @@ fn one(value: &Value, row: &serde_json::Map<String, Value>, line: usize) -> Resu
             body(response.body.as_ref(), response.json.as_ref(), &response.trailers)?;
         }
     }
-    let began = match &case.mocks.time {
-        Some(text) => time(text)?,
+    check_mocks(&case.mocks)?;
+    let began = match case.mocks.time.as_ref().or(suite.time.as_ref()) {
+        Some(text) => time(text).unwrap_or(BEGINNING),
         None => BEGINNING,
     };
     let is_told_apart = value
@@ -137,6 +145,30 @@ fn one(value: &Value, row: &serde_json::Map<String, Value>, line: usize) -> Resu
         steps,
         began,
     })
+}
+
+/// Whether what mocks answer can be answered.
+fn check_mocks(mocks: &Mocks) -> Result<(), String> {
+    mocks.time.as_deref().map_or(Ok(BEGINNING), time)?;
+    for mock in &mocks.http {
+        checked(&mock.headers)?;
+        mock.status.as_ref().map_or(Ok(StatusCode::OK), status)?;
+        if mock.body.is_some() && mock.json.is_some() {
+            return Err("`body` and `json` are both given".to_owned());
+        }
+    }
+    let statuses = mocks.grpc.iter().filter_map(|mock| mock.status.as_ref());
+    for number in statuses {
+        let read = number.0.parse::<u32>();
+        read.map_err(|_| format!("`{}` is no status of gRPC", number.0))?;
+    }
+    Ok(())
+}
+
+fn status(written: &Number) -> Result<StatusCode, String> {
+    let number = written.0.parse::<u16>().ok();
+    let status = number.and_then(|number| StatusCode::from_u16(number).ok());
+    status.ok_or_else(|| format!("`{}` is no status", written.0))
 }
 
 /// A name in one line.
@@ -193,11 +225,6 @@ pub(crate) fn request_head(written: &Request) -> Result<RequestHead, String> {
 
 /// The head of a response.
 pub(crate) fn response_head(written: &Response) -> Result<ResponseHead, String> {
-    let status = written.status.as_ref().map_or("200", |status| status.0.as_str());
-    let number = status
-        .parse::<u16>()
-        .ok()
-        .and_then(|number| StatusCode::from_u16(number).ok());
     let mut headers = checked(&written.headers)?;
     if written.json.is_some() {
         headers
@@ -205,7 +232,7 @@ pub(crate) fn response_head(written: &Response) -> Result<ResponseHead, String> 
             .or_insert(HeaderValue::from_static("application/json"));
     }
     Ok(ResponseHead {
-        status: number.ok_or_else(|| format!("`{status}` is no status"))?,
+        status: written.status.as_ref().map_or(Ok(StatusCode::OK), status)?,
         headers,
     })
 }

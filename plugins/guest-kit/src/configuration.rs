@@ -217,20 +217,24 @@ mod tests {
 
     #[derive(Deserialize, Debug)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
     struct Outer {
         list: Vec<Inner>,
     }
 
     #[derive(Deserialize, Debug)]
     #[serde(deny_unknown_fields)]
-    #[allow(dead_code)]
     struct Inner {
         number: u64,
     }
 
     fn error(text: &str) -> String {
         read::<Outer>(text.as_bytes()).unwrap_err()
+    }
+
+    #[test]
+    fn what_is_right_is_read() {
+        let outer: Outer = read(br#"{"list":[{"number":1}]}"#).unwrap();
+        assert_eq!(outer.list[0].number, 1);
     }
 
     #[test]

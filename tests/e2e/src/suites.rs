@@ -130,6 +130,10 @@ async fn a_wrong_suite_says_where() -> Result<()> {
             "no_number",
             "cases:\n  - name: a\n    each: [{status: many}]\n    response: {status: \"{{status}}\"}\n    request: {}\n",
         ),
+        (
+            "mocks",
+            "mocks:\n  time: yesterday\n  http: [{headers: {x a: b}}]\ncases:\n  - name: a\n    mocks: {http: [{status: 1000}]}\n    request: {}\n",
+        ),
         ("empty", "# nothing\n"),
     ];
     for (name, text) in table {
