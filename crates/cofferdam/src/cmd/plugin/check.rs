@@ -24,6 +24,19 @@ pub(crate) struct Options {
     /// The module
     #[arg(required_unless_present = "explain")]
     file: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
+    /// Say what a code means, and check nothing
+    #[arg(long, value_name = "CODE")]
+    explain: Option<String>,
+    /// How findings are written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// Against what a module is checked.
+#[derive(Args)]
+pub(super) struct Settings {
     /// What a house allows its plugins, as YAML
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -36,19 +49,13 @@ pub(crate) struct Options {
     /// Do not start the module
     #[arg(long)]
     no_run: bool,
-    /// Say what a code means, and check nothing
-    #[arg(long, value_name = "CODE")]
-    explain: Option<String>,
-    /// How findings are written
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
 }
 
 /// Why nothing was checked.
-struct Unusable(String);
+pub(super) struct Unusable(pub(super) String);
 
 /// What was found out.
-struct Outcome {
+pub(super) struct Outcome {
     checked: Checked,
     /// What became of the dry run; none when there was none.
     start: Option<Result<(), Vec<Failure>>>,
@@ -58,9 +65,13 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     if let Some(code) = &options.explain {
         return explain(code);
     }
-    match outcome(options) {
+    let Some(file) = &options.file else {
+        fail("error: no module is named");
+        return ExitCode::from(2);
+    };
+    match outcome(file, &options.settings) {
         Ok(outcome) => {
-            outcome.show(options);
+            outcome.show(file, options.format);
             match outcome.is_good() {
                 true => ExitCode::SUCCESS,
                 false => ExitCode::FAILURE,
@@ -90,21 +101,19 @@ fn explain(code: &str) -> ExitCode {
     }
 }
 
-fn outcome(options: &Options) -> Result<Outcome, Unusable> {
-    let Some(file) = &options.file else {
-        return Err(Unusable("error: no module is named".to_owned()));
-    };
+/// Checks a module, and starts it where nothing speaks against that.
+pub(super) fn outcome(file: &Path, settings: &Settings) -> Result<Outcome, Unusable> {
     let bytes = alone::read(file).map_err(|why| Unusable(format!("error: {why}")))?;
-    let config = options.config.as_deref().map(std::fs::read).transpose();
+    let config = settings.config.as_deref().map(std::fs::read).transpose();
     let config = config.map_err(|why| Unusable(format!("error: the configuration cannot be read: {why}")))?;
-    let (mut policy, mut accepted) = match &options.policy {
+    let (mut policy, mut accepted) = match &settings.policy {
         Some(file) => policy::read(file).map_err(Unusable)?,
         None => (Policy::default(), Vec::new()),
     };
     policy
         .memory_bytes_max
         .get_or_insert(alone::defaults().limits.memory_bytes_max);
-    accepted.extend(options.accepted.iter().cloned());
+    accepted.extend(settings.accepted.iter().cloned());
     let mut checked = plug_audit::check(&bytes, &policy, debugging::has_names_beside(file, &bytes));
     checked
         .findings
@@ -113,7 +122,7 @@ fn outcome(options: &Options) -> Result<Outcome, Unusable> {
         .findings
         .iter()
         .any(|finding| finding.severity == Severity::Error);
-    let may_run = !options.no_run && !has_errors && checked.facts.is_some();
+    let may_run = !settings.no_run && !has_errors && checked.facts.is_some();
     let start = may_run.then(|| start(file, &bytes, config.unwrap_or_default(), &policy));
     let start = start.map(|started| {
         let faults = started.err().unwrap_or_default();
@@ -150,35 +159,36 @@ fn start(file: &Path, bytes: &[u8], config: Vec<u8>, policy: &Policy) -> Result<
 }
 
 impl Outcome {
-    fn is_good(&self) -> bool {
+    pub(super) fn is_good(&self) -> bool {
         let findings = self.checked.findings.iter();
         findings.filter(|finding| finding.severity != Severity::Note).count() == 0
             && !matches!(self.start, Some(Err(_)))
     }
 
-    fn show(&self, options: &Options) {
-        let file = options
-            .file
-            .as_ref()
-            .map(|file| file.display().to_string())
-            .unwrap_or_default();
-        match options.format {
+    fn show(&self, file: &Path, format: Format) {
+        let file = file.display().to_string();
+        match format {
             Format::Json => {
                 print(&format!("{:#}\n", self.json(&file)));
             }
             Format::Text => {
-                for finding in &self.checked.findings {
-                    fail(&diagnostic(finding, &file));
-                }
-                for fault in self.start.iter().flat_map(|start| start.as_ref().err()).flatten() {
-                    fail(&format!(
-                        "error[{}]: {}\n  --> {file}, started aside\n",
-                        fault.code,
-                        fault.text.trim_end()
-                    ));
-                }
+                self.say_findings(&file);
                 self.conclude(&file);
             }
+        }
+    }
+
+    /// Says what was found, one after the other.
+    pub(super) fn say_findings(&self, file: &str) {
+        for finding in &self.checked.findings {
+            fail(&diagnostic(finding, file));
+        }
+        for fault in self.start.iter().flat_map(|start| start.as_ref().err()).flatten() {
+            fail(&format!(
+                "error[{}]: {}\n  --> {file}, started aside\n",
+                fault.code,
+                fault.text.trim_end()
+            ));
         }
     }
 

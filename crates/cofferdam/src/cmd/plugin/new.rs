@@ -25,6 +25,7 @@ enum Language {
     Go,
     #[value(name = "assemblyscript")]
     AssemblyScript,
+    Cpp,
 }
 
 /// A file of a template: where it goes, and its text.
@@ -67,6 +68,12 @@ impl Language {
                 ),
                 (".gitignore", "node_modules/\nbuild/\ndist/\n"),
             ],
+            Self::Cpp => &[
+                ("Makefile", include_str!("../../../templates/cpp/Makefile")),
+                ("plugin.cc", include_str!("../../../templates/cpp/plugin.cc")),
+                ("proxy_wasm.h", include_str!("../../../templates/cpp/proxy_wasm.h")),
+                (".gitignore", "build/\ndist/\n"),
+            ],
         }
     }
 
@@ -76,6 +83,10 @@ impl Language {
             Self::Rust => "Building needs Rust with its target for WebAssembly: `rustup target add wasm32-wasip1`.",
             Self::Go => "Building needs Go 1.24 or later: older ones cannot export functions.",
             Self::AssemblyScript => "Building needs Node.js with npm, which fetches the compiler and the SDK.",
+            Self::Cpp => {
+                "Building needs make and a clang with a C++ library for WASI: the wasi-sdk (set `WASI_SDK_PATH`), or on Debian and Ubuntu\n\
+                 `apt-get install make clang-19 lld-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32`."
+            }
         }
     }
 
@@ -85,6 +96,9 @@ impl Language {
             Self::Rust => "      - run: rustup target add wasm32-wasip1",
             Self::Go => "      - uses: actions/setup-go@v5\n        with: {go-version: '1.24'}",
             Self::AssemblyScript => "      - uses: actions/setup-node@v4\n        with: {node-version: '22'}",
+            Self::Cpp => {
+                "      - run: sudo apt-get update && sudo apt-get install -y make clang-19 lld-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32"
+            }
         }
     }
 }

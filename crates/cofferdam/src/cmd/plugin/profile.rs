@@ -8,15 +8,14 @@ use std::time::Duration;
 
 use clap::Args;
 use console::house::{Looked, PROFILE_SECONDS_MAX};
-use http_body_util::{BodyExt, Empty, Limited};
+use hyper::Method;
 use hyper::body::Bytes;
-use hyper::{Method, Request, StatusCode};
-use hyper_util::rt::TokioIo;
 use plug_report::profile::{MemorySummary, Summary};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::admin::{self, Question};
 use crate::Format;
 use crate::looking::SUMMARY;
 use crate::voice::{fail, print, say};
@@ -38,7 +37,7 @@ pub(crate) struct Options {
     #[arg(long)]
     memory: bool,
     /// Address of the gateway's admin listener: `admin.listen` of its configuration
-    #[arg(long, default_value = "127.0.0.1:9901")]
+    #[arg(long, default_value = admin::USUAL)]
     admin: SocketAddr,
     /// The file for the Firefox Profiler (profiler.firefox.com). Default: NAME.profile.json
     #[arg(long, value_name = "FILE")]
@@ -115,39 +114,15 @@ fn read<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, String> {
 }
 
 async fn ask(options: &Options) -> Result<Bytes, String> {
-    let admin = options.admin;
-    let broke = |why: hyper::Error| format!("the gateway at {admin} broke off: {why}");
-    let stream = tokio::net::TcpStream::connect(admin).await.map_err(|why| {
-        format!("no gateway answers at {admin}: {why}; hint: `--admin ADDRESS` is its `admin.listen`")
-    })?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .map_err(broke)?;
     let what = if options.memory { Looked::Memory } else { Looked::Time }.word();
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(format!(
-            "/plugins/{}/profile?seconds={}&what={what}",
-            options.name, options.seconds
-        ))
-        .header(hyper::header::HOST, admin.to_string())
-        .body(Empty::<Bytes>::new())
-        .map_err(|why| format!("`{}` cannot be the name of a plugin: {why}", options.name))?;
-    let exchange = async {
-        let answer = sender.send_request(request).await.map_err(broke)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), PROFILE_BYTES_MAX).collect().await;
-        let body = body
-            .map_err(|why| format!("the gateway at {admin} broke off: {why}"))?
-            .to_bytes();
-        match status {
-            StatusCode::OK => Ok(body),
-            _ => Err(String::from_utf8_lossy(&body).trim().to_owned()),
-        }
+    let target = format!(
+        "/plugins/{}/profile?seconds={}&what={what}",
+        options.name, options.seconds
+    );
+    let question = Question {
+        method: Method::POST,
+        target: &target,
+        bytes_max: PROFILE_BYTES_MAX,
     };
-    tokio::select! {
-        answer = exchange => answer,
-        // It ends after the exchange, unless something broke.
-        ended = connection => Err(ended.err().map_or_else(|| format!("the gateway at {admin} went away"), broke)),
-    }
+    admin::ask(options.admin, question).await
 }

@@ -76,7 +76,22 @@ pub(crate) fn run_suite(options: &Options) -> ExitCode {
     }
 }
 
-fn outcome(options: &Options) -> Result<Outcome, String> {
+impl Options {
+    /// All cases of a suite over this module.
+    pub(super) fn of(suite: PathBuf, module: PathBuf) -> Self {
+        Self {
+            suite,
+            module: Some(module),
+            only: None,
+            update: false,
+            bench: None,
+            format: Form::Text,
+        }
+    }
+}
+
+/// Runs the suite, or says why it cannot run.
+pub(super) fn outcome(options: &Options) -> Result<Outcome, String> {
     let origin = options.suite.display().to_string();
     let text = read(&options.suite).map_err(|why| format!("error: suite `{origin}` cannot be read: {why}"))?;
     let page: Page<'_, Suite> = document::read(&text, &origin).map_err(|findings| findings.to_string())?;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
@@ -14,9 +14,9 @@ const RUST_TARGET: &str = "wasm32-wasip1";
 const GO_MINOR_MIN: u32 = 24;
 
 /// A project whose language is known.
-pub(super) struct Project {
-    pub(super) folder: PathBuf,
-    pub(super) name: String,
+pub(crate) struct Project {
+    pub(crate) folder: PathBuf,
+    pub(crate) name: String,
     tool: Tool,
 }
 
@@ -30,11 +30,12 @@ enum Tool {
         own_collector: bool,
     },
     Npm,
+    Make,
 }
 
 impl Project {
     /// Tells the language by the files of the folder.
-    pub(super) fn detect(folder: &Path) -> Result<Self, String> {
+    pub(crate) fn detect(folder: &Path) -> Result<Self, String> {
         let read = |name: &str| fs::read_to_string(folder.join(name)).ok();
         let (tool, name) = if let Some(manifest) = read("Cargo.toml") {
             (Tool::Cargo, package_name(&manifest))
@@ -54,9 +55,11 @@ impl Project {
                 Tool::Npm,
                 package.get("name").and_then(Value::as_str).map(str::to_owned),
             )
+        } else if let Some(makefile) = MAKEFILES.iter().find_map(|name| read(name)) {
+            (Tool::Make, made_name(&makefile).or_else(|| folder_name(folder)))
         } else {
             return Err(format!(
-                "`{}` is no project that is known: there is no Cargo.toml, go.mod or package.json\nhint: `cofferdam plugin new --lang rust NAME` makes one",
+                "`{}` is no project that is known: there is no Cargo.toml, go.mod, package.json or Makefile\nhint: `cofferdam plugin new --lang rust NAME` makes one",
                 folder.display()
             ));
         };
@@ -66,6 +69,12 @@ impl Project {
             name,
             tool,
         })
+    }
+
+    /// Where its module goes when nobody says where.
+    pub(crate) fn output(&self) -> PathBuf {
+        let here = self.folder.strip_prefix(".").unwrap_or(&self.folder);
+        here.join("dist").join(format!("{}.wasm", self.name))
     }
 
     /// What is run, as somebody would type it.
@@ -85,6 +94,7 @@ impl Project {
             Tool::Go => "go",
             Tool::TinyGo { .. } => "tinygo",
             Tool::Npm => "npm",
+            Tool::Make => "make",
         });
         match self.tool {
             Tool::Cargo => {
@@ -113,6 +123,9 @@ impl Project {
             Tool::Npm => {
                 command.args(["run", "build", "--loglevel=error"]);
             }
+            Tool::Make => {
+                command.arg("--no-print-directory");
+            }
         }
         command.current_dir(&self.folder);
         command
@@ -140,8 +153,11 @@ impl Project {
             Tool::Cargo => artefact(&said).ok_or_else(|| {
                 "`cargo` wrote no module\nhint: the manifest needs `[lib]` with `crate-type = [\"cdylib\"]`".to_owned()
             }),
-            Tool::Npm => newest(&self.folder, began)
+            Tool::Npm => newest(&self.folder, output, Some(began))
                 .ok_or_else(|| "`npm run build` wrote no module into `build` or `dist`".to_owned()),
+            // It writes nothing when nothing changed.
+            Tool::Make => newest(&self.folder, output, None)
+                .ok_or_else(|| "`make` made no module in `build`, `dist` or the project's folder".to_owned()),
             Tool::Go | Tool::TinyGo { .. } => Ok(output.to_owned()),
         }
     }
@@ -178,6 +194,7 @@ impl Project {
             Tool::Go => "https://go.dev/dl has it; 1.24 or later",
             Tool::TinyGo { .. } => "https://tinygo.org has it",
             Tool::Npm => "it comes with Node.js",
+            Tool::Make => "the system's packages have it",
         };
         format!("`{program}` cannot be run: {why}\nhint: {hint}")
     }
@@ -186,6 +203,9 @@ impl Project {
     fn hint(&self) -> &'static str {
         match self.tool {
             Tool::Cargo => "\nhint: where the target is missing, `rustup target add wasm32-wasip1` installs it",
+            Tool::Make => {
+                "\nhint: it takes a clang with a C++ library for WASI: https://github.com/WebAssembly/wasi-sdk with `WASI_SDK_PATH`, or Debian's clang-19 lld-19 libc++-19-dev-wasm32 libclang-rt-19-dev-wasm32"
+            }
             _ => "",
         }
     }
@@ -201,6 +221,30 @@ fn package_name(manifest: &str) -> Option<String> {
     let mut package = lines.take_while(|line| !line.starts_with('['));
     let value = package.find_map(|line| line.strip_prefix("name")?.trim_start().strip_prefix('='))?;
     Some(value.trim().trim_matches('"').to_owned())
+}
+
+/// The names that `make` looks for, in its order.
+const MAKEFILES: &[&str] = &["GNUmakefile", "makefile", "Makefile"];
+
+/// What a makefile sets `NAME` to. It is not read further: a program of its own language.
+fn made_name(makefile: &str) -> Option<String> {
+    let values = makefile.lines().filter_map(|line| {
+        let rest = line.strip_prefix("NAME")?.trim_start();
+        rest.strip_prefix(":=").or_else(|| rest.strip_prefix('='))
+    });
+    let mut names = values.map(str::trim).filter(|name| is_file_name(name));
+    names.next().map(str::to_owned)
+}
+
+/// Whether it can be the name of a file as it stands: no folders, nothing that `make` would put in.
+fn is_file_name(name: &str) -> bool {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(is_plain)
+}
+
+fn folder_name(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    Some(folder.file_name()?.to_string_lossy().into_owned())
 }
 
 /// SDKs that only TinyGo builds tell it; `nottinygc` is the collector that Higress's guide names.
@@ -246,21 +290,25 @@ fn artefact(said: &str) -> Option<PathBuf> {
         .rfind(|file| file.extension().is_some_and(|end| end == "wasm"))
 }
 
-/// The newest module that a script wrote.
-fn newest(folder: &Path, began: SystemTime) -> Option<PathBuf> {
+/// The newest module that a script wrote, and not what was shipped of an earlier one.
+fn newest(folder: &Path, shipped: &Path, began: Option<SystemTime>) -> Option<PathBuf> {
     let folders = ["build", "dist", "."].map(|name| folder.join(name));
     let files = folders
         .iter()
         .filter_map(|folder| fs::read_dir(folder).ok())
         .flatten()
         .flatten();
+    let ours = [shipped.to_owned(), super::debug_file_of(shipped)].map(|file| file.canonicalize().ok());
     let modules = files
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|end| end == "wasm"));
+        .filter(|path| path.extension().is_some_and(|end| end == "wasm"))
+        .filter(|path| !ours.contains(&path.canonicalize().ok()));
     let aged = modules.filter_map(|path| Some((fs::metadata(&path).ok()?.modified().ok()?, path)));
     // Some file systems keep times by the second or two.
-    let since = began.checked_sub(std::time::Duration::from_secs(2)).unwrap_or(began);
-    aged.filter(|(time, _)| *time >= since).max().map(|(_, path)| path)
+    let since = began.map(|began| began.checked_sub(Duration::from_secs(2)).unwrap_or(began));
+    aged.filter(|(time, _)| since.is_none_or(|since| *time >= since))
+        .max()
+        .map(|(_, path)| path)
 }
 
 #[cfg(test)]
@@ -304,5 +352,33 @@ mod tests {
         let said = "{\"reason\":\"compiler-artifact\",\"filenames\":[\"/a.rlib\"]}\nno json\n{\"reason\":\"compiler-artifact\",\"filenames\":[\"/b.wasm\",\"/b.d\"]}\n{\"reason\":\"build-finished\"}\n";
         assert_eq!(artefact(said).unwrap(), PathBuf::from("/b.wasm"));
         assert_eq!(artefact("{}"), None);
+    }
+
+    #[test]
+    fn a_makefile_names_what_it_makes() {
+        assert_eq!(made_name("# NAME\nNAME := demo\n").unwrap(), "demo");
+        assert_eq!(made_name("NAME=a_b.c\n").unwrap(), "a_b.c");
+        for wrong in [
+            "NAME = $(OTHER)\n",
+            "NAMES = x\n",
+            "NAME = ../up\n",
+            "NAME =\n",
+            "all:\n",
+        ] {
+            assert_eq!(made_name(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_was_shipped_before_is_not_taken_for_what_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["build", "dist"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let (made, shipped) = (folder.path().join("build/x.wasm"), folder.path().join("dist/x.wasm"));
+        for file in [&made, &folder.path().join("dist/x.debug.wasm"), &shipped] {
+            fs::write(file, "").unwrap();
+        }
+        assert_eq!(newest(folder.path(), &shipped, None), Some(made));
     }
 }
