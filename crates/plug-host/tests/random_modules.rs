@@ -11,15 +11,16 @@
 
 #[path = "../../../fuzz/bodies/random_module.rs"]
 mod random_module;
+#[path = "../../../fuzz/bodies/smith.rs"]
+mod smith;
 
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use random_module::{Played, run};
+use smith::Smith;
 
 /// A module that takes longer hangs: the slowest are stopped some hundred times at the end of their slice.
 const RUN_MAX: Duration = Duration::from_secs(60);
@@ -97,18 +98,16 @@ impl Campaign {
 
     fn play_new(&mut self, length: Duration) {
         let first = std::env::var("COFFERDAM_FUZZ_FIRST").map_or(0, |first| first.parse().unwrap());
-        let (mut smith, mut modules) = smith(first);
+        let mut smith = Smith::start(first);
         let mut told = Instant::now();
         while self.began.elapsed() < length {
-            let (number, bytes) = next(&mut modules);
+            let (number, bytes) = smith.next();
             self.play(&format!("number_{number}"), &bytes);
             if told.elapsed() > Duration::from_secs(60) {
                 self.tell();
                 told = Instant::now();
             }
         }
-        smith.kill().unwrap();
-        smith.wait().unwrap();
     }
 
     /// Plays one. By which one it broke is kept.
@@ -172,40 +171,6 @@ fn watch(playing: PathBuf) -> SyncSender<Option<PathBuf>> {
         }
     });
     sender
-}
-
-/// The program that makes modules, and what it writes.
-fn smith(first: u64) -> (Child, ChildStdout) {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/smith");
-    let target = concat!(env!("CARGO_TARGET_TMPDIR"), "/smith");
-    let mut child = Command::new(env!("CARGO"))
-        .args([
-            "run",
-            "--quiet",
-            "--release",
-            "--target-dir",
-            target,
-            "--",
-            &first.to_string(),
-        ])
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let modules = child.stdout.take().unwrap();
-    (child, modules)
-}
-
-fn next(modules: &mut ChildStdout) -> (u64, Vec<u8>) {
-    let mut number = || {
-        let mut bytes = [0; 8];
-        modules.read_exact(&mut bytes).unwrap();
-        u64::from_le_bytes(bytes)
-    };
-    let (number, length) = (number(), number());
-    let mut bytes = vec![0; usize::try_from(length).unwrap()];
-    modules.read_exact(&mut bytes).unwrap();
-    (number, bytes)
 }
 
 fn resident_kb() -> u64 {

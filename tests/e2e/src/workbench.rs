@@ -1,4 +1,4 @@
-//! From an empty folder to a request: `plugin new`, `build`, `check`, `test`, and a gateway that runs what came of it.
+//! From an empty folder to a request: `plugin new`, `build`, `check`, `test`, `push`, and a gateway that pulls and runs what came of it.
 
 use std::fs;
 use std::path::Path;
@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use testkit::client::Request;
 use testkit::place;
 use testkit::process::{Line, Process, Source};
+use testkit::registry::registry;
 
 use crate::setting::{Ended, ask, echoed, finish, gateway};
 
@@ -87,11 +88,13 @@ async fn from_nothing(lang: &str) -> Result<()> {
         "{tested:?}"
     );
 
-    let text = fs::read_to_string(project.join("gateway.yaml"))?;
-    let module = project.join("dist/demo.wasm");
-    ensure!(text.contains("dist/demo.wasm"), "{text}");
+    let registry = registry(None).await?;
+    let name = registry.name("team/demo:1");
+    let pushed = plugin(&project, &["push", "dist/demo.wasm", &name]).await?;
+    ensure!(pushed.code == Some(0), "{pushed:?}");
     let served = gateway(serde_json::json!({
-        "plugins": [{"name": "demo", "source": {"file": module}, "config": {"greeting": "good day"}}],
+        "cache_dir": folder.path().join("cache"),
+        "plugins": [{"name": "demo", "source": {"oci": name}, "config": {"greeting": "good day"}}],
         "routes": [{"name": "echo", "echo": true, "plugins": ["demo"]}],
     }))
     .await?;

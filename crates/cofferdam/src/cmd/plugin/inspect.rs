@@ -177,3 +177,7 @@ fn printable(name: &str) -> String {
         .map(|letter| if letter.is_control() { '\u{FFFD}' } else { letter })
         .collect()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
