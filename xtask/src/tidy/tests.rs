@@ -130,6 +130,7 @@ fn white_space_and_machines_are_refused_in_every_text() {
     assert!(said("README.md", "a \n")[0].contains("white space"));
     assert!(said("README.md", "a\tb\n")[0].contains("tabs"));
     assert!(said("plugins/a/main.go", "a\tb\n").is_empty());
+    assert!(said("plugins/a/Makefile", "a:\n\tb\n").is_empty());
     assert!(said("README.md", "no end")[0].contains("line break"));
     let home = ["/home", "/somebody"].concat();
     assert!(said("docs/run.md", &format!("cd {home}\n"))[0].contains("belongs to one machine"));
