@@ -456,7 +456,7 @@ fn documents_are_kept_as_they_are() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(form in 0_usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
+    fn no_signature_makes_it_panic(form in 0_usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
         let forms = [Form::Bundle, Form::Simple, Form::Envelope, Form::Raw, Form::Module];
         let key = PublicKey::parse(include_bytes!("vectors/ed.pub")).unwrap();
         let document = Document { form: forms[form], bytes: bytes.clone().into(), beside: Some(String::from("AA==")) };
