@@ -1,7 +1,8 @@
-//! Makes the real peers available: Envoy, Higress's plugins, Go, ORAS and a Python with packages from PyPI; servers, compilers and load generators from Debian.
+//! Makes the real peers available: Envoy, Higress's plugins, Go, ORAS, Sigstore's libraries, a Python with packages from PyPI; servers, compilers and load generators from Debian.
 
 mod wheel;
 mod venv;
+mod node;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -116,6 +117,12 @@ const PROGRAMS: &[Program] = &[
         key: "docker_registry",
         name: "docker-registry",
         package: "docker-registry",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "openssl",
+        name: "openssl",
+        package: "openssl",
         purpose: Purpose::Tests,
     },
     Program {
@@ -251,6 +258,11 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
             missing.push(format!("guests_python: {error:#}"));
         }
         paths.insert("guests_python", had.ok());
+        let had = node::fetch();
+        if let Err(error) = &had {
+            missing.push(format!("sigstore_js_dir: {error:#}"));
+        }
+        paths.insert("sigstore_js_dir", had.ok());
     }
     for program in PROGRAMS {
         let found = find(program.name);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use gate_plan::{AccessLog, CertificateFiles, ClientCertificates, Plan, Source};
+use gate_plan::{AccessLog, CertificateFiles, ClientCertificates, Plan, SignerIdentity, Source};
 
 /// Puts `folder` before every relative path of `plan`.
 pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
@@ -34,6 +34,14 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
     for plugin in &mut plan.plugins {
         if let Source::Oci { credentials_file, .. } = &mut Arc::make_mut(plugin).source {
             credentials_file.iter_mut().for_each(place);
+        }
+    }
+    if let Some(signatures) = &mut plan.signatures {
+        signatures.trusted_root.iter_mut().for_each(place);
+        for signer in &mut signatures.signers {
+            if let SignerIdentity::Key(path) = &mut signer.by {
+                place(path);
+            }
         }
     }
     if let AccessLog::File(path) = &mut plan.access_log {

@@ -16,6 +16,7 @@ use plug_host::{
 use crate::canary::{Failure, World};
 use crate::crashes::Crashes;
 use crate::debugging::{Place, Places};
+use crate::signing::Signers;
 use crate::sources::{Had, Sources};
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
@@ -108,12 +109,25 @@ impl Loader {
         self.crashes.configure(&plan, self.runs);
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
-        let mut modules = self.sources.gather(&plan, &folder, self.cache_folder(&plan));
+        let signers = match plan.signatures.as_ref().map(Signers::open).transpose() {
+            Ok(signers) => signers,
+            Err(faults) => {
+                wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
+                return Err(Wrong::from_texts(wrong));
+            }
+        };
+        files.extend(crate::signing::files(&plan));
+        let modules = (&plan, signers.as_ref());
+        let mut modules = self.sources.gather(modules, &folder, self.cache_folder(&plan));
         for spec in &plan.plugins {
-            files.extend(crate::sources::file(spec, &folder));
+            files.extend(crate::sources::files(spec, (&plan, &folder)));
             let had = modules
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
+            let had = had.and_then(|had| match &signers {
+                Some(signers) => signed(spec, had, signers),
+                None => Ok(had),
+            });
             match had.and_then(|had| self.plugin(spec, (&had, &plan), before)) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
@@ -179,6 +193,7 @@ impl Loader {
             bytes,
             path,
             digest: found,
+            ..
         } = had;
         let module = self.module(wanted, bytes, found, compiler(plan))?;
         self.crashes.module(found, path);
@@ -273,6 +288,35 @@ impl Loader {
     }
 }
 
+/// Lets a module through that is signed by one who may, and says who that is.
+fn signed(plugin: &gate_plan::Plugin, had: Had, signers: &Signers) -> Result<Had, String> {
+    match signers.judge(&had.candidate()) {
+        Ok((signer, signed)) => {
+            crate::voice::say(&format!(
+                "plugin signed plugin={} signer={signer} form={} by={:?}",
+                plugin.name,
+                signed.form.word(),
+                signed.by
+            ));
+            Ok(had)
+        }
+        Err(why) => {
+            let unasked = had.unasked.as_ref();
+            let why = unasked.map_or(why.clone(), |unasked| {
+                format!("{why}; signatures cannot be had: {unasked}")
+            });
+            if signers.enforced {
+                return Err(why);
+            }
+            crate::voice::warn(&format!(
+                "warning: plugin `{}` runs only as `signatures` has `mode: warn`: {why}",
+                plugin.name
+            ));
+            Ok(had)
+        }
+    }
+}
+
 /// Compiles in a process of its own, within what the plan allows.
 pub(crate) fn compiler(plan: &Plan) -> Compiler {
     Compiler {
@@ -292,7 +336,7 @@ pub(crate) fn workers(plan: &Plan) -> NonZeroUsize {
         .unwrap_or(NonZeroUsize::MIN)
 }
 
-fn read_text(file: &Path) -> Result<String, String> {
+pub(crate) fn read_text(file: &Path) -> Result<String, String> {
     let shown = file.display();
     let about =
         std::fs::metadata(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))?;

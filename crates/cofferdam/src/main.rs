@@ -9,6 +9,7 @@ mod cmd {
     pub(crate) mod schema;
 }
 mod load;
+mod signing;
 mod sources;
 mod progress;
 mod anchor;

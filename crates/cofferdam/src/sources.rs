@@ -9,8 +9,12 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use gate_plan::{Fetch, Plan, Plugin, Source};
 use plug_host::digest;
-use plug_package::{Client, Credentials, Digest, Fetched, Origin, Pull, Reference, Store, Url, Wanted, Way};
+use plug_package::{
+    Client, Credentials, Digest, Document, Fetched, Form, Origin, Pull, Reference, SIGNATURE_BYTES_MAX, Signatures,
+    Store, Url, Wanted, Way, read_file,
+};
 
+use crate::signing::{Candidate, Signers};
 use crate::voice::{say, warn};
 
 /// A module that is here.
@@ -21,6 +25,23 @@ pub(crate) struct Had {
     pub(crate) path: PathBuf,
     /// The SHA-256 of the bytes.
     pub(crate) digest: String,
+    /// Where its image is, and which it is.
+    pub(crate) image: Option<(Reference, Digest)>,
+    /// Signatures that came with it, when somebody wants to see them.
+    pub(crate) documents: Vec<Document>,
+    /// Why more of them could not be had.
+    pub(crate) unasked: Option<String>,
+}
+
+impl Had {
+    /// As those see it who look at signatures.
+    pub(crate) fn candidate(&self) -> Candidate<'_> {
+        Candidate {
+            module: &self.bytes,
+            image: self.image.as_ref().map(|(reference, digest)| (reference, *digest)),
+            documents: &self.documents,
+        }
+    }
 }
 
 /// What is fetched, with what its client needs.
@@ -38,10 +59,10 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// The modules of all plugins by their names, or why they cannot be had.
+    /// The modules of all plugins by their names, or why they cannot be had; with signatures when `signers` want to see them.
     pub(crate) fn gather(
         &mut self,
-        plan: &Plan,
+        (plan, signers): (&Plan, Option<&Signers>),
         folder: &Path,
         store: Option<PathBuf>,
     ) -> HashMap<String, Result<Had, String>> {
@@ -51,7 +72,11 @@ impl Sources {
             match order(plugin) {
                 Ok(Some(order)) => orders.entry(order).or_default().push(&plugin.name),
                 Ok(None) => {
-                    gathered.insert(plugin.name.clone(), read(plugin, folder));
+                    let had = read(plugin, folder).map(|had| match signers {
+                        Some(_) => with_signatures_beside(had),
+                        None => had,
+                    });
+                    gathered.insert(plugin.name.clone(), had);
                 }
                 Err(why) => {
                     gathered.insert(plugin.name.clone(), Err(why));
@@ -61,7 +86,7 @@ impl Sources {
         if orders.is_empty() {
             return gathered;
         }
-        let fetched = self.fetch(orders.keys().cloned().collect(), store);
+        let fetched = self.fetch(orders.keys().cloned().collect(), signers, store);
         for (order, names) in orders {
             let had = match &fetched {
                 Ok(fetched) => fetched
@@ -81,13 +106,14 @@ impl Sources {
     fn fetch(
         &mut self,
         orders: Vec<Order>,
+        signers: Option<&Signers>,
         folder: Option<PathBuf>,
     ) -> Result<HashMap<Order, Result<Had, String>>, String> {
         let store = self.store(folder)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| format!("no event queue to fetch with: {why}"))?;
         let done = runtime.block_on(join_all(orders.into_iter().map(|order| async {
-            let had = have(&order, &store).await;
+            let had = have(&order, signers, &store).await;
             (order, had)
         })));
         // A name that is being looked up cannot be stopped; nobody waits for it.
@@ -105,12 +131,15 @@ impl Sources {
     }
 }
 
-/// The file of a plugin whose changes are followed.
-pub(crate) fn file(plugin: &Plugin, folder: &Path) -> Option<PathBuf> {
-    match &plugin.source {
-        Source::File { path, .. } => Some(folder.join(path)),
-        Source::Oci { .. } | Source::Http { .. } => None,
-    }
+/// The files of a plugin whose changes are followed.
+pub(crate) fn files(plugin: &Plugin, (plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
+    let Source::File { path, .. } = &plugin.source else {
+        return Vec::new();
+    };
+    let module = folder.join(path);
+    let beside = plan.signatures.iter().flat_map(|_| signature_files(&module));
+    let beside: Vec<PathBuf> = beside.map(|(_, file)| file).collect();
+    [vec![module], beside].concat()
 }
 
 /// Where fetched modules are kept when the configuration does not say.
@@ -138,7 +167,30 @@ fn read(plugin: &Plugin, folder: &Path) -> Result<Had, String> {
         bytes: bytes.into(),
         path,
         digest: found,
+        image: None,
+        documents: Vec::new(),
+        unasked: None,
     })
+}
+
+/// Files in which signatures of a module lie, beside it.
+pub(crate) fn signature_files(module: &Path) -> [(Form, PathBuf); 2] {
+    let beside = |ending: &str| {
+        let mut name = module.as_os_str().to_owned();
+        name.push(ending);
+        PathBuf::from(name)
+    };
+    [(Form::Bundle, beside(".sigstore.json")), (Form::Raw, beside(".sig"))]
+}
+
+pub(crate) fn with_signatures_beside(mut had: Had) -> Had {
+    for (form, file) in signature_files(&had.path).into_iter().filter(|(_, file)| file.exists()) {
+        match read_file(&file, SIGNATURE_BYTES_MAX) {
+            Ok(bytes) => had.documents.push(Document::new(form, bytes.into())),
+            Err(why) => had.unasked = Some(why.to_string()),
+        }
+    }
+    had
 }
 
 /// What is to be fetched for a plugin; none when it has a file.
@@ -191,7 +243,7 @@ fn wanted(origin: Origin, default: Pull, fetch: &Fetch) -> Wanted {
     }
 }
 
-async fn have(order: &Order, store: &Store) -> Result<Had, String> {
+async fn have(order: &Order, signers: Option<&Signers>, store: &Store) -> Result<Had, String> {
     let credentials = order.credentials_file.clone();
     let credentials = credentials.map_or_else(Credentials::of_user, Credentials::of_file);
     let began = std::time::Instant::now();
@@ -202,11 +254,43 @@ async fn have(order: &Order, store: &Store) -> Result<Had, String> {
         .await
         .map_err(fault)?;
     tell(&fetched, &shown, began.elapsed());
-    Ok(Had {
+    let image = match &order.wanted.origin {
+        Origin::Oci(reference) => fetched.image.map(|image| (reference.clone(), image)),
+        Origin::Http(_) => None,
+    };
+    let had = Had {
         digest: fetched.digest.hex(),
         bytes: fetched.module,
         path: fetched.file,
-    })
+        image,
+        documents: Vec::new(),
+        unasked: None,
+    };
+    match signers {
+        Some(signers) => Ok(with_signatures(had, signers, (order, &client, store)).await),
+        None => Ok(had),
+    }
+}
+
+/// Those that were had before are enough when they let the plugin run, so that a registry may be down.
+async fn with_signatures(mut had: Had, signers: &Signers, (order, client, store): (&Order, &Client, &Store)) -> Had {
+    let place = match (&order.wanted.origin, &had.image) {
+        (Origin::Oci(reference), Some((_, image))) => Signatures::Image(reference, *image),
+        (Origin::Http(url), _) => match Digest::parse(&format!("sha256:{}", had.digest)) {
+            Ok(module) => Signatures::File(url, module),
+            Err(_) => return had,
+        },
+        _ => return had,
+    };
+    had.documents = place.kept(store);
+    if signers.judge(&had.candidate()).is_ok() {
+        return had;
+    }
+    match place.fetch(client, store, order.wanted.time_max).await {
+        Ok(documents) => had.documents = documents,
+        Err(why) => had.unasked = Some(why.to_string()),
+    }
+    had
 }
 
 fn tell(fetched: &Fetched, shown: &str, took: Duration) {

@@ -1,5 +1,7 @@
 //! The plan as JSON for the operator, without what may be a secret.
 
+mod signatures;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +42,7 @@ impl Plan {
             "listeners": each(&self.listeners, describe_listener),
             "upstreams": each(&self.upstreams, describe_upstream),
             "plugins": each(&self.plugins, describe_plugin),
+            "signatures": self.signatures.as_ref().map(signatures::describe),
             "routes": each(self.routes.rules(), describe_rule),
             "access_log": match &self.access_log {
                 AccessLog::Stdout => json!("stdout"),

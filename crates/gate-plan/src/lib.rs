@@ -29,10 +29,11 @@ pub use crate::plan::{
     AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
     Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener,
     OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
-    Route, ServerTls, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;
+pub use crate::word::ImagePattern;
 
 use crate::findings::{Lines, Report};
 use crate::place::Span;

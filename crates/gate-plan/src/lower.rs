@@ -8,6 +8,7 @@ mod listener;
 mod names;
 mod plugin;
 mod route;
+mod signatures;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -57,6 +58,7 @@ impl Lowering<'_> {
         let listeners = self.listeners(config.listeners, config.admin.as_ref(), &chains);
         let upstreams = self.upstreams(config.upstreams);
         let routes = self.routes(config.routes, &chains);
+        let signatures = self.signatures(config.signatures);
         Plan {
             admin: config.admin.map(|admin| Admin {
                 listen: admin.listen.word,
@@ -67,6 +69,7 @@ impl Lowering<'_> {
             listeners: listeners.into_iter().map(Arc::new).collect::<Vec<Arc<Listener>>>(),
             upstreams: upstreams.into_iter().map(Arc::new).collect::<Vec<Arc<Upstream>>>(),
             plugins: plugins.into_iter().map(Arc::new).collect(),
+            signatures,
             routes,
             access_log: access_log(config.access_log),
             drain: Drain {

@@ -1,5 +1,7 @@
 //! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
 
+mod signatures;
+
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,6 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+pub use self::signatures::{Signatures, Signer, SignerIdentity};
 use crate::findings::Findings;
 use crate::route::{ExchangeMatch, RouteTable};
 
@@ -32,6 +35,8 @@ pub struct Plan {
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.
     pub cache_dir: Option<PathBuf>,
+    /// Whose signature plugins must have; none when absent.
+    pub signatures: Option<Signatures>,
     /// Where reports of dead plugins are kept.
     pub crash_reports: CrashReports,
     /// What is kept of plugins' last callbacks.

@@ -4,6 +4,7 @@ mod listener;
 mod plugin;
 mod route;
 mod shape;
+mod signatures;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub(crate) use self::route::{
     HeaderCondition, HeaderEdits, Match, PathMatch, QueryCondition, Redirect, Respond, Route, Scheme,
 };
 pub(crate) use self::shape::Pairs;
+pub(crate) use self::signatures::{SignatureMode, Signatures, Signer};
 pub(crate) use self::upstream::{Balance, ClientTls, Timeouts, Upstream, UpstreamProtocol};
 use crate::word::{FilePath, Size, Written};
 
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     /// Proxy-Wasm modules with their configurations.
     #[serde(default)]
     pub(crate) plugins: Vec<Plugin>,
+    /// Whose signature plugins must have. Without it, none.
+    pub(crate) signatures: Option<Signatures>,
     /// Which exchange is answered by what. The most specific match wins: host (exact, then the longest `*.suffix`, then the longest
     /// `prefix.*`, then `*`), then path (exact, then regex, then the longest prefix), then the number of further conditions (each
     /// header and query condition, and one each for methods and listeners), then the place in the file.

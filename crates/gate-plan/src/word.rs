@@ -20,6 +20,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use self::address::{Authority, HostName};
 pub(crate) use self::field::{EnvironmentName, EnvironmentText, FieldText};
+pub use self::image::ImagePattern;
 pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
 pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
@@ -105,6 +106,8 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<ImageDigest>(),
     Format::of::<ImageName>(),
     Format::of::<WebAddress>(),
+    Format::of::<ImagePattern>(),
+    Format::of::<plug_abi::Capability>(),
     Format::of::<http::HeaderName>(),
     Format::of::<FieldText>(),
     Format::of::<EnvironmentName>(),

@@ -24,6 +24,12 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Its 32 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> [u8; 32] {
+        self.0
+    }
+
     pub(crate) fn finish(hasher: &Sha256) -> Self {
         Self(hasher.clone().finalize().into())
     }

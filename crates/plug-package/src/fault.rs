@@ -98,6 +98,12 @@ pub enum PackageFault {
     /// Credentials cannot be read.
     #[error("credentials: {0}")]
     Credentials(String),
+    /// A key cannot be used.
+    #[error("the key is not usable: {0}")]
+    Key(String),
+    /// Nothing is signed.
+    #[error("it is not signed: {0}")]
+    Signature(String),
     /// A file cannot be read or written.
     #[error("`{path}`: {why}")]
     File {
@@ -133,6 +139,8 @@ impl PackageFault {
             Self::Status { .. } => "package.status",
             Self::Refused { .. } => "package.refused",
             Self::Credentials(_) => "package.credentials",
+            Self::Key(_) => "package.key",
+            Self::Signature(_) => "package.signature",
             Self::File { .. } => "package.file",
             Self::Late(_) => "package.late",
         }

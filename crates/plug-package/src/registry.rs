@@ -9,3 +9,4 @@ pub(crate) mod token;
 pub(crate) mod download;
 pub(crate) mod upload;
 pub(crate) mod attached;
+pub(crate) mod signatures;

@@ -1,5 +1,5 @@
 //! A real registry (`docker-registry`) on a port of its own, with its images in a folder that goes away with it, and the tools beside
-//! it: `skopeo`, and ORAS for Python.
+//! it: `skopeo`, ORAS for Python, Sigstore's libraries for JavaScript, and `openssl`.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -107,6 +107,25 @@ pub fn oras(script: &str, folder: &Path) -> Result<String> {
     let mut command = Command::new("python3");
     command.env("PYTHONPATH", peer("oras_dir")?).current_dir(folder);
     run(command.args(["-c", script]))
+}
+
+/// Runs a script of JavaScript that may use Sigstore's libraries, in a folder.
+///
+/// # Errors
+/// When node or the libraries are not there, or the script fails; the error shows what it said.
+pub fn sigstore_js(script: &str, words: &[&str], folder: &Path) -> Result<String> {
+    let mut command = Command::new(peer("node")?);
+    command.env("NODE_PATH", peer("sigstore_js_dir")?).current_dir(folder);
+    run(command.args(["-e", script, "--"]).args(words))
+}
+
+/// Runs `openssl` to its end, in a folder.
+///
+/// # Errors
+/// When it is not there or fails; the error shows what it said.
+pub fn openssl(words: &[&str], folder: &Path) -> Result<String> {
+    let mut command = Command::new(peer("openssl")?);
+    run(command.current_dir(folder).args(words))
 }
 
 fn run(command: &mut Command) -> Result<String> {

@@ -21,6 +21,7 @@ mod configuration;
 mod modules;
 mod packages;
 mod sources;
+mod signatures;
 mod compiling;
 mod checking;
 mod suites;

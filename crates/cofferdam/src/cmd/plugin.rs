@@ -13,7 +13,9 @@ mod profile;
 mod pull;
 mod push;
 mod replay;
+mod sign;
 mod test;
+mod verify;
 mod watch;
 
 use std::process::ExitCode;
@@ -41,6 +43,10 @@ pub(crate) enum Verb {
     Pull(pull::Options),
     /// Push a module into a registry, as Istio and Higress read it; exit 0 done, 1 not
     Push(push::Options),
+    /// Sign an image in its registry as cosign does, or a module within it or beside it; exit 0 done, 1 not
+    Sign(sign::Options),
+    /// Say who signed a plugin, and whether that is enough; exit 0 verified, 1 not, 2 usage
+    Verify(verify::Options),
     /// Show what a plugin of a running gateway computes, and write a file for the Firefox Profiler; exit 0 done, 1 not
     Profile(profile::Options),
     /// Run a suite of test cases over the real module; exit 0 all passed, 1 some did not, 2 it cannot run
@@ -60,8 +66,16 @@ pub(crate) fn plugin(verb: &Verb) -> ExitCode {
         Verb::Pack(options) => pack::run(options),
         Verb::Pull(options) => pull::run(options),
         Verb::Push(options) => push::run(options),
+        Verb::Sign(options) => sign::run(options),
+        Verb::Verify(options) => verify::run(options),
         Verb::Profile(options) => profile::run(options),
         Verb::Test(options) => test::run_suite(options),
         Verb::Replay(options) => replay::run(options),
     }
+}
+
+/// Whether a word names a module in a file, and no image in a registry.
+fn is_file(what: &str) -> bool {
+    let path = std::path::Path::new(what);
+    path.is_file() || path.extension().is_some_and(|ending| ending == "wasm")
 }

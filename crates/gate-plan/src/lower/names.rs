@@ -17,6 +17,7 @@ pub(super) fn check(tree: &Node, report: &mut Report) {
     let upstreams = Names::collect(tree, "upstreams", "upstream", report).with_aliases(tree, report);
     let plugins = Names::collect(tree, "plugins", "plugin", report);
     Names::collect(tree, "routes", "route", report);
+    Names::collect(tree.at("signatures"), "signers", "signer", report);
     for route in tree.list("routes") {
         upstreams.check_one(route.get("upstream"), report);
         plugins.check_list(route, "plugins", report);

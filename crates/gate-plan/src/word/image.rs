@@ -1,6 +1,7 @@
-//! Where modules are that are fetched: names of images, their digests, and URLs.
+//! Where modules are that are fetched, and what may be done with them: names of images, their digests, URLs, and capabilities.
 
 use super::{Digest, Flaw, Word};
+use crate::nearest::nearest;
 
 /// LIMIT: characters of a name or URL.
 const CHARS_MAX: usize = 2_000;
@@ -111,6 +112,81 @@ impl Word for WebAddress {
             return Err(Flaw::new("the URL has a fragment, which no server sees"));
         }
         Ok(Self(text.to_owned()))
+    }
+}
+
+/// Repositories, one or all below one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagePattern {
+    text: String,
+}
+
+impl ImagePattern {
+    /// Whether it means this repository, given with its host.
+    #[must_use]
+    pub fn matches(&self, repository: &str) -> bool {
+        match self.text.strip_suffix('*') {
+            Some(folder) => repository.strip_prefix(folder).is_some_and(|rest| !rest.is_empty()),
+            None => repository == self.text,
+        }
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Word for ImagePattern {
+    const FORMAT: &'static str = "image-pattern";
+    const WANTED: &'static str =
+        "repositories such as `registry.example.com/team/plugin` or `registry.example.com/team/*`";
+
+    fn read(text: &str) -> Result<Self, Flaw> {
+        plain(text, |letter| {
+            letter.is_ascii_lowercase()
+                || letter.is_ascii_digit()
+                || matches!(letter, '.' | '_' | '-' | ':' | '/' | '[' | ']' | '*')
+        })?;
+        let folder = text.strip_suffix("/*").unwrap_or(text);
+        if folder.contains('*') {
+            let at = text.find('*').unwrap_or_default();
+            let flaw = Flaw::new("`*` stands only at the end, behind `/`").part(at, at.saturating_add(1));
+            return Err(flaw.help(format!("write {}", Self::WANTED)));
+        }
+        let (host, path) = folder.split_once('/').unwrap_or((folder, ""));
+        if !host.contains(['.', ':']) && host != "localhost" {
+            let flaw = Flaw::new(format!("`{text}` does not begin with a registry"));
+            return Err(flaw.help(format!(
+                "images of Docker Hub are below `docker.io/`; write {}",
+                Self::WANTED
+            )));
+        }
+        if path.contains(':') {
+            return Err(
+                Flaw::new("a pattern of repositories has no tag").help("leave it out: a signature is one of a digest")
+            );
+        }
+        Ok(Self { text: text.to_owned() })
+    }
+}
+
+/// What a plugin can do, by its word.
+impl Word for plug_abi::Capability {
+    const FORMAT: &'static str = "capability";
+    const WANTED: &'static str =
+        "a capability such as `headers` or `http_call`, as `cofferdam plugin inspect` shows them";
+
+    fn read(text: &str) -> Result<Self, Flaw> {
+        if let Some(known) = Self::ALL.into_iter().find(|known| known.word() == text) {
+            return Ok(known);
+        }
+        let flaw = Flaw::new(format!("there is no capability `{text}`"));
+        Err(match nearest(text, Self::ALL.iter().map(|known| known.word())) {
+            Some(meant) => flaw.help(format!("did you mean `{meant}`?")),
+            None => flaw,
+        })
     }
 }
 

@@ -36,3 +36,7 @@ pub(crate) const SIGSTORE_BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 pub(crate) const DEBUG_FILE: &str = "application/vnd.cofferdam.debug.v1+wasm";
 /// What `cofferdam plugin check` says, as JSON.
 pub(crate) const CHECK_REPORT: &str = "application/vnd.cofferdam.check.v1+json";
+/// What cosign's older form signs.
+pub(crate) const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
+/// An envelope of DSSE that SM2 signed: ours, as Sigstore has no word for SM2.
+pub(crate) const SM2_SIGNATURE: &str = "application/vnd.cofferdam.signature.sm2.v1+json";

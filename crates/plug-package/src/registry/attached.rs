@@ -65,11 +65,16 @@ impl Client {
     ///
     /// # Errors
     /// When it is attached to something else, is broken or too large, or the registry refuses.
-    pub async fn attachment(
+    pub async fn attachment(&self, reference: &Reference, of: (Digest, &Attachment), store: &Store) -> Result<Bytes> {
+        self.attachment_within(reference, of, (ATTACHMENT_BYTES_MAX, store))
+            .await
+    }
+
+    pub(crate) async fn attachment_within(
         &self,
         reference: &Reference,
         (image, attachment): (Digest, &Attachment),
-        store: &Store,
+        (bytes_max, store): (u64, &Store),
     ) -> Result<Bytes> {
         let repository = Repository {
             reference,
@@ -89,12 +94,12 @@ impl Client {
             )));
         };
         let digest = layer.digest()?;
-        if let Kept::Bytes(bytes) = store.read(&digest, ATTACHMENT_BYTES_MAX) {
+        if let Kept::Bytes(bytes) = store.read(&digest, bytes_max) {
             return Ok(bytes.into());
         }
-        self.blob(repository, layer, ("what is attached", ATTACHMENT_BYTES_MAX), store)
+        self.blob(repository, layer, ("what is attached", bytes_max), store)
             .await?;
-        match store.read(&digest, ATTACHMENT_BYTES_MAX) {
+        match store.read(&digest, bytes_max) {
             Kept::Bytes(bytes) => Ok(bytes.into()),
             Kept::Nothing | Kept::Changed => Err(PackageFault::file(&store.path(&digest), &"it is gone again")),
         }

@@ -33,8 +33,18 @@ impl Client {
         self.parts(repository, &package.image).await?;
         self.put_manifest(repository, &reference.which(), &package.image)
             .await?;
+        self.push_attachments(repository, digest, &package.attached).await
+    }
+
+    /// Uploads what is attached to an image that is there.
+    pub(crate) async fn push_attachments(
+        &self,
+        repository: Repository<'_>,
+        subject: Digest,
+        attached: &[Image],
+    ) -> Result<()> {
         let mut unlisted = Vec::new();
-        for attached in &package.attached {
+        for attached in attached {
             self.parts(repository, attached).await?;
             if !self
                 .put_manifest(repository, &attached.digest().to_string(), attached)
@@ -46,7 +56,13 @@ impl Client {
         if unlisted.is_empty() {
             return Ok(());
         }
-        self.list(repository, digest, unlisted).await
+        self.list(repository, subject, unlisted).await
+    }
+
+    /// Uploads an image under a tag.
+    pub(crate) async fn push_tagged(&self, repository: Repository<'_>, tag: &str, image: &Image) -> Result<()> {
+        self.parts(repository, image).await?;
+        self.put_manifest(repository, tag, image).await.map(drop)
     }
 
     async fn parts(&self, repository: Repository<'_>, image: &Image) -> Result<()> {

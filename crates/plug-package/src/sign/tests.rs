@@ -1,0 +1,609 @@
+//! What is signed by others is read, what we sign holds, and nothing else does.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::document::{self, Document, Form};
+use super::examine::{Subject, Trust, examine};
+use super::key::{Algorithm, PrivateKey, PublicKey};
+use super::make::{sign_beside, sign_image, sign_image_simply, sign_module};
+use crate::digest::Digest;
+
+const MESSAGE: &[u8] = include_bytes!("vectors/message.txt");
+const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\0\x05\x04name";
+
+fn pem(der: &[u8]) -> Vec<u8> {
+    format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        STANDARD.encode(der)
+    )
+    .into_bytes()
+}
+
+fn p256() -> PrivateKey {
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    let der = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random).unwrap();
+    PrivateKey::parse(&pem(der.as_ref())).unwrap()
+}
+
+fn ed25519() -> PrivateKey {
+    let random = aws_lc_rs::rand::SystemRandom::new();
+    PrivateKey::parse(&pem(Ed25519KeyPair::generate_pkcs8(&random).unwrap().as_ref())).unwrap()
+}
+
+fn of(key: &PrivateKey) -> Trust {
+    Trust::Key(key.public().clone())
+}
+
+fn image() -> Digest {
+    Digest::of(b"a manifest")
+}
+
+fn subject() -> Subject<'static> {
+    Subject {
+        image: Some(image()),
+        module: MODULE,
+    }
+}
+
+/// Why a signature does not hold.
+fn refused(subject: &Subject<'_>, documents: &[Document], trust: &Trust) -> String {
+    examine(subject, documents, trust).unwrap_err().join("; ")
+}
+
+fn holds(subject: &Subject<'_>, document: &Document, trust: &Trust) -> bool {
+    examine(subject, std::slice::from_ref(document), trust).is_ok()
+}
+
+/// The same bundle with something else in it.
+fn changed(document: &Document, change: impl FnOnce(&mut Value)) -> Document {
+    let mut value: Value = serde_json::from_slice(&document.bytes).unwrap();
+    change(&mut value);
+    Document::new(document.form, value.to_string().into())
+}
+
+/// What is signed anew with another statement.
+fn envelope(key: &PrivateKey, statement: &Value) -> Document {
+    let payload = statement.to_string().into_bytes();
+    let envelope = super::statement::envelope(&payload, |bytes| key.sign(bytes), String::new()).unwrap();
+    Document::new(Form::Bundle, super::bundle::of_envelope(&envelope, key.public()).into())
+}
+
+#[test]
+fn signatures_of_openssl_hold_over_their_bytes_and_no_others() {
+    let vectors: [(&[u8], &str, Algorithm); 6] = [
+        (
+            include_bytes!("vectors/p256.pub"),
+            include_str!("vectors/p256.sig"),
+            Algorithm::P256,
+        ),
+        (
+            include_bytes!("vectors/p384.pub"),
+            include_str!("vectors/p384.sig"),
+            Algorithm::P384,
+        ),
+        (
+            include_bytes!("vectors/p384.pub"),
+            include_str!("vectors/p384-sha256.sig"),
+            Algorithm::P384,
+        ),
+        (
+            include_bytes!("vectors/rsa.pub"),
+            include_str!("vectors/rsa.sig"),
+            Algorithm::Rsa,
+        ),
+        (
+            include_bytes!("vectors/rsa.pub"),
+            include_str!("vectors/rsa-pss.sig"),
+            Algorithm::Rsa,
+        ),
+        (
+            include_bytes!("vectors/ed.pub"),
+            include_str!("vectors/ed.sig"),
+            Algorithm::Ed25519,
+        ),
+    ];
+    for (pem, signature, algorithm) in vectors {
+        let key = PublicKey::parse(pem).unwrap();
+        assert_eq!(key.algorithm(), algorithm);
+        let signature = STANDARD.decode(signature).unwrap();
+        assert!(key.verifies(MESSAGE, &signature), "{algorithm:?}");
+        assert!(!key.verifies(b"made by nobody\n", &signature), "{algorithm:?}");
+        for (other, ..) in vectors.iter().filter(|(other, ..)| *other != pem) {
+            let other = PublicKey::parse(other).unwrap();
+            assert!(!other.verifies(MESSAGE, &signature), "{algorithm:?}");
+        }
+        let raw = Document::new(Form::Raw, signature.clone().into());
+        let text = Document::new(Form::Raw, format!("{}\n", STANDARD.encode(&signature)).into());
+        let subject = Subject {
+            image: None,
+            module: MESSAGE,
+        };
+        assert!(holds(&subject, &raw, &Trust::Key(key.clone())) && holds(&subject, &text, &Trust::Key(key)));
+    }
+}
+
+#[cfg(feature = "sm2")]
+#[test]
+fn sm2_is_signed_and_verified_as_openssl_does_it() {
+    let key = PublicKey::parse(include_bytes!("vectors/sm2.pub")).unwrap();
+    let signature = STANDARD.decode(include_str!("vectors/sm2.sig")).unwrap();
+    assert_eq!(key.algorithm(), Algorithm::Sm2);
+    assert!(key.verifies(MESSAGE, &signature));
+    assert!(!key.verifies(b"made by nobody\n", &signature));
+    // Of RFC 5958's kind, as OpenSSL writes it.
+    let key = PrivateKey::parse(include_bytes!("vectors/sm2.key")).unwrap();
+    let signed = sign_image(image(), &key).unwrap();
+    assert_eq!(signed.form, Form::Envelope);
+    assert!(holds(&subject(), &signed, &of(&key)));
+    let bundle = Document::new(Form::Bundle, signed.bytes.clone());
+    assert!(!holds(&subject(), &bundle, &of(&key)), "Sigstore has no word for SM2");
+    let beside = sign_beside(MODULE, &key).unwrap();
+    assert_eq!(beside.form, Form::Raw);
+    assert!(holds(&subject(), &beside, &of(&key)));
+    assert!(sign_image_simply("r.example/a", image(), &key).is_err());
+}
+
+#[cfg(not(feature = "sm2"))]
+#[test]
+fn a_build_without_sm2_says_so() {
+    let why = PublicKey::parse(include_bytes!("vectors/sm2.pub"))
+        .unwrap_err()
+        .to_string();
+    assert!(why.contains("feature `sm2`"), "{why}");
+}
+
+#[test]
+fn files_that_hold_no_such_key_are_told_apart() {
+    for (text, wanted) in [
+        ("", "there is no `BEGIN PRIVATE KEY`"),
+        (
+            "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\ne30=\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
+            "it is encrypted",
+        ),
+        (
+            "-----BEGIN EC PRIVATE KEY-----\nAA==\n-----END EC PRIVATE KEY-----\n",
+            "older form",
+        ),
+        (
+            "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n",
+            "a public key",
+        ),
+        (
+            "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
+            "signs with nothing",
+        ),
+    ] {
+        let why = PrivateKey::parse(text.as_bytes()).err().unwrap().to_string();
+        assert!(why.contains(wanted), "{why}");
+    }
+    for text in ["", "-----BEGIN PUBLIC KEY-----\nAA==\n-----END PUBLIC KEY-----\n"] {
+        assert!(PublicKey::parse(text.as_bytes()).is_err());
+    }
+}
+
+#[test]
+fn a_file_that_cosign_signed_with_a_key_is_verified() {
+    let key = PublicKey::parse(include_bytes!("vectors/cosign-key.pub")).unwrap();
+    let bundle = Document::new(
+        Form::Bundle,
+        include_bytes!("vectors/cosign-key.sigstore.json")[..].into(),
+    );
+    let module = include_bytes!("vectors/cosign-key.txt");
+    let subject = Subject { image: None, module };
+    assert!(holds(&subject, &bundle, &Trust::Key(key.clone())));
+    let other = Subject {
+        image: None,
+        module: MODULE,
+    };
+    let why = refused(&other, &[bundle], &Trust::Key(key));
+    assert!(why.contains("it names another digest"), "{why}");
+}
+
+#[test]
+fn an_image_is_signed_in_both_forms_and_by_each_kind_of_key() {
+    for key in [p256(), ed25519()] {
+        for signed in [
+            sign_image(image(), &key).unwrap(),
+            sign_image_simply("r.example/a", image(), &key).unwrap(),
+        ] {
+            let found = examine(&subject(), std::slice::from_ref(&signed), &of(&key)).unwrap();
+            assert!(found.by.contains(&key.public().fingerprint().to_string()), "{found:?}");
+            let other = Subject {
+                image: Some(Digest::of(b"another manifest")),
+                ..subject()
+            };
+            let why = refused(&other, std::slice::from_ref(&signed), &of(&key));
+            assert!(why.contains("it names another digest"), "{why}");
+            for stranger in [p256(), ed25519()] {
+                let why = refused(&subject(), std::slice::from_ref(&signed), &of(&stranger));
+                assert!(why.contains("made by another key"), "{why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_payload_that_was_swapped_does_not_hold() {
+    let (key, other) = (p256(), Digest::of(b"another manifest"));
+    let signed = sign_image(image(), &key).unwrap();
+    let swapped = changed(&signed, |bundle| {
+        let foreign: Value = serde_json::from_slice(&sign_image(other, &p256()).unwrap().bytes).unwrap();
+        bundle["dsseEnvelope"]["payload"] = foreign["dsseEnvelope"]["payload"].clone();
+    });
+    let about_other = Subject {
+        image: Some(other),
+        ..subject()
+    };
+    let why = refused(&about_other, &[swapped], &of(&key));
+    assert!(why.contains("over other bytes"), "{why}");
+    let mut simple = sign_image_simply("r.example/a", image(), &key).unwrap();
+    simple.bytes = sign_image_simply("r.example/a", other, &key).unwrap().bytes;
+    let why = refused(&about_other, &[simple], &of(&key));
+    assert!(why.contains("over other bytes"), "{why}");
+}
+
+#[test]
+fn a_bundle_that_is_something_else_does_not_hold() {
+    let key = p256();
+    let signed = sign_image(image(), &key).unwrap();
+    let cases: [(&str, &dyn Fn(&mut Value)); 6] = [
+        ("it is no bundle but `application/json`", &|bundle| {
+            bundle["mediaType"] = json!("application/json")
+        }),
+        ("a key is wanted", &|bundle| {
+            bundle["verificationMaterial"] = json!({ "certificate": { "rawBytes": "" } });
+        }),
+        ("not exactly one content", &|bundle| {
+            bundle["messageSignature"] = json!({ "signature": "" });
+        }),
+        ("2 signatures", &|bundle| {
+            let one = bundle["dsseEnvelope"]["signatures"][0].clone();
+            bundle["dsseEnvelope"]["signatures"].as_array_mut().unwrap().push(one);
+        }),
+        ("no in-toto statement", &|bundle| {
+            bundle["dsseEnvelope"]["payloadType"] = json!("text/plain")
+        }),
+        ("not in base64", &|bundle| {
+            bundle["dsseEnvelope"]["payload"] = json!("?")
+        }),
+    ];
+    for (wanted, change) in cases {
+        let why = refused(&subject(), &[changed(&signed, change)], &of(&key));
+        assert!(why.contains(wanted), "{why}");
+    }
+}
+
+#[test]
+fn a_statement_that_says_something_else_than_mine_is_no_signature() {
+    let key = p256();
+    let statement = |kind: &str, predicate: &str, digest: &str| {
+        json!({
+            "_type": kind, "predicateType": predicate, "predicate": {},
+            "subject": [{ "digest": { "sha256": digest } }],
+        })
+    };
+    let v1 = "https://in-toto.io/Statement/v1";
+    let provenance = "https://slsa.dev/provenance/v1";
+    assert!(holds(
+        &subject(),
+        &envelope(&key, &statement(v1, provenance, &image().hex())),
+        &of(&key)
+    ));
+    assert!(
+        holds(
+            &subject(),
+            &envelope(&key, &statement(v1, provenance, &Digest::of(MODULE).hex())),
+            &of(&key)
+        ),
+        "the module that runs"
+    );
+    for (kind, predicate, digest, wanted) in [
+        (
+            v1,
+            "https://spdx.dev/Document",
+            image().hex(),
+            "something else than who signed",
+        ),
+        (
+            v1,
+            "https://cosign.sigstore.dev/attestation/vuln/v1",
+            image().hex(),
+            "something else than who signed",
+        ),
+        (
+            "https://example.com/Statement",
+            provenance,
+            image().hex(),
+            "unknown version",
+        ),
+        (v1, provenance, String::new(), "names another digest"),
+        (v1, provenance, image().hex().to_uppercase(), "names another digest"),
+    ] {
+        let why = refused(
+            &subject(),
+            &[envelope(&key, &statement(kind, predicate, &digest))],
+            &of(&key),
+        );
+        assert!(why.contains(wanted), "{why}");
+    }
+    let many: Vec<Value> = (0..2_000)
+        .map(|_| json!({ "digest": { "sha256": image().hex() } }))
+        .collect();
+    let mut statement = statement(v1, provenance, "");
+    statement["subject"] = json!(many);
+    let why = refused(&subject(), &[envelope(&key, &statement)], &of(&key));
+    assert!(why.contains("more than 1000"), "{why}");
+}
+
+#[test]
+fn what_is_huge_or_deep_is_refused_and_hides_no_other() {
+    let key = p256();
+    let huge = Document::new(Form::Bundle, vec![b' '; 2 * 1024 * 1024].into());
+    let deep = Document::new(Form::Bundle, "[".repeat(500_000).into());
+    let deep_key = Document::new(Form::Bundle, format!("{{\"mediaType\":{}", "[".repeat(500_000)).into());
+    let why = refused(&subject(), &[huge.clone(), deep.clone(), deep_key.clone()], &of(&key));
+    assert!(
+        why.contains("more than 1048576 bytes") && why.contains("not understood"),
+        "{why}"
+    );
+    let signed = sign_image(image(), &key).unwrap();
+    assert!(examine(&subject(), &[huge, deep, deep_key, signed], &of(&key)).is_ok());
+}
+
+#[test]
+fn a_module_is_signed_within_and_by_several() {
+    let (first, second) = (ed25519(), ed25519());
+    let once = sign_module(MODULE, &first).unwrap();
+    let twice = sign_module(&once, &second).unwrap();
+    let about = |module| Subject { image: None, module };
+    for (module, key, good) in [
+        (&once, &first, true),
+        (&once, &second, false),
+        (&twice, &first, true),
+        (&twice, &second, true),
+    ] {
+        assert_eq!(examine(&about(module), &[], &of(key)).is_ok(), good);
+    }
+    assert_eq!(
+        examine(&about(MODULE), &[], &of(&first)),
+        Err(Vec::new()),
+        "there is none"
+    );
+    let why = refused(&about(&once), &[], &of(&p256()));
+    assert!(why.contains("the key is one of ecdsa-p256"), "{why}");
+    assert!(sign_module(MODULE, &p256()).is_err() && sign_module(b"no module", &first).is_err());
+}
+
+#[test]
+fn a_module_that_was_changed_or_covered_in_part_is_not_signed() {
+    let key = ed25519();
+    let signed = sign_module(MODULE, &key).unwrap();
+    let about = |module| Subject { image: None, module };
+    let mut longer = signed.clone();
+    longer.extend(b"\0\x05\x04more");
+    let why = refused(&about(&longer), &[], &of(&key));
+    assert!(why.contains("covers only a part"), "{why}");
+    let mut changed = signed.clone();
+    *changed.last_mut().unwrap() ^= 1;
+    let why = refused(&about(&changed), &[], &of(&key));
+    assert!(why.contains("was changed after"), "{why}");
+    for cut in [9, 12, 40, signed.len() - 1] {
+        assert!(examine(&about(&signed[..cut]), &[], &of(&key)).is_err(), "{cut}");
+    }
+}
+
+#[test]
+fn a_module_that_wasmsign2_signed_is_verified() {
+    let key = PublicKey::parse(include_bytes!("vectors/wasmsign2.pub")).unwrap();
+    let module = include_bytes!("vectors/wasmsign2.wasm");
+    let subject = Subject { image: None, module };
+    assert_eq!(examine(&subject, &[], &Trust::Key(key)).unwrap().form, Form::Module);
+}
+
+/// The document of the format has no lengths in front of its parts; the tool that writes it has.
+#[test]
+fn a_signature_without_lengths_is_read_too() {
+    let key = ed25519();
+    let signed = sign_module(MODULE, &key).unwrap();
+    let lengths = signed.windows(3).position(|bytes| bytes == [1, 1, 1]).unwrap() + 4;
+    let mut bare = signed.clone();
+    // One set of one hash, one signature without an identifier: two lengths of a byte each.
+    bare.remove(lengths + 1 + 1 + 32 + 1);
+    bare.remove(lengths);
+    bare[9] -= 2;
+    let subject = Subject {
+        image: None,
+        module: &bare,
+    };
+    assert!(examine(&subject, &[], &of(&key)).is_ok());
+}
+
+#[test]
+fn a_signature_beside_a_module_is_of_its_bytes() {
+    let key = p256();
+    let signed = sign_beside(MODULE, &key).unwrap();
+    assert!(holds(&subject(), &signed, &of(&key)));
+    let other = Subject {
+        image: None,
+        module: MESSAGE,
+    };
+    assert!(!holds(&other, &signed, &of(&key)));
+    let without_digest = changed(&signed, |bundle| {
+        bundle["messageSignature"]
+            .as_object_mut()
+            .unwrap()
+            .remove("messageDigest");
+    });
+    assert!(holds(&subject(), &without_digest, &of(&key)));
+    assert!(!holds(&other, &without_digest, &of(&key)));
+}
+
+#[test]
+fn documents_are_kept_as_they_are() {
+    let key = p256();
+    let documents = [
+        sign_image(image(), &key).unwrap(),
+        sign_image_simply("r.example/a", image(), &key).unwrap(),
+        Document::new(Form::Raw, vec![0, 255].into()),
+    ];
+    assert_eq!(document::read(&document::write(&documents)).unwrap(), documents);
+    assert_eq!(document::read(b"[{\"form\":\"other\",\"bytes\":\"\"}]"), None);
+}
+
+proptest! {
+    #[test]
+    fn no_signature_makes_it_panic(form in 0_usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
+        let forms = [Form::Bundle, Form::Simple, Form::Envelope, Form::Raw, Form::Module];
+        let key = PublicKey::parse(include_bytes!("vectors/ed.pub")).unwrap();
+        let document = Document { form: forms[form], bytes: bytes.clone().into(), beside: Some(String::from("AA==")) };
+        prop_assert!(!holds(&subject(), &document, &Trust::Key(key.clone())));
+        let mut module = include_bytes!("vectors/wasmsign2.wasm").to_vec();
+        let at = cut % module.len();
+        module.splice(at.., bytes);
+        let subject = Subject { image: None, module: &module };
+        let _ = examine(&subject, &[], &Trust::Key(key));
+    }
+}
+
+#[cfg(feature = "keyless")]
+mod keyless {
+    use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, SIGSTORE_STAGING_TRUSTED_ROOT};
+
+    use super::*;
+    use crate::sign::keyless::{Keyless, TrustedRoot};
+
+    const IDENTITY: &str = "w.vollprecht@gmail.com";
+    const ISSUER: &str = "https://github.com/login/oauth";
+    const FILE: &[u8] = include_bytes!("vectors/cosign-keyless.txt");
+
+    fn bundle() -> Document {
+        Document::new(
+            Form::Bundle,
+            include_bytes!("vectors/cosign-keyless.sigstore.json")[..].into(),
+        )
+    }
+
+    fn trust(identity: &str, issuer: &str, root: &str) -> Trust {
+        Trust::Keyless(Keyless {
+            identity: identity.to_owned(),
+            issuer: issuer.to_owned(),
+            root: TrustedRoot::parse(root.as_bytes()).unwrap(),
+        })
+    }
+
+    fn about(module: &[u8]) -> Subject<'_> {
+        Subject { image: None, module }
+    }
+
+    #[test]
+    fn a_file_that_cosign_signed_without_a_key_is_verified_offline() {
+        let trust = trust(IDENTITY, ISSUER, SIGSTORE_PRODUCTION_TRUSTED_ROOT);
+        let signed = examine(&about(FILE), &[bundle()], &trust).unwrap();
+        assert_eq!(signed.by, format!("{IDENTITY}, for whom {ISSUER} vouches"));
+    }
+
+    #[test]
+    fn another_identity_issuer_file_or_root_is_refused() {
+        let root = SIGSTORE_PRODUCTION_TRUSTED_ROOT;
+        let good = trust(IDENTITY, ISSUER, root);
+        for (subject, trust) in [
+            (FILE, trust("w.vollprecht@gmail.co", ISSUER, root)),
+            (FILE, trust(&IDENTITY.to_uppercase(), ISSUER, root)),
+            (FILE, trust("*", ISSUER, root)),
+            (FILE, trust("", ISSUER, root)),
+            (FILE, trust(IDENTITY, "https://accounts.google.com", root)),
+            (FILE, trust(IDENTITY, ISSUER, SIGSTORE_STAGING_TRUSTED_ROOT)),
+            (MODULE, good.clone()),
+        ] {
+            assert!(examine(&about(subject), &[bundle()], &trust).is_err(), "{trust:?}");
+        }
+    }
+
+    /// Everything that the root says of authorities or logs ended before the signature was made.
+    #[test]
+    fn a_root_that_had_expired_is_refused() {
+        for part in ["certificateAuthorities", "tlogs", "ctlogs"] {
+            let mut root: Value = serde_json::from_str(SIGSTORE_PRODUCTION_TRUSTED_ROOT).unwrap();
+            for entry in root[part].as_array_mut().unwrap() {
+                let valid = match part {
+                    "certificateAuthorities" => &mut entry["validFor"],
+                    _ => &mut entry["publicKey"]["validFor"],
+                };
+                *valid = json!({ "start": "2021-03-07T03:20:29Z", "end": "2021-03-08T03:20:29Z" });
+            }
+            let trust = trust(IDENTITY, ISSUER, &root.to_string());
+            assert!(examine(&about(FILE), &[bundle()], &trust).is_err(), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_that_was_changed_is_refused() {
+        let trust = trust(IDENTITY, ISSUER, SIGSTORE_PRODUCTION_TRUSTED_ROOT);
+        let cases: [&dyn Fn(&mut Value); 5] = [
+            &|bundle| {
+                bundle["messageSignature"]["signature"] = json!(STANDARD.encode(p256().sign(FILE).unwrap()));
+            },
+            &|bundle| bundle["verificationMaterial"]["tlogEntries"] = json!([]),
+            &|bundle| {
+                bundle["verificationMaterial"]["tlogEntries"][0]["integratedTime"] = json!("1600000000");
+            },
+            &|bundle| {
+                bundle["verificationMaterial"]["tlogEntries"][0]["inclusionProof"]["hashes"] = json!([]);
+            },
+            &|bundle| {
+                bundle["verificationMaterial"] = json!({ "publicKey": { "hint": "" } });
+            },
+        ];
+        for (number, change) in cases.iter().enumerate() {
+            assert!(!holds(&about(FILE), &changed(&bundle(), change), &trust), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_no_certificate_and_a_certificate_no_key() {
+        let key = p256();
+        let wanted = trust(IDENTITY, ISSUER, SIGSTORE_PRODUCTION_TRUSTED_ROOT);
+        for document in [
+            sign_image(image(), &key).unwrap(),
+            sign_image_simply("r.example/a", image(), &key).unwrap(),
+            sign_beside(MODULE, &key).unwrap(),
+        ] {
+            let why = refused(&subject(), &[document], &wanted);
+            assert!(why.contains("a certificate is wanted"), "{why}");
+        }
+        let signed = sign_module(MODULE, &ed25519()).unwrap();
+        let why = refused(&about(&signed), &[], &wanted);
+        assert!(why.contains("a certificate is wanted"), "{why}");
+        let why = refused(&about(FILE), &[bundle()], &of(&key));
+        assert!(why.contains("a key is wanted"), "{why}");
+    }
+
+    #[test]
+    fn an_attestation_of_something_else_is_no_signature() {
+        let document = Document::new(
+            Form::Bundle,
+            include_bytes!("vectors/attestation.sigstore.json")[..].into(),
+        );
+        let trust = trust(IDENTITY, ISSUER, SIGSTORE_PRODUCTION_TRUSTED_ROOT);
+        let why = refused(&subject(), &[document], &trust);
+        assert!(why.contains("something else than who signed"), "{why}");
+    }
+
+    #[test]
+    fn what_is_no_trusted_root_is_refused() {
+        for text in ["", "{}x", "[]", "{\"mediaType\":\"x\"}"] {
+            assert!(TrustedRoot::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}
+
+#[cfg(not(feature = "keyless"))]
+#[test]
+fn a_build_without_certificates_says_so() {
+    let why = super::keyless::TrustedRoot::parse(b"{}").unwrap_err().to_string();
+    assert!(why.contains("feature `keyless`"), "{why}");
+}

@@ -1,0 +1,1 @@
+Uc/nbso6cepBfYSC1OMDh3tcfFoBxVrCIJaI+gl1v5/EyIhOaxwY3y6Kf1f1Q2CNFfLR2dyflxNTdv0AbLieDQ==

@@ -1,0 +1,1 @@
+MGYCMQDqIa88aIgaKXwpIZ6qW+/xxxmwvWcnH4yQQh7ihyzx7jZOorY37jmWhaKiTUtOxjoCMQC7HtYbTgmge8O+Bf2ygETBO+rF3qN9ohQ5+LKYgcouT9bvJ+3MKzc3xLA/KiRfCB8=

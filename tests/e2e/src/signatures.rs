@@ -1,0 +1,363 @@
+//! `cofferdam plugin sign` and `verify`, and a gateway that lets nobody's plugin run but those of signers it knows: beside OpenSSL and
+//! Sigstore's own libraries, with a real registry.
+
+use std::fs;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use testkit::backend::{Backend, Reply, Speaks, Step};
+use testkit::client::{Request, Version, send};
+use testkit::gateway::Gateway;
+use testkit::place;
+use testkit::process::DEADLINE;
+use testkit::registry::{Registry, openssl, oras, registry, sigstore_js};
+
+use crate::packages::Desk;
+use crate::setting::{Ended, complete, finish, golden};
+
+/// Verifies a bundle with a key: BUNDLE KEY [FILE].
+const VERIFY: &str = "
+const fs = require('fs'), crypto = require('crypto');
+const { bundleFromJSON } = require('@sigstore/bundle');
+const { toSignedEntity, toTrustMaterial, Verifier } = require('@sigstore/verify');
+const [bundle, key, file] = process.argv.slice(1).filter((word) => word !== '--');
+const content = bundleFromJSON(JSON.parse(fs.readFileSync(bundle)));
+const root = { tlogs: [], certificateAuthorities: [], ctlogs: [], timestampAuthorities: [] };
+const publicKey = crypto.createPublicKey(fs.readFileSync(key));
+const trust = toTrustMaterial(root, () => ({ publicKey, validFor: () => true }));
+const none = { tlogThreshold: 0, ctlogThreshold: 0, tsaThreshold: 0, timestampThreshold: 0 };
+new Verifier(trust, none).verify(toSignedEntity(content, file && fs.readFileSync(file)));
+console.log('verified');
+";
+
+/// Signs a statement about a digest: KEY DIGEST PREDICATE OUT.
+const SIGN: &str = "
+const fs = require('fs'), crypto = require('crypto');
+const { DSSEBundleBuilder } = require('@sigstore/sign');
+const { bundleToJSON } = require('@sigstore/bundle');
+const [key, sha256, predicateType, out] = process.argv.slice(1).filter((word) => word !== '--');
+const privateKey = crypto.createPrivateKey(fs.readFileSync(key));
+const publicKey = crypto.createPublicKey(privateKey).export({ type: 'spki', format: 'pem' });
+const sign = async (data) => ({
+  signature: crypto.sign('sha256', data, privateKey),
+  key: { $case: 'publicKey', hint: 'hint', publicKey },
+});
+const statement = {
+  _type: 'https://in-toto.io/Statement/v1', subject: [{ name: 'plugin', digest: { sha256 } }], predicateType, predicate: {},
+};
+new DSSEBundleBuilder({ signer: { sign }, witnesses: [] })
+  .create({ data: Buffer.from(JSON.stringify(statement)), type: 'application/vnd.in-toto+json' })
+  .then((bundle) => fs.writeFileSync(out, JSON.stringify(bundleToJSON(bundle))));
+";
+
+/// A desk with keys on it: `NAME.key` and `NAME.pub`.
+fn desk(keys: &[(&str, &[&str])]) -> Result<Desk> {
+    let desk = Desk::new()?;
+    for (name, words) in keys {
+        let (key, public) = (format!("{name}.key"), format!("{name}.pub"));
+        openssl(&[&["genpkey"], *words, &["-out", &key]].concat(), desk.folder.path())?;
+        openssl(&["pkey", "-in", &key, "-pubout", "-out", &public], desk.folder.path())?;
+    }
+    Ok(desk)
+}
+
+const P256: &[&str] = &["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+const ED25519: &[&str] = &["-algorithm", "ed25519"];
+
+/// Pushes the module; gives the name and the digest of its image.
+async fn pushed(desk: &Desk, registry: &Registry, image: &str) -> Result<(String, String)> {
+    let name = registry.name(image);
+    let told = desk.told(&["push", "hello.wasm", &name]).await?;
+    let digest = told["digest"].as_str().context("no digest")?.to_owned();
+    Ok((name, digest))
+}
+
+/// Whether somebody's key verifies it; what was said.
+async fn verified(desk: &Desk, what: &str, key: &str) -> Result<(bool, Value)> {
+    let ended = desk.plugin(&["verify", what, "--key", key, "--format", "json"]).await?;
+    ensure!(matches!(ended.code, Some(0 | 1)), "{ended:?}");
+    let told: Value = serde_json::from_str(&ended.out).with_context(|| format!("{ended:?}"))?;
+    ensure!(told["verified"] == json!(ended.code == Some(0)), "{told}");
+    Ok((ended.code == Some(0), told))
+}
+
+#[tokio::test]
+async fn an_image_is_signed_in_a_registry_and_verified_by_us_and_by_sigstore() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("theirs", P256), ("edwards", ED25519)])?;
+    let registry = registry(None).await?;
+    let (name, digest) = pushed(&desk, &registry, "team/hello:1").await?;
+    let (good, told) = verified(&desk, &name, "ours.pub").await?;
+    assert!(!good && told["signers"][0]["reasons"] == json!([]), "{told}");
+    for key in ["ours.key", "edwards.key"] {
+        let signed = desk.told(&["sign", &name, "--key", key]).await?;
+        assert_eq!((&signed["digest"], &signed["form"]), (&json!(digest), &json!("bundle")));
+    }
+    for (key, wanted) in [("ours.pub", true), ("edwards.pub", true), ("theirs.pub", false)] {
+        let (good, told) = verified(&desk, &name, key).await?;
+        assert_eq!(good, wanted, "{told}");
+    }
+    // What lies in the registry, as others pull it.
+    let pulled = desk.told(&["pull", &name, "--attached", "attached"]).await?;
+    let attached = pulled["attached"].as_array().context("nothing is attached")?;
+    assert_eq!(attached.len(), 2, "{attached:?}");
+    let mut by_key = Vec::new();
+    for attachment in attached {
+        assert_eq!(attachment["kind"], "application/vnd.dev.sigstore.bundle.v0.3+json");
+        let file = attachment["file"].as_str().context("no file")?;
+        let holds = |key: &str| sigstore_js(VERIFY, &[file, key], desk.folder.path()).is_ok();
+        assert!(!holds("theirs.pub"));
+        by_key.push((holds("ours.pub"), holds("edwards.pub")));
+    }
+    by_key.sort_unstable();
+    assert_eq!(by_key, [(false, true), (true, false)]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_image_is_signed_as_cosign_did_before_and_openssl_verifies_it() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("theirs", P256)])?;
+    let registry = registry(None).await?;
+    let (name, digest) = pushed(&desk, &registry, "team/hello:1").await?;
+    for key in ["theirs.key", "ours.key"] {
+        let signed = desk.told(&["sign", &name, "--key", key, "--legacy"]).await?;
+        assert_eq!(signed["form"], "simple");
+    }
+    for key in ["ours.pub", "theirs.pub"] {
+        assert!(verified(&desk, &name, key).await?.0, "{key}");
+    }
+    let tag = format!("{}.sig", digest.replace(':', "-"));
+    let script = format!(
+        "import oras.provider, json\nprint(json.dumps(oras.provider.Registry(insecure=True).get_manifest('{}')))",
+        registry.name(&format!("team/hello:{tag}"))
+    );
+    let manifest: Value = serde_json::from_str(oras(&script, desk.folder.path())?.trim())?;
+    let layers = manifest["layers"].as_array().context("no layers")?;
+    assert_eq!(layers.len(), 2);
+    let layer = &layers[1];
+    assert_eq!(layer["mediaType"], "application/vnd.dev.cosign.simplesigning.v1+json");
+    let hex = layer["digest"].as_str().unwrap_or_default().trim_start_matches("sha256:");
+    fs::copy(registry.blob(hex), desk.path("payload.json"))?;
+    let payload: Value = serde_json::from_slice(&fs::read(desk.path("payload.json"))?)?;
+    assert_eq!(payload["critical"]["image"]["docker-manifest-digest"], json!(digest));
+    let signature = layer["annotations"]["dev.cosignproject.cosign/signature"].as_str();
+    fs::write(desk.path("payload.b64"), signature.context("no signature")?)?;
+    let folder = desk.folder.path();
+    openssl(&["base64", "-d", "-A", "-in", "payload.b64", "-out", "payload.sig"], folder)?;
+    let words = ["dgst", "-sha256", "-signature", "payload.sig", "payload.json", "-verify"];
+    openssl(&[&words[..], &["ours.pub"]].concat(), folder)?;
+    assert!(openssl(&[&words[..], &["theirs.pub"]].concat(), folder).is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_sigstores_library_signed_is_verified_when_it_says_so() -> Result<()> {
+    let desk = desk(&[("ours", P256)])?;
+    let registry = registry(None).await?;
+    for (number, predicate, of_it, wanted) in [
+        (1, "https://sigstore.dev/cosign/sign/v1", true, true),
+        (2, "https://slsa.dev/provenance/v1", true, true),
+        (3, "https://slsa.dev/provenance/v1", false, false),
+        (4, "https://spdx.dev/Document", true, false),
+    ] {
+        let (name, digest) = pushed(&desk, &registry, &format!("team/hello{number}:1")).await?;
+        let hex = if of_it { digest.trim_start_matches("sha256:") } else { "00" };
+        sigstore_js(SIGN, &["ours.key", hex, predicate, "bundle.json"], desk.folder.path())?;
+        desk.told(&["push", "hello.wasm", &name, "--provenance", "bundle.json"]).await?;
+        let (good, told) = verified(&desk, &name, "ours.pub").await?;
+        assert_eq!(good, wanted, "{predicate}: {told}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_module_is_signed_within_and_beside() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("edwards", ED25519)])?;
+    let folder = desk.folder.path();
+    fs::copy(&desk.module, desk.path("within.wasm"))?;
+    desk.told(&["sign", "within.wasm", "--key", "edwards.key"]).await?;
+    assert_eq!(verified(&desk, "within.wasm", "edwards.pub").await?.1["signers"][0]["form"], "module");
+    assert!(!verified(&desk, "within.wasm", "ours.pub").await?.0);
+    desk.told(&["inspect", "within.wasm"]).await?;
+    let mut longer = fs::read(desk.path("within.wasm"))?;
+    longer.extend(b"\0\x05\x04more");
+    fs::write(desk.path("longer.wasm"), longer)?;
+    let (good, told) = verified(&desk, "longer.wasm", "edwards.pub").await?;
+    assert!(!good && told.to_string().contains("covers only a part"), "{told}");
+    // Beside it, as `cosign sign-blob` writes it.
+    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"]).await?;
+    assert!(verified(&desk, "hello.wasm", "ours.pub").await?.0);
+    let words = ["hello.wasm.sigstore.json", "ours.pub", "hello.wasm"];
+    sigstore_js(VERIFY, &words, folder)?;
+    fs::remove_file(desk.path("hello.wasm.sigstore.json"))?;
+    assert!(!verified(&desk, "hello.wasm", "ours.pub").await?.0);
+    // And as OpenSSL writes it.
+    let words = ["dgst", "-sha256", "-sign", "ours.key", "-out", "hello.wasm.sig", "hello.wasm"];
+    openssl(&words, folder)?;
+    assert_eq!(verified(&desk, "hello.wasm", "ours.pub").await?.1["signers"][0]["form"], "raw");
+    Ok(())
+}
+
+/// What `check` says of plugins and signatures.
+async fn check(desk: &Desk, source: Value, signatures: Value) -> Result<Ended> {
+    let file = desk.path("gateway.yaml");
+    fs::write(&file, configuration(desk, source, signatures))?;
+    let mut command = Command::new(place::cofferdam().await?);
+    command.env("DOCKER_CONFIG", desk.folder.path());
+    finish(command.arg("check").arg(&file), desk.folder.path()).await
+}
+
+fn configuration(desk: &Desk, source: Value, signatures: Value) -> String {
+    let whole = complete(json!({
+        "cache_dir": desk.path("cache"),
+        "signatures": signatures,
+        "plugins": [{"name": "hello", "source": source}],
+        "routes": [{"name": "r", "echo": true, "plugins": ["hello"]}],
+    }));
+    whole.to_string()
+}
+
+fn signer(desk: &Desk, name: &str) -> Value {
+    json!({"name": name, "key": desk.path(&format!("{name}.pub"))})
+}
+
+async fn greets(gateway: &Gateway) -> Result<()> {
+    let answer = send(gateway.listener("web")?, Version::Http1, &Request::get("/")).await?;
+    ensure!(answer.text().contains("x-hello"), "{}", answer.text());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("theirs", P256)])?;
+    let registry = registry(None).await?;
+    let (name, _) = pushed(&desk, &registry, "team/hello:1").await?;
+    let source = json!({"oci": name});
+    let with = |signer: &Value, more: Value| {
+        let mut signer = signer.clone();
+        let keys = more.as_object().cloned().unwrap_or_default();
+        signer.as_object_mut().map(|signer| signer.extend(keys));
+        json!({"signers": [signer]})
+    };
+    let ours = signer(&desk, "ours");
+    let mut said = String::new();
+    let mut note = |what: &str, ended: &Ended| {
+        let lines = ended.err.lines().filter(|line| line.contains("error") || line.contains("warning"));
+        let text: String = lines.map(|line| format!("{}\n", line.replace(&registry.name(""), "REGISTRY/"))).collect();
+        said += &format!("== {what}\nexit {}\n{text}", ended.code.unwrap_or(-1));
+    };
+    let both = json!({"signers": [ours, signer(&desk, "theirs")]});
+    note("not signed", &check(&desk, source.clone(), both.clone()).await?);
+    note("not signed, and nobody minds", &check(&desk, source.clone(), json!({"mode": "warn", "signers": [ours]})).await?);
+    desk.told(&["sign", &name, "--key", "theirs.key"]).await?;
+    desk.told(&["sign", &name, "--key", "theirs.key", "--legacy"]).await?;
+    note("signed by a stranger", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
+    desk.told(&["sign", &name, "--key", "ours.key"]).await?;
+    note("signed", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
+    note("more than the signer may give", &check(&desk, source.clone(), with(&ours, json!({"capabilities": ["log", "clock"]}))).await?);
+    note("another team's image", &check(&desk, source.clone(), with(&ours, json!({"images": ["registry.example.com/team/*"]}))).await?);
+    note("a file, where images are meant", &check(&desk, json!({"file": desk.module}), with(&ours, json!({"images": ["registry.example.com/team/*"]}))).await?);
+    note("a file that nobody signed", &check(&desk, json!({"file": desk.module}), both).await?);
+    note("a key that is none", &check(&desk, source, json!({"signers": [{"name": "ours", "key": desk.path("ours.key")}]})).await?);
+    golden().expect("signatures", &text_without_fingerprints(&said))
+}
+
+/// Keys are new in each run.
+fn text_without_fingerprints(text: &str) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for word in text.split_inclusive([' ', '\n', '"']) {
+        let digest = word.find("sha256:").filter(|at| word.len() >= at + 71);
+        words.push(digest.map_or(word.to_owned(), |at| format!("{}sha256:…{}", &word[..at], &word[at + 71..])));
+    }
+    words.concat()
+}
+
+#[tokio::test]
+async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_nothing() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("theirs", P256)])?;
+    let registry = registry(None).await?;
+    let (name, digest) = pushed(&desk, &registry, "team/hello:1").await?;
+    desk.told(&["sign", &name, "--key", "ours.key"]).await?;
+    let (source, ours) = (json!({"oci": name, "digest": digest}), json!({"signers": [signer(&desk, "ours")]}));
+    let start = async || {
+        Gateway::start_with(&configuration(&desk, source.clone(), ours.clone()), |command| {
+            command.env("DOCKER_CONFIG", desk.folder.path());
+        })
+        .await
+    };
+    let gateway = start().await?;
+    greets(&gateway).await?;
+    drop(gateway);
+    drop(registry);
+    let gateway = start().await?;
+    greets(&gateway).await?;
+    let lines = gateway.process.lines_from(0);
+    assert!(lines.iter().any(|line| line.text.contains("plugin signed plugin=hello signer=ours form=bundle")));
+    // The key that verified it is another now.
+    fs::copy(desk.path("theirs.pub"), desk.path("ours.pub"))?;
+    let before = gateway.process.line_count();
+    gateway.process.signal(Signal::HUP)?;
+    let refused = |text: &str| text.contains("configuration refused");
+    gateway.process.wait_for_line(before, DEADLINE, |line| refused(&line.text)).await?;
+    gateway
+        .process
+        .wait_for_line(before, DEADLINE, |line| line.text.contains("made by another key"))
+        .await?;
+    greets(&gateway).await
+}
+
+#[tokio::test]
+async fn signatures_beside_files_and_urls_count_too() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("theirs", P256)])?;
+    let ours = json!({"signers": [signer(&desk, "ours")]});
+    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"]).await?;
+    let ended = check(&desk, json!({"file": desk.module}), ours.clone()).await?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    let server = Backend::start("server", Speaks::Http1)?;
+    let serve = |path: &str, bytes: Vec<u8>| {
+        let head = Step::Head(200, vec![(String::from("content-length"), bytes.len().to_string())]);
+        server.reply(path, Reply::of(vec![head, Step::Data(bytes.into())]));
+    };
+    let missing = || Reply::of(vec![Step::Head(404, vec![(String::from("content-length"), String::from("0"))])]);
+    serve("/hello.wasm", fs::read(&desk.module)?);
+    server.reply("/hello.wasm.sigstore.json", missing());
+    server.reply("/hello.wasm.sig", missing());
+    let source = json!({"http": format!("http://{}/hello.wasm", server.address)});
+    let ended = check(&desk, source.clone(), ours.clone()).await?;
+    ensure!(ended.code == Some(1) && ended.err.contains("no signature of `ours` was found"), "{ended:?}");
+    serve("/hello.wasm.sigstore.json", fs::read(desk.path("hello.wasm.sigstore.json"))?);
+    let ended = check(&desk, source.clone(), ours).await?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    let ended = check(&desk, source, json!({"signers": [signer(&desk, "theirs")]})).await?;
+    ensure!(ended.code == Some(1), "{ended:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_usage_and_what_a_policy_says_is_what_a_gateway_says() -> Result<()> {
+    let desk = desk(&[("ours", P256), ("edwards", ED25519)])?;
+    for words in [
+        &["verify", "hello.wasm"][..],
+        &["verify", "hello.wasm", "--key", "missing.pub"],
+        &["verify", "hello.wasm", "--key", "ours.key"],
+        &["verify", "hello.wasm", "--certificate-identity", "a@b"],
+        &["verify", "hello.wasm", "--policy", "missing.yaml"],
+    ] {
+        let ended = desk.plugin(words).await?;
+        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
+    }
+    desk.told(&["sign", "hello.wasm", "--key", "edwards.key"]).await?;
+    let signers = json!({"signers": [
+        {"name": "ours", "key": "ours.pub"},
+        {"name": "partner", "key": "edwards.pub", "capabilities": ["log"]},
+    ]});
+    fs::write(desk.path("gateway.yaml"), configuration(&desk, json!({"file": "hello.wasm"}), signers))?;
+    let ended = desk.plugin(&["verify", "hello.wasm", "--policy", "gateway.yaml", "--format", "json"]).await?;
+    let told: Value = serde_json::from_str(&ended.out)?;
+    assert_eq!((ended.code, &told["verified"]), (Some(1), &json!(false)));
+    assert_eq!(told["signers"][0]["reasons"].as_array().map(Vec::len), Some(1), "{told}");
+    let beyond = told["signers"][1]["beyond"].as_array().context("nothing is beyond")?;
+    assert!(beyond.contains(&json!("headers")), "{told}");
+    Ok(())
+}
