@@ -1,7 +1,7 @@
 //! Signatures: keys, the forms in which signatures are written, and what each proves of which bytes; no socket, no file.
 
+mod encrypted;
 pub(crate) mod key;
-#[cfg(feature = "sm2")]
 mod sm2;
 pub(crate) mod statement;
 pub(crate) mod document;

@@ -78,7 +78,6 @@ pub(super) fn verify(bytes: &[u8], subject: &Subject<'_>, key: &PublicKey) -> Re
 }
 
 /// What a bundle with a certificate claims; the certificate itself is judged elsewhere.
-#[cfg(feature = "keyless")]
 pub(super) fn claims(bytes: &[u8], subject: &Subject<'_>) -> Result<Claimed, String> {
     let bundle = read(bytes)?;
     if bundle.verification_material.public_key.is_some() {
@@ -97,7 +96,6 @@ pub(super) fn claims(bytes: &[u8], subject: &Subject<'_>) -> Result<Claimed, Str
 }
 
 /// Of what a bundle speaks.
-#[cfg(feature = "keyless")]
 pub(super) enum Claimed {
     Image(Digest),
     Module,

@@ -8,6 +8,7 @@ use rustls_pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
+use super::encrypted;
 use crate::digest::Digest;
 use crate::fault::{PackageFault, Result};
 
@@ -99,9 +100,6 @@ impl PublicKey {
                 )));
             }
         };
-        if algorithm == Algorithm::Sm2 {
-            with_sm2()?;
-        }
         Ok(Self {
             algorithm,
             raw: info.subject_public_key.data.to_vec(),
@@ -123,7 +121,6 @@ impl PublicKey {
 
     /// Whether it signed these bytes.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        #[cfg(feature = "sm2")]
         if self.algorithm == Algorithm::Sm2 {
             return super::sm2::verifies(&self.raw, message, signature);
         }
@@ -143,7 +140,6 @@ pub struct PrivateKey {
 enum Pair {
     P256(Box<EcdsaKeyPair>),
     Ed25519(Ed25519KeyPair),
-    #[cfg(feature = "sm2")]
     Sm2(Box<::sm2::dsa::SigningKey>),
 }
 
@@ -154,7 +150,25 @@ impl PrivateKey {
     /// When it is none, or of a kind that does not sign here.
     pub fn parse(pem: &[u8]) -> Result<Self> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(|why| unusable(elsewhere(pem, &why.to_string())))?;
-        let der = der.secret_pkcs8_der();
+        Self::of_der(der.secret_pkcs8_der())
+    }
+
+    /// Whether a file holds a key behind a password, as `cosign generate-key-pair` writes it.
+    #[must_use]
+    pub fn is_locked(pem: &[u8]) -> bool {
+        encrypted::is_locked(pem)
+    }
+
+    /// Reads a key of cosign behind its password.
+    ///
+    /// # Errors
+    /// When it is none, the password is another one, or the key is of a kind that does not sign here.
+    pub fn unlock(pem: &[u8], password: &str) -> Result<Self> {
+        Self::of_der(&encrypted::unlock(pem, password).map_err(unusable)?)
+    }
+
+    /// A key of PKCS#8.
+    fn of_der(der: &[u8]) -> Result<Self> {
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_ASN1_SIGNING, der) {
             let public: PublicKeyX509Der<'_> = pair.public_key().as_der().map_err(broken)?;
             let public = PublicKey::of_der(public.as_ref())?;
@@ -167,7 +181,6 @@ impl PrivateKey {
             let pair = Pair::Ed25519(pair);
             return Ok(Self { pair, public });
         }
-        #[cfg(feature = "sm2")]
         if let Some((key, public)) = super::sm2::key(der) {
             let public = PublicKey::of_der(&public)?;
             let pair = Pair::Sm2(Box::new(key));
@@ -191,7 +204,6 @@ impl PrivateKey {
                 Ok(signed.map_err(broken)?.as_ref().to_vec())
             }
             Pair::Ed25519(pair) => Ok(pair.sign(message).as_ref().to_vec()),
-            #[cfg(feature = "sm2")]
             Pair::Sm2(key) => super::sm2::sign(key, message).ok_or_else(|| unusable("it cannot sign")),
         }
     }
@@ -211,18 +223,6 @@ fn elsewhere(pem: &[u8], why: &str) -> String {
         () => return format!("there is no `BEGIN PRIVATE KEY` in it: {why}"),
     };
     hint.to_owned()
-}
-
-#[cfg(feature = "sm2")]
-fn with_sm2() -> Result<()> {
-    Ok(())
-}
-
-#[cfg(not(feature = "sm2"))]
-fn with_sm2() -> Result<()> {
-    Err(unusable(
-        "it is one for SM2, which was left out of this build; hint: build with the feature `sm2`",
-    ))
 }
 
 fn broken(_: aws_lc_rs::error::Unspecified) -> PackageFault {

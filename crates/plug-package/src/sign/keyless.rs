@@ -1,20 +1,22 @@
 //! Signatures without a key: a certificate says who signed, and a log says when. Offline, by authorities and logs that the operator pinned.
 
-use crate::fault::Result;
+use std::fmt;
+use std::sync::Arc;
 
+use sigstore_verify::trust_root::TrustedRoot as Root;
+use sigstore_verify::types::{Artifact, ArtifactDigest, Bundle, Sha256Hash};
+use sigstore_verify::{VerificationPolicy, Verifier};
+
+use super::bundle::{self, Claimed};
 use super::examine::Subject;
+use crate::fault::{PackageFault, Result};
 
 /// LIMIT: bytes of a file with authorities and logs.
 pub const TRUSTED_ROOT_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Authorities and logs, as `trusted_root.json` of Sigstore has them.
 #[derive(Clone)]
-pub struct TrustedRoot(#[cfg(feature = "keyless")] std::sync::Arc<Checker>);
-
-#[cfg(feature = "keyless")]
-struct Checker {
-    root: sigstore_verify::trust_root::TrustedRoot,
-}
+pub struct TrustedRoot(Arc<Root>);
 
 /// Whom a certificate must name, and who must have vouched for it.
 #[derive(Clone, Debug)]
@@ -27,80 +29,45 @@ pub struct Keyless {
     pub root: TrustedRoot,
 }
 
-impl std::fmt::Debug for TrustedRoot {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for TrustedRoot {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("TrustedRoot")
     }
 }
 
-#[cfg(feature = "keyless")]
-mod built {
-    use sigstore_verify::trust_root::TrustedRoot as Root;
-    use sigstore_verify::types::{Artifact, ArtifactDigest, Bundle, Sha256Hash};
-    use sigstore_verify::{VerificationPolicy, Verifier};
-
-    use super::super::bundle::{self, Claimed};
-    use super::{Checker, Keyless, Result, Subject, TrustedRoot};
-    use crate::fault::PackageFault;
-
-    impl TrustedRoot {
-        /// Reads it.
-        ///
-        /// # Errors
-        /// When it is none.
-        pub fn parse(json: &[u8]) -> Result<Self> {
-            let broken = |why: String| PackageFault::Key(format!("the trusted root is not understood: {why}"));
-            let text = std::str::from_utf8(json).map_err(|why| broken(why.to_string()))?;
-            let root = Root::from_json(text).map_err(|why| broken(why.to_string()))?;
-            Verifier::new(&root).map_err(|why| broken(why.to_string()))?;
-            if root.certificate_authorities.is_empty() {
-                return Err(broken(String::from("it names no authority")));
-            }
-            Ok(Self(std::sync::Arc::new(Checker { root })))
-        }
-    }
-
-    pub(crate) fn verify(
-        bytes: &[u8],
-        subject: &Subject<'_>,
-        keyless: &Keyless,
-    ) -> std::result::Result<String, String> {
-        let claimed = bundle::claims(bytes, subject)?;
-        let text = std::str::from_utf8(bytes).map_err(|why| why.to_string())?;
-        let bundle = Bundle::from_json(text).map_err(|why| format!("it is not understood: {why}"))?;
-        let artifact = match claimed {
-            Claimed::Module => Artifact::from_blob(subject.module),
-            Claimed::Image(image) => {
-                let image = Sha256Hash::try_from(image.bytes().as_slice()).map_err(|why| why.to_string())?;
-                Artifact::from_digest(ArtifactDigest::sha256(image))
-            }
-        };
-        let policy = VerificationPolicy::new(keyless.identity.as_str(), keyless.issuer.as_str());
-        let verifier = Verifier::new(&keyless.root.0.root).map_err(|why| why.to_string())?;
-        verifier
-            .verify(artifact, &bundle, &policy)
-            .map_err(|why| why.to_string())?;
-        Ok(format!("{}, for whom {} vouches", keyless.identity, keyless.issuer))
-    }
-}
-
-#[cfg(feature = "keyless")]
-pub(super) use built::verify;
-
-#[cfg(not(feature = "keyless"))]
 impl TrustedRoot {
     /// Reads it.
     ///
     /// # Errors
-    /// Always: certificates were left out of this build.
-    pub fn parse(_: &[u8]) -> Result<Self> {
-        Err(crate::fault::PackageFault::Key(String::from(
-            "signatures without a key were left out of this build; hint: build with the feature `keyless`",
-        )))
+    /// When it is none.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        let broken = |why: String| PackageFault::Key(format!("the trusted root is not understood: {why}"));
+        let text = std::str::from_utf8(json).map_err(|why| broken(why.to_string()))?;
+        let root = Root::from_json(text).map_err(|why| broken(why.to_string()))?;
+        Verifier::new(&root).map_err(|why| broken(why.to_string()))?;
+        if root.certificate_authorities.is_empty() {
+            return Err(broken(String::from("it names no authority")));
+        }
+        Ok(Self(Arc::new(root)))
     }
 }
 
-#[cfg(not(feature = "keyless"))]
-pub(super) fn verify(_: &[u8], _: &Subject<'_>, _: &Keyless) -> std::result::Result<String, String> {
-    Err(String::from("signatures without a key were left out of this build"))
+/// Whether a certificate for this identity signed this plugin, and who vouched for that.
+pub(super) fn verify(bytes: &[u8], subject: &Subject<'_>, keyless: &Keyless) -> std::result::Result<String, String> {
+    let claimed = bundle::claims(bytes, subject)?;
+    let text = std::str::from_utf8(bytes).map_err(|why| why.to_string())?;
+    let bundle = Bundle::from_json(text).map_err(|why| format!("it is not understood: {why}"))?;
+    let artifact = match claimed {
+        Claimed::Module => Artifact::from_blob(subject.module),
+        Claimed::Image(image) => {
+            let image = Sha256Hash::try_from(image.bytes().as_slice()).map_err(|why| why.to_string())?;
+            Artifact::from_digest(ArtifactDigest::sha256(image))
+        }
+    };
+    let policy = VerificationPolicy::new(keyless.identity.as_str(), keyless.issuer.as_str());
+    let verifier = Verifier::new(&keyless.root.0).map_err(|why| why.to_string())?;
+    verifier
+        .verify(artifact, &bundle, &policy)
+        .map_err(|why| why.to_string())?;
+    Ok(format!("{}, for whom {} vouches", keyless.identity, keyless.issuer))
 }

@@ -111,7 +111,6 @@ impl Envelope {
     }
 
     /// The statement, whoever signed it.
-    #[cfg(feature = "keyless")]
     pub(super) fn payload(&self) -> Result<Vec<u8>, String> {
         decoded(&self.payload)
     }

@@ -126,7 +126,6 @@ fn signatures_of_openssl_hold_over_their_bytes_and_no_others() {
     }
 }
 
-#[cfg(feature = "sm2")]
 #[test]
 fn sm2_is_signed_and_verified_as_openssl_does_it() {
     let key = PublicKey::parse(include_bytes!("vectors/sm2.pub")).unwrap();
@@ -147,13 +146,51 @@ fn sm2_is_signed_and_verified_as_openssl_does_it() {
     assert!(sign_image_simply("r.example/a", image(), &key).is_err());
 }
 
-#[cfg(not(feature = "sm2"))]
 #[test]
-fn a_build_without_sm2_says_so() {
-    let why = PublicKey::parse(include_bytes!("vectors/sm2.pub"))
-        .unwrap_err()
-        .to_string();
-    assert!(why.contains("feature `sm2`"), "{why}");
+fn keys_of_cosign_are_opened_by_their_password_alone() {
+    let vectors: [(&[u8], &str, Algorithm); 3] = [
+        (include_bytes!("vectors/cosign-locked.key"), "", Algorithm::P256),
+        (include_bytes!("vectors/locked-p256.key"), "password", Algorithm::P256),
+        (include_bytes!("vectors/locked-ed.key"), "password", Algorithm::Ed25519),
+    ];
+    for (pem, password, algorithm) in vectors {
+        assert!(PrivateKey::is_locked(pem));
+        let key = PrivateKey::unlock(pem, password).unwrap();
+        assert_eq!(key.public().algorithm(), algorithm);
+        assert!(key.public().verifies(MESSAGE, &key.sign(MESSAGE).unwrap()));
+        let why = PrivateKey::unlock(pem, "another").err().unwrap().to_string();
+        assert!(why.contains("another one"), "{why}");
+    }
+    assert!(!PrivateKey::is_locked(include_bytes!("vectors/sm2.key")));
+}
+
+#[test]
+fn a_locked_key_that_asks_for_too_much_or_is_broken_is_refused() {
+    let locked = |json: Value| {
+        let text = STANDARD.encode(json.to_string());
+        format!("-----BEGIN ENCRYPTED COSIGN PRIVATE KEY-----\n{text}\n-----END ENCRYPTED COSIGN PRIVATE KEY-----\n")
+    };
+    let with = |n: u64, r: u32, p: u32, cipher: &str, nonce: &str| {
+        locked(json!({
+            "kdf": {"name": "scrypt", "params": {"N": n, "r": r, "p": p}, "salt": "AAAA"},
+            "cipher": {"name": cipher, "nonce": nonce},
+            "ciphertext": "AAAA",
+        }))
+    };
+    let nonce = STANDARD.encode([0; 24]);
+    for (pem, wanted) in [
+        (with(1 << 40, 8, 1, "nacl/secretbox", &nonce), "takes more than"),
+        (with(u64::MAX, 8, 1, "nacl/secretbox", &nonce), "takes more than"),
+        (with(1024, 8, 1_000_000, "nacl/secretbox", &nonce), "takes more than"),
+        (with(1000, 8, 1, "nacl/secretbox", &nonce), "is none"),
+        (with(1024, 8, 1, "aes", &nonce), "behind `scrypt` and `aes`"),
+        (with(1024, 8, 1, "nacl/secretbox", "AAAA"), "24 bytes"),
+        (with(1024, 8, 1, "nacl/secretbox", &nonce), "another one"),
+        (locked(json!({})), "not understood"),
+    ] {
+        let why = PrivateKey::unlock(pem.as_bytes(), "").err().unwrap().to_string();
+        assert!(why.contains(wanted), "{why}");
+    }
 }
 
 #[test]
@@ -161,7 +198,7 @@ fn files_that_hold_no_such_key_are_told_apart() {
     for (text, wanted) in [
         ("", "there is no `BEGIN PRIVATE KEY`"),
         (
-            "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\ne30=\n-----END ENCRYPTED SIGSTORE PRIVATE KEY-----\n",
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\ne30=\n-----END ENCRYPTED PRIVATE KEY-----\n",
             "it is encrypted",
         ),
         (
@@ -469,7 +506,6 @@ proptest! {
     }
 }
 
-#[cfg(feature = "keyless")]
 mod keyless {
     use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, SIGSTORE_STAGING_TRUSTED_ROOT};
 
@@ -599,11 +635,4 @@ mod keyless {
             assert!(TrustedRoot::parse(text.as_bytes()).is_err(), "{text}");
         }
     }
-}
-
-#[cfg(not(feature = "keyless"))]
-#[test]
-fn a_build_without_certificates_says_so() {
-    let why = super::keyless::TrustedRoot::parse(b"{}").unwrap_err().to_string();
-    assert!(why.contains("feature `keyless`"), "{why}");
 }

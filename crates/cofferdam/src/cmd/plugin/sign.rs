@@ -19,7 +19,7 @@ use crate::voice::{fail, print, say};
 pub(crate) struct Options {
     /// The name of an image in a registry, such as registry.example.com/team/plugin:1.2, or the file of a module
     what: String,
-    /// The file of the private key: PKCS#8 for ECDSA on P-256, Ed25519 or SM2
+    /// The file of the private key: PKCS#8 for ECDSA on P-256, Ed25519 or SM2, or one of cosign, whose password COSIGN_PASSWORD holds
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Sign an image as cosign did before its third version: under the tag sha256-….sig
@@ -50,8 +50,7 @@ struct Done {
 }
 
 pub(crate) fn run(options: &Options) -> ExitCode {
-    let done = read_file(&options.key, KEY_BYTES_MAX)
-        .and_then(|pem| PrivateKey::parse(&pem))
+    let done = key(&options.key)
         .map_err(|why| format!("`{}`: {why}", options.key.display()))
         .and_then(|key| match super::is_file(&options.what) {
             true => file(options, &key),
@@ -80,6 +79,19 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Where cosign looks for a key's password too.
+const PASSWORD: &str = "COSIGN_PASSWORD";
+
+fn key(file: &Path) -> Result<PrivateKey, String> {
+    let pem = read_file(file, KEY_BYTES_MAX).map_err(|why| why.to_string())?;
+    if !PrivateKey::is_locked(&pem) {
+        return PrivateKey::parse(&pem).map_err(|why| why.to_string());
+    }
+    let password = std::env::var(PASSWORD)
+        .map_err(|_| format!("it is encrypted; hint: put its password into the environment as {PASSWORD}"))?;
+    PrivateKey::unlock(&pem, &password).map_err(|why| why.to_string())
 }
 
 fn shown(key: &PrivateKey) -> String {
