@@ -137,17 +137,36 @@ async fn an_image_is_signed_as_cosign_did_before_and_openssl_verifies_it() -> Re
     assert_eq!(layers.len(), 2);
     let layer = &layers[1];
     assert_eq!(layer["mediaType"], "application/vnd.dev.cosign.simplesigning.v1+json");
-    let hex = layer["digest"].as_str().unwrap_or_default().trim_start_matches("sha256:");
+    let hex = layer["digest"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches("sha256:");
     fs::copy(registry.blob(hex), desk.path("payload.json"))?;
     let payload: Value = serde_json::from_slice(&fs::read(desk.path("payload.json"))?)?;
     assert_eq!(payload["critical"]["image"]["docker-manifest-digest"], json!(digest));
     let signature = layer["annotations"]["dev.cosignproject.cosign/signature"].as_str();
     fs::write(desk.path("payload.b64"), signature.context("no signature")?)?;
     let folder = desk.folder.path();
-    openssl(&["base64", "-d", "-A", "-in", "payload.b64", "-out", "payload.sig"], folder)?;
-    let words = ["dgst", "-sha256", "-signature", "payload.sig", "payload.json", "-verify"];
-    openssl(&[&words[..], &["ours.pub"]].concat(), folder)?;
-    assert!(openssl(&[&words[..], &["theirs.pub"]].concat(), folder).is_err());
+    openssl(
+        &["base64", "-d", "-A", "-in", "payload.b64", "-out", "payload.sig"],
+        folder,
+    )?;
+    let verify = |key| {
+        openssl(
+            &[
+                "dgst",
+                "-sha256",
+                "-verify",
+                key,
+                "-signature",
+                "payload.sig",
+                "payload.json",
+            ],
+            folder,
+        )
+    };
+    verify("ours.pub")?;
+    assert!(verify("theirs.pub").is_err());
     Ok(())
 }
 
@@ -162,9 +181,14 @@ async fn what_sigstores_library_signed_is_verified_when_it_says_so() -> Result<(
         (4, "https://spdx.dev/Document", true, false),
     ] {
         let (name, digest) = pushed(&desk, &registry, &format!("team/hello{number}:1")).await?;
-        let hex = if of_it { digest.trim_start_matches("sha256:") } else { "00" };
+        let hex = if of_it {
+            digest.trim_start_matches("sha256:")
+        } else {
+            "00"
+        };
         sigstore_js(SIGN, &["ours.key", hex, predicate, "bundle.json"], desk.folder.path())?;
-        desk.told(&["push", "hello.wasm", &name, "--provenance", "bundle.json"]).await?;
+        desk.told(&["push", "hello.wasm", &name, "--provenance", "bundle.json"])
+            .await?;
         let (good, told) = verified(&desk, &name, "ours.pub").await?;
         assert_eq!(good, wanted, "{predicate}: {told}");
     }
@@ -177,7 +201,10 @@ async fn a_module_is_signed_within_and_beside() -> Result<()> {
     let folder = desk.folder.path();
     fs::copy(&desk.module, desk.path("within.wasm"))?;
     desk.told(&["sign", "within.wasm", "--key", "edwards.key"]).await?;
-    assert_eq!(verified(&desk, "within.wasm", "edwards.pub").await?.1["signers"][0]["form"], "module");
+    assert_eq!(
+        verified(&desk, "within.wasm", "edwards.pub").await?.1["signers"][0]["form"],
+        "module"
+    );
     assert!(!verified(&desk, "within.wasm", "ours.pub").await?.0);
     desk.told(&["inspect", "within.wasm"]).await?;
     let mut longer = fs::read(desk.path("within.wasm"))?;
@@ -186,16 +213,28 @@ async fn a_module_is_signed_within_and_beside() -> Result<()> {
     let (good, told) = verified(&desk, "longer.wasm", "edwards.pub").await?;
     assert!(!good && told.to_string().contains("covers only a part"), "{told}");
     // Beside it, as `cosign sign-blob` writes it.
-    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"]).await?;
+    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"])
+        .await?;
     assert!(verified(&desk, "hello.wasm", "ours.pub").await?.0);
     let words = ["hello.wasm.sigstore.json", "ours.pub", "hello.wasm"];
     sigstore_js(VERIFY, &words, folder)?;
     fs::remove_file(desk.path("hello.wasm.sigstore.json"))?;
     assert!(!verified(&desk, "hello.wasm", "ours.pub").await?.0);
     // And as OpenSSL writes it.
-    let words = ["dgst", "-sha256", "-sign", "ours.key", "-out", "hello.wasm.sig", "hello.wasm"];
+    let words = [
+        "dgst",
+        "-sha256",
+        "-sign",
+        "ours.key",
+        "-out",
+        "hello.wasm.sig",
+        "hello.wasm",
+    ];
     openssl(&words, folder)?;
-    assert_eq!(verified(&desk, "hello.wasm", "ours.pub").await?.1["signers"][0]["form"], "raw");
+    assert_eq!(
+        verified(&desk, "hello.wasm", "ours.pub").await?.1["signers"][0]["form"],
+        "raw"
+    );
     Ok(())
 }
 
@@ -243,24 +282,70 @@ async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
     let ours = signer(&desk, "ours");
     let mut said = String::new();
     let mut note = |what: &str, ended: &Ended| {
-        let lines = ended.err.lines().filter(|line| line.contains("error") || line.contains("warning"));
-        let text: String = lines.map(|line| format!("{}\n", line.replace(&registry.name(""), "REGISTRY/"))).collect();
+        let lines = ended
+            .err
+            .lines()
+            .filter(|line| line.contains("error") || line.contains("warning"));
+        let text: String = lines
+            .map(|line| format!("{}\n", line.replace(&registry.name(""), "REGISTRY/")))
+            .collect();
         said += &format!("== {what}\nexit {}\n{text}", ended.code.unwrap_or(-1));
     };
     let both = json!({"signers": [ours, signer(&desk, "theirs")]});
     note("not signed", &check(&desk, source.clone(), both.clone()).await?);
-    note("not signed, and nobody minds", &check(&desk, source.clone(), json!({"mode": "warn", "signers": [ours]})).await?);
+    note(
+        "not signed, and nobody minds",
+        &check(&desk, source.clone(), json!({"mode": "warn", "signers": [ours]})).await?,
+    );
     desk.told(&["sign", &name, "--key", "theirs.key"]).await?;
     desk.told(&["sign", &name, "--key", "theirs.key", "--legacy"]).await?;
-    note("signed by a stranger", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
+    note(
+        "signed by a stranger",
+        &check(&desk, source.clone(), with(&ours, json!({}))).await?,
+    );
     desk.told(&["sign", &name, "--key", "ours.key"]).await?;
     note("signed", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
-    note("more than the signer may give", &check(&desk, source.clone(), with(&ours, json!({"capabilities": ["log", "clock"]}))).await?);
-    note("another team's image", &check(&desk, source.clone(), with(&ours, json!({"images": ["registry.example.com/team/*"]}))).await?);
-    note("a file, where images are meant", &check(&desk, json!({"file": desk.module}), with(&ours, json!({"images": ["registry.example.com/team/*"]}))).await?);
-    note("a file that nobody signed", &check(&desk, json!({"file": desk.module}), both).await?);
-    note("a key that is none", &check(&desk, source, json!({"signers": [{"name": "ours", "key": desk.path("ours.key")}]})).await?);
-    golden().expect("signatures", &text_without_fingerprints(&said))
+    note(
+        "more than the signer may give",
+        &check(
+            &desk,
+            source.clone(),
+            with(&ours, json!({"capabilities": ["log", "clock"]})),
+        )
+        .await?,
+    );
+    note(
+        "another team's image",
+        &check(
+            &desk,
+            source.clone(),
+            with(&ours, json!({"images": ["registry.example.com/team/*"]})),
+        )
+        .await?,
+    );
+    note(
+        "a file, where images are meant",
+        &check(
+            &desk,
+            json!({"file": desk.module}),
+            with(&ours, json!({"images": ["registry.example.com/team/*"]})),
+        )
+        .await?,
+    );
+    note(
+        "a file that nobody signed",
+        &check(&desk, json!({"file": desk.module}), both).await?,
+    );
+    note(
+        "a key that is none",
+        &check(
+            &desk,
+            source,
+            json!({"signers": [{"name": "ours", "key": desk.path("ours.key")}]}),
+        )
+        .await?,
+    );
+    golden().expect("signatures.txt", &text_without_fingerprints(&said))
 }
 
 /// Keys are new in each run.
@@ -268,7 +353,9 @@ fn text_without_fingerprints(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive([' ', '\n', '"']) {
         let digest = word.find("sha256:").filter(|at| word.len() >= at + 71);
-        words.push(digest.map_or(word.to_owned(), |at| format!("{}sha256:…{}", &word[..at], &word[at + 71..])));
+        words.push(digest.map_or(word.to_owned(), |at| {
+            format!("{}sha256:…{}", &word[..at], &word[at + 71..])
+        }));
     }
     words.concat()
 }
@@ -279,7 +366,10 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
     let registry = registry(None).await?;
     let (name, digest) = pushed(&desk, &registry, "team/hello:1").await?;
     desk.told(&["sign", &name, "--key", "ours.key"]).await?;
-    let (source, ours) = (json!({"oci": name, "digest": digest}), json!({"signers": [signer(&desk, "ours")]}));
+    let (source, ours) = (
+        json!({"oci": name, "digest": digest}),
+        json!({"signers": [signer(&desk, "ours")]}),
+    );
     let start = async || {
         Gateway::start_with(&configuration(&desk, source.clone(), ours.clone()), |command| {
             command.env("DOCKER_CONFIG", desk.folder.path());
@@ -293,13 +383,20 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
     let gateway = start().await?;
     greets(&gateway).await?;
     let lines = gateway.process.lines_from(0);
-    assert!(lines.iter().any(|line| line.text.contains("plugin signed plugin=hello signer=ours form=bundle")));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.text.contains("plugin signed plugin=hello signer=ours form=bundle"))
+    );
     // The key that verified it is another now.
     fs::copy(desk.path("theirs.pub"), desk.path("ours.pub"))?;
     let before = gateway.process.line_count();
     gateway.process.signal(Signal::HUP)?;
     let refused = |text: &str| text.contains("configuration refused");
-    gateway.process.wait_for_line(before, DEADLINE, |line| refused(&line.text)).await?;
+    gateway
+        .process
+        .wait_for_line(before, DEADLINE, |line| refused(&line.text))
+        .await?;
     gateway
         .process
         .wait_for_line(before, DEADLINE, |line| line.text.contains("made by another key"))
@@ -311,7 +408,8 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
 async fn signatures_beside_files_and_urls_count_too() -> Result<()> {
     let desk = desk(&[("ours", P256), ("theirs", P256)])?;
     let ours = json!({"signers": [signer(&desk, "ours")]});
-    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"]).await?;
+    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"])
+        .await?;
     let ended = check(&desk, json!({"file": desk.module}), ours.clone()).await?;
     ensure!(ended.code == Some(0), "{ended:?}");
     let server = Backend::start("server", Speaks::Http1)?;
@@ -319,14 +417,25 @@ async fn signatures_beside_files_and_urls_count_too() -> Result<()> {
         let head = Step::Head(200, vec![(String::from("content-length"), bytes.len().to_string())]);
         server.reply(path, Reply::of(vec![head, Step::Data(bytes.into())]));
     };
-    let missing = || Reply::of(vec![Step::Head(404, vec![(String::from("content-length"), String::from("0"))])]);
+    let missing = || {
+        Reply::of(vec![Step::Head(
+            404,
+            vec![(String::from("content-length"), String::from("0"))],
+        )])
+    };
     serve("/hello.wasm", fs::read(&desk.module)?);
     server.reply("/hello.wasm.sigstore.json", missing());
     server.reply("/hello.wasm.sig", missing());
     let source = json!({"http": format!("http://{}/hello.wasm", server.address)});
     let ended = check(&desk, source.clone(), ours.clone()).await?;
-    ensure!(ended.code == Some(1) && ended.err.contains("no signature of `ours` was found"), "{ended:?}");
-    serve("/hello.wasm.sigstore.json", fs::read(desk.path("hello.wasm.sigstore.json"))?);
+    ensure!(
+        ended.code == Some(1) && ended.err.contains("no signature of `ours` was found"),
+        "{ended:?}"
+    );
+    serve(
+        "/hello.wasm.sigstore.json",
+        fs::read(desk.path("hello.wasm.sigstore.json"))?,
+    );
     let ended = check(&desk, source.clone(), ours).await?;
     ensure!(ended.code == Some(0), "{ended:?}");
     let ended = check(&desk, source, json!({"signers": [signer(&desk, "theirs")]})).await?;
@@ -352,11 +461,20 @@ async fn what_cannot_be_asked_is_usage_and_what_a_policy_says_is_what_a_gateway_
         {"name": "ours", "key": "ours.pub"},
         {"name": "partner", "key": "edwards.pub", "capabilities": ["log"]},
     ]});
-    fs::write(desk.path("gateway.yaml"), configuration(&desk, json!({"file": "hello.wasm"}), signers))?;
-    let ended = desk.plugin(&["verify", "hello.wasm", "--policy", "gateway.yaml", "--format", "json"]).await?;
+    fs::write(
+        desk.path("gateway.yaml"),
+        configuration(&desk, json!({"file": "hello.wasm"}), signers),
+    )?;
+    let ended = desk
+        .plugin(&["verify", "hello.wasm", "--policy", "gateway.yaml", "--format", "json"])
+        .await?;
     let told: Value = serde_json::from_str(&ended.out)?;
     assert_eq!((ended.code, &told["verified"]), (Some(1), &json!(false)));
-    assert_eq!(told["signers"][0]["reasons"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(
+        told["signers"][0]["reasons"].as_array().map(Vec::len),
+        Some(1),
+        "{told}"
+    );
     let beyond = told["signers"][1]["beyond"].as_array().context("nothing is beyond")?;
     assert!(beyond.contains(&json!("headers")), "{told}");
     Ok(())
