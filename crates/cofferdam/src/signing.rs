@@ -115,6 +115,9 @@ impl Signers {
     pub(crate) fn judge(&self, candidate: &Candidate<'_>) -> Result<(String, Signed), String> {
         let outcomes = self.outcomes(candidate);
         let mut reasons = Vec::new();
+        let nobodys = outcomes
+            .iter()
+            .all(|outcome| matches!(&outcome.signed, Err(why) if why.is_empty()));
         for outcome in outcomes {
             let is_enough = outcome.is_enough();
             match outcome.signed {
@@ -122,7 +125,14 @@ impl Signers {
                 _ => reasons.push(outcome.reason()),
             }
         }
-        Err(format!("`signatures` does not let it run: {}", reasons.join("; ")))
+        let hint = match nobodys {
+            true => "; hint: `cofferdam plugin sign` signs it",
+            false => "",
+        };
+        Err(format!(
+            "`signatures` does not let it run: {}{hint}",
+            reasons.join("; ")
+        ))
     }
 }
 

@@ -267,85 +267,70 @@ async fn greets(gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
-#[tokio::test]
-async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
-    let desk = desk(&[("ours", P256), ("theirs", P256)])?;
-    let registry = registry(None).await?;
-    let (name, _) = pushed(&desk, &registry, "team/hello:1").await?;
-    let source = json!({"oci": name});
-    let with = |signer: &Value, more: Value| {
-        let mut signer = signer.clone();
-        let keys = more.as_object().cloned().unwrap_or_default();
-        signer.as_object_mut().map(|signer| signer.extend(keys));
-        json!({"signers": [signer]})
-    };
-    let ours = signer(&desk, "ours");
-    let mut said = String::new();
-    let mut note = |what: &str, ended: &Ended| {
+/// A desk with a gateway's plugin in a registry, and what was said of it so far.
+struct Trial {
+    desk: Desk,
+    registry: Registry,
+    said: String,
+}
+
+impl Trial {
+    /// What `check` says, as a person reads it.
+    async fn note(&mut self, what: &str, source: &Value, signatures: Value) -> Result<()> {
+        let ended = check(&self.desk, source.clone(), signatures).await?;
         let lines = ended
             .err
             .lines()
             .filter(|line| line.contains("error") || line.contains("warning"));
         let text: String = lines
-            .map(|line| format!("{}\n", line.replace(&registry.name(""), "REGISTRY/")))
+            .map(|line| format!("{}\n", line.replace(&self.registry.name(""), "REGISTRY/")))
             .collect();
-        said += &format!("== {what}\nexit {}\n{text}", ended.code.unwrap_or(-1));
+        self.said += &format!("== {what}\nexit {}\n{text}", ended.code.unwrap_or(-1));
+        Ok(())
+    }
+
+    /// A policy with one signer, of whom more is said.
+    fn with(&self, name: &str, more: Value) -> Value {
+        let mut signer = signer(&self.desk, name);
+        if let Some(signer) = signer.as_object_mut() {
+            signer.extend(more.as_object().cloned().unwrap_or_default());
+        }
+        json!({"signers": [signer]})
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
+    let (desk, registry) = (desk(&[("ours", P256), ("theirs", P256)])?, registry(None).await?);
+    let (name, _) = pushed(&desk, &registry, "team/hello:1").await?;
+    let (source, file) = (json!({"oci": name}), json!({"file": desk.module}));
+    let mut trial = Trial {
+        desk,
+        registry,
+        said: String::new(),
     };
-    let both = json!({"signers": [ours, signer(&desk, "theirs")]});
-    note("not signed", &check(&desk, source.clone(), both.clone()).await?);
-    note(
-        "not signed, and nobody minds",
-        &check(&desk, source.clone(), json!({"mode": "warn", "signers": [ours]})).await?,
-    );
-    desk.told(&["sign", &name, "--key", "theirs.key"]).await?;
-    desk.told(&["sign", &name, "--key", "theirs.key", "--legacy"]).await?;
-    note(
-        "signed by a stranger",
-        &check(&desk, source.clone(), with(&ours, json!({}))).await?,
-    );
-    desk.told(&["sign", &name, "--key", "ours.key"]).await?;
-    note("signed", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
-    note(
-        "more than the signer may give",
-        &check(
-            &desk,
-            source.clone(),
-            with(&ours, json!({"capabilities": ["log", "clock"]})),
-        )
-        .await?,
-    );
-    note(
-        "another team's image",
-        &check(
-            &desk,
-            source.clone(),
-            with(&ours, json!({"images": ["registry.example.com/team/*"]})),
-        )
-        .await?,
-    );
-    note(
-        "a file, where images are meant",
-        &check(
-            &desk,
-            json!({"file": desk.module}),
-            with(&ours, json!({"images": ["registry.example.com/team/*"]})),
-        )
-        .await?,
-    );
-    note(
-        "a file that nobody signed",
-        &check(&desk, json!({"file": desk.module}), both).await?,
-    );
-    note(
-        "a key that is none",
-        &check(
-            &desk,
-            source,
-            json!({"signers": [{"name": "ours", "key": desk.path("ours.key")}]}),
-        )
-        .await?,
-    );
-    golden().expect("signatures.txt", &text_without_fingerprints(&said))
+    let both = json!({"signers": [signer(&trial.desk, "ours"), signer(&trial.desk, "theirs")]});
+    let warn = json!({"mode": "warn", "signers": [signer(&trial.desk, "ours")]});
+    let ours = |trial: &Trial, more: Value| trial.with("ours", more);
+    let elsewhere = json!({"images": ["registry.example.com/team/*"]});
+    trial.note("not signed", &source, both.clone()).await?;
+    trial.note("not signed, and nobody minds", &source, warn).await?;
+    for more in [&["--key", "theirs.key"][..], &["--key", "theirs.key", "--legacy"]] {
+        trial.desk.told(&[&["sign", &name], more].concat()).await?;
+    }
+    let policy = ours(&trial, json!({}));
+    trial.note("signed by a stranger", &source, policy.clone()).await?;
+    trial.desk.told(&["sign", &name, "--key", "ours.key"]).await?;
+    trial.note("signed", &source, policy).await?;
+    let policy = ours(&trial, json!({"capabilities": ["log", "clock"]}));
+    trial.note("more than the signer may give", &source, policy).await?;
+    let policy = ours(&trial, elsewhere);
+    trial.note("another team's image", &source, policy.clone()).await?;
+    trial.note("a file, where images are meant", &file, policy).await?;
+    trial.note("a file that nobody signed", &file, both).await?;
+    let policy = json!({"signers": [{"name": "ours", "key": trial.desk.path("ours.key")}]});
+    trial.note("a key that is none", &source, policy).await?;
+    golden().expect("signatures.txt", &text_without_fingerprints(&trial.said))
 }
 
 /// Keys are new in each run.

@@ -15,6 +15,9 @@ use crate::digest::Digest;
 const MESSAGE: &[u8] = include_bytes!("vectors/message.txt");
 const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\0\x05\x04name";
 
+/// What is done to a bundle.
+type Change<'a> = &'a dyn Fn(&mut Value);
+
 fn pem(der: &[u8]) -> Vec<u8> {
     format!(
         "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
@@ -109,7 +112,7 @@ fn signatures_of_openssl_hold_over_their_bytes_and_no_others() {
     for (pem, signature, algorithm) in vectors {
         let key = PublicKey::parse(pem).unwrap();
         assert_eq!(key.algorithm(), algorithm);
-        let signature = STANDARD.decode(signature).unwrap();
+        let signature = STANDARD.decode(signature.trim()).unwrap();
         assert!(key.verifies(MESSAGE, &signature), "{algorithm:?}");
         assert!(!key.verifies(b"made by nobody\n", &signature), "{algorithm:?}");
         for (other, ..) in vectors.iter().filter(|(other, ..)| *other != pem) {
@@ -130,7 +133,7 @@ fn signatures_of_openssl_hold_over_their_bytes_and_no_others() {
 #[test]
 fn sm2_is_signed_and_verified_as_openssl_does_it() {
     let key = PublicKey::parse(include_bytes!("vectors/sm2.pub")).unwrap();
-    let signature = STANDARD.decode(include_str!("vectors/sm2.sig")).unwrap();
+    let signature = STANDARD.decode(include_str!("vectors/sm2.sig").trim()).unwrap();
     assert_eq!(key.algorithm(), Algorithm::Sm2);
     assert!(key.verifies(MESSAGE, &signature));
     assert!(!key.verifies(b"made by nobody\n", &signature));
@@ -250,7 +253,7 @@ fn a_payload_that_was_swapped_does_not_hold() {
 fn a_bundle_that_is_something_else_does_not_hold() {
     let key = p256();
     let signed = sign_image(image(), &key).unwrap();
-    let cases: [(&str, &dyn Fn(&mut Value)); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("it is no bundle but `application/json`", &|bundle| {
             bundle["mediaType"] = json!("application/json")
         }),
@@ -543,7 +546,7 @@ mod keyless {
     #[test]
     fn a_bundle_that_was_changed_is_refused() {
         let trust = trust(IDENTITY, ISSUER, SIGSTORE_PRODUCTION_TRUSTED_ROOT);
-        let cases: [&dyn Fn(&mut Value); 5] = [
+        let cases: [Change; 5] = [
             &|bundle| {
                 bundle["messageSignature"]["signature"] = json!(STANDARD.encode(p256().sign(FILE).unwrap()));
             },
