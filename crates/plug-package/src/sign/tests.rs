@@ -3,7 +3,6 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::document::{self, Document, Form};
@@ -455,21 +454,6 @@ fn documents_are_kept_as_they_are() {
     ];
     assert_eq!(document::read(&document::write(&documents)).unwrap(), documents);
     assert_eq!(document::read(b"[{\"form\":\"other\",\"bytes\":\"\"}]"), None);
-}
-
-proptest! {
-    #[test]
-    fn no_signature_makes_it_panic(form in 0_usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
-        let forms = [Form::Bundle, Form::Simple, Form::Envelope, Form::Raw, Form::Module];
-        let key = PublicKey::parse(include_bytes!("vectors/ed.pub")).unwrap();
-        let document = Document { form: forms[form], bytes: bytes.clone().into(), beside: Some(String::from("AA==")) };
-        prop_assert!(!holds(&subject(), &document, &Trust::Key(key.clone())));
-        let mut module = include_bytes!("vectors/wasmsign2.wasm").to_vec();
-        let at = cut % module.len();
-        module.splice(at.., bytes);
-        let subject = Subject { image: None, module: &module };
-        let _ = examine(&subject, &[], &Trust::Key(key));
-    }
 }
 
 #[cfg(feature = "keyless")]
