@@ -428,6 +428,90 @@ async fn signatures_beside_files_and_urls_count_too() -> Result<()> {
     Ok(())
 }
 
+/// A build without SM2 says which feature it lacks; one with it signs and verifies as OpenSSL does.
+#[tokio::test]
+async fn sm2_is_signed_as_openssl_does_or_said_to_be_left_out() -> Result<()> {
+    let desk = desk(&[("sm", &["-algorithm", "SM2"]), ("other", &["-algorithm", "SM2"])])?;
+    let registry = registry(None).await?;
+    let (name, _) = pushed(&desk, &registry, "team/hello:1").await?;
+    let ended = desk.plugin(&["verify", &name, "--key", "sm.pub"]).await?;
+    if ended.code == Some(2) {
+        ensure!(ended.err.contains("build with the feature `sm2`"), "{ended:?}");
+        return Ok(());
+    }
+    let signed = desk.told(&["sign", &name, "--key", "sm.key"]).await?;
+    assert_eq!(signed["form"], "envelope");
+    assert!(verified(&desk, &name, "sm.pub").await?.0);
+    assert!(!verified(&desk, &name, "other.pub").await?.0);
+    let source = json!({"oci": name});
+    let policy = json!({"signers": [signer(&desk, "sm")]});
+    let ended = check(&desk, source, policy).await?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    // Beside a file, both ways.
+    let folder = desk.folder.path();
+    desk.told(&["sign", "hello.wasm", "--key", "sm.key", "--detached"])
+        .await?;
+    assert!(verified(&desk, "hello.wasm", "sm.pub").await?.0);
+    let decode = ["base64", "-d", "-A", "-in", "hello.wasm.sig", "-out", "raw.sig"];
+    openssl(&decode, folder)?;
+    let identifier = ["-sigopt", "distid:1234567812345678"];
+    let verify = ["dgst", "-sm3", "-verify", "sm.pub", "-signature", "raw.sig"];
+    openssl(&[&verify[..], &identifier, &["hello.wasm"]].concat(), folder)?;
+    let sign = ["dgst", "-sm3", "-sign", "other.key", "-out", "hello.wasm.sig"];
+    openssl(&[&sign[..], &identifier, &["hello.wasm"]].concat(), folder)?;
+    assert!(verified(&desk, "hello.wasm", "other.pub").await?.0);
+    assert!(!verified(&desk, "hello.wasm", "sm.pub").await?.0);
+    Ok(())
+}
+
+/// A build without certificates says which feature it lacks; one with them verifies what cosign signed without a key.
+#[tokio::test]
+async fn what_cosign_signed_without_a_key_is_verified_or_said_to_be_left_out() -> Result<()> {
+    let desk = desk(&[])?;
+    let vectors = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../crates/plug-package/src/sign/vectors"
+    );
+    for (from, to) in [
+        ("cosign-keyless.txt", "file.wasm"),
+        ("cosign-keyless.sigstore.json", "file.wasm.sigstore.json"),
+        ("trusted_root.json", "trusted_root.json"),
+    ] {
+        fs::copy(format!("{vectors}/{from}"), desk.path(to))?;
+    }
+    let verify = async |identity: &str, issuer: &str| {
+        let who = ["--certificate-identity", identity, "--certificate-oidc-issuer", issuer];
+        let words = [
+            &["verify", "file.wasm", "--trusted-root", "trusted_root.json"],
+            &who[..],
+        ]
+        .concat();
+        desk.plugin(&words).await
+    };
+    let (identity, issuer) = ("w.vollprecht@gmail.com", "https://github.com/login/oauth");
+    let ended = verify(identity, issuer).await?;
+    if ended.code == Some(2) {
+        ensure!(ended.err.contains("build with the feature `keyless`"), "{ended:?}");
+        return Ok(());
+    }
+    ensure!(
+        ended.code == Some(0) && ended.out.contains("for whom https://github.com/login/oauth vouches"),
+        "{ended:?}"
+    );
+    for (identity, issuer) in [
+        ("somebody@gmail.com", issuer),
+        (identity, "https://accounts.google.com"),
+    ] {
+        let ended = verify(identity, issuer).await?;
+        ensure!(ended.code == Some(1), "{ended:?}");
+    }
+    let mut bytes = fs::read(desk.path("file.wasm"))?;
+    bytes.push(b'!');
+    fs::write(desk.path("file.wasm"), bytes)?;
+    ensure!(verify(identity, issuer).await?.code == Some(1), "a changed file");
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_cannot_be_asked_is_usage_and_what_a_policy_says_is_what_a_gateway_says() -> Result<()> {
     let desk = desk(&[("ours", P256), ("edwards", ED25519)])?;
@@ -462,5 +546,19 @@ async fn what_cannot_be_asked_is_usage_and_what_a_policy_says_is_what_a_gateway_
     );
     let beyond = told["signers"][1]["beyond"].as_array().context("nothing is beyond")?;
     assert!(beyond.contains(&json!("headers")), "{told}");
-    Ok(())
+    let mut said = String::new();
+    for whose in [
+        ["--key", "edwards.pub"],
+        ["--key", "ours.pub"],
+        ["--policy", "gateway.yaml"],
+    ] {
+        let ended = desk.plugin(&[&["verify", "hello.wasm"], &whose[..]].concat()).await?;
+        said += &format!(
+            "== {}\nexit {}\n{}",
+            whose.join(" "),
+            ended.code.unwrap_or(-1),
+            ended.out
+        );
+    }
+    golden().expect("signatures_verify.txt", &text_without_fingerprints(&said))
 }
