@@ -205,7 +205,7 @@ pub(crate) fn run(purpose: Purpose) -> Result<Peers> {
     let (peers, missing) = gather(purpose);
     for (key, path) in &peers.paths {
         println!(
-            "  {key:<13} {}",
+            "  {key:<15} {}",
             path.as_deref()
                 .map_or_else(|| String::from("missing"), |path| path.display().to_string())
         );

@@ -89,15 +89,7 @@ impl Loader {
         }
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         crate::anchor::anchor(&mut plan, &folder);
-        let mut wrong = Vec::new();
-        for listener in &plan.listeners {
-            let checked = listener.tls.as_ref().map_or(Ok(()), gate_serve::tls::check_files);
-            wrong.extend(
-                checked
-                    .err()
-                    .map(|why| format!("error: listener `{}`: {why}", listener.name)),
-            );
-        }
+        let mut wrong = certificates(&plan);
         let upstreams = match Upstreams::prepare(&plan.upstreams) {
             Ok(prepared) => Some(prepared),
             Err(faults) => {
@@ -109,13 +101,11 @@ impl Loader {
         self.crashes.configure(&plan, self.runs);
         let mut plugins = Vec::new();
         let mut files = vec![file.to_owned()];
-        let signers = match plan.signatures.as_ref().map(Signers::open).transpose() {
-            Ok(signers) => signers,
-            Err(faults) => {
-                wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
-                return Err(Wrong::from_texts(wrong));
-            }
-        };
+        let signers = plan.signatures.as_ref().map(Signers::open).transpose();
+        let signers = signers.map_err(|faults| {
+            wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
+            Wrong::from_texts(wrong.clone())
+        })?;
         files.extend(crate::signing::files(&plan));
         let modules = (&plan, signers.as_ref());
         let mut modules = self.sources.gather(modules, &folder, self.cache_folder(&plan));
@@ -124,10 +114,7 @@ impl Loader {
             let had = modules
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
-            let had = had.and_then(|had| match &signers {
-                Some(signers) => signed(spec, had, signers),
-                None => Ok(had),
-            });
+            let had = had.and_then(|had| signed(spec, had, signers.as_ref()));
             match had.and_then(|had| self.plugin(spec, (&had, &plan), before)) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
@@ -288,8 +275,19 @@ impl Loader {
     }
 }
 
-/// Lets a module through that is signed by one who may, and says who that is.
-fn signed(plugin: &gate_plan::Plugin, had: Had, signers: &Signers) -> Result<Had, String> {
+/// What is wrong with certificates of listeners.
+fn certificates(plan: &Plan) -> Vec<String> {
+    let wrong = plan.listeners.iter().filter_map(|listener| {
+        let checked = listener.tls.as_ref().map_or(Ok(()), gate_serve::tls::check_files);
+        let why = checked.err()?;
+        Some(format!("error: listener `{}`: {why}", listener.name))
+    });
+    wrong.collect()
+}
+
+/// Lets a module through that is signed by one who may, and says who that is. Without signers, all are let through.
+fn signed(plugin: &gate_plan::Plugin, had: Had, signers: Option<&Signers>) -> Result<Had, String> {
+    let Some(signers) = signers else { return Ok(had) };
     match signers.judge(&had.candidate()) {
         Ok((signer, signed)) => {
             crate::voice::say(&format!(

@@ -115,6 +115,9 @@ impl Signers {
     pub(crate) fn judge(&self, candidate: &Candidate<'_>) -> Result<(String, Signed), String> {
         let outcomes = self.outcomes(candidate);
         let mut reasons = Vec::new();
+        let nobodys = outcomes
+            .iter()
+            .all(|outcome| matches!(&outcome.signed, Err(why) if why.is_empty()));
         for outcome in outcomes {
             let is_enough = outcome.is_enough();
             match outcome.signed {
@@ -122,7 +125,14 @@ impl Signers {
                 _ => reasons.push(outcome.reason()),
             }
         }
-        Err(format!("`signatures` does not let it run: {}", reasons.join("; ")))
+        let hint = match nobodys {
+            true => "; hint: `cofferdam plugin sign` signs it",
+            false => "",
+        };
+        Err(format!(
+            "`signatures` does not let it run: {}{hint}",
+            reasons.join("; ")
+        ))
     }
 }
 
@@ -173,13 +183,24 @@ fn may_sign(signer: &gate_plan::Signer, candidate: &Candidate<'_>) -> Result<(),
     }
 }
 
-/// What a module can do by what it imports. One that is broken can do nothing, and is refused where it is compiled.
+/// What a module can do by what it imports. Of one that is not understood nobody knows, so it may be everything.
 fn needs(module: &[u8]) -> Vec<Capability> {
-    let facts = plug_audit::audit(module);
-    let mut needs: Vec<Capability> = facts
-        .map(|facts| facts.imports.iter().map(plug_audit::Import::capability).collect())
-        .unwrap_or_default();
+    let Ok(facts) = plug_audit::audit(module) else {
+        return Capability::ALL.to_vec();
+    };
+    let mut needs: Vec<Capability> = facts.imports.iter().map(plug_audit::Import::capability).collect();
     needs.sort_unstable();
     needs.dedup();
     needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_understood_may_need_everything() {
+        assert_eq!(needs(b"\0asm\x01\0\0\0\xff"), Capability::ALL);
+        assert_eq!(needs(b""), Capability::ALL);
+    }
 }

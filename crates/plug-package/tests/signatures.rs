@@ -44,7 +44,10 @@ fn reply(body: &[u8]) -> Reply {
 }
 
 fn status(status: u16) -> Reply {
-    Reply::of(vec![Step::Head(status, vec![(String::from("content-length"), String::from("0"))])])
+    Reply::of(vec![Step::Head(
+        status,
+        vec![(String::from("content-length"), String::from("0"))],
+    )])
 }
 
 fn key() -> PrivateKey {
@@ -110,7 +113,8 @@ impl Scene {
         });
         let manifest = manifest.to_string();
         let of = Digest::of(manifest.as_bytes());
-        self.backend.reply(&format!("/v2/a/b/manifests/{of}"), reply(manifest.as_bytes()));
+        self.backend
+            .reply(&format!("/v2/a/b/manifests/{of}"), reply(manifest.as_bytes()));
         self.backend.reply(&format!("/v2/a/b/blobs/{digest}"), reply(bytes));
         of
     }
@@ -156,7 +160,9 @@ async fn hundreds_of_signatures_are_looked_at_up_to_a_bound() {
     });
     scene.list(&[]);
     scene.tag(reply(manifest.to_string().as_bytes()));
-    scene.backend.reply(&format!("/v2/a/b/blobs/{}", Digest::of(b"{}")), reply(b"{}"));
+    scene
+        .backend
+        .reply(&format!("/v2/a/b/blobs/{}", Digest::of(b"{}")), reply(b"{}"));
     assert_eq!(scene.fetch().await.unwrap().len(), SIGNATURES_MAX);
 }
 
@@ -172,7 +178,9 @@ async fn a_signature_that_is_broken_large_or_of_another_image_hides_no_other() {
         ("application/spdx+json", scene.attach(scene.image, b"{}")),
         (BUNDLE, scene.attach(scene.image, &good.bytes)),
     ];
-    scene.backend.reply(&format!("/v2/a/b/manifests/{}", Digest::of(b"not there")), status(404));
+    scene
+        .backend
+        .reply(&format!("/v2/a/b/manifests/{}", Digest::of(b"not there")), status(404));
     scene.list(&list);
     let found = scene.fetch().await.unwrap();
     assert!(scene.holds(&found));
@@ -198,10 +206,15 @@ async fn the_older_tag_is_read_with_what_lies_beside_each_payload() {
         });
         reply(manifest.to_string().as_bytes())
     };
-    scene.backend.reply(&format!("/v2/a/b/blobs/{digest}"), reply(&good.bytes));
+    scene
+        .backend
+        .reply(&format!("/v2/a/b/blobs/{digest}"), reply(&good.bytes));
     scene.tag(manifest(good.beside.as_ref().unwrap()));
     let found = scene.fetch().await.unwrap();
-    assert_eq!(found.iter().map(|document| document.form).collect::<Vec<_>>(), [Form::Simple]);
+    assert_eq!(
+        found.iter().map(|document| document.form).collect::<Vec<_>>(),
+        [Form::Simple]
+    );
     assert!(scene.holds(&found));
     scene.tag(manifest("AAAA"));
     assert!(!scene.holds(&scene.fetch().await.unwrap()));
@@ -223,7 +236,10 @@ async fn what_was_had_is_kept_until_it_is_changed_and_a_registry_that_fails_is_n
     scene.tag(status(404));
     assert_eq!(scene.fetch().await.unwrap(), [], "it was taken away");
     let again = Store::open(&scene.folder.path().join("store")).unwrap();
-    assert!(scene.holds(&scene.kept(&again)), "what held once is judged again, and still holds");
+    assert!(
+        scene.holds(&scene.kept(&again)),
+        "what held once is judged again, and still holds"
+    );
     for entry in std::fs::read_dir(scene.folder.path().join("store/blobs")).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = std::fs::read(&path).unwrap();

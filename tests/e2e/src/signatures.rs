@@ -137,17 +137,36 @@ async fn an_image_is_signed_as_cosign_did_before_and_openssl_verifies_it() -> Re
     assert_eq!(layers.len(), 2);
     let layer = &layers[1];
     assert_eq!(layer["mediaType"], "application/vnd.dev.cosign.simplesigning.v1+json");
-    let hex = layer["digest"].as_str().unwrap_or_default().trim_start_matches("sha256:");
+    let hex = layer["digest"]
+        .as_str()
+        .unwrap_or_default()
+        .trim_start_matches("sha256:");
     fs::copy(registry.blob(hex), desk.path("payload.json"))?;
     let payload: Value = serde_json::from_slice(&fs::read(desk.path("payload.json"))?)?;
     assert_eq!(payload["critical"]["image"]["docker-manifest-digest"], json!(digest));
     let signature = layer["annotations"]["dev.cosignproject.cosign/signature"].as_str();
     fs::write(desk.path("payload.b64"), signature.context("no signature")?)?;
     let folder = desk.folder.path();
-    openssl(&["base64", "-d", "-A", "-in", "payload.b64", "-out", "payload.sig"], folder)?;
-    let words = ["dgst", "-sha256", "-signature", "payload.sig", "payload.json", "-verify"];
-    openssl(&[&words[..], &["ours.pub"]].concat(), folder)?;
-    assert!(openssl(&[&words[..], &["theirs.pub"]].concat(), folder).is_err());
+    openssl(
+        &["base64", "-d", "-A", "-in", "payload.b64", "-out", "payload.sig"],
+        folder,
+    )?;
+    let verify = |key| {
+        openssl(
+            &[
+                "dgst",
+                "-sha256",
+                "-verify",
+                key,
+                "-signature",
+                "payload.sig",
+                "payload.json",
+            ],
+            folder,
+        )
+    };
+    verify("ours.pub")?;
+    assert!(verify("theirs.pub").is_err());
     Ok(())
 }
 
@@ -162,9 +181,14 @@ async fn what_sigstores_library_signed_is_verified_when_it_says_so() -> Result<(
         (4, "https://spdx.dev/Document", true, false),
     ] {
         let (name, digest) = pushed(&desk, &registry, &format!("team/hello{number}:1")).await?;
-        let hex = if of_it { digest.trim_start_matches("sha256:") } else { "00" };
+        let hex = if of_it {
+            digest.trim_start_matches("sha256:")
+        } else {
+            "00"
+        };
         sigstore_js(SIGN, &["ours.key", hex, predicate, "bundle.json"], desk.folder.path())?;
-        desk.told(&["push", "hello.wasm", &name, "--provenance", "bundle.json"]).await?;
+        desk.told(&["push", "hello.wasm", &name, "--provenance", "bundle.json"])
+            .await?;
         let (good, told) = verified(&desk, &name, "ours.pub").await?;
         assert_eq!(good, wanted, "{predicate}: {told}");
     }
@@ -177,7 +201,10 @@ async fn a_module_is_signed_within_and_beside() -> Result<()> {
     let folder = desk.folder.path();
     fs::copy(&desk.module, desk.path("within.wasm"))?;
     desk.told(&["sign", "within.wasm", "--key", "edwards.key"]).await?;
-    assert_eq!(verified(&desk, "within.wasm", "edwards.pub").await?.1["signers"][0]["form"], "module");
+    assert_eq!(
+        verified(&desk, "within.wasm", "edwards.pub").await?.1["signers"][0]["form"],
+        "module"
+    );
     assert!(!verified(&desk, "within.wasm", "ours.pub").await?.0);
     desk.told(&["inspect", "within.wasm"]).await?;
     let mut longer = fs::read(desk.path("within.wasm"))?;
@@ -186,16 +213,28 @@ async fn a_module_is_signed_within_and_beside() -> Result<()> {
     let (good, told) = verified(&desk, "longer.wasm", "edwards.pub").await?;
     assert!(!good && told.to_string().contains("covers only a part"), "{told}");
     // Beside it, as `cosign sign-blob` writes it.
-    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"]).await?;
+    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"])
+        .await?;
     assert!(verified(&desk, "hello.wasm", "ours.pub").await?.0);
     let words = ["hello.wasm.sigstore.json", "ours.pub", "hello.wasm"];
     sigstore_js(VERIFY, &words, folder)?;
     fs::remove_file(desk.path("hello.wasm.sigstore.json"))?;
     assert!(!verified(&desk, "hello.wasm", "ours.pub").await?.0);
     // And as OpenSSL writes it.
-    let words = ["dgst", "-sha256", "-sign", "ours.key", "-out", "hello.wasm.sig", "hello.wasm"];
+    let words = [
+        "dgst",
+        "-sha256",
+        "-sign",
+        "ours.key",
+        "-out",
+        "hello.wasm.sig",
+        "hello.wasm",
+    ];
     openssl(&words, folder)?;
-    assert_eq!(verified(&desk, "hello.wasm", "ours.pub").await?.1["signers"][0]["form"], "raw");
+    assert_eq!(
+        verified(&desk, "hello.wasm", "ours.pub").await?.1["signers"][0]["form"],
+        "raw"
+    );
     Ok(())
 }
 
@@ -228,39 +267,70 @@ async fn greets(gateway: &Gateway) -> Result<()> {
     Ok(())
 }
 
+/// A desk with a gateway's plugin in a registry, and what was said of it so far.
+struct Trial {
+    desk: Desk,
+    registry: Registry,
+    said: String,
+}
+
+impl Trial {
+    /// What `check` says, as a person reads it.
+    async fn note(&mut self, what: &str, source: &Value, signatures: Value) -> Result<()> {
+        let ended = check(&self.desk, source.clone(), signatures).await?;
+        let lines = ended
+            .err
+            .lines()
+            .filter(|line| line.contains("error") || line.contains("warning"));
+        let text: String = lines
+            .map(|line| format!("{}\n", line.replace(&self.registry.name(""), "REGISTRY/")))
+            .collect();
+        self.said += &format!("== {what}\nexit {}\n{text}", ended.code.unwrap_or(-1));
+        Ok(())
+    }
+
+    /// A policy with one signer, of whom more is said.
+    fn with(&self, name: &str, more: Value) -> Value {
+        let mut signer = signer(&self.desk, name);
+        if let Some(signer) = signer.as_object_mut() {
+            signer.extend(more.as_object().cloned().unwrap_or_default());
+        }
+        json!({"signers": [signer]})
+    }
+}
+
 #[tokio::test]
 async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
-    let desk = desk(&[("ours", P256), ("theirs", P256)])?;
-    let registry = registry(None).await?;
+    let (desk, registry) = (desk(&[("ours", P256), ("theirs", P256)])?, registry(None).await?);
     let (name, _) = pushed(&desk, &registry, "team/hello:1").await?;
-    let source = json!({"oci": name});
-    let with = |signer: &Value, more: Value| {
-        let mut signer = signer.clone();
-        let keys = more.as_object().cloned().unwrap_or_default();
-        signer.as_object_mut().map(|signer| signer.extend(keys));
-        json!({"signers": [signer]})
+    let (source, file) = (json!({"oci": name}), json!({"file": desk.module}));
+    let mut trial = Trial {
+        desk,
+        registry,
+        said: String::new(),
     };
-    let ours = signer(&desk, "ours");
-    let mut said = String::new();
-    let mut note = |what: &str, ended: &Ended| {
-        let lines = ended.err.lines().filter(|line| line.contains("error") || line.contains("warning"));
-        let text: String = lines.map(|line| format!("{}\n", line.replace(&registry.name(""), "REGISTRY/"))).collect();
-        said += &format!("== {what}\nexit {}\n{text}", ended.code.unwrap_or(-1));
-    };
-    let both = json!({"signers": [ours, signer(&desk, "theirs")]});
-    note("not signed", &check(&desk, source.clone(), both.clone()).await?);
-    note("not signed, and nobody minds", &check(&desk, source.clone(), json!({"mode": "warn", "signers": [ours]})).await?);
-    desk.told(&["sign", &name, "--key", "theirs.key"]).await?;
-    desk.told(&["sign", &name, "--key", "theirs.key", "--legacy"]).await?;
-    note("signed by a stranger", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
-    desk.told(&["sign", &name, "--key", "ours.key"]).await?;
-    note("signed", &check(&desk, source.clone(), with(&ours, json!({}))).await?);
-    note("more than the signer may give", &check(&desk, source.clone(), with(&ours, json!({"capabilities": ["log", "clock"]}))).await?);
-    note("another team's image", &check(&desk, source.clone(), with(&ours, json!({"images": ["registry.example.com/team/*"]}))).await?);
-    note("a file, where images are meant", &check(&desk, json!({"file": desk.module}), with(&ours, json!({"images": ["registry.example.com/team/*"]}))).await?);
-    note("a file that nobody signed", &check(&desk, json!({"file": desk.module}), both).await?);
-    note("a key that is none", &check(&desk, source, json!({"signers": [{"name": "ours", "key": desk.path("ours.key")}]})).await?);
-    golden().expect("signatures", &text_without_fingerprints(&said))
+    let both = json!({"signers": [signer(&trial.desk, "ours"), signer(&trial.desk, "theirs")]});
+    let warn = json!({"mode": "warn", "signers": [signer(&trial.desk, "ours")]});
+    let ours = |trial: &Trial, more: Value| trial.with("ours", more);
+    let elsewhere = json!({"images": ["registry.example.com/team/*"]});
+    trial.note("not signed", &source, both.clone()).await?;
+    trial.note("not signed, and nobody minds", &source, warn).await?;
+    for more in [&["--key", "theirs.key"][..], &["--key", "theirs.key", "--legacy"]] {
+        trial.desk.told(&[&["sign", &name], more].concat()).await?;
+    }
+    let policy = ours(&trial, json!({}));
+    trial.note("signed by a stranger", &source, policy.clone()).await?;
+    trial.desk.told(&["sign", &name, "--key", "ours.key"]).await?;
+    trial.note("signed", &source, policy).await?;
+    let policy = ours(&trial, json!({"capabilities": ["log", "clock"]}));
+    trial.note("more than the signer may give", &source, policy).await?;
+    let policy = ours(&trial, elsewhere);
+    trial.note("another team's image", &source, policy.clone()).await?;
+    trial.note("a file, where images are meant", &file, policy).await?;
+    trial.note("a file that nobody signed", &file, both).await?;
+    let policy = json!({"signers": [{"name": "ours", "key": trial.desk.path("ours.key")}]});
+    trial.note("a key that is none", &source, policy).await?;
+    golden().expect("signatures.txt", &text_without_fingerprints(&trial.said))
 }
 
 /// Keys are new in each run.
@@ -268,7 +338,9 @@ fn text_without_fingerprints(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive([' ', '\n', '"']) {
         let digest = word.find("sha256:").filter(|at| word.len() >= at + 71);
-        words.push(digest.map_or(word.to_owned(), |at| format!("{}sha256:…{}", &word[..at], &word[at + 71..])));
+        words.push(digest.map_or(word.to_owned(), |at| {
+            format!("{}sha256:…{}", &word[..at], &word[at + 71..])
+        }));
     }
     words.concat()
 }
@@ -279,7 +351,10 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
     let registry = registry(None).await?;
     let (name, digest) = pushed(&desk, &registry, "team/hello:1").await?;
     desk.told(&["sign", &name, "--key", "ours.key"]).await?;
-    let (source, ours) = (json!({"oci": name, "digest": digest}), json!({"signers": [signer(&desk, "ours")]}));
+    let (source, ours) = (
+        json!({"oci": name, "digest": digest}),
+        json!({"signers": [signer(&desk, "ours")]}),
+    );
     let start = async || {
         Gateway::start_with(&configuration(&desk, source.clone(), ours.clone()), |command| {
             command.env("DOCKER_CONFIG", desk.folder.path());
@@ -293,13 +368,20 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
     let gateway = start().await?;
     greets(&gateway).await?;
     let lines = gateway.process.lines_from(0);
-    assert!(lines.iter().any(|line| line.text.contains("plugin signed plugin=hello signer=ours form=bundle")));
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.text.contains("plugin signed plugin=hello signer=ours form=bundle"))
+    );
     // The key that verified it is another now.
     fs::copy(desk.path("theirs.pub"), desk.path("ours.pub"))?;
     let before = gateway.process.line_count();
     gateway.process.signal(Signal::HUP)?;
     let refused = |text: &str| text.contains("configuration refused");
-    gateway.process.wait_for_line(before, DEADLINE, |line| refused(&line.text)).await?;
+    gateway
+        .process
+        .wait_for_line(before, DEADLINE, |line| refused(&line.text))
+        .await?;
     gateway
         .process
         .wait_for_line(before, DEADLINE, |line| line.text.contains("made by another key"))
@@ -311,7 +393,8 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
 async fn signatures_beside_files_and_urls_count_too() -> Result<()> {
     let desk = desk(&[("ours", P256), ("theirs", P256)])?;
     let ours = json!({"signers": [signer(&desk, "ours")]});
-    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"]).await?;
+    desk.told(&["sign", "hello.wasm", "--key", "ours.key", "--detached"])
+        .await?;
     let ended = check(&desk, json!({"file": desk.module}), ours.clone()).await?;
     ensure!(ended.code == Some(0), "{ended:?}");
     let server = Backend::start("server", Speaks::Http1)?;
@@ -319,18 +402,102 @@ async fn signatures_beside_files_and_urls_count_too() -> Result<()> {
         let head = Step::Head(200, vec![(String::from("content-length"), bytes.len().to_string())]);
         server.reply(path, Reply::of(vec![head, Step::Data(bytes.into())]));
     };
-    let missing = || Reply::of(vec![Step::Head(404, vec![(String::from("content-length"), String::from("0"))])]);
+    let missing = || {
+        Reply::of(vec![Step::Head(
+            404,
+            vec![(String::from("content-length"), String::from("0"))],
+        )])
+    };
     serve("/hello.wasm", fs::read(&desk.module)?);
     server.reply("/hello.wasm.sigstore.json", missing());
     server.reply("/hello.wasm.sig", missing());
     let source = json!({"http": format!("http://{}/hello.wasm", server.address)});
     let ended = check(&desk, source.clone(), ours.clone()).await?;
-    ensure!(ended.code == Some(1) && ended.err.contains("no signature of `ours` was found"), "{ended:?}");
-    serve("/hello.wasm.sigstore.json", fs::read(desk.path("hello.wasm.sigstore.json"))?);
+    ensure!(
+        ended.code == Some(1) && ended.err.contains("no signature of `ours` was found"),
+        "{ended:?}"
+    );
+    serve(
+        "/hello.wasm.sigstore.json",
+        fs::read(desk.path("hello.wasm.sigstore.json"))?,
+    );
     let ended = check(&desk, source.clone(), ours).await?;
     ensure!(ended.code == Some(0), "{ended:?}");
     let ended = check(&desk, source, json!({"signers": [signer(&desk, "theirs")]})).await?;
     ensure!(ended.code == Some(1), "{ended:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn sm2_is_signed_as_openssl_does() -> Result<()> {
+    let desk = desk(&[("sm", &["-algorithm", "SM2"]), ("other", &["-algorithm", "SM2"])])?;
+    let registry = registry(None).await?;
+    let (name, _) = pushed(&desk, &registry, "team/hello:1").await?;
+    let signed = desk.told(&["sign", &name, "--key", "sm.key"]).await?;
+    assert_eq!(signed["form"], "envelope");
+    assert!(verified(&desk, &name, "sm.pub").await?.0);
+    assert!(!verified(&desk, &name, "other.pub").await?.0);
+    let source = json!({"oci": name});
+    let policy = json!({"signers": [signer(&desk, "sm")]});
+    let ended = check(&desk, source, policy).await?;
+    ensure!(ended.code == Some(0), "{ended:?}");
+    // Beside a file, both ways.
+    let folder = desk.folder.path();
+    desk.told(&["sign", "hello.wasm", "--key", "sm.key", "--detached"])
+        .await?;
+    assert!(verified(&desk, "hello.wasm", "sm.pub").await?.0);
+    let decode = ["base64", "-d", "-A", "-in", "hello.wasm.sig", "-out", "raw.sig"];
+    openssl(&decode, folder)?;
+    let identifier = ["-sigopt", "distid:1234567812345678"];
+    let verify = ["dgst", "-sm3", "-verify", "sm.pub", "-signature", "raw.sig"];
+    openssl(&[&verify[..], &identifier, &["hello.wasm"]].concat(), folder)?;
+    let sign = ["dgst", "-sm3", "-sign", "other.key", "-out", "hello.wasm.sig"];
+    openssl(&[&sign[..], &identifier, &["hello.wasm"]].concat(), folder)?;
+    assert!(verified(&desk, "hello.wasm", "other.pub").await?.0);
+    assert!(!verified(&desk, "hello.wasm", "sm.pub").await?.0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_cosign_signed_without_a_key_is_verified() -> Result<()> {
+    let desk = desk(&[])?;
+    let vectors = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../crates/plug-package/src/sign/vectors"
+    );
+    for (from, to) in [
+        ("cosign-keyless.txt", "file.wasm"),
+        ("cosign-keyless.sigstore.json", "file.wasm.sigstore.json"),
+        ("trusted_root.json", "trusted_root.json"),
+    ] {
+        fs::copy(format!("{vectors}/{from}"), desk.path(to))?;
+    }
+    let verify = async |identity: &str, issuer: &str| {
+        let who = ["--certificate-identity", identity, "--certificate-oidc-issuer", issuer];
+        let words = [
+            &["verify", "file.wasm", "--trusted-root", "trusted_root.json"],
+            &who[..],
+        ]
+        .concat();
+        desk.plugin(&words).await
+    };
+    let (identity, issuer) = ("w.vollprecht@gmail.com", "https://github.com/login/oauth");
+    let ended = verify(identity, issuer).await?;
+    ensure!(
+        ended.code == Some(0) && ended.out.contains("for whom https://github.com/login/oauth vouches"),
+        "{ended:?}"
+    );
+    for (identity, issuer) in [
+        ("somebody@gmail.com", issuer),
+        (identity, "https://accounts.google.com"),
+    ] {
+        let ended = verify(identity, issuer).await?;
+        ensure!(ended.code == Some(1), "{ended:?}");
+    }
+    let mut bytes = fs::read(desk.path("file.wasm"))?;
+    bytes.push(b'!');
+    fs::write(desk.path("file.wasm"), bytes)?;
+    ensure!(verify(identity, issuer).await?.code == Some(1), "a changed file");
     Ok(())
 }
 
@@ -352,12 +519,35 @@ async fn what_cannot_be_asked_is_usage_and_what_a_policy_says_is_what_a_gateway_
         {"name": "ours", "key": "ours.pub"},
         {"name": "partner", "key": "edwards.pub", "capabilities": ["log"]},
     ]});
-    fs::write(desk.path("gateway.yaml"), configuration(&desk, json!({"file": "hello.wasm"}), signers))?;
-    let ended = desk.plugin(&["verify", "hello.wasm", "--policy", "gateway.yaml", "--format", "json"]).await?;
+    fs::write(
+        desk.path("gateway.yaml"),
+        configuration(&desk, json!({"file": "hello.wasm"}), signers),
+    )?;
+    let ended = desk
+        .plugin(&["verify", "hello.wasm", "--policy", "gateway.yaml", "--format", "json"])
+        .await?;
     let told: Value = serde_json::from_str(&ended.out)?;
     assert_eq!((ended.code, &told["verified"]), (Some(1), &json!(false)));
-    assert_eq!(told["signers"][0]["reasons"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(
+        told["signers"][0]["reasons"].as_array().map(Vec::len),
+        Some(1),
+        "{told}"
+    );
     let beyond = told["signers"][1]["beyond"].as_array().context("nothing is beyond")?;
     assert!(beyond.contains(&json!("headers")), "{told}");
-    Ok(())
+    let mut said = String::new();
+    for whose in [
+        ["--key", "edwards.pub"],
+        ["--key", "ours.pub"],
+        ["--policy", "gateway.yaml"],
+    ] {
+        let ended = desk.plugin(&[&["verify", "hello.wasm"], &whose[..]].concat()).await?;
+        said += &format!(
+            "== {}\nexit {}\n{}",
+            whose.join(" "),
+            ended.code.unwrap_or(-1),
+            ended.out
+        );
+    }
+    golden().expect("signatures_verify.txt", &text_without_fingerprints(&said))
 }

@@ -6,6 +6,9 @@ use super::keyless::{self, Keyless};
 use super::{bundle, module, simple};
 use crate::digest::Digest;
 
+/// LIMIT: characters of a reason.
+const REASON_CHARS_MAX: usize = 300;
+
 /// What signatures are about: an image, where it came in one, and the module that runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
@@ -54,13 +57,13 @@ pub fn examine(subject: &Subject<'_>, documents: &[Document], trust: &Trust) -> 
                     by,
                 });
             }
-            Err(why) => reasons.push(format!("the {}: {why}", document.form.said())),
+            Err(why) => reasons.push(reason(document.form, &why)),
         }
     }
     if module::is_signed(subject.module) {
         match within(subject, trust) {
             Ok(by) => return Ok(Signed { form: Form::Module, by }),
-            Err(why) => reasons.push(format!("the {}: {why}", Form::Module.said())),
+            Err(why) => reasons.push(reason(Form::Module, &why)),
         }
     }
     Err(reasons)
@@ -106,6 +109,16 @@ fn raw(bytes: &[u8], module: &[u8], key: &PublicKey) -> Result<(), String> {
         true => Ok(()),
         false => Err(String::from("it was made by another key, or over other bytes")),
     }
+}
+
+/// What stands in a signature may be in a reason, and is foreign: one line, and not a long one.
+fn reason(form: Form, why: &str) -> String {
+    let why = why.chars().filter(|letter| !letter.is_control());
+    format!(
+        "the {}: {}",
+        form.said(),
+        why.take(REASON_CHARS_MAX).collect::<String>()
+    )
 }
 
 fn shown(key: &PublicKey) -> String {

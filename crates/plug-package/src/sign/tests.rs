@@ -3,7 +3,6 @@
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::document::{self, Document, Form};
@@ -14,6 +13,9 @@ use crate::digest::Digest;
 
 const MESSAGE: &[u8] = include_bytes!("vectors/message.txt");
 const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\0\x05\x04name";
+
+/// What is done to a bundle.
+type Change<'a> = &'a dyn Fn(&mut Value);
 
 fn pem(der: &[u8]) -> Vec<u8> {
     format!(
@@ -109,7 +111,7 @@ fn signatures_of_openssl_hold_over_their_bytes_and_no_others() {
     for (pem, signature, algorithm) in vectors {
         let key = PublicKey::parse(pem).unwrap();
         assert_eq!(key.algorithm(), algorithm);
-        let signature = STANDARD.decode(signature).unwrap();
+        let signature = STANDARD.decode(signature.trim()).unwrap();
         assert!(key.verifies(MESSAGE, &signature), "{algorithm:?}");
         assert!(!key.verifies(b"made by nobody\n", &signature), "{algorithm:?}");
         for (other, ..) in vectors.iter().filter(|(other, ..)| *other != pem) {
@@ -129,7 +131,7 @@ fn signatures_of_openssl_hold_over_their_bytes_and_no_others() {
 #[test]
 fn sm2_is_signed_and_verified_as_openssl_does_it() {
     let key = PublicKey::parse(include_bytes!("vectors/sm2.pub")).unwrap();
-    let signature = STANDARD.decode(include_str!("vectors/sm2.sig")).unwrap();
+    let signature = STANDARD.decode(include_str!("vectors/sm2.sig").trim()).unwrap();
     assert_eq!(key.algorithm(), Algorithm::Sm2);
     assert!(key.verifies(MESSAGE, &signature));
     assert!(!key.verifies(b"made by nobody\n", &signature));
@@ -287,7 +289,7 @@ fn a_payload_that_was_swapped_does_not_hold() {
 fn a_bundle_that_is_something_else_does_not_hold() {
     let key = p256();
     let signed = sign_image(image(), &key).unwrap();
-    let cases: [(&str, &dyn Fn(&mut Value)); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("it is no bundle but `application/json`", &|bundle| {
             bundle["mediaType"] = json!("application/json")
         }),
@@ -491,21 +493,6 @@ fn documents_are_kept_as_they_are() {
     assert_eq!(document::read(b"[{\"form\":\"other\",\"bytes\":\"\"}]"), None);
 }
 
-proptest! {
-    #[test]
-    fn no_signature_makes_it_panic(form in 0_usize..5, bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0_usize..200) {
-        let forms = [Form::Bundle, Form::Simple, Form::Envelope, Form::Raw, Form::Module];
-        let key = PublicKey::parse(include_bytes!("vectors/ed.pub")).unwrap();
-        let document = Document { form: forms[form], bytes: bytes.clone().into(), beside: Some(String::from("AA==")) };
-        prop_assert!(!holds(&subject(), &document, &Trust::Key(key.clone())));
-        let mut module = include_bytes!("vectors/wasmsign2.wasm").to_vec();
-        let at = cut % module.len();
-        module.splice(at.., bytes);
-        let subject = Subject { image: None, module: &module };
-        let _ = examine(&subject, &[], &Trust::Key(key));
-    }
-}
-
 mod keyless {
     use sigstore_verify::trust_root::{SIGSTORE_PRODUCTION_TRUSTED_ROOT, SIGSTORE_STAGING_TRUSTED_ROOT};
 
@@ -579,7 +566,7 @@ mod keyless {
     #[test]
     fn a_bundle_that_was_changed_is_refused() {
         let trust = trust(IDENTITY, ISSUER, SIGSTORE_PRODUCTION_TRUSTED_ROOT);
-        let cases: [&dyn Fn(&mut Value); 5] = [
+        let cases: [Change; 5] = [
             &|bundle| {
                 bundle["messageSignature"]["signature"] = json!(STANDARD.encode(p256().sign(FILE).unwrap()));
             },
