@@ -15,6 +15,9 @@ use crate::instead::Instead;
 use crate::lane::{Lane, Out, Stop};
 use crate::source::{Piece, Source};
 
+mod connection;
+pub use connection::{Connection, Feed};
+
 /// Nobody waits for real in a rehearsal: its clock is the trial's.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -79,19 +82,8 @@ impl Rehearsal {
     /// The exchange through one plugin.
     #[must_use]
     pub fn new(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Self {
-        let link = Link {
-            handle: Rc::clone(plugin),
-            on_fault: OnFault::Close,
-            while_restarting: OnFault::Close,
-            debug: None,
-        };
-        let body_bytes_max = exchange.request_body_bytes_max.get();
-        let links = Links {
-            links: Rc::new([link]),
-            body_bytes_max,
-        };
         Self {
-            chain: Chain::new(links, exchange),
+            chain: chain(plugin, exchange),
         }
     }
 
@@ -111,6 +103,21 @@ impl Rehearsal {
     pub async fn end(&self) {
         self.chain.end().await;
     }
+}
+
+/// A chain of one plugin, whose faults close what they concern.
+fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
+    let link = Link {
+        handle: Rc::clone(plugin),
+        on_fault: OnFault::Close,
+        while_restarting: OnFault::Close,
+        debug: None,
+    };
+    let links = Links {
+        links: Rc::new([link]),
+        body_bytes_max: exchange.request_body_bytes_max.get(),
+    };
+    Chain::new(links, exchange)
 }
 
 fn pieces(body: Body) -> VecDeque<Piece> {

@@ -7,14 +7,19 @@
 //! To: `cofferdam plugin test`, which reads files and prints.
 
 mod matcher;
+mod dump;
+mod piece;
 mod written;
 pub use written::Suite;
 mod case;
 mod row;
+mod settle;
 mod stage;
 mod world;
 mod facts;
 mod observed;
+mod shared;
+mod tcp;
 mod judge;
 mod run;
 pub use run::{Make, Run, Settings, WriteGolden, run};

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gate_flow::rehearsal::{Body, Halt, Rehearsal};
+use gate_flow::rehearsal::{Body, Connection, Halt, Rehearsal};
 use gate_plan::document::{Findings, Page, PluginSettings};
 use plug_host::{Direction, Exchange, HistogramReading, Plugin, Process, Reading, Services, Trial, WorkerPlugins};
 
@@ -13,7 +13,10 @@ use crate::facts::Known;
 use crate::judge::{Goldens, Judge};
 use crate::observed::{Observed, Passed, SeenRequest, SeenResponse, pass};
 use crate::outcome::{CaseOutcome, Outcome};
+use crate::settle::Mistake;
+use crate::shared::Shared;
 use crate::stage::{Idle, Time};
+use crate::tcp;
 use crate::world::World;
 use crate::written::{Expect, Paused, Request, Response, Step, Suite};
 
@@ -21,7 +24,7 @@ use crate::written::{Expect, Paused, Request, Response, Step, Suite};
 pub type Make<'a> = dyn Fn(PluginSettings) -> Result<Arc<Plugin>, String> + 'a;
 
 /// Writes a golden file beside the suite.
-pub type WriteGolden<'a> = dyn Fn(&str, &str) -> Result<(), String> + 'a;
+pub type WriteGolden<'a> = dyn Fn(&str, &[u8]) -> Result<(), String> + 'a;
 
 /// How a suite is run.
 pub struct Settings<'a> {
@@ -29,9 +32,9 @@ pub struct Settings<'a> {
     pub only: Option<&'a str>,
     /// Makes the plugin.
     pub make: &'a Make<'a>,
-    /// Reads a golden file beside the suite.
-    pub read_golden: &'a dyn Fn(&str) -> Option<String>,
-    /// Writes one, with `--update`.
+    /// Reads a file beside the suite.
+    pub read_file: &'a dyn Fn(&str) -> Result<Vec<u8>, String>,
+    /// Writes a golden file, with `--update`.
     pub write_golden: Option<&'a WriteGolden<'a>>,
     /// Exchanges of each case for `--bench`; 0 for none.
     pub bench_exchanges: u32,
@@ -50,9 +53,12 @@ pub enum Run {
 /// Runs a suite.
 #[must_use]
 pub fn run(page: &Page<'_, Suite>, settings: &Settings<'_>) -> Run {
-    let ready = match case::ready(page, &page.to_json()) {
+    let ready = match case::ready(page, settings.read_file) {
         Ok(ready) => ready,
-        Err(complaints) => return Run::Wrong(page.findings(&complaints)),
+        Err(mistakes) => {
+            let complaints: Vec<_> = mistakes.iter().map(Mistake::complaint).collect();
+            return Run::Wrong(page.findings(&complaints));
+        }
     };
     let idle = Idle::default();
     let runtime = match idle.runtime() {
@@ -101,6 +107,8 @@ struct Cast<'a> {
     process: Arc<Process>,
     known: Rc<Known>,
     goldens: Goldens<'a>,
+    /// The TCP connection of the case, once a step has one.
+    connection: Option<Connection>,
     callbacks: Vec<plug_host::Witnessed>,
     body_bytes_max: u64,
 }
@@ -108,13 +116,16 @@ struct Cast<'a> {
 async fn one(ready: &Ready, page: &Page<'_, Suite>, settings: &Settings<'_>, idle: &Idle) -> Result<Ran, String> {
     let suite = &page.content;
     let part = ready.case.plugin.as_ref().or(suite.plugin.as_ref());
-    let given = part.cloned().unwrap_or_default().settings();
+    let mut given = part.cloned().unwrap_or_default().settings();
+    if let Some(bytes) = &ready.case.config_bytes {
+        given.config = Some(bytes.bytes().to_vec());
+    }
     let body_bytes_max = given.limits.body_bytes_max;
     let plugin = (settings.make)(given)?;
-    let mut cast = Cast::new(ready, suite, plugin, (settings, idle));
+    let mut cast = Cast::new(ready, plugin, settings, idle);
     cast.body_bytes_max = body_bytes_max;
     let mut wrong = Vec::new();
-    cast.share(ready, suite)?;
+    cast.shared().begin(&ready.case.mocks)?;
     let started = cast.time.wait_for(cast.plugins.warm()).await;
     let is_started = matches!(started, Some(Ok(())));
     for (at, step) in ready.steps.iter().enumerate() {
@@ -126,8 +137,7 @@ async fn one(ready: &Ready, page: &Page<'_, Suite>, settings: &Settings<'_>, idl
         };
         let nothing = Expect::default();
         let expect = step.expect.as_ref().unwrap_or(&nothing);
-        let mut differences = Judge::judge(expect, &seen, &cast.goldens);
-        differences.extend(cast.shared_data(expect));
+        let differences = Judge::judge((expect, &cast.shared()), &seen, &cast.goldens);
         let prefix = if ready.steps.len() > 1 {
             format!("step {}: ", at + 1)
         } else {
@@ -167,15 +177,18 @@ async fn one(ready: &Ready, page: &Page<'_, Suite>, settings: &Settings<'_>, idl
         callbacks: std::mem::take(&mut cast.callbacks),
         is_bench: settings.bench_exchanges > 0,
     };
+    if let Some(connection) = cast.connection.take() {
+        let _ = cast.time.wait_for(connection.end()).await;
+    }
     // Nobody waits for what it still has to do.
     let _ = cast.time.wait_for(cast.plugins.close()).await;
     Ok(ran)
 }
 
 impl<'a> Cast<'a> {
-    fn new(ready: &Ready, suite: &Suite, plugin: Arc<Plugin>, (settings, idle): (&Settings<'a>, &Idle)) -> Self {
+    fn new(ready: &Ready, plugin: Arc<Plugin>, settings: &Settings<'a>, idle: &Idle) -> Self {
         let trial = Trial::at(ready.began);
-        let world = World::new(&trial, &ready.case.mocks, &suite.mocks);
+        let world = World::new(&trial, &ready.case.mocks);
         let process = Arc::<Process>::default();
         let services = Services {
             process: Arc::clone(&process),
@@ -183,8 +196,6 @@ impl<'a> Cast<'a> {
             worker: 0,
             trial: Some(Rc::clone(&trial)),
         };
-        let mut properties = suite.mocks.properties.clone();
-        properties.extend(ready.case.mocks.properties.clone());
         Self {
             time: Time {
                 trial,
@@ -194,57 +205,58 @@ impl<'a> Cast<'a> {
             plugins: WorkerPlugins::arrange(std::slice::from_ref(&plugin), &services, None),
             plugin,
             process,
-            known: Rc::new(Known(properties)),
+            known: Rc::new(Known(ready.case.mocks.properties.clone())),
             goldens: Goldens {
-                read: settings.read_golden,
+                read: settings.read_file,
                 write: settings.write_golden,
             },
+            connection: None,
             callbacks: Vec::new(),
             body_bytes_max: 0,
         }
     }
 
-    fn share(&self, ready: &Ready, suite: &Suite) -> Result<(), String> {
-        let vm_id = self.plugin.vm_id();
-        for (key, value) in suite.mocks.shared_data.iter().chain(&ready.case.mocks.shared_data) {
-            if !self.process.share_value(vm_id, key.as_bytes(), value.as_bytes()) {
-                return Err(format!("the value of `{key}` is too large for shared data"));
-            }
+    fn shared(&self) -> Shared<'_> {
+        Shared {
+            process: &self.process,
+            vm_id: self.plugin.vm_id(),
         }
-        Ok(())
     }
 
-    fn shared_data(&self, expect: &Expect) -> Vec<String> {
-        let vm_id = self.plugin.vm_id();
-        let mut wrong = Vec::new();
-        for (key, wanted) in &expect.shared_data {
-            let found = self.process.shared_value(vm_id, key.as_bytes());
-            let found: Vec<String> = found
-                .iter()
-                .map(|value| String::from_utf8_lossy(value).into_owned())
-                .collect();
-            if !wanted.fits(&found) {
-                let shown = found.first().map_or("not there", String::as_str);
-                wrong.push(format!("shared data `{key}` is {shown}, not {wanted}"));
-            }
-        }
-        wrong
-    }
-
-    async fn step(&self, step: &Step) -> Result<Observed, String> {
+    async fn step(&mut self, step: &Step) -> Result<Observed, String> {
         if let Some(length) = &step.advance {
             self.time.advance(length.length()).await;
         }
+        let refused = step.enqueue.iter().filter_map(|queue| self.shared().put(queue).err());
+        let refused: Vec<String> = refused.collect();
         let nothing = Response::default();
-        let seen = match &step.request {
-            Some(request) => {
+        let seen = match (&step.request, &step.connection) {
+            (Some(request), _) => {
                 self.exchange(request, step.response.as_ref().unwrap_or(&nothing))
                     .await?
             }
-            None => Observed::default(),
+            (None, Some(events)) => {
+                if self.connection.is_none() {
+                    self.connection = Some(self.connect()?);
+                }
+                match &self.connection {
+                    Some(connection) => tcp::play(events, connection, &self.time).await,
+                    None => Observed::default(),
+                }
+            }
+            (None, None) => Observed::default(),
         };
         self.time.idle.settled().await;
-        Ok(self.observe(seen))
+        Ok(self.observe(Observed { refused, ..seen }))
+    }
+
+    fn connect(&self) -> Result<Connection, String> {
+        let handle = self
+            .plugins
+            .find(&self.plugin.spec.name)
+            .ok_or("the plugin is not there")?;
+        let facts = Rc::<Known>::clone(&self.known);
+        Ok(Connection::open(handle, facts, self.body_bytes_max))
     }
 
     /// One exchange, to its end or as far as the plugin lets it.
@@ -339,6 +351,8 @@ impl<'a> Cast<'a> {
             faults: self.world.faults.take(),
             lines: self.world.lines.borrow().clone(),
             callouts: self.world.callouts.take(),
+            grpc: self.world.grpc_calls.take(),
+            redis: self.world.redis_calls.take(),
             unanswered: self.world.unanswered.take(),
             callbacks: self.time.trial.take_callbacks(),
             metrics: metrics.collect(),

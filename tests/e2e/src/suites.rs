@@ -72,6 +72,8 @@ async fn mocks_answer_and_what_came_is_as_expected() -> Result<()> {
         let ended = test(folder.path(), &suite("probe.yaml"), guest, &["--format", "json"]).await?;
         ensure!(ended.code == Some(0), "{guest}: {ended:?}");
     }
+    let redis = test(folder.path(), &suite("redis.yaml"), "probe-2100", &["--format", "json"]).await?;
+    ensure!(redis.code == Some(0), "{redis:?}");
     Ok(())
 }
 
@@ -88,9 +90,21 @@ async fn every_expectation_can_fail() -> Result<()> {
         .map(|case| &case["name"])
         .collect();
     ensure!(
-        believed.is_empty() && cases.len() > 20,
+        believed.is_empty() && cases.len() > 45,
         "{believed:?} of {}",
         cases.len()
+    );
+    let redis = test(
+        folder.path(),
+        &suite("redis_lies.yaml"),
+        "probe-2100",
+        &["--format", "json"],
+    )
+    .await?;
+    let failed = json(&redis)?["cases"].as_array().context("no cases")?.clone();
+    ensure!(
+        failed.len() == 4 && failed.iter().all(|case| case["passed"] == false),
+        "{redis:?}"
     );
     let text = test(folder.path(), &suite("lies.yaml"), "probe-021", &[]).await?;
     let normal = text.out.replace(&*suite("lies.yaml").to_string_lossy(), "lies.yaml");
@@ -134,6 +148,16 @@ async fn a_wrong_suite_says_where() -> Result<()> {
             "mocks",
             "mocks:\n  time: yesterday\n  http: [{headers: {x a: b}}]\ncases:\n  - name: a\n    mocks: {http: [{status: 1000}]}\n    request: {}\n",
         ),
+        (
+            "bytes",
+            "mocks:\n  shared_data: {seed: {hex: abc}}\ncases:\n  - name: a\n    request: {body: [a, {base64: \"!\"}]}\n    expect: {request: {body: {file: gone.bin}}}\n  - name: b\n    config_bytes: {hex: xy}\n    steps: [{connection: [{client: {hex: \"0\"}}]}]\n",
+        ),
+        ("number", "cases:\n  - name: a\n    request: {body: {hex: 0011}}\n"),
+        (
+            "two_ways",
+            "cases:\n  - name: a\n    request: {}\n    connection: [{client: a}]\n",
+        ),
+        ("event", "cases:\n  - name: a\n    connection: [{ends: server}]\n"),
         ("empty", "# nothing\n"),
     ];
     for (name, text) in table {
@@ -163,6 +187,12 @@ async fn an_outcome_is_there_for_machines_with_figures_on_request() -> Result<()
     ensure!(
         junit.code == Some(1) && junit.out.contains("<failure message=\"the status is 200, not 201\">"),
         "{junit:?}"
+    );
+    let words = ["--only", "bytes in shared data", "--format", "junit"];
+    let dumped = test(folder.path(), &suite("lies.yaml"), "probe-021", &words).await?;
+    ensure!(
+        dumped.out.contains("\nnot   00000000  00 fe   "),
+        "a dump in JUnit: {dumped:?}"
     );
     let words = ["--only", "bodies", "--format", "json", "--bench", "50"];
     let bench = json(&test(folder.path(), &suite("probe.yaml"), "probe-021", &words).await?)?;

@@ -14,7 +14,7 @@ use plug_trial::{Outcome, Run, Settings, Suite, WriteGolden, run};
 use super::alone;
 use crate::voice::{fail, print};
 
-/// LIMIT: bytes of a suite, and of a golden file.
+/// LIMIT: bytes of a suite, and of a file beside it.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Exchanges of each case when `--bench` does not say how many.
@@ -78,7 +78,9 @@ pub(crate) fn run_suite(options: &Options) -> ExitCode {
 
 fn outcome(options: &Options) -> Result<Outcome, String> {
     let origin = options.suite.display().to_string();
-    let text = read(&options.suite).map_err(|why| format!("error: suite `{origin}` cannot be read: {why}"))?;
+    let unreadable = |why: String| format!("error: suite `{origin}` cannot be read: {why}");
+    let bytes = read(&options.suite).map_err(|why| unreadable(why.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|why| unreadable(why.to_string()))?;
     let page: Page<'_, Suite> = document::read(&text, &origin).map_err(|findings| findings.to_string())?;
     let folder = options.suite.parent().unwrap_or(Path::new("."));
     let named = page.content.module.as_ref().map(|module| folder.join(module));
@@ -94,12 +96,12 @@ fn outcome(options: &Options) -> Result<Outcome, String> {
         process: Process::default(),
         loaded: RefCell::default(),
     };
-    let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).map_err(|why| why.to_string());
+    let write = |file: &str, bytes: &[u8]| std::fs::write(folder.join(file), bytes).map_err(|why| why.to_string());
     let write: Option<&WriteGolden<'_>> = if options.update { Some(&write) } else { None };
     let settings = Settings {
         only: options.only.as_deref(),
         make: &|settings| bench.plugin(settings),
-        read_golden: &|file| read(&folder.join(file)).ok(),
+        read_file: &|file| read(&folder.join(file)).map_err(|why| why.to_string()),
         write_golden: write,
         bench_exchanges: options
             .bench
@@ -116,14 +118,14 @@ fn outcome(options: &Options) -> Result<Outcome, String> {
     }
 }
 
-fn read(file: &Path) -> std::io::Result<String> {
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     let length = std::fs::metadata(file)?.len();
     if length > FILE_BYTES_MAX {
         return Err(std::io::Error::other(format!(
             "it has {length} bytes, more than {FILE_BYTES_MAX}"
         )));
     }
-    std::fs::read_to_string(file)
+    std::fs::read(file)
 }
 
 /// The module under test, compiled once for each set of bounds that changes its code.
