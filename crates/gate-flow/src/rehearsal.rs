@@ -65,6 +65,8 @@ pub enum Halt {
         body: Bytes,
         /// Why, for the operator.
         details: String,
+        /// The plugin's status of gRPC, if it gave one.
+        grpc_status: Option<u32>,
     },
     /// A plugin ended the stream.
     Reset,
@@ -95,6 +97,17 @@ impl Rehearsal {
             direction,
             lane: Lane::new(direction, &self.chain, source.is_empty(), IDLE),
             source,
+            chain: Rc::clone(&self.chain),
+        }
+    }
+
+    /// A way whose body is fed piece by piece, as [`Way::feed`] gets it.
+    #[must_use]
+    pub fn open_way(&self, direction: Direction) -> Way {
+        Way {
+            direction,
+            lane: Lane::new(direction, &self.chain, false, IDLE),
+            source: Source::Fed(VecDeque::new()),
             chain: Rc::clone(&self.chain),
         }
     }
@@ -131,6 +144,13 @@ fn pieces(body: Body) -> VecDeque<Piece> {
 }
 
 impl Way {
+    /// A piece of the body; `end` when nothing follows, which the plugin is told together with the bytes.
+    pub fn feed(&mut self, bytes: Bytes, end: bool) {
+        if let Source::Fed(pieces) = &mut self.source {
+            pieces.push_back(Piece::Data { bytes, end });
+        }
+    }
+
     /// The next thing to come out.
     ///
     /// # Errors
@@ -150,12 +170,13 @@ impl Way {
         match stop {
             Stop::Reply => match exchange.local_reply.take() {
                 Some(reply) => {
-                    let details = reply.details.clone();
+                    let (details, grpc_status) = (reply.details.clone(), reply.grpc_status);
                     let whole = answer::local(&request, reply);
                     Halt::Reply {
                         head: whole.head,
                         body: whole.body,
                         details,
+                        grpc_status,
                     }
                 }
                 None => Halt::Reset,
@@ -168,6 +189,7 @@ impl Way {
                     head: whole.head,
                     body: whole.body,
                     details: instead.details.to_owned(),
+                    grpc_status: None,
                 }
             }
         }

@@ -107,6 +107,12 @@ impl Trial {
         std::mem::take(&mut *self.callbacks.borrow_mut())
     }
 
+    /// The callback that began last, since they were last taken.
+    #[must_use]
+    pub fn last_callback(&self) -> Option<&'static str> {
+        self.callbacks.borrow().last().map(|call| call.callback)
+    }
+
     /// A callback begins.
     pub(crate) fn entering(&self, callback: &'static str) {
         self.end_last();

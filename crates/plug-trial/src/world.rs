@@ -66,6 +66,8 @@ pub(crate) struct World {
     grpc: Vec<GrpcMock>,
     redis: Vec<RedisMock>,
     pub(crate) lines: RefCell<Vec<(LogLevel, String)>>,
+    /// The callback in which each line was written.
+    pub(crate) written_in: RefCell<Vec<Option<&'static str>>>,
     pub(crate) faults: RefCell<Vec<Fault>>,
     pub(crate) callouts: RefCell<Vec<Callout>>,
     pub(crate) grpc_calls: RefCell<Vec<GrpcSeen>>,
@@ -87,6 +89,7 @@ impl World {
             grpc: mocks.grpc.clone(),
             redis: mocks.redis.clone(),
             lines: RefCell::default(),
+            written_in: RefCell::default(),
             faults: RefCell::default(),
             callouts: RefCell::default(),
             grpc_calls: RefCell::default(),
@@ -118,6 +121,7 @@ impl Outside for World {
                 let mut lines = self.lines.borrow_mut();
                 if lines.len() < LINES_MAX {
                     lines.push((line.level, line.text.to_owned()));
+                    self.written_in.borrow_mut().push(self.trial.last_callback());
                 }
             }
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),

@@ -14,6 +14,8 @@ mod push;
 mod replay;
 mod test;
 
+pub(crate) use check::policy_schema;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
