@@ -31,8 +31,8 @@ pub(crate) fn difference(found: &[u8], wanted: &[u8]) -> String {
     let first = found.iter().zip(wanted).position(|(found, wanted)| found != wanted);
     let first = first.unwrap_or_else(|| found.len().min(wanted.len()));
     let mut text = match (found.len(), wanted.len()) {
-        (found, wanted) if found == wanted => format!("has {found} bytes, as many as it should"),
-        (found, wanted) => format!("has {found} bytes, not {wanted}"),
+        (found, wanted) if found == wanted => format!("has {}, as many as it should", counted(found)),
+        (found, wanted) => format!("has {}, not {wanted}", counted(found)),
     };
     let _ = write!(text, "; first difference at byte {first}");
     // The row before tells where one is.
@@ -41,6 +41,13 @@ pub(crate) fn difference(found: &[u8], wanted: &[u8]) -> String {
         rows(&mut text, name, bytes, begin);
     }
     text
+}
+
+fn counted(bytes: usize) -> String {
+    match bytes {
+        1 => "1 byte".to_owned(),
+        several => format!("{several} bytes"),
+    }
 }
 
 /// The first rows of bytes.

@@ -5,6 +5,7 @@
 
 mod text;
 mod message;
+mod expectation;
 mod suite;
 pub use suite::GoogleSuite;
 mod http1;

@@ -49,7 +49,7 @@ impl Piece {
                 let text: String = text.split_whitespace().collect();
                 STANDARD
                     .decode(&text)
-                    .map_err(|why| format!("this is no base64: {why}"))?
+                    .map_err(|why| format!("this is no base64: {}", why.to_string().trim_end_matches('.')))?
             }
             Self::File(file) => read(file).map_err(|why| format!("`{file}` cannot be read: {why}"))?,
         };

@@ -1,7 +1,7 @@
 //! An expectation of Google's, held against a phase: each difference in one line.
 
+use super::expectation::{Expectation, Immediate, StringMatcher, Wanted};
 use super::phase::Phase;
-use super::suite::{Expectation, Immediate, StringMatcher, Wanted};
 use crate::dump;
 
 /// What is wrong with a phase. Whether a plugin answered by itself is looked at where something could.

@@ -8,10 +8,11 @@ use gate_flow::rehearsal::{Came, Halt, Rehearsal, Way};
 use gate_plan::document::PluginPart;
 use plug_host::{Direction, Exchange};
 
+use super::expectation::Expectation;
 use super::http1::Head;
 use super::judge::{differences, log_differences};
 use super::phase::{Answer, Lines, Phase, of_request, of_response};
-use super::suite::{Expectation, GoogleSuite, Messages, Test};
+use super::suite::{GoogleSuite, Messages, Test};
 use crate::cast::Cast;
 use crate::facts::Known;
 use crate::outcome::{CaseOutcome, Outcome};

@@ -320,14 +320,14 @@ fn push(bytes: &mut Vec<u8>, letter: char) {
 /// A finding with the line and a caret, as those of other suites are.
 pub(crate) fn shown(wrong: &Wrong, (text, origin): (&str, &str)) -> String {
     let Place { line, column } = wrong.place;
-    let code = text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+    // A tab is as wide as one column, and shown as one.
+    let code = text
+        .lines()
+        .nth(line.saturating_sub(1))
+        .unwrap_or_default()
+        .replace('\t', " ");
     let pad = " ".repeat(line.to_string().len());
-    // What stands before the caret is as wide as the letters above it.
-    let indent: String = code
-        .chars()
-        .take(column.saturating_sub(1))
-        .map(|letter| if letter == '\t' { '\t' } else { ' ' })
-        .collect();
+    let indent = " ".repeat(column.saturating_sub(1));
     format!(
         "error: {}\n{pad}--> {origin}:{line}:{column}\n{pad} |\n{line} | {code}\n{pad} | {indent}^\n",
         wrong.message
