@@ -37,6 +37,3 @@ pub fn read(text: &str, origin: &str, read_file: &ReadFile<'_>) -> Result<Google
         .collect();
     Err(shown.join("\n"))
 }
-
-#[cfg(test)]
-mod tests;
