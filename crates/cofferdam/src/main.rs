@@ -68,8 +68,12 @@ enum Verb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Print the JSON Schema of the configuration
-    Schema,
+    /// Print the JSON Schema of a file: the configuration, a suite of tests, or a policy for plugins
+    Schema {
+        /// Of which file
+        #[arg(value_enum, default_value_t = cmd::schema::Kind::Configuration)]
+        of: cmd::schema::Kind,
+    },
     /// Show why plugins died
     Crash {
         #[command(subcommand)]
@@ -121,7 +125,7 @@ fn main() -> ExitCode {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
         Verb::Import { files, format } => cmd::import::import(&files, format),
-        Verb::Schema => cmd::schema::schema(),
+        Verb::Schema { of } => cmd::schema::schema(of),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
         Verb::Plugin { verb } => cmd::plugin::plugin(&verb),
         Verb::Compile {

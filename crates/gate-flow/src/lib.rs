@@ -27,6 +27,7 @@ pub use flow::{Change, Flow, FlowParts, RouteTally};
 mod serving;
 pub use serving::Serving;
 mod tcp;
+mod tcp_lane;
 pub mod rehearsal;
 mod callouts;
 pub use callouts::{Callouts, Voice};

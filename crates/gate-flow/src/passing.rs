@@ -73,7 +73,7 @@ impl Body for Passing {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Incoming(body) => body.size_hint(),
-            Source::Empty | Source::Full(_) | Source::Script(_) => SizeHint::default(),
+            Source::Empty | Source::Full(_) | Source::Script(_) | Source::Fed(_) => SizeHint::default(),
         }
     }
 }

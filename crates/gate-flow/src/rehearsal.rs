@@ -15,6 +15,9 @@ use crate::instead::Instead;
 use crate::lane::{Lane, Out, Stop};
 use crate::source::{Piece, Source};
 
+mod connection;
+pub use connection::{Connection, Feed};
+
 /// Nobody waits for real in a rehearsal: its clock is the trial's.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -62,6 +65,8 @@ pub enum Halt {
         body: Bytes,
         /// Why, for the operator.
         details: String,
+        /// The plugin's status of gRPC, if it gave one.
+        grpc_status: Option<u32>,
     },
     /// A plugin ended the stream.
     Reset,
@@ -79,19 +84,8 @@ impl Rehearsal {
     /// The exchange through one plugin.
     #[must_use]
     pub fn new(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Self {
-        let link = Link {
-            handle: Rc::clone(plugin),
-            on_fault: OnFault::Close,
-            while_restarting: OnFault::Close,
-            debug: None,
-        };
-        let body_bytes_max = exchange.request_body_bytes_max.get();
-        let links = Links {
-            links: Rc::new([link]),
-            body_bytes_max,
-        };
         Self {
-            chain: Chain::new(links, exchange),
+            chain: chain(plugin, exchange),
         }
     }
 
@@ -107,10 +101,36 @@ impl Rehearsal {
         }
     }
 
+    /// A way whose body is fed piece by piece, as [`Way::feed`] gets it.
+    #[must_use]
+    pub fn open_way(&self, direction: Direction) -> Way {
+        Way {
+            direction,
+            lane: Lane::new(direction, &self.chain, false, IDLE),
+            source: Source::Fed(VecDeque::new()),
+            chain: Rc::clone(&self.chain),
+        }
+    }
+
     /// Tells the plugin that the exchange has ended.
     pub async fn end(&self) {
         self.chain.end().await;
     }
+}
+
+/// A chain of one plugin, whose faults close what they concern.
+fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
+    let link = Link {
+        handle: Rc::clone(plugin),
+        on_fault: OnFault::Close,
+        while_restarting: OnFault::Close,
+        debug: None,
+    };
+    let links = Links {
+        links: Rc::new([link]),
+        body_bytes_max: exchange.request_body_bytes_max.get(),
+    };
+    Chain::new(links, exchange)
 }
 
 fn pieces(body: Body) -> VecDeque<Piece> {
@@ -124,6 +144,13 @@ fn pieces(body: Body) -> VecDeque<Piece> {
 }
 
 impl Way {
+    /// A piece of the body; `end` when nothing follows, which the plugin is told together with the bytes.
+    pub fn feed(&mut self, bytes: Bytes, end: bool) {
+        if let Source::Fed(pieces) = &mut self.source {
+            pieces.push_back(Piece::Data { bytes, end });
+        }
+    }
+
     /// The next thing to come out.
     ///
     /// # Errors
@@ -143,12 +170,13 @@ impl Way {
         match stop {
             Stop::Reply => match exchange.local_reply.take() {
                 Some(reply) => {
-                    let details = reply.details.clone();
+                    let (details, grpc_status) = (reply.details.clone(), reply.grpc_status);
                     let whole = answer::local(&request, reply);
                     Halt::Reply {
                         head: whole.head,
                         body: whole.body,
                         details,
+                        grpc_status,
                     }
                 }
                 None => Halt::Reset,
@@ -161,6 +189,7 @@ impl Way {
                     head: whole.head,
                     body: whole.body,
                     details: instead.details.to_owned(),
+                    grpc_status: None,
                 }
             }
         }

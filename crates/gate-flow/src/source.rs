@@ -32,6 +32,8 @@ pub(crate) enum Source {
     Incoming(Incoming),
     /// Pieces that a rehearsal brings.
     Script(VecDeque<Piece>),
+    /// Pieces that a rehearsal brings while the lane runs, of which the last has the end with it.
+    Fed(VecDeque<Piece>),
 }
 
 impl Source {
@@ -51,6 +53,7 @@ impl Source {
             Self::Full(bytes) => bytes.is_empty(),
             Self::Incoming(body) => body.is_end_stream(),
             Self::Script(pieces) => pieces.is_empty(),
+            Self::Fed(_) => false,
         }
     }
 
@@ -71,7 +74,9 @@ impl Source {
                 end: true,
             })),
             Self::Incoming(body) => poll_incoming(body, task),
-            Self::Script(pieces) => pieces.pop_front().map_or(Poll::Pending, |piece| Poll::Ready(Ok(piece))),
+            Self::Script(pieces) | Self::Fed(pieces) => {
+                pieces.pop_front().map_or(Poll::Pending, |piece| Poll::Ready(Ok(piece)))
+            }
         }
     }
 }

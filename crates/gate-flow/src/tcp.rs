@@ -1,10 +1,9 @@
 //! The life of one TCP connection: bytes in both directions through a chain of plugins to one upstream.
 
-use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use gate_plan::Protocol;
 use gate_serve::connection::Connection;
 use gate_serve::stream::Stream;
@@ -12,13 +11,13 @@ use gate_upstream::UpstreamFault;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 use log_record::record::{PluginVerdict, Protocol as Spoken, Record};
-use plug_abi::{PeerType, StreamAction};
-use plug_host::{Direction, Exchange, Limit, PluginStream, RequestHead};
+use plug_host::{Direction, Exchange, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
 use crate::chain::Chain;
 use crate::flow::Flow;
 use crate::journal::Journal;
+use crate::tcp_lane::TcpLane;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -49,17 +48,15 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
     let chain = Chain::new(links, exchange);
     let passage = Passage {
         journal,
-        chain,
-        body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
-        client_broke: Cell::new(false),
+        lane: TcpLane::new(chain),
     };
     passage.run(stream).await;
-    passage.end().await;
+    passage.lane.end().await;
     passage.record(&flow);
 }
 
 /// A TCP connection has no request; properties of one read as absent or empty.
-fn nothing() -> RequestHead {
+pub(crate) fn nothing() -> RequestHead {
     RequestHead {
         method: Method::CONNECT,
         scheme: HeaderValue::from_static("tcp"),
@@ -71,15 +68,12 @@ fn nothing() -> RequestHead {
 
 struct Passage {
     journal: Rc<Journal>,
-    chain: Rc<Chain>,
-    body_bytes_max: usize,
-    /// The client's side of the connection broke.
-    client_broke: Cell<bool>,
+    lane: TcpLane,
 }
 
 impl Passage {
     async fn run(&self, client: Stream) {
-        if !self.greet().await {
+        if !self.lane.greet().await {
             return;
         }
         let server = match self.connect().await {
@@ -93,57 +87,6 @@ impl Passage {
         // Each direction may end by itself; a broken one ends both.
         let both = async { tokio::try_join!(up, down) };
         let _ = both.await;
-    }
-
-    /// Shows the connection to every plugin; false when one refuses it.
-    async fn greet(&self) -> bool {
-        for index in 0..self.chain.len() {
-            let stream = match self.chain.open(index).await {
-                Ok(Some(stream)) => stream,
-                Ok(None) => continue,
-                Err(_) => return false,
-            };
-            match stream.new_connection().await {
-                Ok(StreamAction::Continue) => {}
-                Ok(StreamAction::StopIteration) => {
-                    if !self.resumed(&stream, Direction::Request).await {
-                        return false;
-                    }
-                }
-                Err(fault) if self.chain.failed(index, &fault).is_ok() => {}
-                Err(_) => return false,
-            }
-            if stream.context().request.close.get() {
-                return false;
-            }
-        }
-        true
-    }
-
-    /// Waits until a plugin goes on; false when it closes or dies instead.
-    async fn resumed(&self, stream: &PluginStream, direction: Direction) -> bool {
-        let context = stream.context();
-        let side = context.side(direction);
-        loop {
-            if self.closed(stream) {
-                return false;
-            }
-            if side.resume.take() {
-                return true;
-            }
-            let bell = self.chain.exchange.bell(direction);
-            if tokio::time::timeout(IDLE, bell.heard()).await.is_err() {
-                return false;
-            }
-        }
-    }
-
-    fn closed(&self, stream: &PluginStream) -> bool {
-        let context = stream.context();
-        context.dead.get()
-            || context.request.close.get()
-            || context.response.close.get()
-            || context.exchange.reset.get()
     }
 
     async fn connect(&self) -> Result<gate_upstream::UpstreamStream, UpstreamFault> {
@@ -174,12 +117,12 @@ impl Passage {
                 Ok(Ok(0)) => true,
                 Ok(Ok(_)) => false,
                 Ok(Err(_)) => {
-                    self.client_broke.set(direction == Direction::Request);
+                    self.lane.broke(direction);
                     return Err(Broken);
                 }
                 Err(_) => return Err(Broken),
             };
-            let Some(bytes) = self.filter(direction, buffer.split().freeze(), end).await else {
+            let Some(bytes) = self.lane.filter(direction, buffer.split().freeze(), end).await else {
                 return Err(Broken);
             };
             self.count(direction, bytes.len());
@@ -202,90 +145,11 @@ impl Passage {
         volume.set(volume.get().saturating_add(length as u64));
     }
 
-    /// Leads bytes through the plugins, backwards for those from the upstream; none when the connection must end.
-    async fn filter(&self, direction: Direction, mut bytes: Bytes, end: bool) -> Option<Bytes> {
-        let length = self.chain.len();
-        for step in 0..length {
-            let index = if direction == Direction::Request {
-                step
-            } else {
-                length - step - 1
-            };
-            let Some(stream) = self.chain.stream(index) else {
-                continue;
-            };
-            bytes = self.through(&stream, index, direction, bytes, end).await?;
-            if bytes.is_empty() && !end {
-                return Some(bytes);
-            }
-        }
-        Some(bytes)
-    }
-
-    async fn through(
-        &self,
-        stream: &Rc<PluginStream>,
-        index: usize,
-        direction: Direction,
-        bytes: Bytes,
-        end: bool,
-    ) -> Option<Bytes> {
-        let side = stream.context().side(direction);
-        side.body.borrow_mut().push(bytes);
-        let asked = stream.data(direction, end).await;
-        if end && direction == Direction::Response && asked.is_ok() {
-            // Envoy tells this end without saying by whom. A fault here has been said.
-            let _ = stream.closed(direction, PeerType::Unknown).await;
-        }
-        match asked {
-            Ok(StreamAction::Continue) => {}
-            // Without an end the next bytes are seen together with these; with one there is nothing to wait for but the plugin.
-            Ok(StreamAction::StopIteration) if !end => {
-                let too_many = side.body.borrow().len() > self.body_bytes_max;
-                if too_many {
-                    stream.reached(Limit::Body);
-                }
-                return if too_many || self.closed(stream) {
-                    None
-                } else {
-                    Some(Bytes::new())
-                };
-            }
-            Ok(StreamAction::StopIteration) => {
-                if !self.resumed(stream, direction).await {
-                    return None;
-                }
-            }
-            Err(fault) => self.chain.failed(index, &fault).ok()?,
-        }
-        if self.closed(stream) && !stream.context().dead.get() {
-            return None;
-        }
-        Some(side.body.borrow_mut().take())
-    }
-
-    async fn end(&self) {
-        for index in 0..self.chain.len() {
-            let Some(stream) = self.chain.stream(index) else {
-                continue;
-            };
-            // As in Envoy, a client that has merely finished sending has not closed the connection: that is done here.
-            let by = if self.client_broke.get() {
-                PeerType::Remote
-            } else {
-                PeerType::Local
-            };
-            // A fault here has been said; the connection is over.
-            let _ = stream.closed(Direction::Request, by).await;
-            stream.end_tcp().await;
-        }
-    }
-
     fn record(&self, flow: &Flow) {
         let journal = &self.journal;
         let upstream = journal.upstream.borrow();
         let details = journal.details.borrow();
-        let noted = self.chain.verdicts.borrow();
+        let noted = self.lane.chain.verdicts.borrow();
         let verdicts: Vec<PluginVerdict<'_>> = noted
             .iter()
             .map(|verdict| PluginVerdict {

@@ -238,4 +238,37 @@ impl Process {
             .set((vm_id, &crate::Limits::default()), key, value, 0)
             .is_ok()
     }
+
+    /// Makes a queue of this `vm_id`, unless there is one, with nobody who listens; false when there are too many.
+    pub fn open_queue(&self, vm_id: &str, name: &[u8]) -> bool {
+        self.shared.resolve_queue(vm_id, name).is_some()
+            || self.shared.register_queue(vm_id, name, Arc::new(|_| {})).is_some()
+    }
+
+    /// Appends to a queue as another plugin would, and tells who registered it.
+    ///
+    /// # Errors
+    /// When there is no such queue, or it is full.
+    pub fn put_in_queue(&self, vm_id: &str, name: &[u8], value: &[u8]) -> Result<(), QueueRefused> {
+        let id = self.shared.resolve_queue(vm_id, name).ok_or(QueueRefused::NoQueue)?;
+        let put = self.shared.enqueue(id, value, &crate::Limits::default());
+        put.map_err(|_| QueueRefused::Full)
+    }
+
+    /// What waits in a queue, oldest first; none when nobody registered it.
+    #[must_use]
+    pub fn queue_items(&self, vm_id: &str, name: &[u8]) -> Option<Vec<bytes::Bytes>> {
+        self.shared.queue_items(self.shared.resolve_queue(vm_id, name)?)
+    }
+}
+
+/// Why nothing was put in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum QueueRefused {
+    /// Nobody registered a queue of this name.
+    #[error("nobody has registered it")]
+    NoQueue,
+    /// A limit is reached.
+    #[error("it is full")]
+    Full,
 }

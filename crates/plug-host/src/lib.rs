@@ -6,7 +6,7 @@
 //! To: verdicts as the ABI's actions, and [`Fault`]s.
 
 mod engine;
-pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, Purpose, TICK};
+pub use engine::{Engine, Engines, MEMORY_BYTES_MAX, Process, Purpose, QueueRefused, TICK};
 mod cache;
 pub use cache::CodeCache;
 mod compile;

@@ -169,4 +169,11 @@ impl SharedData {
         queue.bytes = queue.bytes.saturating_sub(entry.as_ref().map_or(0, Bytes::len));
         Ok(entry)
     }
+
+    /// What waits in a queue, oldest first; none when there is no such queue.
+    pub(crate) fn queue_items(&self, id: u32) -> Option<Vec<Bytes>> {
+        let tables = self.tables.lock();
+        let queue = tables.queues.get(&id)?;
+        Some(queue.entries.iter().cloned().collect())
+    }
 }

@@ -1,4 +1,4 @@
-//! What a tested plugin has in place of the world: a clock that goes when it is told to, and a witness of its callbacks.
+//! What a tested plugin has in place of the world: a clock that goes when it is told to, bytes that look random, and a witness of its callbacks.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub struct Trial {
     began: Duration,
     now: Cell<Duration>,
     last: Cell<u64>,
+    /// Blocks of seeming randomness that were given out.
+    blocks: Cell<u64>,
     sleepers: RefCell<BTreeMap<(Duration, u64), Rc<Bell>>>,
     callbacks: RefCell<Vec<Witnessed>>,
     mark: Cell<Option<Instant>>,
@@ -39,6 +41,7 @@ impl Trial {
             began,
             now: Cell::new(began),
             last: Cell::default(),
+            blocks: Cell::default(),
             sleepers: RefCell::default(),
             callbacks: RefCell::default(),
             mark: Cell::default(),
@@ -54,6 +57,18 @@ impl Trial {
     /// The time since the trial began.
     pub(crate) fn since_start(&self) -> Duration {
         self.now.get().saturating_sub(self.began)
+    }
+
+    /// Bytes that look random and are the same in each trial, so that what is made of them can be expected.
+    pub(crate) fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let block = self.blocks.get();
+            self.blocks.set(block.wrapping_add(1));
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &block.to_be_bytes());
+            for (to, from) in chunk.iter_mut().zip(digest.as_ref()) {
+                *to = *from;
+            }
+        }
     }
 
     /// Waits until the clock has gone on so far.
@@ -90,6 +105,12 @@ impl Trial {
     #[must_use]
     pub fn take_callbacks(&self) -> Vec<Witnessed> {
         std::mem::take(&mut *self.callbacks.borrow_mut())
+    }
+
+    /// The callback that began last, since they were last taken.
+    #[must_use]
+    pub fn last_callback(&self) -> Option<&'static str> {
+        self.callbacks.borrow().last().map(|call| call.callback)
     }
 
     /// A callback begins.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use chrono::DateTime;
 use gate_flow::rehearsal::Body;
-use gate_plan::document::{Complaint, Page, Step as Place};
+use gate_plan::document::Page;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use plug_host::{RequestHead, ResponseHead};
 use serde_json::Value;
 
+use crate::piece::{Piece, Pieces, ReadFile};
 use crate::row::{filled, label};
+use crate::settle::{Mistake, Settler, Trail};
 use crate::world::fields;
 use crate::written::{Case, Mocks, Number, Request, Response, Step, Suite, Values};
 
@@ -37,36 +39,19 @@ pub(crate) struct Ready {
 ///
 /// # Errors
 /// What is wrong with some, each with its place.
-pub(crate) fn ready<'a>(page: &'a Page<'_, Suite>, raw: &Value) -> Result<Vec<Ready>, Vec<Complaint<'a>>> {
+pub(crate) fn ready(page: &Page<'_, Suite>, read: &ReadFile<'_>) -> Result<Vec<Ready>, Vec<Mistake>> {
+    let mut settler = Settler::new(read);
+    let common = Common::of(&page.content, &mut settler);
     let mut all = Vec::new();
-    let mut complaints = Vec::new();
-    if let Err(message) = check_mocks(&page.content.mocks) {
-        complaints.push(Complaint {
-            path: vec![Place::Key("mocks")],
-            message,
-            help: None,
-        });
-    }
-    let cases = raw
-        .get("cases")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default();
+    let raw = page.to_json();
+    let cases = raw.get("cases").and_then(Value::as_array);
+    let cases = cases.map(Vec::as_slice).unwrap_or_default();
     for (at, (written, value)) in page.content.cases.iter().zip(cases).enumerate() {
-        let place = vec![Place::Key("cases"), Place::Item(at)];
-        let complain = |message: String| Complaint {
-            path: place.clone(),
-            message,
-            help: None,
-        };
-        if page
-            .content
-            .cases
-            .iter()
-            .take(at)
-            .any(|other| other.name == written.name)
-        {
-            complaints.push(complain(format!("there is another case `{}`", written.name)));
+        let trail = Trail::default().key("cases").item(at);
+        let mut before = page.content.cases.iter().take(at);
+        if before.any(|other| other.name == written.name) {
+            let message = format!("there is another case `{}`", written.name);
+            settler.complain(&trail, message);
         }
         let none = serde_json::Map::new();
         let rows = if written.each.is_empty() {
@@ -74,58 +59,61 @@ pub(crate) fn ready<'a>(page: &'a Page<'_, Suite>, raw: &Value) -> Result<Vec<Re
         } else {
             &written.each
         };
+        let line = page.line(&trail.path());
         for row in rows {
-            match one(value, row, (page.line(&place), &page.content.mocks)) {
+            let mistakes = settler.mistakes.len();
+            let made = one((value, row), (line, &trail), &common, &mut settler);
+            match made {
+                // What was said with its own place is not said again.
+                _ if settler.mistakes.len() > mistakes => {}
                 Ok(ready) => all.push(ready),
-                Err(why) => complaints.push(complain(format!("case `{}`: {why}", written.name))),
+                Err(why) => settler.complain(&trail, format!("case `{}`: {why}", written.name)),
             }
         }
     }
     if all.len() > RUNS_MAX {
-        complaints.push(Complaint {
-            path: vec![Place::Key("cases")],
-            message: format!("the suite has {} runs; at most {RUNS_MAX} are made", all.len()),
-            help: None,
-        });
+        let message = format!("the suite has {} runs; at most {RUNS_MAX} are made", all.len());
+        settler.complain(&Trail::default().key("cases"), message);
     }
-    if complaints.is_empty() {
-        Ok(all)
-    } else {
-        Err(complaints)
+    match settler.mistakes.is_empty() {
+        true => Ok(all),
+        false => Err(settler.mistakes),
     }
 }
 
-fn one(value: &Value, row: &serde_json::Map<String, Value>, (line, suite): (usize, &Mocks)) -> Result<Ready, String> {
+/// What a suite says for all of its cases.
+struct Common {
+    mocks: Mocks,
+    config_bytes: Option<Piece>,
+}
+
+impl Common {
+    fn of(suite: &Suite, settler: &mut Settler<'_>) -> Self {
+        let mut common = Self {
+            mocks: suite.mocks.clone(),
+            config_bytes: suite.config_bytes.clone(),
+        };
+        let trail = Trail::default();
+        settler.piece(&trail.key("config_bytes"), &mut common.config_bytes);
+        settler.mocks(&trail.key("mocks"), &mut common.mocks);
+        if let Err(message) = check_mocks(&suite.mocks) {
+            settler.complain(&trail.key("mocks"), message);
+        }
+        common
+    }
+}
+
+fn one(
+    (value, row): (&Value, &serde_json::Map<String, Value>),
+    (line, trail): (usize, &Trail),
+    common: &Common,
+    settler: &mut Settler<'_>,
+) -> Result<Ready, String> {
     let mut case: Case = serde_json::from_value(filled(value, row)).map_err(|why| why.to_string())?;
-    let (request, response, expect) = (case.request.take(), case.response.take(), case.expect.take());
-    let is_one = request.is_some() || response.is_some() || expect.is_some();
-    let mut steps = std::mem::take(&mut case.steps);
-    if is_one && !steps.is_empty() {
-        return Err("it has `steps` and an exchange of its own; give one of the two".to_owned());
-    }
-    if is_one {
-        steps.push(Step {
-            advance: None,
-            request,
-            response,
-            expect,
-        });
-    }
-    if steps.is_empty() {
-        return Err("it does nothing: give it a `request`, or `steps`".to_owned());
-    }
-    for step in &steps {
-        if let Some(request) = &step.request {
-            request_head(request)?;
-            body(request.body.as_ref(), request.json.as_ref(), &request.trailers)?;
-        }
-        if let Some(response) = &step.response {
-            response_head(response)?;
-            body(response.body.as_ref(), response.json.as_ref(), &response.trailers)?;
-        }
-    }
+    settler.case(trail, &mut case);
+    let steps = steps(&mut case)?;
     check_mocks(&case.mocks)?;
-    let began = match case.mocks.time.as_ref().or(suite.time.as_ref()) {
+    let began = match case.mocks.time.as_ref().or(common.mocks.time.as_ref()) {
         Some(text) => time(text).unwrap_or(BEGINNING),
         None => BEGINNING,
     };
@@ -137,9 +125,12 @@ fn one(value: &Value, row: &serde_json::Map<String, Value>, (line, suite): (usiz
         row if row.is_empty() || is_told_apart => case.name.clone(),
         row => format!("{} [{row}]", case.name),
     };
-    let name = printable(&name);
+    if case.config_bytes.is_none() && case.plugin.is_none() {
+        case.config_bytes.clone_from(&common.config_bytes);
+    }
+    case.mocks.append(&common.mocks);
     Ok(Ready {
-        name,
+        name: printable(&name),
         line,
         case,
         steps,
@@ -147,9 +138,50 @@ fn one(value: &Value, row: &serde_json::Map<String, Value>, (line, suite): (usiz
     })
 }
 
+/// The steps of a case, of which the one exchange is the only one.
+fn steps(case: &mut Case) -> Result<Vec<Step>, String> {
+    let mut steps = std::mem::take(&mut case.steps);
+    let (request, response, expect) = (case.request.take(), case.response.take(), case.expect.take());
+    let connection = case.connection.take();
+    let is_one = request.is_some() || response.is_some() || connection.is_some() || expect.is_some();
+    if is_one && !steps.is_empty() {
+        return Err("it has `steps` and an exchange of its own; give one of the two".to_owned());
+    }
+    if is_one {
+        steps.push(Step {
+            connection,
+            request,
+            response,
+            expect,
+            ..Step::default()
+        });
+    }
+    if steps.is_empty() {
+        return Err("it does nothing: give it a `request`, or `steps`".to_owned());
+    }
+    for step in &steps {
+        if step.connection.is_some() && (step.request.is_some() || step.response.is_some()) {
+            return Err("`connection` and an exchange are both given; give each a step of its own".to_owned());
+        }
+        if let Some(request) = &step.request {
+            request_head(request)?;
+            body(request.body.as_ref(), request.json.as_ref(), &request.trailers)?;
+        }
+        if let Some(response) = &step.response {
+            response_head(response)?;
+            body(response.body.as_ref(), response.json.as_ref(), &response.trailers)?;
+        }
+    }
+    Ok(steps)
+}
+
 /// Whether what mocks answer can be answered.
 fn check_mocks(mocks: &Mocks) -> Result<(), String> {
     mocks.time.as_deref().map_or(Ok(BEGINNING), time)?;
+    for mock in &mocks.grpc {
+        checked(&mock.initial_metadata)?;
+        checked(&mock.trailing_metadata)?;
+    }
     for mock in &mocks.http {
         checked(&mock.headers)?;
         mock.status.as_ref().map_or(Ok(StatusCode::OK), status)?;
@@ -239,7 +271,7 @@ pub(crate) fn response_head(written: &Response) -> Result<ResponseHead, String> 
 
 /// A body in the pieces in which it comes.
 pub(crate) fn body(
-    text: Option<&Values>,
+    text: Option<&Pieces>,
     json: Option<&Value>,
     trailers: &BTreeMap<String, Values>,
 ) -> Result<Body, String> {
@@ -247,7 +279,7 @@ pub(crate) fn body(
         return Err("`body` and `json` are both given".to_owned());
     }
     let pieces = match (text, json) {
-        (Some(pieces), _) => pieces.0.iter().map(|piece| Bytes::from(piece.clone())).collect(),
+        (Some(pieces), _) => pieces.0.iter().map(Piece::bytes).collect(),
         (None, Some(json)) => vec![Bytes::from(json.to_string())],
         (None, None) => Vec::new(),
     };

@@ -12,13 +12,37 @@ use serde_json::Value;
 const CLIENT: (&str, i64) = ("127.0.0.1:40000", 40_000);
 
 /// Properties by their paths.
-pub(crate) struct Known(pub(crate) BTreeMap<String, Value>);
+pub(crate) struct Known {
+    values: BTreeMap<String, Value>,
+    /// Those that were given as bytes.
+    bytes: BTreeMap<String, Bytes>,
+}
+
+impl Known {
+    pub(crate) fn new(values: BTreeMap<String, Value>) -> Self {
+        Self {
+            values,
+            bytes: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn of_bytes(bytes: BTreeMap<String, Bytes>) -> Self {
+        Self {
+            values: BTreeMap::new(),
+            bytes,
+        }
+    }
+}
 
 impl Facts for Known {
     fn property(&self, exchange: &Exchange, path: &[&[u8]]) -> Property {
         let words: Vec<_> = path.iter().map(|part| String::from_utf8_lossy(part)).collect();
-        if let Some(value) = self.0.get(&words.join(".")) {
+        let joined = words.join(".");
+        if let Some(value) = self.values.get(&joined) {
             return Property::Value(property(value));
+        }
+        if let Some(bytes) = self.bytes.get(&joined) {
+            return Property::Value(PropertyValue::Bytes(bytes.clone()));
         }
         let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         match words.as_slice() {

@@ -2,23 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::dump::{self, shortened};
 use crate::matcher::Matcher;
-use crate::observed::{Observed, SeenRequest, SeenResponse};
+use crate::observed::{Observed, SeenConnection, SeenRequest, SeenResponse};
+use crate::piece::{ExpectedBytes, ReadFile};
 use crate::run::WriteGolden;
-use crate::world::Callout;
+use crate::shared::Shared;
+use crate::world::{Callout, GrpcSeen, RedisSeen};
 use crate::written::{
-    Expect, ExpectedCallout, ExpectedLine, ExpectedRequest, ExpectedResponse, Paused, Reach, Verdict,
+    Expect, ExpectedCallout, ExpectedConnection, ExpectedGrpc, ExpectedLine, ExpectedRedis, ExpectedRequest,
+    ExpectedResponse, Paused, Reach, Verdict,
 };
 
-/// LIMIT: characters that are shown of a value.
-const SHOWN_MAX: usize = 400;
-
-/// Files beside the suite: their text, and where `--update` puts new ones.
+/// Files beside the suite: what they hold, and where `--update` puts new ones.
 pub(crate) struct Goldens<'a> {
-    pub(crate) read: &'a dyn Fn(&str) -> Option<String>,
+    pub(crate) read: &'a ReadFile<'a>,
     pub(crate) write: Option<&'a WriteGolden<'a>>,
 }
 
@@ -30,10 +32,14 @@ pub(crate) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     /// What is wrong with what came; nothing when all is as expected.
-    pub(crate) fn judge(expect: &Expect, seen: &Observed, goldens: &'a Goldens<'a>) -> Vec<String> {
+    pub(crate) fn judge(
+        (expect, shared): (&Expect, &Shared<'_>),
+        seen: &Observed,
+        goldens: &'a Goldens<'a>,
+    ) -> Vec<String> {
         let mut judge = Judge {
             goldens,
-            wrong: Vec::new(),
+            wrong: seen.refused.clone(),
         };
         judge.faults(expect, seen);
         judge.reach(expect, seen);
@@ -49,9 +55,21 @@ impl<'a> Judge<'a> {
                 None => judge.say("there was no response".to_owned()),
             }
         }
+        if let Some(wanted) = &expect.connection {
+            match &seen.connection {
+                Some(found) => judge.connection(wanted, found),
+                None => judge.say("there is no connection in this step".to_owned()),
+            }
+        }
         judge.ends(expect, seen);
         for (callback, verdict) in &expect.verdicts {
             judge.verdict(callback, verdict, seen);
+        }
+        for (callback, wanted) in &expect.called {
+            let calls = seen.callbacks.iter().filter(|call| call.callback == callback).count();
+            if calls != *wanted {
+                judge.say(format!("`{callback}` was called {calls} times, not {wanted}"));
+            }
         }
         judge.lines(expect, seen);
         for (name, wanted) in &expect.metrics {
@@ -67,6 +85,13 @@ impl<'a> Judge<'a> {
         if let Some(wanted) = &expect.callouts {
             judge.callouts(wanted, &seen.callouts);
         }
+        if let Some(wanted) = &expect.grpc {
+            judge.grpc(wanted, &seen.grpc);
+        }
+        if let Some(wanted) = &expect.redis {
+            judge.redis(wanted, &seen.redis);
+        }
+        shared.judge(expect, &mut judge);
         // Often why it went otherwise.
         if !judge.wrong.is_empty() {
             let unknown = seen.callouts.iter().filter(|callout| !callout.is_known).map(described);
@@ -78,7 +103,8 @@ impl<'a> Judge<'a> {
         judge.wrong
     }
 
-    fn say(&mut self, difference: String) {
+    /// Notes a difference.
+    pub(crate) fn say(&mut self, difference: String) {
         self.wrong.push(difference);
     }
 
@@ -96,7 +122,11 @@ impl<'a> Judge<'a> {
             [] => "is not there".to_owned(),
             several => format!(
                 "is `{}`",
-                several.iter().map(|one| shown(one)).collect::<Vec<_>>().join("`, `")
+                several
+                    .iter()
+                    .map(|one| shortened(one))
+                    .collect::<Vec<_>>()
+                    .join("`, `")
             ),
         };
         self.say(format!("{what} {found}, not {wanted}"));
@@ -118,40 +148,61 @@ impl<'a> Judge<'a> {
         }
     }
 
+    /// Bytes that may not be there.
+    pub(crate) fn bytes(&mut self, what: &str, wanted: &ExpectedBytes, found: Option<&[u8]>) {
+        if !wanted.fits(found) {
+            self.say(wanted.difference(what, found));
+        }
+    }
+
     fn body(
         &mut self,
         what: &str,
-        (text, json, golden): (Option<&Matcher>, Option<&Value>, Option<&String>),
+        (bytes, json, golden): (Option<&ExpectedBytes>, Option<&Value>, Option<&String>),
         found: &[u8],
     ) {
-        let found = String::from_utf8_lossy(found);
-        self.text(&format!("{what}'s body"), text, &found);
+        let what = format!("{what}'s body");
+        if let Some(wanted) = bytes {
+            self.bytes(&what, wanted, Some(found));
+        }
         if let Some(wanted) = json {
-            match serde_json::from_str::<Value>(&found) {
+            match serde_json::from_slice::<Value>(found) {
                 Ok(value) if value == *wanted => {}
                 Ok(value) => self.say(format!(
-                    "{what}'s body is {}, not {}",
-                    shown(&value.to_string()),
-                    shown(&wanted.to_string())
+                    "{what} is {}, not {}",
+                    shortened(&value.to_string()),
+                    shortened(&wanted.to_string())
                 )),
-                Err(why) => self.say(format!("{what}'s body is no JSON ({why}): `{}`", shown(&found))),
+                Err(why) => {
+                    let found = String::from_utf8_lossy(found);
+                    self.say(format!("{what} is no JSON ({why}): `{}`", shortened(&found)));
+                }
             }
         }
-        let Some(file) = golden else { return };
-        let before = (self.goldens.read)(file);
-        if before.as_deref() == Some(&*found) {
+        if let Some(file) = golden {
+            self.golden(&what, file, found);
+        }
+    }
+
+    fn golden(&mut self, what: &str, file: &str, found: &[u8]) {
+        let before = (self.goldens.read)(file).ok();
+        if before.as_deref() == Some(found) {
             return;
         }
-        match self.goldens.write {
-            Some(write) => {
-                if let Err(why) = write(file, &found) {
+        match (self.goldens.write, before) {
+            (Some(write), _) => {
+                if let Err(why) = write(file, found) {
                     self.say(format!("`{file}` cannot be written: {why}"));
                 }
             }
-            None if before.is_none() => self.say(format!("there is no file `{file}`; hint: `--update` writes it")),
-            None => self.say(format!(
-                "{what}'s body is not that of `{file}`: `{}`; hint: `--update` takes it over",
-                shown(&found)
+            (None, None) => self.say(format!("there is no file `{file}`; hint: `--update` writes it")),
+            (None, Some(before)) if dump::is_text(&before) && dump::is_text(found) => self.say(format!(
+                "{what} is not that of `{file}`: `{}`; hint: `--update` takes it over",
+                shortened(&String::from_utf8_lossy(found))
+            )),
+            (None, Some(before)) => self.say(format!(
+                "{what} is not that of `{file}`: it {}\nhint: `--update` takes it over",
+                dump::difference(found, &before)
             )),
         }
     }
@@ -176,6 +227,18 @@ impl<'a> Judge<'a> {
         let body = (wanted.body.as_ref(), wanted.json.as_ref(), wanted.golden.as_ref());
         self.body("the response", body, &found.body);
         self.headers("response trailer", &wanted.trailers, &found.trailers);
+    }
+
+    fn connection(&mut self, wanted: &ExpectedConnection, found: &SeenConnection) {
+        let ends = [
+            ("upstream", &wanted.upstream, &found.upstream),
+            ("client", &wanted.client, &found.client),
+        ];
+        for (end, wanted, found) in ends {
+            if let Some(wanted) = wanted {
+                self.bytes(&format!("what the {end} gets"), wanted, Some(found));
+            }
+        }
     }
 
     fn faults(&mut self, expect: &Expect, seen: &Observed) {
@@ -246,7 +309,7 @@ impl<'a> Judge<'a> {
             let logged: Vec<String> = seen
                 .lines
                 .iter()
-                .map(|(level, text)| format!("{} {}", level.word(), shown(text)))
+                .map(|(level, text)| format!("{} {}", level.word(), shortened(text)))
                 .collect();
             self.say(format!("no line is {}; logged: [{}]", wanted.text, logged.join("; ")));
         }
@@ -276,14 +339,56 @@ impl<'a> Judge<'a> {
     }
 }
 
-fn described(callout: &Callout) -> String {
-    format!("{} {} at `{}`", callout.method, callout.path, callout.upstream)
+/// Callouts beyond HTTP.
+impl Judge<'_> {
+    fn number(&mut self, (what, wanted): (&str, usize), made: &[String]) {
+        if made.len() != wanted {
+            let all = made.join("; ");
+            self.say(format!("{} {what} were made, not {wanted}: [{all}]", made.len()));
+        }
+    }
+
+    fn grpc(&mut self, wanted: &[ExpectedGrpc], found: &[GrpcSeen]) {
+        let named = |call: &GrpcSeen| format!("{}/{} at `{}`", call.service, call.method, call.upstream);
+        let made: Vec<String> = found.iter().map(named).collect();
+        self.number(("gRPC callouts", wanted.len()), &made);
+        for (at, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+            let what = format!("gRPC callout {}", at + 1);
+            self.text(&format!("{what}'s upstream"), wanted.upstream.as_ref(), &found.upstream);
+            self.text(&format!("{what}'s service"), wanted.service.as_ref(), &found.service);
+            self.text(&format!("{what}'s method"), wanted.method.as_ref(), &found.method);
+            self.headers(&format!("{what}'s metadata"), &wanted.metadata, &found.metadata);
+            if let Some(messages) = &wanted.messages {
+                self.all((&what, "message"), messages, &found.messages.borrow());
+            }
+        }
+    }
+
+    fn redis(&mut self, wanted: &[ExpectedRedis], found: &[RedisSeen]) {
+        let made: Vec<String> = found.iter().map(|call| format!("`{}`", call.command)).collect();
+        self.number(("Redis calls", wanted.len()), &made);
+        for (at, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+            let what = format!("Redis call {}", at + 1);
+            self.text(&format!("{what}'s upstream"), wanted.upstream.as_ref(), &found.upstream);
+            self.text(&format!("{what}'s command"), wanted.command.as_ref(), &found.command);
+        }
+    }
+
+    /// Several pieces of bytes, in order.
+    pub(crate) fn all(&mut self, (what, noun): (&str, &str), wanted: &[ExpectedBytes], found: &[Bytes]) {
+        if wanted.len() != found.len() {
+            let (found, wanted) = (found.len(), wanted.len());
+            self.say(format!(
+                "{what} has {found} {noun}{}, not {wanted}",
+                if found == 1 { "" } else { "s" }
+            ));
+        }
+        for (at, (wanted, found)) in wanted.iter().zip(found).enumerate() {
+            self.bytes(&format!("{noun} {} of {what}", at + 1), wanted, Some(found));
+        }
+    }
 }
 
-fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN_MAX).collect();
-    if text.chars().nth(SHOWN_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
+fn described(callout: &Callout) -> String {
+    format!("{} {} at `{}`", callout.method, callout.path, callout.upstream)
 }

@@ -7,16 +7,23 @@
 //! To: `cofferdam plugin test`, which reads files and prints.
 
 mod matcher;
+mod dump;
+mod piece;
 mod written;
 pub use written::Suite;
 mod case;
 mod row;
+mod settle;
 mod stage;
 mod world;
 mod facts;
 mod observed;
+mod shared;
+mod tcp;
 mod judge;
+mod cast;
 mod run;
 pub use run::{Make, Run, Settings, WriteGolden, run};
+pub mod google;
 mod outcome;
 pub use outcome::{CallbackTimes, CaseOutcome, Coverage, Outcome};

@@ -31,6 +31,20 @@ pub(crate) enum Matcher {
 }
 
 impl Matcher {
+    pub(crate) fn from_value(value: &Value) -> Result<Self, String> {
+        if let Some(text) = as_text(value) {
+            return Ok(Self::Is(text));
+        }
+        match value {
+            Value::Array(items) => {
+                let texts: Option<Vec<String>> = items.iter().map(as_text).collect();
+                texts.map(Self::All).ok_or_else(|| "a list of texts".to_owned())
+            }
+            Value::Object(map) => from_map(map),
+            _ => Err("a text, a list of texts, or a map with one condition".to_owned()),
+        }
+    }
+
     /// Whether it fits the values that are there.
     pub(crate) fn fits(&self, values: &[String]) -> bool {
         match self {
@@ -82,18 +96,7 @@ pub(crate) fn as_text(value: &Value) -> Option<String> {
 
 impl<'de> Deserialize<'de> for Matcher {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        if let Some(text) = as_text(&value) {
-            return Ok(Self::Is(text));
-        }
-        match value {
-            Value::Array(items) => {
-                let texts: Option<Vec<String>> = items.iter().map(as_text).collect();
-                texts.map(Self::All).ok_or_else(|| D::Error::custom("a list of texts"))
-            }
-            Value::Object(map) => from_map(&map).map_err(D::Error::custom),
-            _ => Err(D::Error::custom("a text, a list of texts, or a map with one condition")),
-        }
+        Self::from_value(&Value::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }
 

@@ -9,7 +9,7 @@ use plug_abi::LogLevel;
 use plug_host::{Fault, Witnessed};
 
 use crate::stage::Time;
-use crate::world::Callout;
+use crate::world::{Callout, GrpcSeen, RedisSeen};
 use crate::written::Paused;
 
 /// LIMIT: bytes of a body that are kept.
@@ -35,6 +35,13 @@ pub(crate) struct SeenResponse {
     pub(crate) trailers: HeaderMap,
 }
 
+/// What came out of a TCP connection.
+#[derive(Debug, Default)]
+pub(crate) struct SeenConnection {
+    pub(crate) upstream: Bytes,
+    pub(crate) client: Bytes,
+}
+
 /// What came of one step.
 #[derive(Debug, Default)]
 pub(crate) struct Observed {
@@ -42,12 +49,18 @@ pub(crate) struct Observed {
     pub(crate) request: Option<SeenRequest>,
     /// None when there was none.
     pub(crate) response: Option<SeenResponse>,
+    /// None when the step is none of a connection.
+    pub(crate) connection: Option<SeenConnection>,
     pub(crate) details: Option<String>,
     pub(crate) paused: Option<Paused>,
     pub(crate) is_reset: bool,
     pub(crate) faults: Vec<Fault>,
     pub(crate) lines: Vec<(LogLevel, String)>,
     pub(crate) callouts: Vec<Callout>,
+    pub(crate) grpc: Vec<GrpcSeen>,
+    pub(crate) redis: Vec<RedisSeen>,
+    /// What the suite asked for and cannot be.
+    pub(crate) refused: Vec<String>,
     /// Callouts that no mock answered.
     pub(crate) unanswered: Vec<String>,
     pub(crate) callbacks: Vec<Witnessed>,

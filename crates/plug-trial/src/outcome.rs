@@ -100,7 +100,9 @@ impl Outcome {
             let word = if case.wrong.is_empty() { "ok  " } else { "FAIL" };
             let _ = writeln!(text, "{word}  {}", case.name);
             for difference in &case.wrong {
-                let _ = writeln!(text, "        {difference}");
+                for line in difference.lines() {
+                    let _ = writeln!(text, "        {line}");
+                }
             }
             if !case.wrong.is_empty() {
                 let _ = writeln!(text, "        at {origin}:{}", case.line);

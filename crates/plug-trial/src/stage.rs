@@ -72,6 +72,16 @@ impl Time {
         None
     }
 
+    /// Lets work go on while the clock stands; none when nothing moves any more.
+    pub(crate) async fn try_now<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => Some(done),
+            () = self.idle.settled() => None,
+        }
+    }
+
     /// Lets time go by; who sleeps wakes in order.
     pub(crate) async fn advance(&self, length: Duration) {
         let end = self.trial.now().saturating_add(length);

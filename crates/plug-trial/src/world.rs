@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::matcher::Matcher;
+use crate::piece::Piece;
 use crate::written::{GrpcMock, HttpMock, Mocks, RedisMock, Silence, Values};
 
 /// LIMIT: lines that are kept of one case.
@@ -34,6 +35,24 @@ pub(crate) struct Callout {
     pub(crate) is_known: bool,
 }
 
+/// A gRPC callout, as it was made.
+#[derive(Debug, Clone)]
+pub(crate) struct GrpcSeen {
+    pub(crate) upstream: String,
+    pub(crate) service: String,
+    pub(crate) method: String,
+    pub(crate) metadata: HeaderMap,
+    /// Messages that the plugin has sent.
+    pub(crate) messages: Rc<RefCell<Vec<Bytes>>>,
+}
+
+/// A Redis call, as it was made.
+#[derive(Debug, Clone)]
+pub(crate) struct RedisSeen {
+    pub(crate) upstream: String,
+    pub(crate) command: String,
+}
+
 /// A mock of HTTP with the number of callouts that it has answered.
 struct Counted {
     mock: HttpMock,
@@ -47,27 +66,34 @@ pub(crate) struct World {
     grpc: Vec<GrpcMock>,
     redis: Vec<RedisMock>,
     pub(crate) lines: RefCell<Vec<(LogLevel, String)>>,
+    /// The callback in which each line was written.
+    pub(crate) written_in: RefCell<Vec<Option<&'static str>>>,
     pub(crate) faults: RefCell<Vec<Fault>>,
     pub(crate) callouts: RefCell<Vec<Callout>>,
+    pub(crate) grpc_calls: RefCell<Vec<GrpcSeen>>,
+    pub(crate) redis_calls: RefCell<Vec<RedisSeen>>,
     /// Callouts of other kinds that no mock answers.
     pub(crate) unanswered: RefCell<Vec<String>>,
 }
 
 impl World {
-    /// A world of these mocks; those of the case come first.
-    pub(crate) fn new(trial: &Rc<Trial>, case: &Mocks, suite: &Mocks) -> Rc<Self> {
+    /// A world of these mocks.
+    pub(crate) fn new(trial: &Rc<Trial>, mocks: &Mocks) -> Rc<Self> {
         let counted = |mock: &HttpMock| Counted {
             mock: mock.clone(),
             answered: Cell::default(),
         };
         Rc::new(Self {
             trial: Rc::clone(trial),
-            http: case.http.iter().chain(&suite.http).map(counted).collect(),
-            grpc: case.grpc.iter().chain(&suite.grpc).cloned().collect(),
-            redis: case.redis.iter().chain(&suite.redis).cloned().collect(),
+            http: mocks.http.iter().map(counted).collect(),
+            grpc: mocks.grpc.clone(),
+            redis: mocks.redis.clone(),
             lines: RefCell::default(),
+            written_in: RefCell::default(),
             faults: RefCell::default(),
             callouts: RefCell::default(),
+            grpc_calls: RefCell::default(),
+            redis_calls: RefCell::default(),
             unanswered: RefCell::default(),
         })
     }
@@ -95,6 +121,7 @@ impl Outside for World {
                 let mut lines = self.lines.borrow_mut();
                 if lines.len() < LINES_MAX {
                     lines.push((line.level, line.text.to_owned()));
+                    self.written_in.borrow_mut().push(self.trial.last_callback());
                 }
             }
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
@@ -132,7 +159,7 @@ impl Outside for World {
     fn grpc_call(
         &self,
         call: GrpcCall,
-        _: mpsc::UnboundedReceiver<GrpcOut>,
+        outgoing: mpsc::UnboundedReceiver<GrpcOut>,
         events: mpsc::Sender<GrpcEvent>,
     ) -> Result<LocalFuture<()>, CallRefused> {
         let found = self.grpc.iter().find(|mock| {
@@ -140,29 +167,30 @@ impl Outside for World {
                 && fits(&mock.service, &call.service)
                 && fits(&mock.method, &call.method)
         });
-        let Some(mock) = found.cloned() else {
-            return Err(self.unanswered(format!("gRPC {}/{} at `{}`", call.service, call.method, call.upstream)));
+        let found = found.cloned();
+        let seen = GrpcSeen {
+            upstream: call.upstream.clone(),
+            service: call.service.clone(),
+            method: call.method.clone(),
+            metadata: call.metadata.clone(),
+            messages: Rc::default(),
         };
-        let trial = Rc::clone(&self.trial);
-        match mock.fails {
-            Some(Silence::Unknown) => Err(CallRefused::UnknownUpstream),
-            Some(Silence::Silent) => Ok(Box::pin(async move {
-                match call.timeout {
-                    Some(timeout) => trial.sleep(timeout).await,
-                    None => std::future::pending().await,
-                }
-                // `DEADLINE_EXCEEDED`.
-                let _ = events.send(GrpcEvent::Close(4, String::new())).await;
-            })),
-            Some(Silence::Broken) => Ok(Box::pin(async {})),
-            None => Ok(Box::pin(async move {
-                trial.sleep(length(&mock.after)).await;
-                for event in grpc_events(&mock) {
-                    if events.send(event).await.is_err() {
-                        return;
+        let heard = listen(outgoing, Rc::clone(&seen.messages));
+        self.grpc_calls.borrow_mut().push(seen);
+        match found {
+            None => Err(self.unanswered(format!("gRPC {}/{} at `{}`", call.service, call.method, call.upstream))),
+            Some(mock) if mock.fails == Some(Silence::Unknown) => Err(CallRefused::UnknownUpstream),
+            Some(mock) => {
+                let answer = grpc_answer(Rc::clone(&self.trial), mock, call.timeout, events);
+                Ok(Box::pin(async move {
+                    tokio::select! {
+                        // What the plugin sent before it is answered is heard first.
+                        biased;
+                        () = heard => {}
+                        () = answer => {}
                     }
-                }
-            })),
+                }))
+            }
         }
     }
 
@@ -174,6 +202,10 @@ impl Outside for World {
 
     fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         let command = words(&query).join(" ");
+        self.redis_calls.borrow_mut().push(RedisSeen {
+            upstream: client.upstream.clone(),
+            command: command.clone(),
+        });
         let found = self
             .redis
             .iter()
@@ -184,9 +216,10 @@ impl Outside for World {
         let wait = length(&mock.after);
         let reply = match (mock.fails, &mock.error) {
             (Some(Silence::Unknown), _) => return Err(CallRefused::UnknownUpstream),
-            (Some(_), _) => None,
+            (Some(Silence::Silent), _) => return Ok(after(&self.trial, client.timeout, None)),
+            (Some(Silence::Broken), _) => None,
             (None, Some(error)) => Some(Bytes::from(format!("-{error}\r\n"))),
-            (None, None) => Some(Bytes::from(resp(mock.reply.as_ref().unwrap_or(&Value::Null)))),
+            (None, None) => Some(redis_value(mock)),
         };
         Ok(after(&self.trial, wait, reply))
     }
@@ -209,6 +242,39 @@ fn after<T: 'static>(trial: &Rc<Trial>, wait: Duration, value: T) -> LocalFuture
     })
 }
 
+/// Keeps what the plugin sends on a gRPC callout; it does not end before the callout does.
+async fn listen(mut outgoing: mpsc::UnboundedReceiver<GrpcOut>, messages: Rc<RefCell<Vec<Bytes>>>) {
+    while let Some(sent) = outgoing.recv().await {
+        if let GrpcOut::Message(message) = sent {
+            messages.borrow_mut().push(message);
+        }
+    }
+    std::future::pending().await
+}
+
+/// What a mock answers to a gRPC callout.
+async fn grpc_answer(trial: Rc<Trial>, mock: GrpcMock, timeout: Option<Duration>, events: mpsc::Sender<GrpcEvent>) {
+    match mock.fails {
+        Some(Silence::Silent) => {
+            match timeout {
+                Some(timeout) => trial.sleep(timeout).await,
+                None => std::future::pending().await,
+            }
+            // `DEADLINE_EXCEEDED`.
+            let _ = events.send(GrpcEvent::Close(4, String::new())).await;
+        }
+        Some(Silence::Broken | Silence::Unknown) => {}
+        None => {
+            trial.sleep(length(&mock.after)).await;
+            for event in grpc_events(&mock) {
+                if events.send(event).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 /// As in a gateway, the router answers for a callout that takes too long; without a timeout nobody does.
 fn timed_out(trial: &Rc<Trial>, timeout: Option<Duration>) -> LocalFuture<Option<HttpReply>> {
     let Some(timeout) = timeout else {
@@ -227,8 +293,8 @@ fn timed_out(trial: &Rc<Trial>, timeout: Option<Duration>) -> LocalFuture<Option
 
 fn http_reply(mock: &HttpMock) -> HttpReply {
     let body = match (&mock.json, &mock.body) {
-        (Some(json), _) => json.to_string(),
-        (None, body) => body.clone().unwrap_or_default(),
+        (Some(json), _) => json.to_string().into(),
+        (None, body) => body.as_ref().map(Piece::bytes).unwrap_or_default(),
     };
     let status = mock.status.as_ref().and_then(|status| status.0.parse::<u16>().ok());
     HttpReply {
@@ -238,7 +304,7 @@ fn http_reply(mock: &HttpMock) -> HttpReply {
                 .unwrap_or(StatusCode::OK),
             headers: fields(&mock.headers),
         },
-        body: body.into(),
+        body,
         trailers: HeaderMap::new(),
     }
 }
@@ -249,13 +315,19 @@ fn grpc_events(mock: &GrpcMock) -> Vec<GrpcEvent> {
         .as_ref()
         .and_then(|status| status.0.parse::<u32>().ok())
         .unwrap_or_default();
-    let messages = mock
-        .messages
-        .iter()
-        .map(|message| GrpcEvent::Message(Bytes::from(message.clone())));
-    messages
-        .chain([GrpcEvent::Close(status, mock.message.clone())])
-        .collect()
+    let mut all = Vec::new();
+    if !mock.initial_metadata.is_empty() {
+        all.push(GrpcEvent::InitialMetadata(ResponseHead {
+            status: StatusCode::OK,
+            headers: fields(&mock.initial_metadata),
+        }));
+    }
+    all.extend(mock.messages.iter().map(|message| GrpcEvent::Message(message.bytes())));
+    if !mock.trailing_metadata.is_empty() {
+        all.push(GrpcEvent::TrailingMetadata(fields(&mock.trailing_metadata)));
+    }
+    all.push(GrpcEvent::Close(status, mock.message.clone()));
+    all
 }
 
 /// Headers as they were written; what is none was refused when the suite was read.
@@ -288,6 +360,18 @@ fn words(query: &[u8]) -> Vec<String> {
         }
         Some(line) => line.split(' ').map(str::to_owned).collect(),
         None => Vec::new(),
+    }
+}
+
+/// What a mock of Redis gives, in Redis's protocol.
+fn redis_value(mock: &RedisMock) -> Bytes {
+    match &mock.bytes {
+        Some(piece) => {
+            let bytes = piece.bytes();
+            let head = format!("${}\r\n", bytes.len());
+            [head.as_bytes(), &bytes, b"\r\n"].concat().into()
+        }
+        None => resp(mock.reply.as_ref().unwrap_or(&Value::Null)).into(),
     }
 }
 

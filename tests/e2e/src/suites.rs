@@ -72,6 +72,8 @@ async fn mocks_answer_and_what_came_is_as_expected() -> Result<()> {
         let ended = test(folder.path(), &suite("probe.yaml"), guest, &["--format", "json"]).await?;
         ensure!(ended.code == Some(0), "{guest}: {ended:?}");
     }
+    let redis = test(folder.path(), &suite("redis.yaml"), "probe-2100", &["--format", "json"]).await?;
+    ensure!(redis.code == Some(0), "{redis:?}");
     Ok(())
 }
 
@@ -88,9 +90,21 @@ async fn every_expectation_can_fail() -> Result<()> {
         .map(|case| &case["name"])
         .collect();
     ensure!(
-        believed.is_empty() && cases.len() > 20,
+        believed.is_empty() && cases.len() > 45,
         "{believed:?} of {}",
         cases.len()
+    );
+    let redis = test(
+        folder.path(),
+        &suite("redis_lies.yaml"),
+        "probe-2100",
+        &["--format", "json"],
+    )
+    .await?;
+    let failed = json(&redis)?["cases"].as_array().context("no cases")?.clone();
+    ensure!(
+        failed.len() == 4 && failed.iter().all(|case| case["passed"] == false),
+        "{redis:?}"
     );
     let text = test(folder.path(), &suite("lies.yaml"), "probe-021", &[]).await?;
     let normal = text.out.replace(&*suite("lies.yaml").to_string_lossy(), "lies.yaml");
@@ -134,6 +148,16 @@ async fn a_wrong_suite_says_where() -> Result<()> {
             "mocks",
             "mocks:\n  time: yesterday\n  http: [{headers: {x a: b}}]\ncases:\n  - name: a\n    mocks: {http: [{status: 1000}]}\n    request: {}\n",
         ),
+        (
+            "bytes",
+            "mocks:\n  shared_data: {seed: {hex: abc}}\ncases:\n  - name: a\n    request: {body: [a, {base64: \"!\"}]}\n    expect: {request: {body: {file: gone.bin}}}\n  - name: b\n    config_bytes: {hex: xy}\n    steps: [{connection: [{client: {hex: \"0\"}}]}]\n",
+        ),
+        ("number", "cases:\n  - name: a\n    request: {body: {hex: 0011}}\n"),
+        (
+            "two_ways",
+            "cases:\n  - name: a\n    request: {}\n    connection: [{client: a}]\n",
+        ),
+        ("event", "cases:\n  - name: a\n    connection: [{ends: server}]\n"),
         ("empty", "# nothing\n"),
     ];
     for (name, text) in table {
@@ -164,6 +188,12 @@ async fn an_outcome_is_there_for_machines_with_figures_on_request() -> Result<()
         junit.code == Some(1) && junit.out.contains("<failure message=\"the status is 200, not 201\">"),
         "{junit:?}"
     );
+    let words = ["--only", "bytes in shared data", "--format", "junit"];
+    let dumped = test(folder.path(), &suite("lies.yaml"), "probe-021", &words).await?;
+    ensure!(
+        dumped.out.contains("\nnot   00000000  00 fe   "),
+        "a dump in JUnit: {dumped:?}"
+    );
     let words = ["--only", "bodies", "--format", "json", "--bench", "50"];
     let bench = json(&test(folder.path(), &suite("probe.yaml"), "probe-021", &words).await?)?;
     let headers = bench["bench"]
@@ -177,5 +207,83 @@ async fn an_outcome_is_there_for_machines_with_figures_on_request() -> Result<()
         "{headers}"
     );
     ensure!(bench["memory_bytes"].as_u64() > Some(65_536), "{bench:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn suites_of_google_run_phase_by_phase() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for guest in ["probe-020", "probe-021", "probe-2100"] {
+        let ended = test(folder.path(), &suite("google.textpb"), guest, &[]).await?;
+        ensure!(ended.code == Some(0), "{guest}: {ended:?}");
+        let notes: Vec<&str> = ended.err.lines().collect();
+        let said = |number: usize, text: &str| notes.get(number).is_some_and(|note| note.contains(text));
+        ensure!(
+            notes.len() == 2 && said(0, "`log_path` is not carried over") && said(1, "has no `request_headers`"),
+            "{guest}: {ended:?}"
+        );
+    }
+    let words = ["--bench", "5", "--format", "json", "--only", "clock"];
+    let bench = json(&test(folder.path(), &suite("google.textpb"), "probe-021", &words).await?)?;
+    let rows = bench["bench"].as_array().context("no bench")?;
+    let is_counted = |row: &Value| row["callback"] == "proxy_on_request_headers" && row["count"] == 5;
+    ensure!(rows.iter().any(is_counted), "{bench:#}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_expectation_of_google_can_fail() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let lies = suite("google_lies.textpb");
+    let ended = test(folder.path(), &lies, "probe-021", &["--format", "json"]).await?;
+    let outcome = json(&ended)?;
+    let cases = outcome["cases"].as_array().context("no cases")?;
+    let believed: Vec<&Value> = cases
+        .iter()
+        .filter(|case| case["passed"] == true)
+        .map(|case| &case["name"])
+        .collect();
+    ensure!(
+        ended.code == Some(1) && believed.is_empty() && cases.len() == 18,
+        "{believed:?} of {}",
+        cases.len()
+    );
+    let text = test(folder.path(), &lies, "probe-021", &[]).await?;
+    let normal = text.out.replace(&*lies.to_string_lossy(), "google_lies.textpb");
+    golden().expect("plugin_test_google_lies.txt", &normal)
+}
+
+#[tokio::test]
+async fn a_wrong_suite_of_google_says_where() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let text = "test {\n  name: 'a'\n\trequest_header {}\n  benchmark: maybe\n}\n";
+    fs::write(folder.path().join("s.textpb"), text)?;
+    let ended = test(folder.path(), Path::new("s.textpb"), "hello", &[]).await?;
+    ensure!(ended.code == Some(2) && ended.out.is_empty(), "{ended:?}");
+    golden().expect("plugin_test_google_wrong.txt", &ended.err)?;
+    // By its first line, whatever it is called.
+    fs::write(folder.path().join("tests.yaml"), format!("# proto-file: x\n{text}"))?;
+    let ended = test(folder.path(), Path::new("tests.yaml"), "hello", &[]).await?;
+    ensure!(
+        ended.code == Some(2) && ended.err.contains("tests.yaml:4:"),
+        "{ended:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn schemas_of_files_are_those_of_the_code() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (kind, file) in [
+        (None, "cofferdam.schema.json"),
+        (Some("suite"), "suite.schema.json"),
+        (Some("policy"), "policy.schema.json"),
+    ] {
+        let mut command = Command::new(place::cofferdam().await?);
+        command.arg("schema").args(kind);
+        let ended = finish(&mut command, folder.path()).await?;
+        ensure!(ended.code == Some(0), "{ended:?}");
+        golden().expect(&format!("../../../schema/{file}"), &ended.out)?;
+    }
     Ok(())
 }

@@ -18,6 +18,8 @@ mod test;
 mod verify;
 mod watch;
 
+pub(crate) use check::policy_schema;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;

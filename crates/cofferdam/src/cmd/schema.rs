@@ -2,8 +2,26 @@
 
 use std::process::ExitCode;
 
-pub(crate) fn schema() -> ExitCode {
-    let text = serde_json::to_string_pretty(&gate_plan::schema()).unwrap_or_default();
-    crate::voice::print(&format!("{text}\n"));
+use clap::ValueEnum;
+use gate_plan::document::schema_of;
+
+/// Files that have a schema.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// The configuration of a gateway
+    Configuration,
+    /// A suite of `cofferdam plugin test`
+    Suite,
+    /// A policy of `cofferdam plugin check`
+    Policy,
+}
+
+pub(crate) fn schema(kind: Kind) -> ExitCode {
+    let schema = match kind {
+        Kind::Configuration => gate_plan::schema(),
+        Kind::Suite => schema_of::<plug_trial::Suite>(),
+        Kind::Policy => super::plugin::policy_schema(),
+    };
+    crate::voice::print(&format!("{schema:#}\n"));
     ExitCode::SUCCESS
 }

@@ -1,6 +1,7 @@
 //! `cofferdam plugin check`: what is wrong with a module, before anything of it runs; and then whether it starts.
 
 mod policy;
+pub(crate) use policy::schema as policy_schema;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

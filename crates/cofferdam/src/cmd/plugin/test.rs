@@ -9,12 +9,12 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use gate_plan::document::{self, Page, PluginSettings};
 use plug_host::{Changes, Module, Plugin, Process};
-use plug_trial::{Outcome, Run, Settings, Suite, WriteGolden, run};
+use plug_trial::{Outcome, Run, Settings, Suite, WriteGolden, google, run};
 
 use super::alone;
-use crate::voice::{fail, print};
+use crate::voice::{fail, print, warn};
 
-/// LIMIT: bytes of a suite, and of a golden file.
+/// LIMIT: bytes of a suite, and of a file beside it.
 const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Exchanges of each case when `--bench` does not say how many.
@@ -23,7 +23,7 @@ const BENCH_EXCHANGES: u32 = 1_000;
 /// What is tested, and how.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The suite
+    /// The suite: ours in YAML, or one of Google's service-extensions (`tests.textpb`)
     #[arg(default_value = "tests.yaml")]
     suite: PathBuf,
     /// The module. Default: what the suite says
@@ -93,34 +93,14 @@ impl Options {
 /// Runs the suite, or says why it cannot run.
 pub(super) fn outcome(options: &Options) -> Result<Outcome, String> {
     let origin = options.suite.display().to_string();
-    let text = read(&options.suite).map_err(|why| format!("error: suite `{origin}` cannot be read: {why}"))?;
-    let page: Page<'_, Suite> = document::read(&text, &origin).map_err(|findings| findings.to_string())?;
-    let folder = options.suite.parent().unwrap_or(Path::new("."));
-    let named = page.content.module.as_ref().map(|module| folder.join(module));
-    let Some(module) = options.module.clone().or(named) else {
-        return Err(format!(
-            "error: `{origin}` names no module\nhint: write `module: NAME.wasm` into it, or give `--module FILE`"
-        ));
+    let unreadable = |why: String| format!("error: suite `{origin}` cannot be read: {why}");
+    let bytes = read(&options.suite).map_err(|why| unreadable(why.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|why| unreadable(why.to_string()))?;
+    let ran = match is_google(&options.suite, &text) {
+        true => googles(options, &text)?,
+        false => ours(options, &text)?,
     };
-    let bytes = alone::read(&module).map_err(|why| format!("error: {why}"))?;
-    let bench = Bench {
-        module: &module,
-        bytes: &bytes,
-        process: Process::default(),
-        loaded: RefCell::default(),
-    };
-    let write = |file: &str, text: &str| std::fs::write(folder.join(file), text).map_err(|why| why.to_string());
-    let write: Option<&WriteGolden<'_>> = if options.update { Some(&write) } else { None };
-    let settings = Settings {
-        only: options.only.as_deref(),
-        make: &|settings| bench.plugin(settings),
-        read_golden: &|file| read(&folder.join(file)).ok(),
-        write_golden: write,
-        bench_exchanges: options
-            .bench
-            .map_or(0, |exchanges| if exchanges == 0 { BENCH_EXCHANGES } else { exchanges }),
-    };
-    match run(&page, &settings) {
+    match ran {
         Run::Done(outcome) if outcome.cases.is_empty() => Err(format!(
             "error: no case of `{origin}` has `{}` in its name",
             options.only.as_deref().unwrap_or_default()
@@ -131,14 +111,80 @@ pub(super) fn outcome(options: &Options) -> Result<Outcome, String> {
     }
 }
 
-fn read(file: &Path) -> std::io::Result<String> {
+/// Whether a suite is a protobuf text: by its name, or by what such files begin with.
+fn is_google(suite: &Path, text: &str) -> bool {
+    let suffix = suite.extension().unwrap_or_default().to_string_lossy();
+    let is_named = matches!(&*suffix, "textpb" | "textproto" | "txtpb" | "pbtxt");
+    let mut comments = text.lines().map(str::trim).take_while(|line| line.starts_with('#'));
+    is_named || comments.any(|line| line.starts_with("# proto-file:") || line.starts_with("# proto-message:"))
+}
+
+fn ours(options: &Options, text: &str) -> Result<Run, String> {
+    let origin = options.suite.display().to_string();
+    let page: Page<'_, Suite> = document::read(text, &origin).map_err(|findings| findings.to_string())?;
+    let named = page.content.module.as_deref();
+    on_bench(options, (named, "module: NAME.wasm"), |settings| run(&page, settings))
+}
+
+fn googles(options: &Options, text: &str) -> Result<Run, String> {
+    let origin = options.suite.display().to_string();
+    let folder = options.suite.parent().unwrap_or(Path::new("."));
+    let suite = google::read(text, &origin, &|file| beside(folder, file))?;
+    for note in &suite.notes {
+        warn(&format!("note: {note}"));
+    }
+    let named = suite.module.as_deref();
+    on_bench(options, (named, "env { wasm_path: \"NAME.wasm\" }"), |settings| {
+        google::run(&suite, settings)
+    })
+}
+
+/// Runs over the module that the command line names, or the suite.
+fn on_bench(
+    options: &Options,
+    (named, example): (Option<&str>, &str),
+    run: impl FnOnce(&Settings<'_>) -> Run,
+) -> Result<Run, String> {
+    let folder = options.suite.parent().unwrap_or(Path::new("."));
+    let named = named.map(|module| folder.join(module));
+    let Some(module) = options.module.clone().or(named) else {
+        return Err(format!(
+            "error: `{}` names no module\nhint: write `{example}` into it, or give `--module FILE`",
+            options.suite.display()
+        ));
+    };
+    let bytes = alone::read(&module).map_err(|why| format!("error: {why}"))?;
+    let bench = Bench {
+        module: &module,
+        bytes: &bytes,
+        process: Process::default(),
+        loaded: RefCell::default(),
+    };
+    let write = |file: &str, bytes: &[u8]| std::fs::write(folder.join(file), bytes).map_err(|why| why.to_string());
+    let write: Option<&WriteGolden<'_>> = if options.update { Some(&write) } else { None };
+    Ok(run(&Settings {
+        only: options.only.as_deref(),
+        make: &|settings| bench.plugin(settings),
+        read_file: &|file| beside(folder, file),
+        write_golden: write,
+        bench_exchanges: options
+            .bench
+            .map_or(0, |exchanges| if exchanges == 0 { BENCH_EXCHANGES } else { exchanges }),
+    }))
+}
+
+fn beside(folder: &Path, file: &str) -> Result<Vec<u8>, String> {
+    read(&folder.join(file)).map_err(|why| why.to_string())
+}
+
+fn read(file: &Path) -> std::io::Result<Vec<u8>> {
     let length = std::fs::metadata(file)?.len();
     if length > FILE_BYTES_MAX {
         return Err(std::io::Error::other(format!(
             "it has {length} bytes, more than {FILE_BYTES_MAX}"
         )));
     }
-    std::fs::read_to_string(file)
+    std::fs::read(file)
 }
 
 /// The module under test, compiled once for each set of bounds that changes its code.

@@ -56,6 +56,11 @@ const HOSTS: [(&str, Hosts); 5] = [
     ("apisix", Hosts::APISIX),
 ];
 
+/// The JSON Schema of a policy.
+pub(crate) fn schema() -> serde_json::Value {
+    document::schema_of::<PolicyFile>()
+}
+
 /// Reads a policy: what it forbids, and the codes that it accepts.
 pub(super) fn read(file: &Path) -> Result<(Policy, Vec<String>), String> {
     let shown = file.display();
