@@ -7,7 +7,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = match std::env::var("GEO_MMDB") {
         Ok(file) => {
             println!("cargo:rerun-if-changed={file}");
-            let file = std::fs::canonicalize(&file).map_err(|error| format!("GEO_MMDB: cannot read `{file}`: {error}"))?;
+            let file =
+                std::fs::canonicalize(&file).map_err(|error| format!("GEO_MMDB: cannot read `{file}`: {error}"))?;
             format!("Some(include_bytes!({file:?}))")
         }
         Err(_) => String::from("None"),

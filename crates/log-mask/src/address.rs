@@ -30,7 +30,9 @@ pub(crate) fn ipv6(window: &Window<'_>) -> Answer {
     if window.before.is_in_word() || window.before.one == b':' {
         return Ok(None);
     }
-    let length = window.run(0, V6_MAX + 2, |byte| byte.is_ascii_hexdigit() || byte == b':' || byte == b'.')?;
+    let length = window.run(0, V6_MAX + 2, |byte| {
+        byte.is_ascii_hexdigit() || byte == b':' || byte == b'.'
+    })?;
     let mut text = window.part(0, length);
     text = text.strip_suffix(b".").unwrap_or(text);
     if text.ends_with(b":") && !text.ends_with(b"::") {

@@ -59,9 +59,9 @@ const ISSUERS: &[(u32, u32, usize, usize)] = &[
 /// Whether digits are a card's number: issuer, length, check digit.
 pub(crate) fn is_card(digits: &[u8]) -> bool {
     let prefix = number(digits.get(..4).unwrap_or_default());
-    let is_issued = ISSUERS
-        .iter()
-        .any(|(first, last, least, most)| (*first..=*last).contains(&prefix) && (*least..=*most).contains(&digits.len()));
+    let is_issued = ISSUERS.iter().any(|(first, last, least, most)| {
+        (*first..=*last).contains(&prefix) && (*least..=*most).contains(&digits.len())
+    });
     is_issued && is_luhn(digits)
 }
 
@@ -77,10 +77,12 @@ pub(crate) fn is_resident_id(text: &[u8]) -> bool {
         return false;
     };
     let part = |from: usize, to: usize| number(digits.get(from..to).unwrap_or_default());
-    let sum = digits
-        .iter()
-        .fold(0, |sum, digit| (sum + value(*digit)) * 2 % 11);
-    let check = if last.eq_ignore_ascii_case(&b'x') { 10 } else { value(*last) };
+    let sum = digits.iter().fold(0, |sum, digit| (sum + value(*digit)) * 2 % 11);
+    let check = if last.eq_ignore_ascii_case(&b'x') {
+        10
+    } else {
+        value(*last)
+    };
     PROVINCES.contains(&part(0, 2)) && is_date(part(6, 10), part(10, 12), part(12, 14)) && (sum + check) % 11 == 1
 }
 
@@ -115,7 +117,9 @@ const ACCOUNTS: &[(&[u8; 2], usize)] = &[
 
 /// The length of an account number of that country.
 pub(crate) fn account_length(country: &[u8]) -> Option<usize> {
-    let place = ACCOUNTS.binary_search_by(|(known, _)| known.as_slice().cmp(country)).ok()?;
+    let place = ACCOUNTS
+        .binary_search_by(|(known, _)| known.as_slice().cmp(country))
+        .ok()?;
     ACCOUNTS.get(place).map(|(_, length)| *length)
 }
 

@@ -11,7 +11,9 @@ enum State {
     /// The field's name is coming.
     Name,
     /// Data has begun; a space may be first.
-    Data { had_space: bool },
+    Data {
+        had_space: bool,
+    },
     Json,
     Text,
     /// What the protocol itself needs: `id`, `event`, `retry`.

@@ -252,7 +252,10 @@ impl Json {
                 }
             };
         }
-        let length = bytes.iter().take_while(|byte| **byte != b'"' && **byte != b'\\').count();
+        let length = bytes
+            .iter()
+            .take_while(|byte| **byte != b'"' && **byte != b'\\')
+            .count();
         let (plain, rest) = bytes.split_at(length);
         self.take(plain, work);
         match rest.split_first() {
@@ -309,7 +312,8 @@ impl Json {
     fn keep(&mut self, plain: &[u8]) {
         let room = HELD_BYTES_MAX.saturating_sub(self.value.len());
         self.is_cut |= plain.len() > room;
-        self.value.extend_from_slice(plain.get(..room.min(plain.len())).unwrap_or_default());
+        self.value
+            .extend_from_slice(plain.get(..room.min(plain.len())).unwrap_or_default());
     }
 
     fn end_text(&mut self, work: &mut Work<'_>) {

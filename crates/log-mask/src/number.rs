@@ -78,7 +78,12 @@ pub(crate) fn card(window: &Window<'_>) -> Answer {
         let Some(length) = grouped(window, 0, groups)? else {
             continue;
         };
-        let plain: Vec<u8> = window.part(0, length).iter().copied().filter(|byte| is_digit(*byte)).collect();
+        let plain: Vec<u8> = window
+            .part(0, length)
+            .iter()
+            .copied()
+            .filter(|byte| is_digit(*byte))
+            .collect();
         if is_card(&plain) {
             return Ok(Some(Found::new(Class::BankCard, length)));
         }

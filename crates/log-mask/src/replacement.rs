@@ -61,7 +61,11 @@ fn middle(text: &str, first: usize, last: usize) -> String {
     let is_gap = |letter: char| letter == ' ' || letter == '-';
     let letters = text.chars().filter(|letter| !is_gap(*letter)).count();
     // What is too short to hide anything is hidden whole.
-    let (first, last) = if first.saturating_add(last) < letters { (first, last) } else { (0, 0) };
+    let (first, last) = if first.saturating_add(last) < letters {
+        (first, last)
+    } else {
+        (0, 0)
+    };
     let mut masked = String::with_capacity(text.len());
     let (mut place, mut stars) = (0, 0);
     for letter in text.chars() {

@@ -59,7 +59,9 @@ pub struct Rules {
 
 impl fmt::Debug for Rules {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Rules").field("actions", &self.actions).finish_non_exhaustive()
+        out.debug_struct("Rules")
+            .field("actions", &self.actions)
+            .finish_non_exhaustive()
     }
 }
 
@@ -170,7 +172,13 @@ impl Rules {
         }
         let is_local = word::is_local(byte) && self.wants(Class::Email);
         let is_token = byte.is_ascii_alphabetic()
-            && any(&[Class::Jwt, Class::GithubToken, Class::AwsAccessKey, Class::ApiKey, Class::Iban]);
+            && any(&[
+                Class::Jwt,
+                Class::GithubToken,
+                Class::AwsAccessKey,
+                Class::ApiKey,
+                Class::Iban,
+            ]);
         let is_address = any(&[Class::Ipv4, Class::Ipv6]) && (byte.is_ascii_hexdigit() || byte == b':');
         if is_local || is_token || is_address {
             start |= AT_WORD;

@@ -51,7 +51,8 @@ impl Atlas {
             sources.push(match (&database.value, &database.fetch) {
                 (Some(value), _) => {
                     let plain: String = value.split_ascii_whitespace().collect();
-                    let bytes = Base64::decode_vec(&plain).map_err(|_| format!("`databases[{place}].value`: is no base64"))?;
+                    let bytes =
+                        Base64::decode_vec(&plain).map_err(|_| format!("`databases[{place}].value`: is no base64"))?;
                     Source::Here(read("value", bytes.into())?)
                 }
                 (None, Some(fetch)) => Source::Fetched(Fetched::new(fetch.schedule())),
@@ -102,9 +103,8 @@ impl Atlas {
         }
         let network = Network::of(address);
         let slot = network.slot(SLOTS);
-        if let Some(Some((known, place))) = self.kept.get(slot)
-            && *known == network
-        {
+        let kept = self.kept.get(slot).and_then(Option::as_ref);
+        if let Some((_, place)) = kept.filter(|(known, _)| *known == network) {
             return place.clone();
         }
         let mut place = Place::default();
@@ -137,7 +137,9 @@ impl Atlas {
 
     /// What is due to be fetched, with its number.
     pub fn due(&self, now: u64) -> impl Iterator<Item = (usize, &Fetch)> {
-        let due = self.fetched().filter(move |(_, fetched)| fetched.due_at().is_some_and(|due| due <= now));
+        let due = self
+            .fetched()
+            .filter(move |(_, fetched)| fetched.due_at().is_some_and(|due| due <= now));
         due.filter_map(|(place, _)| Some((place, self.configuration.databases.get(place)?.fetch.as_ref()?)))
     }
 
@@ -156,9 +158,16 @@ impl Atlas {
     /// # Errors
     /// Why it is none; what was there stays.
     pub fn answered(&mut self, callout: u32, answer: Answer<'_>, now: u64) -> Result<String, String> {
-        let place = self.fetched().find(|(_, fetched)| fetched.is_under_way_as(callout)).map(|(place, _)| place);
+        let place = self
+            .fetched()
+            .find(|(_, fetched)| fetched.is_under_way_as(callout))
+            .map(|(place, _)| place);
         let place = place.ok_or_else(|| String::from("an answer that nobody waits for"))?;
-        let most = self.configuration.databases.get(place).and_then(|database| database.fetch.as_ref());
+        let most = self
+            .configuration
+            .databases
+            .get(place)
+            .and_then(|database| database.fetch.as_ref());
         let most = most.map_or(0, |fetch| fetch.bytes_max);
         let read = match answer.status {
             Some("200") if u64::try_from(answer.body.len()).is_ok_and(|bytes| bytes <= most) => {
@@ -186,10 +195,13 @@ impl Atlas {
     }
 
     fn fetched(&self) -> impl Iterator<Item = (usize, &Fetched<Database>)> {
-        self.sources.iter().enumerate().filter_map(|(place, source)| match source {
-            Source::Fetched(fetched) => Some((place, fetched)),
-            Source::Here(_) => None,
-        })
+        self.sources
+            .iter()
+            .enumerate()
+            .filter_map(|(place, source)| match source {
+                Source::Fetched(fetched) => Some((place, fetched)),
+                Source::Here(_) => None,
+            })
     }
 }
 

@@ -189,7 +189,11 @@ impl Configuration {
             network.check().map_err(|what| format!("`networks[{place}].{what}"))?;
         }
         configuration.headers.check()?;
-        if configuration.unknown.as_deref().is_some_and(|unknown| !is_value(unknown)) {
+        if configuration
+            .unknown
+            .as_deref()
+            .is_some_and(|unknown| !is_value(unknown))
+        {
             return Err(String::from("`unknown`: must be possible as a header's value"));
         }
         Ok(configuration)
@@ -225,7 +229,10 @@ impl Fetch {
             ("refetch_seconds_min", self.refetch_seconds_min, 1, 86_400),
             ("bytes_max", self.bytes_max, 64, 32 * 1024 * 1024),
         ];
-        match bounds.iter().find(|(_, value, least, most)| value < least || value > most) {
+        match bounds
+            .iter()
+            .find(|(_, value, least, most)| value < least || value > most)
+        {
             Some((key, value, least, most)) => Err(format!(".fetch.{key}`: must be {least} to {most}, not {value}")),
             None => Ok(()),
         }
@@ -258,10 +265,17 @@ impl OwnNetwork {
 
 impl Headers {
     fn check(&self) -> Result<(), String> {
-        let all = [("country", &self.country), ("asn", &self.asn), ("as_name", &self.as_name)];
+        let all = [
+            ("country", &self.country),
+            ("asn", &self.asn),
+            ("as_name", &self.as_name),
+        ];
         for (key, name) in all.iter().filter(|(_, name)| !name.is_empty()) {
-            if !is_name(name) || ["host", "content-length", "transfer-encoding", "connection"].contains(&name.as_str()) {
-                return Err(format!("`headers.{key}`: must be a header's name in lower case that is free for this"));
+            if !is_name(name) || ["host", "content-length", "transfer-encoding", "connection"].contains(&name.as_str())
+            {
+                return Err(format!(
+                    "`headers.{key}`: must be a header's name in lower case that is free for this"
+                ));
             }
             if all.iter().any(|(other, same)| other != key && same == name) {
                 return Err(format!("`headers.{key}`: is the name of another one too"));

@@ -67,7 +67,9 @@ impl Root {
                 (":authority", fetch.authority.as_str()),
             ];
             let timeout = Duration::from_millis(fetch.timeout_ms);
-            let callout = self.dispatch_http_call(&fetch.upstream, headers, None, vec![], timeout).ok();
+            let callout = self
+                .dispatch_http_call(&fetch.upstream, headers, None, vec![], timeout)
+                .ok();
             if callout.is_none() {
                 log(
                     LogLevel::Error,
@@ -85,7 +87,9 @@ impl Root {
 impl Context for Root {
     fn on_http_call_response(&mut self, callout: u32, headers: usize, size: usize, _trailers: usize) {
         let status = self.get_http_call_response_header_bytes(":status").unwrap_or_default();
-        let age = self.get_http_call_response_header_bytes("cache-control").unwrap_or_default();
+        let age = self
+            .get_http_call_response_header_bytes("cache-control")
+            .unwrap_or_default();
         let answer = Answer {
             status: std::str::from_utf8(&status).ok().filter(|_| headers > 0),
             cache_control: std::str::from_utf8(&age).ok(),
@@ -136,12 +140,23 @@ impl RootContext for Root {
 
 /// What the exchange's client is known to be.
 fn place(atlas: &mut Atlas, headers: &[(String, Vec<u8>)]) -> Place {
-    let source = hostcalls::get_property(vec!["source", "address"]).ok().flatten().unwrap_or_default();
-    let forwarded = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
-    let forwarded: Vec<String> = forwarded.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect();
-    client(&String::from_utf8_lossy(&source), &forwarded, atlas.configuration.trusted_hops)
-        .map(|address| atlas.look(address, now_ms()))
-        .unwrap_or_default()
+    let source = hostcalls::get_property(vec!["source", "address"])
+        .ok()
+        .flatten()
+        .unwrap_or_default();
+    let forwarded = headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"));
+    let forwarded: Vec<String> = forwarded
+        .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+        .collect();
+    client(
+        &String::from_utf8_lossy(&source),
+        &forwarded,
+        atlas.configuration.trusted_hops,
+    )
+    .map(|address| atlas.look(address, now_ms()))
+    .unwrap_or_default()
 }
 
 impl Context for Exchange {}

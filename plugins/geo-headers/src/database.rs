@@ -14,7 +14,12 @@ use crate::configuration::is_country;
 const NAME_BYTES_MAX: usize = 256;
 
 /// Where the fields are: in MaxMind's databases, and in those of DB-IP, IPinfo and ip-location-db.
-const COUNTRY: &[&[&str]] = &[&["country", "iso_code"], &["country_code"], &["registered_country", "iso_code"], &["country"]];
+const COUNTRY: &[&[&str]] = &[
+    &["country", "iso_code"],
+    &["country_code"],
+    &["registered_country", "iso_code"],
+    &["country"],
+];
 const ASN: &[&[&str]] = &[&["autonomous_system_number"], &["asn"], &["as_number"]];
 const AS_NAME: &[&[&str]] = &[&["autonomous_system_organization"], &["as_name"], &["as_organization"]];
 
@@ -47,14 +52,21 @@ impl Database {
     /// # Errors
     /// Why it is none.
     pub fn read(bytes: Cow<'static, [u8]>) -> Result<Self, String> {
-        Reader::from_source(bytes).map(Self).map_err(|error| format!("is no database in the format MMDB: {error}"))
+        Reader::from_source(bytes)
+            .map(Self)
+            .map_err(|error| format!("is no database in the format MMDB: {error}"))
     }
 
     /// For the log: its own name, when it was made, and its size in networks.
     #[must_use]
     pub fn describe(&self) -> String {
         let metadata = self.0.metadata();
-        let name: String = metadata.database_type.chars().filter(|letter| !letter.is_control()).take(64).collect();
+        let name: String = metadata
+            .database_type
+            .chars()
+            .filter(|letter| !letter.is_control())
+            .take(64)
+            .collect();
         format!("`{name}` of {}, {} nodes", metadata.build_epoch, metadata.node_count)
     }
 
@@ -65,7 +77,9 @@ impl Database {
             return (Place::default(), false);
         };
         let widest = if address.is_ipv6() { 48 } else { 24 };
-        let is_shared = found.network().is_ok_and(|network| network.is_ipv6() != address.is_ipv6() || network.prefix() <= widest);
+        let is_shared = found
+            .network()
+            .is_ok_and(|network| network.is_ipv6() != address.is_ipv6() || network.prefix() <= widest);
         let text = |paths: &[&[&'static str]]| paths.iter().find_map(|path| field::<Cow<'_, str>>(&found, path));
         let asn = ASN.iter().find_map(|path| field::<Asn>(&found, path)).map(|asn| asn.0);
         let place = Place {
@@ -79,10 +93,7 @@ impl Database {
     }
 }
 
-fn field<'de, T: Deserialize<'de>>(
-    found: &LookupResult<'de, Cow<'static, [u8]>>,
-    path: &[&'static str],
-) -> Option<T> {
+fn field<'de, T: Deserialize<'de>>(found: &LookupResult<'de, Cow<'static, [u8]>>, path: &[&'static str]) -> Option<T> {
     let path: Vec<PathElement<'_>> = path.iter().copied().map(PathElement::Key).collect();
     found.decode_path(&path).ok().flatten()
 }

@@ -54,6 +54,9 @@ impl Network {
         let [high, low] = [self.bits >> 64, self.bits].map(|half| (half & u128::from(u64::MAX)) as u64);
         // Fibonacci hashing: neighbours come far from one another.
         let mixed = (high ^ low ^ u64::from(self.is_v6)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-        usize::try_from(mixed).unwrap_or_default().checked_rem(slots).unwrap_or_default()
+        usize::try_from(mixed)
+            .unwrap_or_default()
+            .checked_rem(slots)
+            .unwrap_or_default()
     }
 }

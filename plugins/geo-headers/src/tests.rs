@@ -22,7 +22,9 @@ pub(super) fn sample() -> Vec<u8> {
 }
 
 pub(super) fn atlas(configuration: &str) -> Atlas {
-    Atlas::new(Configuration::read(configuration.as_bytes()).unwrap()).unwrap().0
+    Atlas::new(Configuration::read(configuration.as_bytes()).unwrap())
+        .unwrap()
+        .0
 }
 
 pub(super) fn ip(text: &str) -> IpAddr {
@@ -32,5 +34,7 @@ pub(super) fn ip(text: &str) -> IpAddr {
 /// A place in one line.
 pub(super) fn told(place: &Place) -> String {
     let asn = place.asn.map(|asn| asn.to_string());
-    [place.country.clone(), asn, place.as_name.clone()].map(Option::unwrap_or_default).join("|")
+    [place.country.clone(), asn, place.as_name.clone()]
+        .map(Option::unwrap_or_default)
+        .join("|")
 }

@@ -271,10 +271,16 @@ impl Configuration {
     pub fn read(bytes: &[u8]) -> Result<Self, String> {
         let configuration: Self = guest_kit::configuration::read(bytes)?;
         if !configuration.request && !configuration.response {
-            return Err(String::from("`request`: without this and `response`, nothing is masked"));
+            return Err(String::from(
+                "`request`: without this and `response`, nothing is masked",
+            ));
         }
         let is_type = |name: &str| name.contains('/') && !name.contains(';') && *name == name.to_ascii_lowercase();
-        if let Some(place) = configuration.content_types.iter().position(|known| !is_type(&known.name)) {
+        if let Some(place) = configuration
+            .content_types
+            .iter()
+            .position(|known| !is_type(&known.name))
+        {
             return Err(format!(
                 "`content_types[{place}].type`: must be a type in lower case, as `text/csv`"
             ));
@@ -309,15 +315,21 @@ impl Configuration {
                 }
             }
         }
-        draft = draft.words(&self.words, self.ignore_case).map_err(|fault| at("words", &fault))?;
+        draft = draft
+            .words(&self.words, self.ignore_case)
+            .map_err(|fault| at("words", &fault))?;
         let usual = SECRET_NAMES.iter().copied().filter(|_| self.secret_names.is_none());
         let own = self.secret_names.iter().flatten().chain(&self.more_secret_names);
         draft = draft.names(usual.chain(own.map(String::as_str)));
         for (place, path) in self.mask_paths.iter().enumerate() {
-            draft = draft.mask_path(path).map_err(|fault| at(&format!("mask_paths[{place}]"), &fault))?;
+            draft = draft
+                .mask_path(path)
+                .map_err(|fault| at(&format!("mask_paths[{place}]"), &fault))?;
         }
         for (place, path) in self.skip_paths.iter().enumerate() {
-            draft = draft.skip_path(path).map_err(|fault| at(&format!("skip_paths[{place}]"), &fault))?;
+            draft = draft
+                .skip_path(path)
+                .map_err(|fault| at(&format!("skip_paths[{place}]"), &fault))?;
         }
         if let Some(digest) = self.hash.as_ref().and_then(keyed) {
             draft = draft.digest(digest);

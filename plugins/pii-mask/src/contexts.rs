@@ -16,7 +16,13 @@ use crate::configuration::Configuration;
 use crate::message::{Head, Verdict};
 
 /// What these say is about a body that nobody gets.
-const OF_THE_BODY: &[&str] = &["content-length", "content-md5", "digest", "content-digest", "repr-digest"];
+const OF_THE_BODY: &[&str] = &[
+    "content-length",
+    "content-md5",
+    "digest",
+    "content-digest",
+    "repr-digest",
+];
 
 proxy_wasm::main! {{
     say_last_words();
@@ -100,8 +106,14 @@ impl Lane {
         let Some(masker) = &mut self.masker else {
             return Passed::AsItIs;
         };
-        self.seen_bytes = self.seen_bytes.saturating_add(u64::try_from(body.len()).unwrap_or(u64::MAX));
-        if settings.configuration.body_bytes_max.is_some_and(|most| self.seen_bytes > most) {
+        self.seen_bytes = self
+            .seen_bytes
+            .saturating_add(u64::try_from(body.len()).unwrap_or(u64::MAX));
+        if settings
+            .configuration
+            .body_bytes_max
+            .is_some_and(|most| self.seen_bytes > most)
+        {
             return Passed::TooLong;
         }
         let mut out = Vec::with_capacity(body.len());
@@ -210,7 +222,9 @@ impl HttpContext for Exchange {
         if end_of_stream || !settings.configuration.request {
             return Action::Continue;
         }
-        match verdict(MapType::HttpRequestHeaders, |head| settings.configuration.of_request(head)) {
+        match verdict(MapType::HttpRequestHeaders, |head| {
+            settings.configuration.of_request(head)
+        }) {
             Verdict::Pass => {}
             Verdict::Mask(syntax) => {
                 change_head(MapType::HttpRequestHeaders);
@@ -231,7 +245,10 @@ impl HttpContext for Exchange {
         if self.request.masker.is_none() {
             return Action::Continue;
         }
-        let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size).ok().flatten().unwrap_or_default();
+        let body = hostcalls::get_buffer(BufferType::HttpRequestBody, 0, size)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         match self.request.piece(&settings, &body, end_of_stream) {
             Passed::AsItIs => {}
             Passed::As(masked) if masked == body => {}
@@ -263,7 +280,9 @@ impl HttpContext for Exchange {
         if end_of_stream || !settings.configuration.response {
             return Action::Continue;
         }
-        match verdict(MapType::HttpResponseHeaders, |head| settings.configuration.of_response(head)) {
+        match verdict(MapType::HttpResponseHeaders, |head| {
+            settings.configuration.of_response(head)
+        }) {
             Verdict::Pass => {}
             Verdict::Mask(syntax) => {
                 change_head(MapType::HttpResponseHeaders);
@@ -285,13 +304,19 @@ impl HttpContext for Exchange {
         if self.response.masker.is_none() {
             return Action::Continue;
         }
-        let body = hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size).ok().flatten().unwrap_or_default();
+        let body = hostcalls::get_buffer(BufferType::HttpResponseBody, 0, size)
+            .ok()
+            .flatten()
+            .unwrap_or_default();
         match self.response.piece(&settings, &body, end_of_stream) {
             Passed::AsItIs => {}
             Passed::As(masked) if masked == body => {}
             Passed::As(masked) => self.set_http_response_body(0, size, &masked),
             Passed::TooLong => {
-                log(LogLevel::Error, "a response is longer than `body_bytes_max`, and ends there");
+                log(
+                    LogLevel::Error,
+                    "a response is longer than `body_bytes_max`, and ends there",
+                );
                 self.reset_http_response();
                 return Action::Pause;
             }
@@ -304,7 +329,10 @@ impl HttpContext for Exchange {
             return Action::Continue;
         };
         if !self.response.rest(&settings).is_empty() {
-            log(LogLevel::Error, "a response ends in the middle of a word, and has trailers: its end cannot be written");
+            log(
+                LogLevel::Error,
+                "a response ends in the middle of a word, and has trailers: its end cannot be written",
+            );
             self.reset_http_response();
             return Action::Pause;
         }

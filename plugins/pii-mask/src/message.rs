@@ -29,9 +29,14 @@ impl Head<'_> {
     /// Whether the body must be decoded before it can be read.
     fn is_encoded(&self) -> bool {
         let coding = self.content_encoding.unwrap_or_default();
-        let is_coded = coding.split(',').any(|coding| !["", "identity"].contains(&coding.trim()));
+        let is_coded = coding
+            .split(',')
+            .any(|coding| !["", "identity"].contains(&coding.trim()));
         let parameters = self.content_type.unwrap_or_default().to_ascii_lowercase();
-        let charset = parameters.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("charset="));
+        let charset = parameters
+            .split(';')
+            .skip(1)
+            .find_map(|parameter| parameter.trim().strip_prefix("charset="));
         is_coded || charset.is_some_and(|charset| WIDE.iter().any(|wide| charset.trim_matches('"').starts_with(wide)))
     }
 }
@@ -43,7 +48,9 @@ impl Configuration {
         match self.reading(head.content_type) {
             None => Verdict::Pass,
             Some(_) if head.is_encoded() && self.encoded_request == EncodedRequest::Pass => Verdict::Pass,
-            Some(_) if head.is_encoded() => Verdict::Refuse(415, "a body that is compressed or in a wide charset cannot be taken"),
+            Some(_) if head.is_encoded() => {
+                Verdict::Refuse(415, "a body that is compressed or in a wide charset cannot be taken")
+            }
             Some(syntax) => Verdict::Mask(syntax),
         }
     }
@@ -74,12 +81,22 @@ impl Configuration {
         let Some(content_type) = content_type else {
             return Some(Syntax::Text);
         };
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
         let fits = |name: &str| match name.strip_suffix('*') {
             Some(prefix) => essence.starts_with(prefix),
             None => essence == name,
         };
-        match self.content_types.iter().find(|known| fits(&known.name)).map(|known| known.reading) {
+        match self
+            .content_types
+            .iter()
+            .find(|known| fits(&known.name))
+            .map(|known| known.reading)
+        {
             Some(Reading::Json) => return Some(Syntax::Json),
             Some(Reading::JsonLines) => return Some(Syntax::JsonLines),
             Some(Reading::Events) => return Some(Syntax::Events),
@@ -93,9 +110,11 @@ impl Configuration {
                 Some(Syntax::JsonLines)
             }
             "text/event-stream" => Some(Syntax::Events),
-            "" | "application/xml" | "application/javascript" | "application/yaml" | "application/x-www-form-urlencoded" => {
-                Some(Syntax::Text)
-            }
+            ""
+            | "application/xml"
+            | "application/javascript"
+            | "application/yaml"
+            | "application/x-www-form-urlencoded" => Some(Syntax::Text),
             other if other.ends_with("+json") => Some(Syntax::Json),
             other if other.ends_with("+xml") || other.starts_with("text/") => Some(Syntax::Text),
             _ => None,

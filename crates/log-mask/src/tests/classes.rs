@@ -60,7 +60,10 @@ fn cards_are_found_by_issuer_length_and_check_digit() {
         ("1765432109876", "1765432109876"),
         ("1765432109876543", "1765432109876543"),
         ("1765432109876543210", "1765432109876543210"),
-        ("00004111-1111-1111-1111-000000000000", "00004111-1111-1111-1111-000000000000"),
+        (
+            "00004111-1111-1111-1111-000000000000",
+            "00004111-1111-1111-1111-000000000000",
+        ),
         ("4bf92f4111111111111111736", "4bf92f4111111111111111736"),
     ]);
 }
@@ -167,7 +170,12 @@ fn a_digest_is_the_same_however_a_number_is_written() {
 
 #[test]
 fn what_is_kept_never_shows_all_of_it() {
-    for (first, last, shown) in [(3, 4, "138****5678"), (11, 0, "***********"), (6, 5, "***********"), (0, 0, "***********")] {
+    for (first, last, shown) in [
+        (3, 4, "138****5678"),
+        (11, 0, "***********"),
+        (6, 5, "***********"),
+        (0, 0, "***********"),
+    ] {
         let draft = Draft::default().class(Class::PhoneCn, Action::Partial { first, last });
         let rules = Arc::new(draft.finish().unwrap());
         assert_eq!(told(&rules, Syntax::Text, "13812345678"), shown);
@@ -180,7 +188,10 @@ fn rules_that_cannot_be_say_why() {
     assert_eq!(word("ab").code(), "mask.word");
     assert_eq!(word(&"a".repeat(257)).code(), "mask.word");
     let many: Vec<String> = (0..201).map(|number| format!("word{number}")).collect();
-    assert_eq!(draft().words(&many, false).map(|_| ()).unwrap_err().code(), "mask.words");
+    assert_eq!(
+        draft().words(&many, false).map(|_| ()).unwrap_err().code(),
+        "mask.words"
+    );
     assert_eq!(draft().mask_path("a..b").map(|_| ()).unwrap_err().code(), "mask.path");
     let paths = (0..65).try_fold(draft(), |draft, number| draft.skip_path(&format!("a{number}")));
     assert_eq!(paths.map(|_| ()).unwrap_err().to_string(), "more than 64 paths");

@@ -51,7 +51,13 @@ fn every_valid_number_of_a_large_corpus_is_found() {
         for number in [numbers.phone(), numbers.resident(), numbers.card()] {
             let escaped: String = number
                 .bytes()
-                .map(|byte| if byte % 2 == 0 { format!("\\u{byte:04x}") } else { char::from(byte).to_string() })
+                .map(|byte| {
+                    if byte % 2 == 0 {
+                        format!("\\u{byte:04x}")
+                    } else {
+                        char::from(byte).to_string()
+                    }
+                })
                 .collect();
             for (syntax, text) in [
                 (Syntax::Text, format!("no. {number},")),
@@ -72,7 +78,9 @@ fn stamps_of_time_and_ids_of_traces_are_not_found() {
     let mut found = 0;
     for _ in 0..300_000 {
         let second = 1_700_000_000 + numbers.next(200_000_000);
-        let id: String = (0..32).map(|_| char::from(b"0123456789abcdef"[numbers.next(16) as usize])).collect();
+        let id: String = (0..32)
+            .map(|_| char::from(b"0123456789abcdef"[numbers.next(16) as usize]))
+            .collect();
         let (a, b, c, d, e) = (&id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]);
         let text = format!(
             "{second}{} {second}{} {second}{} {id} {a}-{b}-{c}-{d}-{e}",
@@ -87,7 +95,12 @@ fn stamps_of_time_and_ids_of_traces_are_not_found() {
 
 #[test]
 fn account_numbers_of_the_registry_are_valid() {
-    for text in ["GB82WEST12345698765432", "NO9386011117947", "MT84MALT011000012345MTLCAST001S", "LC55HEMM000100010012001200023015"] {
+    for text in [
+        "GB82WEST12345698765432",
+        "NO9386011117947",
+        "MT84MALT011000012345MTLCAST001S",
+        "LC55HEMM000100010012001200023015",
+    ] {
         assert!(is_iban(text.as_bytes()), "{text}");
     }
 }

@@ -9,10 +9,57 @@ const SYNTAXES: [Syntax; 4] = [Syntax::Text, Syntax::Json, Syntax::JsonLines, Sy
 /// Parts of which texts are made that come near to everything.
 fn part() -> impl Strategy<Value = Vec<u8>> {
     let known = prop::sample::select(vec![
-        "13812345678", "+86 ", "138-1234-5678", "11010519491231002X", "4111 1111 1111 1111", "6222021234567890128", "a@b.com", "alice@example.co",
-        "DE89 3704 0044 0532 0130 00", "2001:db8::1", "203.0.113.77", "sk-", "a1b2c3d4e5f6a1b2c3d4e5f6", "eyJhbGciOiJI", ".eyJ", "ghp_", "-----BEGIN ",
-        "PRIVATE KEY-----", "-----END PRIVATE KEY-----", "project falcon", "猎鹰计划", "\\u0031", "\\ud83d\\ude00", "\\ud83d", "\\u4f60", "\\\"", "\\", "\"", "\"password\":",
-        "{\"a\":", "[", "]", "}", ",", ":", "data: ", "id: ", "event:", "\n", "\r\n", "\r", " ", "true", "null", "-1.5e3", "0", "..", "@", "-", "x", "é",
+        "13812345678",
+        "+86 ",
+        "138-1234-5678",
+        "11010519491231002X",
+        "4111 1111 1111 1111",
+        "6222021234567890128",
+        "a@b.com",
+        "alice@example.co",
+        "DE89 3704 0044 0532 0130 00",
+        "2001:db8::1",
+        "203.0.113.77",
+        "sk-",
+        "a1b2c3d4e5f6a1b2c3d4e5f6",
+        "eyJhbGciOiJI",
+        ".eyJ",
+        "ghp_",
+        "-----BEGIN ",
+        "PRIVATE KEY-----",
+        "-----END PRIVATE KEY-----",
+        "project falcon",
+        "猎鹰计划",
+        "\\u0031",
+        "\\ud83d\\ude00",
+        "\\ud83d",
+        "\\u4f60",
+        "\\\"",
+        "\\",
+        "\"",
+        "\"password\":",
+        "{\"a\":",
+        "[",
+        "]",
+        "}",
+        ",",
+        ":",
+        "data: ",
+        "id: ",
+        "event:",
+        "\n",
+        "\r\n",
+        "\r",
+        " ",
+        "true",
+        "null",
+        "-1.5e3",
+        "0",
+        "..",
+        "@",
+        "-",
+        "x",
+        "é",
     ])
     .prop_map(|text| text.as_bytes().to_vec());
     prop_oneof![8 => known, 1 => prop::collection::vec(any::<u8>(), 0..4), 1 => "[0-9 -]{1,22}".prop_map(String::into_bytes)]
@@ -95,9 +142,14 @@ fn json(depth: u32) -> impl Strategy<Value = serde_json::Value> {
 fn is_alike(one: &serde_json::Value, other: &serde_json::Value) -> bool {
     use serde_json::Value::{Array, Number, Object, String};
     match (one, other) {
-        (Array(one), Array(other)) => one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_alike(one, other)),
+        (Array(one), Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| is_alike(one, other))
+        }
         (Object(one), Object(other)) => {
-            one.len() == other.len() && one.iter().all(|(name, one)| other.get(name).is_some_and(|other| is_alike(one, other)))
+            one.len() == other.len()
+                && one
+                    .iter()
+                    .all(|(name, one)| other.get(name).is_some_and(|other| is_alike(one, other)))
         }
         (String(_) | Number(_), String(_)) => true,
         (one, other) => one == other,

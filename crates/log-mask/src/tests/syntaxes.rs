@@ -18,11 +18,23 @@ fn values_of_json_are_masked_and_names_stay() {
                 r#"{"13812345678": "13812345678", "n": 13812345678, "f": 0.13812345678}"#,
                 r#"{"13812345678": "138****5678", "n": "138****5678", "f": 0.13812345678}"#,
             ),
-            (r#"["a@b.com",["13812345678"],true,null,-1.5e+3]"#, r#"["***@b.com",["138****5678"],true,null,-1.5e+3]"#),
-            (r#"{"a":"\u0031\u00338\n12345678\"x"}"#, r#"{"a":"\u0031\u00338\n12345678\"x"}"#),
-            (r#"{"a":"\u003138\u0031234567\u0038 \u4f60\ud83d\ude00"}"#, r#"{"a":"138****5678 \u4f60\ud83d\ude00"}"#),
+            (
+                r#"["a@b.com",["13812345678"],true,null,-1.5e+3]"#,
+                r#"["***@b.com",["138****5678"],true,null,-1.5e+3]"#,
+            ),
+            (
+                r#"{"a":"\u0031\u00338\n12345678\"x"}"#,
+                r#"{"a":"\u0031\u00338\n12345678\"x"}"#,
+            ),
+            (
+                r#"{"a":"\u003138\u0031234567\u0038 \u4f60\ud83d\ude00"}"#,
+                r#"{"a":"138****5678 \u4f60\ud83d\ude00"}"#,
+            ),
             (r#"{"a":"alice\u0040example.com"}"#, r#"{"a":"a***@example.com"}"#),
-            (r#"{"a":"\ud83d13812345678 \ud83d\n13812345678"}"#, r#"{"a":"\ud83d138****5678 \ud83d\n138****5678"}"#),
+            (
+                r#"{"a":"\ud83d13812345678 \ud83d\n13812345678"}"#,
+                r#"{"a":"\ud83d138****5678 \ud83d\n138****5678"}"#,
+            ),
             (r#""13812345678""#, r#""138****5678""#),
             ("13812345678", r#""138****5678""#),
             (r#"{"a":8613812345678}"#, r#"{"a":"86138****5678"}"#),
@@ -36,7 +48,10 @@ fn secret_names_mask_whatever_is_within() {
         Syntax::Json,
         &[
             (r#"{"password":"x\"y","a":"z"}"#, r#"{"password":"[REDACTED]","a":"z"}"#),
-            (r#"{"API-Key":5,"apiKey":"","a":1}"#, r#"{"API-Key":"[REDACTED]","apiKey":"","a":1}"#),
+            (
+                r#"{"API-Key":5,"apiKey":"","a":1}"#,
+                r#"{"API-Key":"[REDACTED]","apiKey":"","a":1}"#,
+            ),
             (
                 r#"{"secret":{"a":["x",1,true,null],"b":{"c":"d"}},"e":"f"}"#,
                 r#"{"secret":{"a":["[REDACTED]","[REDACTED]",true,null],"b":{"c":"[REDACTED]"}},"e":"f"}"#,
@@ -46,7 +61,13 @@ fn secret_names_mask_whatever_is_within() {
         ],
     );
     let long = "x".repeat(100_000);
-    table(Syntax::Json, &[(&format!(r#"{{"token":1,"secret":"{long}"}}"#), r#"{"token":1,"secret":"[REDACTED]"}"#)]);
+    table(
+        Syntax::Json,
+        &[(
+            &format!(r#"{{"token":1,"secret":"{long}"}}"#),
+            r#"{"token":1,"secret":"[REDACTED]"}"#,
+        )],
+    );
 }
 
 #[test]
@@ -64,7 +85,10 @@ fn what_is_no_json_is_looked_at_as_text() {
     table(
         Syntax::Json,
         &[
-            ("not json: 13812345678, alice@example.com", "not json: 138****5678, a***@example.com"),
+            (
+                "not json: 13812345678, alice@example.com",
+                "not json: 138****5678, a***@example.com",
+            ),
             (r#"{"a": tel 13812345678}"#, r#"{"a": tel 138****5678}"#),
             ("138-1234-5678", "138-****-5678"),
             ("tel13812345678", "tel138****5678"),
@@ -74,7 +98,10 @@ fn what_is_no_json_is_looked_at_as_text() {
         ],
     );
     let deep = "[".repeat(2_000);
-    table(Syntax::Json, &[(&format!(r#"{deep}"13812345678""#), &format!(r#"{deep}"138****5678""#))]);
+    table(
+        Syntax::Json,
+        &[(&format!(r#"{deep}"13812345678""#), &format!(r#"{deep}"138****5678""#))],
+    );
 }
 
 #[test]
@@ -92,13 +119,15 @@ fn each_line_of_json_is_read_anew() {
 fn data_of_events_is_json_or_text_and_ids_stay() {
     table(
         Syntax::Events,
-        &[(
-            "id: 13812345678\nevent: message\ndata: {\"password\":\"x\",\"a\":\"13812345678\"}\n\ndata: call 13812345678\r\n\r\n: 13812345678\rdata:[DONE]\n\n",
-            "id: 13812345678\nevent: message\ndata: {\"password\":\"[REDACTED]\",\"a\":\"138****5678\"}\n\ndata: call 138****5678\r\n\r\n: 138****5678\rdata:[DONE]\n\n",
-        ),
-        (
-            "data: {\"a\": 13812345678,\r\ndata: \"password\": \"x\"}\r\n\r\ndata: 13812345678\n\n13812345678\n",
-            "data: {\"a\": \"138****5678\",\r\ndata: \"password\": \"[REDACTED]\"}\r\n\r\ndata: 138****5678\n\n138****5678\n",
-        )],
+        &[
+            (
+                "id: 13812345678\nevent: message\ndata: {\"password\":\"x\",\"a\":\"13812345678\"}\n\ndata: call 13812345678\r\n\r\n: 13812345678\rdata:[DONE]\n\n",
+                "id: 13812345678\nevent: message\ndata: {\"password\":\"[REDACTED]\",\"a\":\"138****5678\"}\n\ndata: call 138****5678\r\n\r\n: 138****5678\rdata:[DONE]\n\n",
+            ),
+            (
+                "data: {\"a\": 13812345678,\r\ndata: \"password\": \"x\"}\r\n\r\ndata: 13812345678\n\n13812345678\n",
+                "data: {\"a\": \"138****5678\",\r\ndata: \"password\": \"[REDACTED]\"}\r\n\r\ndata: 138****5678\n\n138****5678\n",
+            ),
+        ],
     );
 }

@@ -8,7 +8,14 @@ use crate::database::Database;
 fn look(bytes: Vec<u8>) {
     if let Ok(database) = Database::read(Cow::Owned(bytes)) {
         assert!(database.describe().len() < 1_000);
-        for address in ["203.0.113.9", "198.51.100.1", "192.0.2.1", "2001:db8::1", "::", "255.255.255.255"] {
+        for address in [
+            "203.0.113.9",
+            "198.51.100.1",
+            "192.0.2.1",
+            "2001:db8::1",
+            "::",
+            "255.255.255.255",
+        ] {
             let (place, _) = database.look(ip(address));
             assert!(place.country.is_none_or(|country| country.len() == 2));
         }
@@ -32,9 +39,19 @@ fn a_changed_or_missing_byte_is_survived_wherever_it_is() {
 #[test]
 fn pointers_in_a_circle_and_lengths_beyond_the_end_are_survived() {
     let whole = sample();
-    let marker = whole.windows(14).rposition(|window| window == b"\xab\xcd\xefMaxMind.com").unwrap();
+    let marker = whole
+        .windows(14)
+        .rposition(|window| window == b"\xab\xcd\xefMaxMind.com")
+        .unwrap();
     let metadata = &whole[marker..];
-    for pattern in [&[0x20, 0x00][..], &[0x28, 0x00, 0x00], &[0xe1, 0x20, 0x00], &[0x04, 0xff, 0xff], &[0xff; 4], &[0x5f, 0xff, 0xff, 0xff]] {
+    for pattern in [
+        &[0x20, 0x00][..],
+        &[0x28, 0x00, 0x00],
+        &[0xe1, 0x20, 0x00],
+        &[0x04, 0xff, 0xff],
+        &[0xff; 4],
+        &[0x5f, 0xff, 0xff, 0xff],
+    ] {
         let mut hostile = whole[..marker].to_vec();
         let from = hostile.len().saturating_sub(200);
         for (place, byte) in hostile.iter_mut().skip(from).enumerate() {

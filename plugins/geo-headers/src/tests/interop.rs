@@ -25,14 +25,22 @@ fn places_are_what_another_reader_finds() {
     let mut known = 0;
     for database in &databases {
         let text = |json: &Json, name: &str| json.get(name).and_then(Json::text).unwrap().to_owned();
-        let mut atlas = atlas(&format!(r#"{{"databases":[{{"value":"{}"}}]}}"#, text(database, "value")));
+        let mut atlas = atlas(&format!(
+            r#"{{"databases":[{{"value":"{}"}}]}}"#,
+            text(database, "value")
+        ));
         let Some(Json::List(looked)) = database.get("looked") else {
             panic!("no list `looked`")
         };
         for look in looked {
             let expected = ["country", "asn", "name"].map(|name| text(look, name)).join("|");
             let address = text(look, "address");
-            assert_eq!(told(&atlas.look(ip(&address), 0)), expected, "{} {address}", text(database, "kind"));
+            assert_eq!(
+                told(&atlas.look(ip(&address), 0)),
+                expected,
+                "{} {address}",
+                text(database, "kind")
+            );
             known += usize::from(expected != "||");
         }
     }

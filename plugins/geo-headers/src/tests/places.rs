@@ -44,10 +44,18 @@ fn a_database_is_fetched_kept_and_fetched_again_and_an_old_one_is_better_than_no
     let fetch = r#"{"databases":[{"fetch":{"upstream":"files","authority":"files.example","path":"/a.mmdb"}}],"without_database":"refuse"}"#;
     let mut atlas = atlas(fetch);
     assert!(atlas.refuses(0));
-    assert_eq!(atlas.due(0).map(|(place, fetch)| (place, fetch.path.clone())).collect::<Vec<_>>(), [(0, String::from("/a.mmdb"))]);
+    assert_eq!(
+        atlas
+            .due(0)
+            .map(|(place, fetch)| (place, fetch.path.clone()))
+            .collect::<Vec<_>>(),
+        [(0, String::from("/a.mmdb"))]
+    );
     atlas.began(0, Some(7), 0);
     assert_eq!(atlas.due(0).count(), 0);
-    let refused = atlas.answered(7, answer("200", b"no database".to_vec()), 10).unwrap_err();
+    let refused = atlas
+        .answered(7, answer("200", b"no database".to_vec()), 10)
+        .unwrap_err();
     assert!(refused.starts_with("`databases[0].fetch` is no database"), "{refused}");
     assert!(atlas.refuses(10) && atlas.due_at() == Some(1_010));
     atlas.began(0, Some(8), 1_010);
@@ -60,8 +68,14 @@ fn a_database_is_fetched_kept_and_fetched_again_and_an_old_one_is_better_than_no
     let due = atlas.due_at().unwrap();
     assert_eq!(due, 1_020 + 64_800_000);
     atlas.began(0, Some(10), due);
-    assert_eq!(atlas.answered(10, answer("404", Vec::new()), due).unwrap_err(), "`databases[0].fetch` was answered with 404");
-    assert_eq!(told(&atlas.look(ip("203.0.113.9"), due + 1_000_000_000)), "CN|64500|Example Cloud");
+    assert_eq!(
+        atlas.answered(10, answer("404", Vec::new()), due).unwrap_err(),
+        "`databases[0].fetch` was answered with 404"
+    );
+    assert_eq!(
+        told(&atlas.look(ip("203.0.113.9"), due + 1_000_000_000)),
+        "CN|64500|Example Cloud"
+    );
 }
 
 #[test]

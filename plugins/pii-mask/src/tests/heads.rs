@@ -18,10 +18,15 @@ const fn typed(content_type: &str) -> Head<'_> {
 
 #[test]
 fn a_type_says_how_a_body_is_looked_at() {
-    let plain = configuration(r#"{"content_types":[{"type":"text/csv","as":"pass"},{"type":"application/x-log*","as":"json_lines"}]}"#);
+    let plain = configuration(
+        r#"{"content_types":[{"type":"text/csv","as":"pass"},{"type":"application/x-log*","as":"json_lines"}]}"#,
+    );
     let table = [
         (typed("application/json"), Verdict::Mask(Syntax::Json)),
-        (typed("Application/Problem+JSON; charset=utf-8"), Verdict::Mask(Syntax::Json)),
+        (
+            typed("Application/Problem+JSON; charset=utf-8"),
+            Verdict::Mask(Syntax::Json),
+        ),
         (typed("application/x-ndjson"), Verdict::Mask(Syntax::JsonLines)),
         (typed("application/x-logs"), Verdict::Mask(Syntax::JsonLines)),
         (typed("text/event-stream;charset=UTF-8"), Verdict::Mask(Syntax::Events)),
@@ -46,7 +51,11 @@ fn what_cannot_be_read_is_refused_or_passes_as_configured() {
         content_encoding: Some(coding),
     };
     let plain = configuration("{}");
-    for head in [encoded("gzip"), encoded("identity, br"), typed("text/plain; charset=\"UTF-16LE\"")] {
+    for head in [
+        encoded("gzip"),
+        encoded("identity, br"),
+        typed("text/plain; charset=\"UTF-16LE\""),
+    ] {
         assert!(matches!(plain.of_request(head), Verdict::Refuse(415, _)), "{head:?}");
         assert!(matches!(plain.of_response(head), Verdict::Refuse(502, _)), "{head:?}");
     }
