@@ -80,7 +80,7 @@ impl Json {
     }
 
     /// Whether a value has begun and not ended.
-    pub(crate) const fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.levels.is_empty()
     }
 

@@ -37,20 +37,22 @@ pub(crate) fn resident_id(window: &Window<'_>) -> Answer {
 
 /// A mobile number. `+86`, `0086` or `86` before it says nothing about anybody, and stays.
 pub(crate) fn phone(window: &Window<'_>) -> Answer {
-    for prefix in [&b"+86"[..], b"0086", b"86", b""] {
-        if !window.has(0, prefix)? {
-            continue;
-        }
-        let gap = usize::from(!prefix.is_empty() && window.is(prefix.len(), |byte| b" -".contains(&byte))?);
-        let skip = prefix.len() + gap;
-        if let Some(length) = national(window, skip)? {
-            return Ok(Some(Found {
-                skip,
-                ..Found::new(Class::PhoneCn, length)
-            }));
-        }
+    let prefix: &[u8] = match window.at(0)? {
+        Some(b'1') => b"",
+        Some(b'+') => b"+86",
+        Some(b'0') => b"0086",
+        Some(b'8') => b"86",
+        _ => return Ok(None),
+    };
+    if !window.has(0, prefix)? {
+        return Ok(None);
     }
-    Ok(None)
+    let gap = !prefix.is_empty() && window.is(prefix.len(), |byte| b" -".contains(&byte))?;
+    let skip = prefix.len() + usize::from(gap);
+    Ok(national(window, skip)?.map(|length| Found {
+        skip,
+        ..Found::new(Class::PhoneCn, length)
+    }))
 }
 
 /// `1[3-9]` and nine digits more, together or as 3, 4 and 4 of them.
@@ -73,6 +75,10 @@ pub(crate) fn card(window: &Window<'_>) -> Answer {
     if (13..DIGITS_MAX).contains(&digits) {
         let is_one = window.lets_number_end(digits)? && is_card(window.part(0, digits));
         return Ok(is_one.then_some(Found::new(Class::BankCard, digits)));
+    }
+    // No group that comes first has another size, and nothing else is looked at for most numbers.
+    if digits != 4 && digits != 6 || !window.is(digits, |byte| b" -".contains(&byte))? {
+        return Ok(None);
     }
     for groups in CARD_GROUPS {
         let Some(length) = grouped(window, 0, groups)? else {

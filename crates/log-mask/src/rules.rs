@@ -40,11 +40,6 @@ pub const SECRET_NAMES: &[&str] = &[
     "cvc",
 ];
 
-/// A byte at which something that is looked for may begin: always, or where no letter or digit stands before it.
-const ALWAYS: u8 = 1;
-const AT_WORD: u8 = 2;
-const AT_NUMBER: u8 = 4;
-
 /// What is looked for, and what is done with it.
 #[derive(Default)]
 pub struct Rules {
@@ -53,7 +48,8 @@ pub struct Rules {
     names: Vec<Vec<u8>>,
     pub(crate) paths: Paths,
     digest: Option<Digest>,
-    starts: Vec<u8>,
+    /// What may begin with each byte, by what stands before it.
+    starts: Starts,
     wanted: u16,
 }
 
@@ -131,7 +127,7 @@ impl Draft {
         if let Some(class) = Class::ALL.into_iter().find(hashed).filter(|_| self.0.digest.is_none()) {
             return Err(Fault::Unkeyed(class.name()));
         }
-        self.0.starts = (0..=u8::MAX).map(|byte| self.0.start(byte)).collect();
+        self.0.starts = Starts::of(&self.0);
         Ok(self.0)
     }
 }
@@ -157,47 +153,19 @@ impl Rules {
         self.wants(Class::Key) && self.names.binary_search(&plain(name)).is_ok()
     }
 
-    /// Where the byte may begin something.
-    fn start(&self, byte: u8) -> u8 {
-        let any = |classes: &[Class]| classes.iter().any(|class| self.wants(*class));
-        let mut start = 0;
-        if self.wants(Class::Word) && self.words.firsts().any(|first| first == byte)
-            || byte == b'-' && self.wants(Class::PrivateKey)
-        {
-            start |= ALWAYS;
-        }
-        let numbers = any(&[Class::ResidentIdCn, Class::PhoneCn, Class::BankCard]);
-        if numbers && (byte.is_ascii_digit() || byte == b'+') {
-            start |= AT_NUMBER;
-        }
-        let is_local = word::is_local(byte) && self.wants(Class::Email);
-        let is_token = byte.is_ascii_alphabetic()
-            && any(&[
-                Class::Jwt,
-                Class::GithubToken,
-                Class::AwsAccessKey,
-                Class::ApiKey,
-                Class::Iban,
-            ]);
-        let is_address = any(&[Class::Ipv4, Class::Ipv6]) && (byte.is_ascii_hexdigit() || byte == b':');
-        if is_local || is_token || is_address {
-            start |= AT_WORD;
-        }
-        start
+    /// What may begin with that byte, after that one: a bit for each class.
+    #[inline]
+    pub(crate) fn may_begin(&self, before: u8, byte: u8) -> u16 {
+        self.starts.at(before, byte)
     }
 
-    /// Whether something may begin with that byte, after that one.
-    pub(crate) fn may_begin(&self, before: u8, byte: u8) -> bool {
-        let start = self.starts.get(usize::from(byte)).copied().unwrap_or_default();
-        start & ALWAYS != 0
-            || start & AT_WORD != 0 && !before.is_ascii_alphanumeric()
-            || start & AT_NUMBER != 0 && !before.is_ascii_digit()
-    }
-
-    /// What begins at the window's first byte.
-    pub(crate) fn find(&self, window: &Window<'_>) -> Answer {
-        for class in Class::ALL.into_iter().filter(|class| self.wants(*class)) {
-            let found = self.find_class(class, window)?;
+    /// What begins at the window's first byte, among these classes.
+    pub(crate) fn find(&self, window: &Window<'_>, among: u16) -> Answer {
+        let mut left = among;
+        while left != 0 {
+            let class = Class::ALL.get(left.trailing_zeros() as usize).copied();
+            left &= left - 1;
+            let found = class.map_or(Ok(None), |class| self.find_class(class, window))?;
             if found.is_some() {
                 return Ok(found);
             }
@@ -251,5 +219,55 @@ impl Rules {
             write!(hash, "{byte:02x}").ok();
         }
         hash
+    }
+}
+
+/// What may begin with a byte: after anything but a letter or digit, after a letter, and after a digit.
+struct Starts(Box<[[u16; 256]; 3]>);
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self(Box::new([[0; 256]; 3]))
+    }
+}
+
+impl Starts {
+    fn of(rules: &Rules) -> Self {
+        let firsts: Vec<u8> = rules.words.firsts().collect();
+        let anywhere = Class::Word.bit() | Class::PrivateKey.bit();
+        let numbers = Class::ResidentIdCn.bit() | Class::PhoneCn.bit() | Class::BankCard.bit();
+        let mut starts = Self::default();
+        for (masks, after) in starts.0.iter_mut().zip([u16::MAX, anywhere | numbers, anywhere]) {
+            for (byte, mask) in (0..=u8::MAX).zip(masks) {
+                let all = Class::ALL.into_iter().filter(|class| rules.wants(*class));
+                let fits = all.filter(|class| begins(*class, byte, &firsts));
+                *mask = fits.fold(0, |bits, class| bits | class.bit()) & after;
+            }
+        }
+        starts
+    }
+
+    #[inline]
+    fn at(&self, before: u8, byte: u8) -> u16 {
+        let kind = usize::from(before.is_ascii_alphabetic()) + 2 * usize::from(before.is_ascii_digit());
+        let masks = self.0.get(kind).and_then(|masks| masks.get(usize::from(byte)));
+        masks.copied().unwrap_or_default()
+    }
+}
+
+/// Whether something of the class may begin with that byte.
+fn begins(class: Class, byte: u8, firsts_of_words: &[u8]) -> bool {
+    match class {
+        Class::Word => firsts_of_words.contains(&byte),
+        Class::PrivateKey => byte == b'-',
+        Class::Jwt => byte == b'e',
+        Class::GithubToken | Class::AwsAccessKey | Class::ApiKey => secret::begins(class, byte),
+        Class::Email => word::is_local(byte),
+        Class::Iban => byte.is_ascii_uppercase(),
+        Class::ResidentIdCn | Class::BankCard => byte.is_ascii_digit(),
+        Class::PhoneCn => byte.is_ascii_digit() || byte == b'+',
+        Class::Ipv6 => byte.is_ascii_hexdigit() || byte == b':',
+        Class::Ipv4 => byte.is_ascii_digit(),
+        Class::Key => false,
     }
 }

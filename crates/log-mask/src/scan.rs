@@ -89,37 +89,29 @@ impl Scan {
 
     /// Lets go what is certain; at the end of a text, everything.
     pub(crate) fn settle(&mut self, is_whole: bool, work: &mut Work<'_>) {
-        let (mut at, mut kept) = (0, 0);
-        while let Some(byte) = self.held.get(at).copied() {
-            if let Some(tail) = self.tail {
-                self.tail = tail.take(byte);
-                if self.tail.is_some() {
-                    self.before.step(byte);
-                    at += 1;
-                    kept = at;
-                    continue;
-                }
-            }
-            if !work.rules.may_begin(self.before.one, byte) {
-                self.before.step(byte);
-                at += 1;
-                continue;
-            }
+        let (mut at, mut kept) = (self.swallow(0), 0);
+        kept = kept.max(at);
+        let mut known = at;
+        loop {
+            let place = self.next(at, work.rules);
+            self.before.pass(self.held.get(known..place).unwrap_or_default());
+            (at, known) = (place, place);
+            let Some(byte) = self.held.get(at).copied() else {
+                break;
+            };
             let window = Window {
                 before: self.before,
                 bytes: self.held.get(at..).unwrap_or_default(),
                 is_whole,
             };
-            match work.rules.find(&window) {
+            match work.rules.find(&window, work.rules.may_begin(self.before.one, byte)) {
                 Err(_) => break,
-                Ok(None) => {
-                    self.before.step(byte);
-                    at += 1;
-                }
+                Ok(None) => at += 1,
                 Ok(Some(found)) => {
                     self.emit(kept, at + found.skip, work.out);
-                    at = self.replace(at, found, work);
-                    kept = at;
+                    let end = self.replace(at, found, work);
+                    at = self.swallow(end);
+                    (known, kept) = (at, at);
                 }
             }
         }
@@ -131,14 +123,42 @@ impl Scan {
         }
     }
 
+    /// The next place at which something may begin.
+    fn next(&self, from: usize, rules: &Rules) -> usize {
+        let mut before = match from.checked_sub(1).and_then(|place| self.held.get(place)) {
+            Some(byte) => *byte,
+            None => self.before.one,
+        };
+        let rest = self.held.get(from..).unwrap_or_default();
+        let begins = |byte: &u8| {
+            let may = rules.may_begin(before, *byte) != 0;
+            before = *byte;
+            may
+        };
+        rest.iter()
+            .position(begins)
+            .map_or(self.held.len(), |offset| from + offset)
+    }
+
+    /// Goes over what belongs to a secret that was masked before.
+    fn swallow(&mut self, from: usize) -> usize {
+        let mut at = from;
+        while let (Some(tail), Some(byte)) = (self.tail, self.held.get(at).copied()) {
+            self.tail = tail.take(byte);
+            if self.tail.is_some() {
+                self.before.step(byte);
+                at += 1;
+            }
+        }
+        at
+    }
+
     fn replace(&mut self, at: usize, found: Found, work: &mut Work<'_>) -> usize {
         let (from, to) = (at + found.skip, at + found.skip + found.length);
         let text = self.held.get(from..to).unwrap_or_default();
         // What is shown of a secret that has a tail would be shown without it.
         work.replace(self.form, found.class, text, found.tail.is_some());
-        for byte in self.held.get(at..to).unwrap_or_default() {
-            self.before.step(*byte);
-        }
+        self.before.pass(self.held.get(at..to).unwrap_or_default());
         self.tail = found.tail;
         to
     }

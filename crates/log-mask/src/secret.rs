@@ -45,6 +45,13 @@ const FORMS: &[Form] = &[
     Form(Class::ApiKey, b"hf_", 30, is_alphanumeric),
 ];
 
+/// Whether a token of the class may begin with that byte.
+pub(crate) fn begins(class: Class, byte: u8) -> bool {
+    FORMS
+        .iter()
+        .any(|form| form.0 == class && form.1.first() == Some(&byte))
+}
+
 /// A token of the class.
 pub(crate) fn token(window: &Window<'_>, class: Class) -> Answer {
     if is_token(window.before.one) {

@@ -62,6 +62,25 @@ impl Before {
         self.one = byte;
     }
 
+    /// Goes over bytes, of which only the last word and what stands before it are looked at.
+    pub(crate) fn pass(&mut self, bytes: &[u8]) {
+        let word = bytes
+            .iter()
+            .rev()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count();
+        let from = bytes.len().saturating_sub(word + 2);
+        if word < bytes.len() {
+            *self = match from.checked_sub(1).and_then(|place| bytes.get(place)) {
+                None => *self,
+                Some(_) => Self::default(),
+            };
+        }
+        for byte in bytes.get(from..).unwrap_or_default() {
+            self.step(*byte);
+        }
+    }
+
     /// Whether a number may begin here: not within another one, nor within a hash, an id or a fraction.
     pub(crate) const fn lets_number_begin(self) -> bool {
         !(self.one.is_ascii_digit()
@@ -110,11 +129,10 @@ impl Window<'_> {
 
     /// How many such bytes follow one another there, counted up to `most`.
     pub(crate) fn run(&self, place: usize, most: usize, is: impl Fn(u8) -> bool) -> Result<usize, More> {
-        let mut count = 0;
-        while count < most && self.is(place + count, &is)? {
-            count += 1;
-        }
-        Ok(count)
+        let rest = self.bytes.get(place..).unwrap_or_default();
+        let count = rest.iter().take(most).take_while(|byte| is(**byte)).count();
+        let is_open = count < most && count == rest.len() && !self.is_whole;
+        if is_open { Err(More) } else { Ok(count) }
     }
 
     /// Bytes that have come.

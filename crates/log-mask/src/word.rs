@@ -9,8 +9,22 @@ const LOCAL_MAX: usize = 64;
 const DOMAIN_MAX: usize = 255;
 
 /// What may stand before the `@` of an address as people have them; RFC 5322 has more, which would join an address with what stands before it.
-pub(crate) const fn is_local(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-')
+pub(crate) fn is_local(byte: u8) -> bool {
+    const TABLE: [bool; 256] = local_bytes();
+    TABLE.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// A table, as nearly every byte of a text is asked for.
+const fn local_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        if let Some(place) = table.split_at_mut(byte as usize).1.first_mut() {
+            *place = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'%' | b'+' | b'-');
+        }
+        byte += 1;
+    }
+    table
 }
 
 /// An address.

@@ -51,7 +51,8 @@ impl Network {
 
     /// A place in a table of so many.
     pub(crate) fn slot(&self, slots: usize) -> usize {
-        let [high, low] = [self.bits >> 64, self.bits].map(|half| (half & u128::from(u64::MAX)) as u64);
+        let half = |shift: u32| u64::try_from(self.bits >> shift & u128::from(u64::MAX)).unwrap_or_default();
+        let (high, low) = (half(64), half(0));
         // Fibonacci hashing: neighbours come far from one another.
         let mixed = (high ^ low ^ u64::from(self.is_v6)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         usize::try_from(mixed)

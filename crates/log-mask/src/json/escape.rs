@@ -30,7 +30,7 @@ fn unit(raw: &[u8], from: usize) -> Option<u32> {
 }
 
 impl Escape {
-    pub(super) const fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         !self.0.is_empty()
     }
 
