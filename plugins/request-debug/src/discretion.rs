@@ -105,6 +105,6 @@ impl Discretion {
 }
 
 fn is_secret(plain_name: &str) -> bool {
-    let same = |known: &&str| plain(known) == plain_name;
-    SECRET_NAMES.iter().any(|known| same(known)) || SECRET_PARAMETERS.iter().any(|known| same(known))
+    let mut all = SECRET_NAMES.iter().chain(SECRET_PARAMETERS);
+    all.any(|known| plain(known) == plain_name)
 }

@@ -1,3 +1,5 @@
+//! What is found of each class, and what looks like it and is not.
+
 use super::{draft, text, told};
 use crate::class::Class;
 use crate::masker::Syntax;

@@ -1,3 +1,5 @@
+//! Many valid numbers, which are all found, and many stamps and ids, which are not.
+
 use super::{masked, rules};
 use crate::checksum::{is_card, is_iban, is_resident_id};
 use crate::masker::Syntax;

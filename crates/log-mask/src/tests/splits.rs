@@ -1,3 +1,5 @@
+//! The same comes out however a text is cut, and little is held.
+
 use super::{draft, masked, rules};
 use crate::masker::{Masker, Syntax};
 use crate::window::HELD_BYTES_MAX;

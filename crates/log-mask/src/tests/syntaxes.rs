@@ -1,3 +1,5 @@
+//! JSON, lines of it, and events: what is looked at, and what stays.
+
 use super::{draft, rules, told};
 use crate::masker::Syntax;
 use std::sync::Arc;
