@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use guest_kit::death::say_last_words;
 use guest_kit::headers::is_same;
+use guest_kit::host::{log, now_ms};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel, MapType};
@@ -31,16 +32,6 @@ struct Root {
 
 struct Exchange {
     atlas: Rc<RefCell<Option<Atlas>>>,
-}
-
-fn log(level: LogLevel, text: &str) {
-    hostcalls::log(level, text).ok();
-}
-
-fn now_ms() -> u64 {
-    let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Root {

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use guest_kit::death::say_last_words;
+use guest_kit::host::log;
 use log_mask::class::{Class, Counts};
 use log_mask::masker::{Masker, Syntax};
 use log_mask::rules::Rules;
@@ -61,10 +62,6 @@ enum Passed {
     As(Vec<u8>),
     /// It is longer than what is looked at.
     TooLong,
-}
-
-fn log(level: LogLevel, text: &str) {
-    hostcalls::log(level, text).ok();
 }
 
 fn text(map: MapType, name: &str) -> Option<String> {

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::UNIX_EPOCH;
 
 use guest_kit::death::say_last_words;
 use guest_kit::headers::is_same;
+use guest_kit::host::{log, now_ns};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel, MapType};
@@ -46,16 +46,6 @@ struct Exchange {
     settings: Option<Rc<Settings>>,
     /// There is one for a request that came with the key.
     trace: Option<Trace>,
-}
-
-fn now() -> u64 {
-    let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn log(level: LogLevel, text: &str) {
-    hostcalls::log(level, text).ok();
 }
 
 fn head(map: MapType) -> Vec<(String, Vec<u8>)> {
@@ -160,7 +150,7 @@ impl HttpContext for Exchange {
             return Action::Continue;
         }
         let mut trace = Trace::default();
-        settings.say(&trace.begin(&head, &settings.discretion, now()));
+        settings.say(&trace.begin(&head, &settings.discretion, now_ns()));
         self.trace = Some(trace);
         let path = value(&head, ":path").unwrap_or_default();
         if settings.configuration.is_echo(&String::from_utf8_lossy(path)) {
@@ -171,7 +161,7 @@ impl HttpContext for Exchange {
 
     fn on_http_request_body(&mut self, size: usize, _end_of_stream: bool) -> Action {
         if let Some(trace) = &mut self.trace {
-            trace.request_piece(size, now());
+            trace.request_piece(size, now_ns());
         }
         Action::Continue
     }
@@ -179,7 +169,7 @@ impl HttpContext for Exchange {
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         if let (Some(trace), Some(settings)) = (&mut self.trace, &self.settings) {
             let head = head(MapType::HttpResponseHeaders);
-            settings.say(&trace.answer(&head, &settings.discretion, now()));
+            settings.say(&trace.answer(&head, &settings.discretion, now_ns()));
             if settings.configuration.server_timing {
                 let timing = trace.server_timing();
                 hostcalls::add_map_value(MapType::HttpResponseHeaders, "server-timing", &timing).ok();
@@ -197,7 +187,7 @@ impl HttpContext for Exchange {
 
     fn on_log(&mut self) {
         if let (Some(trace), Some(settings)) = (&self.trace, &self.settings) {
-            settings.say(&trace.end(&known(), now()));
+            settings.say(&trace.end(&known(), now_ns()));
         }
     }
 }
