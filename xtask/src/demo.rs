@@ -1,4 +1,4 @@
-//! Starts the gateway with an echo upstream and the sample plugin, and says what to try.
+//! Starts the gateway with an echo upstream and two sample plugins, and says what to try.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,6 +19,9 @@ use crate::{guests, http, place};
 /// How long the gateway may take to be ready.
 const READY_WAIT: Duration = Duration::from_secs(30);
 
+/// Opens `request-debug`, on this machine only.
+const DEBUG_KEY: &str = "key-of-the-demonstration";
+
 /// Where the demo listens.
 #[derive(Args)]
 pub(crate) struct Options {
@@ -37,7 +40,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             web.port()
         );
     }
-    println!("building the gateway (release) and the sample plugin; the first time takes some minutes");
+    println!("building the gateway (release) and the sample plugins; the first time takes some minutes");
     run_command(cargo().args(["build", "--release", "--package", "cofferdam"]))?;
     guests::run(&guests::Options::default())?;
     let admin = admin_address()?;
@@ -87,11 +90,14 @@ plugins:
   - name: hello
     source: {{ file: ../guests/hello.wasm }}
     config: {{ greeting: hi }}
+  - name: request-debug
+    source: {{ file: ../guests/request-debug.wasm }}
+    config: {{ key: {DEBUG_KEY}, server_timing: true }}
 routes:
   - name: echo
     match: {{ path: {{ prefix: / }} }}
     echo: true
-    plugins: [hello]
+    plugins: [hello, request-debug]
 "
     );
     fs::write(&file, text).with_context(|| format!("cannot write `{}`", file.display()))?;
@@ -110,6 +116,9 @@ Each request leaves one JSON line here. In another terminal:
 
   curl -i -H 'x-name: Ada' http://{web}/anything
       the upstream gets `x-hello: hi, Ada`
+
+  curl -i -H 'x-debug-key: {DEBUG_KEY}' http://{web}/anything
+      lines here say what a plugin sees of the request, and the response bears `server-timing`
 
   curl http://{admin}/plugins
       the plugin in each worker: state, generation, memory, faults

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use guest_kit::death::say_last_words;
+use guest_kit::host::{log, now_ms};
 use proxy_wasm::hostcalls;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel, MapType};
@@ -51,16 +52,6 @@ struct Root {
 struct Exchange {
     context: u32,
     shared: Rc<RefCell<Shared>>,
-}
-
-fn log(level: LogLevel, text: &str) {
-    hostcalls::log(level, text).ok();
-}
-
-fn now_ms() -> u64 {
-    let now = hostcalls::get_current_time().unwrap_or(UNIX_EPOCH);
-    let since = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The head of the request whose context is effective.

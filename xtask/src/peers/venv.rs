@@ -9,12 +9,15 @@ use anyhow::{Context, Result};
 use crate::command::{find, output};
 use crate::{place, system};
 
-/// What makes tokens, signatures and ciphertexts for our guests, and what it builds on.
+/// What makes tokens, signatures, ciphertexts, numbers and databases for our guests, and judges them.
 const PACKAGES: &[&str] = &[
     "PyJWT==2.15.1",
     "cryptography==50.0.2",
     "gmssl==3.2.2",
     "joserfc==1.8.0",
+    "maxminddb==3.2.0",
+    "mmdb-writer==0.2.7",
+    "python-stdnum==2.2",
 ];
 
 /// The Python that has them, after installing what was never installed.

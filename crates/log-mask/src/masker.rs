@@ -1,0 +1,105 @@
+//! The door: pieces of a text go in, and what may be shown of them comes out.
+
+use std::sync::Arc;
+
+use crate::class::Counts;
+use crate::events::Events;
+use crate::json::Json;
+use crate::rules::Rules;
+use crate::scan::{Form, Scan, Work};
+
+/// How a text is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Syntax {
+    /// As it is
+    Text,
+    /// JSON (RFC 8259): values are looked at, names stay
+    Json,
+    /// A value of JSON in each line
+    JsonLines,
+    /// Server-sent events, whose data is JSON or text
+    Events,
+}
+
+/// One text that goes by. However it is cut into pieces, the same comes out.
+pub struct Masker {
+    rules: Arc<Rules>,
+    reader: Reader,
+    counts: Counts,
+}
+
+enum Reader {
+    Text(Scan),
+    Json(Json),
+    JsonLines(Json),
+    Events(Events),
+}
+
+impl Masker {
+    /// For one text.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>, syntax: Syntax) -> Self {
+        let reader = match syntax {
+            Syntax::Text => Reader::Text(Scan::new(Form::Plain)),
+            Syntax::Json => Reader::Json(Json::new()),
+            Syntax::JsonLines => Reader::JsonLines(Json::new()),
+            Syntax::Events => Reader::Events(Events::new()),
+        };
+        Self {
+            rules,
+            reader,
+            counts: Counts::default(),
+        }
+    }
+
+    /// Takes a piece, and writes what is certain by now.
+    pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        let mut work = Work {
+            rules: &self.rules,
+            counts: &mut self.counts,
+            out,
+        };
+        match &mut self.reader {
+            Reader::Text(scan) => {
+                scan.push(piece);
+                scan.settle(false, &mut work);
+            }
+            Reader::Json(json) => json.push(piece, &mut work),
+            Reader::JsonLines(json) => lines(json, piece, &mut work),
+            Reader::Events(events) => events.push(piece, &mut work),
+        }
+    }
+
+    /// Writes the rest.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        let mut work = Work {
+            rules: &self.rules,
+            counts: &mut self.counts,
+            out,
+        };
+        match &mut self.reader {
+            Reader::Text(scan) => scan.settle(true, &mut work),
+            Reader::Json(json) | Reader::JsonLines(json) => json.finish(&mut work),
+            Reader::Events(events) => events.finish(&mut work),
+        }
+    }
+
+    /// What was masked so far.
+    #[must_use]
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+}
+
+fn lines(json: &mut Json, piece: &[u8], work: &mut Work<'_>) {
+    for line in piece.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            None => json.push(line, work),
+            Some(line) => {
+                json.push(line, work);
+                json.end_line(work);
+                work.out.push(b'\n');
+            }
+        }
+    }
+}

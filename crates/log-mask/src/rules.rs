@@ -1,0 +1,273 @@
+//! What is looked for, and what is done with it.
+
+use std::fmt;
+
+use crate::class::Class;
+use crate::fault::Fault;
+use crate::literal::Words;
+use crate::path::{Aim, Paths};
+use crate::replacement::{network, normal, partial};
+use crate::window::{Answer, Window};
+use crate::{address, number, secret, word};
+
+pub use crate::replacement::Action;
+
+/// A keyed digest: of the name of a class, a zero byte and the text. Whoever has the key may look for what they know.
+pub type Digest = Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>;
+
+/// Names of members whose values are secret, as JSON has them often.
+pub const SECRET_NAMES: &[&str] = &[
+    "authorization",
+    "password",
+    "passwd",
+    "pwd",
+    "passphrase",
+    "secret",
+    "client_secret",
+    "secret_key",
+    "secret_access_key",
+    "api_key",
+    "access_key",
+    "private_key",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "auth_token",
+    "session_token",
+    "credential",
+    "cookie",
+    "cvv",
+    "cvc",
+];
+
+/// What is looked for, and what is done with it.
+#[derive(Default)]
+pub struct Rules {
+    actions: [Option<Action>; Class::ALL.len()],
+    words: Words,
+    names: Vec<Vec<u8>>,
+    pub(crate) paths: Paths,
+    digest: Option<Digest>,
+    /// What may begin with each byte, by what stands before it.
+    starts: Starts,
+    wanted: u16,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Rules")
+            .field("actions", &self.actions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Rules that are being put together.
+#[derive(Default)]
+pub struct Draft(Rules);
+
+impl Draft {
+    /// Looks for the class.
+    #[must_use]
+    pub fn class(mut self, class: Class, action: Action) -> Self {
+        if let Some(place) = self.0.actions.get_mut(class as usize) {
+            *place = Some(action);
+            self.0.wanted |= class.bit();
+        }
+        self
+    }
+
+    /// The words of [`Class::Word`]; `folds` when `A` is `a`.
+    ///
+    /// # Errors
+    /// When there are too many, or one is too short or too long.
+    pub fn words(mut self, words: &[String], folds: bool) -> Result<Self, Fault> {
+        self.0.words = Words::new(words, folds)?;
+        Ok(self)
+    }
+
+    /// The names of [`Class::Key`]. Case, `-` and `_` make no difference.
+    #[must_use]
+    pub fn names<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.names = names.into_iter().map(|name| plain(name.as_bytes())).collect();
+        self.0.names.sort();
+        self
+    }
+
+    /// A path whose value is masked whole, as one of [`Class::Key`].
+    ///
+    /// # Errors
+    /// When it is none, or one too many.
+    pub fn mask_path(mut self, path: &str) -> Result<Self, Fault> {
+        self.0.paths.add(path, Aim::Mask)?;
+        Ok(self)
+    }
+
+    /// A path whose value stays as it is.
+    ///
+    /// # Errors
+    /// When it is none, or one too many.
+    pub fn skip_path(mut self, path: &str) -> Result<Self, Fault> {
+        self.0.paths.add(path, Aim::Skip)?;
+        Ok(self)
+    }
+
+    /// What makes digests.
+    #[must_use]
+    pub fn digest(mut self, digest: Digest) -> Self {
+        self.0.digest = Some(digest);
+        self
+    }
+
+    /// The rules.
+    ///
+    /// # Errors
+    /// When something is to be hashed without a digest.
+    pub fn finish(mut self) -> Result<Rules, Fault> {
+        let hashed = |class: &Class| self.0.action(*class) == Some(&Action::Hash);
+        if let Some(class) = Class::ALL.into_iter().find(hashed).filter(|_| self.0.digest.is_none()) {
+            return Err(Fault::Unkeyed(class.name()));
+        }
+        self.0.starts = Starts::of(&self.0);
+        Ok(self.0)
+    }
+}
+
+/// A name without what people write differently.
+fn plain(name: &[u8]) -> Vec<u8> {
+    let written = name.iter().filter(|byte| **byte != b'-' && **byte != b'_');
+    written.map(u8::to_ascii_lowercase).collect()
+}
+
+impl Rules {
+    /// Whether the class is looked for.
+    pub(crate) const fn wants(&self, class: Class) -> bool {
+        self.wanted & class.bit() != 0
+    }
+
+    pub(crate) fn action(&self, class: Class) -> Option<&Action> {
+        self.actions.get(class as usize)?.as_ref()
+    }
+
+    /// Whether a member's value is secret by its name.
+    pub(crate) fn is_secret(&self, name: &[u8]) -> bool {
+        self.wants(Class::Key) && self.names.binary_search(&plain(name)).is_ok()
+    }
+
+    /// What may begin with that byte, after that one: a bit for each class.
+    #[inline]
+    pub(crate) fn may_begin(&self, before: u8, byte: u8) -> u16 {
+        self.starts.at(before, byte)
+    }
+
+    /// What begins at the window's first byte, among these classes.
+    pub(crate) fn find(&self, window: &Window<'_>, among: u16) -> Answer {
+        let mut left = among;
+        while left != 0 {
+            let class = Class::ALL.get(left.trailing_zeros() as usize).copied();
+            left &= left - 1;
+            let found = class.map_or(Ok(None), |class| self.find_class(class, window))?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    fn find_class(&self, class: Class, window: &Window<'_>) -> Answer {
+        let begins_word = !window.before.is_in_word();
+        match class {
+            Class::Word => self.words.find(window),
+            Class::PrivateKey => secret::private_key(window),
+            Class::Jwt => secret::jwt(window),
+            Class::GithubToken | Class::AwsAccessKey | Class::ApiKey => secret::token(window, class),
+            Class::Email => word::email(window),
+            Class::Iban if begins_word => word::iban(window),
+            Class::ResidentIdCn if window.before.lets_number_begin() => number::resident_id(window),
+            Class::PhoneCn if window.before.lets_number_begin() => number::phone(window),
+            Class::BankCard if window.before.lets_number_begin() => number::card(window),
+            Class::Ipv6 => address::ipv6(window),
+            Class::Ipv4 => address::ipv4(window),
+            _ => Ok(None),
+        }
+    }
+
+    /// What stands in place of a text of that class; `is_part` when it goes on, so that only a fixed text will do.
+    pub(crate) fn replacement(&self, class: Class, text: &[u8], is_part: bool) -> String {
+        const FIXED: &str = "[REDACTED]";
+        let action = self.action(class);
+        if is_part && !action.is_some_and(Action::is_fixed) {
+            return FIXED.to_owned();
+        }
+        match action {
+            Some(Action::Redact(with)) => with.clone(),
+            Some(Action::Partial { first, last }) => partial(class, &String::from_utf8_lossy(text), *first, *last),
+            Some(Action::Hash) => self.hash(class, text),
+            Some(Action::Network) => network(text),
+            None => FIXED.to_owned(),
+        }
+    }
+
+    /// 128 bits of the digest: nobody finds two texts that have the same.
+    fn hash(&self, class: Class, text: &[u8]) -> String {
+        use fmt::Write as _;
+        let mut message = class.name().as_bytes().to_vec();
+        message.push(0);
+        message.extend(normal(class, text));
+        let digest = self.digest.as_ref().map_or([0; 32], |digest| digest(&message));
+        let mut hash = format!("{}:", class.name());
+        for byte in digest.iter().take(16) {
+            write!(hash, "{byte:02x}").ok();
+        }
+        hash
+    }
+}
+
+/// What may begin with a byte: after anything but a letter or digit, after a letter, and after a digit.
+struct Starts(Box<[[u16; 256]; 3]>);
+
+impl Default for Starts {
+    fn default() -> Self {
+        Self(Box::new([[0; 256]; 3]))
+    }
+}
+
+impl Starts {
+    fn of(rules: &Rules) -> Self {
+        let firsts: Vec<u8> = rules.words.firsts().collect();
+        let anywhere = Class::Word.bit() | Class::PrivateKey.bit();
+        let numbers = Class::ResidentIdCn.bit() | Class::PhoneCn.bit() | Class::BankCard.bit();
+        let mut starts = Self::default();
+        for (masks, after) in starts.0.iter_mut().zip([u16::MAX, anywhere | numbers, anywhere]) {
+            for (byte, mask) in (0..=u8::MAX).zip(masks) {
+                let all = Class::ALL.into_iter().filter(|class| rules.wants(*class));
+                let fits = all.filter(|class| begins(*class, byte, &firsts));
+                *mask = fits.fold(0, |bits, class| bits | class.bit()) & after;
+            }
+        }
+        starts
+    }
+
+    #[inline]
+    fn at(&self, before: u8, byte: u8) -> u16 {
+        let kind = usize::from(before.is_ascii_alphabetic()) + 2 * usize::from(before.is_ascii_digit());
+        let masks = self.0.get(kind).and_then(|masks| masks.get(usize::from(byte)));
+        masks.copied().unwrap_or_default()
+    }
+}
+
+/// Whether something of the class may begin with that byte.
+fn begins(class: Class, byte: u8, firsts_of_words: &[u8]) -> bool {
+    match class {
+        Class::Word => firsts_of_words.contains(&byte),
+        Class::PrivateKey => byte == b'-',
+        Class::Jwt => byte == b'e',
+        Class::GithubToken | Class::AwsAccessKey | Class::ApiKey => secret::begins(class, byte),
+        Class::Email => word::is_local(byte),
+        Class::Iban => byte.is_ascii_uppercase(),
+        Class::ResidentIdCn | Class::BankCard => byte.is_ascii_digit(),
+        Class::PhoneCn => byte.is_ascii_digit() || byte == b'+',
+        Class::Ipv6 => byte.is_ascii_hexdigit() || byte == b':',
+        Class::Ipv4 => byte.is_ascii_digit(),
+        Class::Key => false,
+    }
+}
