@@ -84,10 +84,13 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 fn forward(headers: &mut HeaderMap, connection: &Connection, forwarding: Forwarding, scheme: &HeaderValue) {
     let peer = connection.peer.ip().to_canonical().to_string();
-    let chain = match headers.get(FORWARDED_FOR) {
-        Some(before) => [before.as_bytes(), peer.as_bytes()].join(&b","[..]),
-        None => peer.into_bytes(),
-    };
+    // Several lines are one list (RFC 9110, section 5.3): a proxy before us may have added a line of its own to the client's.
+    let lines = headers.get_all(FORWARDED_FOR).into_iter();
+    let chain = lines
+        .map(HeaderValue::as_bytes)
+        .chain([peer.as_bytes()])
+        .collect::<Vec<_>>();
+    let chain = chain.join(&b","[..]);
     if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(chain)) {
         headers.insert(FORWARDED_FOR, value);
     }

@@ -65,6 +65,12 @@ async fn the_way_of_a_request_is_told() -> Result<()> {
         .map(str::trim)
         .collect();
     assert_eq!(way, ["192.0.2.1", "127.0.0.1"]);
+    // A proxy before us may add a line of its own behind the client's.
+    let request = Request::get("/")
+        .field("x-forwarded-for", "203.0.113.9")
+        .field("x-forwarded-for", "192.0.2.1");
+    let two = echoed(&ask(&gateway, &request).await?)?;
+    assert_eq!(two["headers"]["x-forwarded-for"], "203.0.113.9,192.0.2.1,127.0.0.1");
     assert_eq!(told["headers"]["x-forwarded-proto"], "http");
     Ok(())
 }

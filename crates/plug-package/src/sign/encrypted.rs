@@ -43,7 +43,7 @@ struct Cipher {
     nonce: String,
 }
 
-type Read<T> = std::result::Result<T, String>;
+type Read<T> = Result<T, String>;
 
 /// What lies between the lines of such a PEM file; none when it is another one.
 fn content(pem: &str) -> Option<String> {

@@ -438,7 +438,7 @@ fn a_module_that_was_changed_or_covered_in_part_is_not_signed() {
 #[test]
 fn a_module_that_wasmsign2_signed_is_verified() {
     let key = PublicKey::parse(include_bytes!("vectors/wasmsign2.pub")).unwrap();
-    let module = include_bytes!("vectors/wasmsign2.wasm");
+    let module = include_bytes!("vectors/wasmsign2.module");
     let subject = Subject { image: None, module };
     assert_eq!(examine(&subject, &[], &Trust::Key(key)).unwrap().form, Form::Module);
 }
