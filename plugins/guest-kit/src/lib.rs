@@ -7,6 +7,8 @@ pub mod json;
 pub mod configuration;
 pub mod fetched;
 pub mod headers;
+#[cfg(feature = "papers")]
+pub mod papers;
 #[cfg(target_arch = "wasm32")]
 pub mod host;
 #[cfg(target_arch = "wasm32")]

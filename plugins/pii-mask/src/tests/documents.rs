@@ -1,7 +1,6 @@
 //! The schema, the page and the errors of the configuration.
 
-use std::path::Path;
-
+use guest_kit::papers;
 use log_mask::class::Class;
 use log_mask::masker::Syntax;
 use log_mask::rules::SECRET_NAMES;
@@ -9,37 +8,20 @@ use log_mask::rules::SECRET_NAMES;
 use super::masked;
 use crate::configuration::Configuration;
 
-fn page(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap_or_default()
-}
+/// The guest's folder.
+const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
 /// `UPDATE=1` writes it.
 #[test]
 fn the_schema_is_that_of_the_structs() {
-    let schema = schemars::schema_for!(Configuration);
-    let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-    if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("schema.json"), &text).unwrap();
-    }
-    assert!(
-        page("schema.json") == text,
-        "schema.json is not up to date: run with UPDATE=1"
-    );
+    papers::check_schema::<Configuration>(HERE).unwrap();
 }
 
 #[test]
 fn the_page_has_every_key_class_and_name() {
-    let schema = serde_json::to_value(schemars::schema_for!(Configuration)).unwrap();
-    let definitions = schema["$defs"].as_object().unwrap().values().chain([&schema]);
-    let readme = page("README.md");
-    let mut keys = 0;
-    for properties in definitions.filter_map(|definition| definition["properties"].as_object()) {
-        for key in properties.keys() {
-            keys += 1;
-            assert!(readme.contains(&format!("`{key}`")), "README.md does not name `{key}`");
-        }
-    }
+    let keys = papers::keys_on_page::<Configuration>(HERE).unwrap();
     assert!(keys > 20, "{keys}");
+    let readme = std::fs::read_to_string(format!("{HERE}/README.md")).unwrap();
     for name in Class::ALL.map(Class::name).iter().chain(SECRET_NAMES) {
         assert!(
             readme.contains(&format!("`{name}`")),
