@@ -36,15 +36,25 @@ pub(crate) struct Loaded {
 pub(crate) struct Wrong {
     pub(crate) texts: Vec<String>,
     pub(crate) findings: Vec<serde_json::Value>,
+    /// The files that were read, as far as they are known.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 impl Wrong {
     fn from_texts(texts: Vec<String>) -> Self {
+        Self::of(texts, &[])
+    }
+
+    fn of(texts: Vec<String>, files: &[PathBuf]) -> Self {
         let findings = texts
             .iter()
             .map(|text| serde_json::json!({ "severity": "error", "message": text }))
             .collect();
-        Self { texts, findings }
+        Self {
+            texts,
+            findings,
+            files: files.to_vec(),
+        }
     }
 }
 
@@ -83,6 +93,7 @@ impl Loader {
         let mut plan = gate_plan::check(&text, &origin).map_err(|findings| Wrong {
             texts: vec![findings.to_string()],
             findings: findings.iter().map(|finding| finding.to_json()).collect(),
+            files: Vec::new(),
         })?;
         if !plan.warnings.is_empty() {
             crate::voice::warn(plan.warnings.to_string().trim_end());
@@ -100,17 +111,23 @@ impl Loader {
         self.open_cache(&plan);
         self.crashes.configure(&plan, self.runs);
         let mut plugins = Vec::new();
-        let mut files = vec![file.to_owned()];
+        let of_plugins = plan
+            .plugins
+            .iter()
+            .flat_map(|spec| crate::sources::files(spec, (&plan, &folder)));
+        let files: Vec<PathBuf> = [file.to_owned()]
+            .into_iter()
+            .chain(crate::signing::files(&plan))
+            .chain(of_plugins)
+            .collect();
         let signers = plan.signatures.as_ref().map(Signers::open).transpose();
         let signers = signers.map_err(|faults| {
             wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
-            Wrong::from_texts(wrong.clone())
+            Wrong::of(wrong.clone(), &files)
         })?;
-        files.extend(crate::signing::files(&plan));
         let modules = (&plan, signers.as_ref());
         let mut modules = self.sources.gather(modules, &folder, self.cache_folder(&plan));
         for spec in &plan.plugins {
-            files.extend(crate::sources::files(spec, (&plan, &folder)));
             let had = modules
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
@@ -123,7 +140,7 @@ impl Loader {
         self.modules
             .retain(|_, module| plugins.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
         let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else {
-            return Err(Wrong::from_texts(wrong));
+            return Err(Wrong::of(wrong, &files));
         };
         let names = plan
             .upstreams
@@ -135,7 +152,7 @@ impl Loader {
         };
         crate::canary::try_out(&plugins, before, world, &self.crashes).map_err(|failures| {
             let error = |failure: &Failure| format!("error: {}", failure.text);
-            Wrong::from_texts(failures.iter().map(error).collect())
+            Wrong::of(failures.iter().map(error).collect(), &files)
         })?;
         Ok(Loaded {
             plan: Arc::new(plan),

@@ -48,12 +48,37 @@ pub(crate) struct Watcher {
 }
 
 impl Watcher {
-    pub(crate) fn new(main: &Path, files: &[PathBuf]) -> Self {
-        let files = files.iter().map(|file| (file.clone(), looks(file))).collect();
+    /// Before anything was read.
+    pub(crate) fn new(main: &Path) -> Self {
         Self {
             main: main.to_owned(),
-            files,
+            files: vec![(main.to_owned(), looks(main))],
         }
+    }
+
+    /// Follows what was read since `began`. Files that were followed before look as they did then, and those that are new as if nobody had
+    /// seen them where they changed since: what somebody wrote while they were read, which may take as long as a registry likes, is read next.
+    pub(crate) fn follow(&mut self, files: &[PathBuf], began: SystemTime) {
+        let known = |file: &PathBuf| {
+            self.files
+                .iter()
+                .find(|(known, _)| known == file)
+                .map(|(_, looks)| *looks)
+        };
+        let seen =
+            |file: &PathBuf| known(file).unwrap_or_else(|| looks(file).filter(|(modified, ..)| *modified < began));
+        self.files = files.iter().map(|file| (file.clone(), seen(file))).collect();
+    }
+
+    /// As [`Watcher::follow`], and goes on with what was followed before: a change of either may be what is missing.
+    fn follow_too(&mut self, files: &[PathBuf], began: SystemTime) {
+        let before = self.files.iter().map(|(file, _)| file.clone());
+        let new = files
+            .iter()
+            .filter(|file| self.files.iter().all(|(known, _)| known != *file))
+            .cloned();
+        let all: Vec<PathBuf> = before.chain(new).collect();
+        self.follow(&all, began);
     }
 
     /// Whether anything changed since the last look.
@@ -85,7 +110,7 @@ pub(crate) fn follow(house: Arc<House>, loader: Loader, watcher: Watcher, reload
                 Err(RecvTimeoutError::Disconnected) => return,
             };
             if house.is_ready() && (watcher.changed() || asked) {
-                watcher = reload(&house, &mut loader, watcher);
+                reload(&house, &mut loader, &mut watcher);
             }
         }
     };
@@ -94,8 +119,8 @@ pub(crate) fn follow(house: Arc<House>, loader: Loader, watcher: Watcher, reload
 }
 
 /// A wrong file changes nothing and says why; the next change of any of its files is tried again.
-fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher {
-    let main = watcher.main.clone();
+fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) {
+    let (main, began) = (watcher.main.clone(), SystemTime::now());
     let loaded = match loader.load(&main, &house.plugins()) {
         Ok(loaded) => loaded,
         Err(wrong) => {
@@ -106,7 +131,8 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
                 house.generation()
             ));
             wrong.texts.iter().for_each(|text| fail(text.trim_end()));
-            return watcher;
+            watcher.follow_too(&wrong.files, began);
+            return;
         }
     };
     let files = loaded.files.clone();
@@ -117,7 +143,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
                 main.display(),
                 house.generation()
             ));
-            Watcher::new(&main, &files)
+            watcher.follow(&files, began);
         }
         Err(why) => {
             house.refused();
@@ -126,7 +152,65 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: Watcher) -> Watcher 
                 main.display(),
                 house.generation()
             ));
-            watcher
+            watcher.follow_too(&files, began);
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Files that were written a while ago.
+    fn written(names: &[&str]) -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().unwrap();
+        let files: Vec<PathBuf> = names.iter().map(|name| folder.path().join(name)).collect();
+        for file in &files {
+            fs::write(file, "old").unwrap();
+            let past = SystemTime::now() - Duration::from_secs(100);
+            fs::File::options()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .set_modified(past)
+                .unwrap();
+        }
+        (folder, files)
+    }
+
+    #[test]
+    fn what_is_written_while_it_is_read_is_read_again() {
+        let (_folder, files) = written(&["main", "key", "module"]);
+        let mut watcher = Watcher::new(&files[0]);
+        watcher.follow(&files[..2], SystemTime::now());
+        assert!(!watcher.changed());
+        // A load begins, and takes its time: the main file, which was followed, and the module, which was not, are written meanwhile.
+        let began = SystemTime::now() - Duration::from_secs(10);
+        fs::write(&files[0], "newer").unwrap();
+        watcher.follow(&files, began);
+        assert!(watcher.changed());
+        assert!(!watcher.changed());
+        fs::write(&files[2], "newer").unwrap();
+        watcher.follow(&files[..2], began);
+        watcher.follow(&files, began);
+        assert!(watcher.changed());
+        assert!(!watcher.changed());
+    }
+
+    #[test]
+    fn what_a_refused_configuration_names_is_followed_beside_what_serves() {
+        let (folder, mut files) = written(&["main", "module"]);
+        let mut watcher = Watcher::new(&files[0]);
+        watcher.follow(&files, SystemTime::now());
+        files.push(folder.path().join("signature"));
+        watcher.follow_too(&files[2..], SystemTime::now());
+        assert!(!watcher.changed());
+        fs::write(&files[2], "new").unwrap();
+        assert!(watcher.changed());
+        fs::write(&files[1], "newer").unwrap();
+        assert!(watcher.changed());
     }
 }

@@ -188,13 +188,25 @@ fn needs(module: &[u8]) -> Vec<Capability> {
     let Ok(facts) = plug_audit::audit(module) else {
         return Capability::ALL.to_vec();
     };
-    let mut needs: Vec<Capability> = facts.imports.iter().map(plug_audit::Import::capability).collect();
+    let imported = facts.imports.iter().map(plug_audit::Import::capability);
+    let mut needs: Vec<Capability> = imported.flat_map(|word| [&[word], within(word)].concat()).collect();
     needs.sort_unstable();
     needs.dedup();
     needs
 }
 
+/// What else comes with a capability: foreign functions write into bodies and evaluate expressions over properties, and among properties
+/// are all headers.
+fn within(capability: Capability) -> &'static [Capability] {
+    match capability {
+        Capability::ForeignFunctions => &[Capability::Bodies, Capability::Properties, Capability::Headers],
+        Capability::Properties => &[Capability::Headers],
+        _ => &[],
+    }
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -202,5 +214,32 @@ mod tests {
     fn what_is_not_understood_may_need_everything() {
         assert_eq!(needs(b"\0asm\x01\0\0\0\xff"), Capability::ALL);
         assert_eq!(needs(b""), Capability::ALL);
+    }
+
+    #[test]
+    fn what_comes_with_a_capability_is_needed_too() {
+        let importing = |name: &str, type_: &str| {
+            let text = format!(
+                r#"(module (import "env" "{name}" (func (param {type_}) (result i32)))
+                    (memory (export "memory") 1)
+                    (func (export "proxy_abi_version_0_2_1"))
+                    (func (export "malloc") (param i32) (result i32) i32.const 0))"#
+            );
+            needs(&wat::parse_str(text).unwrap())
+        };
+        assert_eq!(
+            importing("proxy_get_property", "i32 i32 i32 i32"),
+            [Capability::Headers, Capability::Properties]
+        );
+        assert_eq!(
+            importing("proxy_call_foreign_function", "i32 i32 i32 i32 i32 i32"),
+            [
+                Capability::Headers,
+                Capability::Bodies,
+                Capability::Properties,
+                Capability::ForeignFunctions
+            ]
+        );
+        assert_eq!(importing("proxy_log", "i32 i32 i32"), [Capability::Log]);
     }
 }

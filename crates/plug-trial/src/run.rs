@@ -55,30 +55,49 @@ pub fn run(page: &Page<'_, Suite>, settings: &Settings<'_>) -> Run {
             return Run::Wrong(page.findings(&complaints));
         }
     };
+    each(
+        &ready,
+        settings.only,
+        |ready| (&ready.name, ready.line),
+        async |ready, idle| {
+            let ran = one(ready, page, settings, idle).await;
+            ran.map_err(|why| format!("case `{}`: {why}", ready.name))
+        },
+    )
+}
+
+/// Runs those whose name has `only` in it, one after the other, each on a queue of its own; `place` is a name and a line.
+pub(crate) fn each<C>(
+    cases: &[C],
+    only: Option<&str>,
+    place: impl Fn(&C) -> (&str, usize),
+    one: impl AsyncFn(&C, &Idle) -> Result<Ran, String>,
+) -> Run {
     let idle = Idle::default();
     let runtime = match idle.runtime() {
         Ok(runtime) => runtime,
         Err(why) => return Run::Failed(format!("no runtime: {why}")),
     };
     let mut outcome = Outcome::default();
-    let chosen = |ready: &&Ready| settings.only.is_none_or(|part| ready.name.contains(part));
-    for ready in ready.iter().filter(chosen) {
+    for case in cases {
+        let (name, line) = place(case);
+        if only.is_some_and(|part| !name.contains(part)) {
+            continue;
+        }
         let local = tokio::task::LocalSet::new();
         let began = Instant::now();
-        let ran = local.block_on(&runtime, one(ready, page, settings, &idle));
-        match ran {
-            Ok(ran) => {
-                outcome.note(&ran);
-                outcome.cases.push(CaseOutcome {
-                    name: ready.name.clone(),
-                    line: ready.line,
-                    wrong: ran.wrong,
-                    lines: ran.lines,
-                    took: began.elapsed(),
-                });
-            }
-            Err(why) => return Run::Failed(format!("case `{}`: {why}", ready.name)),
-        }
+        let ran = match local.block_on(&runtime, one(case, &idle)) {
+            Ok(ran) => ran,
+            Err(why) => return Run::Failed(why),
+        };
+        outcome.note(&ran);
+        outcome.cases.push(CaseOutcome {
+            name: name.to_owned(),
+            line,
+            wrong: ran.wrong,
+            lines: ran.lines,
+            took: began.elapsed(),
+        });
     }
     Run::Done(outcome)
 }

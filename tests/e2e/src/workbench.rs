@@ -164,6 +164,8 @@ async fn what_is_saved_is_built_checked_tested_and_swapped() -> Result<()> {
     let mut command = command(&project, &["watch", "--admin", &served.admin.to_string()]).await?;
     let watch = Process::start("watch", &mut command)?;
     let (seen, _) = step(&watch, 0, "swap").await?;
+    let second = plugin(&project, &["watch"]).await?;
+    ensure!(second.code == Some(2) && second.err.contains("another"), "{second:?}");
 
     // What does not compile, what has findings and what fails its tests stay away from the gateway.
     let source = fs::read_to_string(project.join("plugin.cc"))?;

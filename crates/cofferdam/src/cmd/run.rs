@@ -20,6 +20,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Err(why) => return failed(&format!("error: signals cannot be taken: {why}")),
     };
     let mut loader = Loader::new(log_level, true);
+    let mut watcher = Watcher::new(file);
     let loaded = match loader.load(file, &[]) {
         Ok(loaded) => loaded,
         Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
@@ -27,7 +28,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     if let Err(why) = loader.crashes.start() {
         return failed(&format!("error: no thread for crash reports: {why}"));
     }
-    let watcher = Watcher::new(file, &loaded.files);
+    watcher.follow(&loaded.files, began);
     let house = match House::open(loaded, &loader, began) {
         Ok(house) => house,
         Err(why) => return failed(&format!("error: {why}")),

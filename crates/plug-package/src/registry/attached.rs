@@ -9,7 +9,7 @@ use super::upload::fallback_tag;
 use crate::digest::Digest;
 use crate::fault::{PackageFault, Result};
 use crate::image::attachment::ATTACHMENT_BYTES_MAX;
-use crate::image::manifest::{Document, MANIFEST_BYTES_MAX};
+use crate::image::manifest::{Descriptor, Document, MANIFEST_BYTES_MAX};
 use crate::image::media;
 use crate::package::ATTACHED_MAX;
 use crate::reference::Reference;
@@ -51,14 +51,14 @@ impl Client {
             )));
         };
         let parts = index.manifests.iter().take(ATTACHED_MAX);
-        parts
-            .map(|part| {
-                Ok(Attachment {
-                    kind: part.artifact_type.clone().unwrap_or_default(),
-                    digest: part.digest()?,
-                })
+        // One whose digest cannot be followed hides no other.
+        let attachment = |part: &Descriptor| {
+            Some(Attachment {
+                kind: part.artifact_type.clone().unwrap_or_default(),
+                digest: part.digest().ok()?,
             })
-            .collect()
+        };
+        Ok(parts.filter_map(attachment).collect())
     }
 
     /// The bytes of something that is attached to `image`.

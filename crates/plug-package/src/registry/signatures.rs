@@ -78,6 +78,18 @@ impl Signatures<'_> {
 impl Client {
     /// What is signed of an image. One signature that is broken does not hide another.
     async fn signatures(&self, reference: &Reference, image: Digest, store: &Store) -> Result<Vec<Document>> {
+        let attached = self.attached_signatures(reference, image, store).await;
+        let simple = self.simple(reference, image, store).await;
+        match (attached, simple) {
+            (Ok(attached), Ok(simple)) => Ok([attached, simple].concat()),
+            // What one place has is not lost with the other.
+            (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
+            (Err(fault), _) | (_, Err(fault)) => Err(fault),
+        }
+    }
+
+    /// Those that are attached.
+    async fn attached_signatures(&self, reference: &Reference, image: Digest, store: &Store) -> Result<Vec<Document>> {
         let mut found = Vec::new();
         let attached = self.attached(reference, image).await?;
         let kinds = attached
@@ -93,7 +105,6 @@ impl Client {
                 Err(_) => {}
             }
         }
-        found.extend(self.simple(reference, image, store).await?);
         Ok(found)
     }
 
@@ -113,21 +124,24 @@ impl Client {
             .filter(|layer| layer.media_type == media::SIMPLE_SIGNING)
             .take(SIGNATURES_MAX)
         {
-            let digest = layer.digest()?;
+            let Ok(digest) = layer.digest() else { continue };
             let had = self
                 .blob(repository, layer, ("a signature", SIGNATURE_BYTES_MAX), store)
                 .await;
-            match (had, store.read(&digest, SIGNATURE_BYTES_MAX)) {
-                (Ok(()), Kept::Bytes(bytes)) => found.push(Document {
+            match had {
+                Ok(()) => {}
+                Err(fault) if fault.may_pass() => return Err(fault),
+                Err(_) => continue,
+            }
+            if let Kept::Bytes(bytes) = store.read(&digest, SIGNATURE_BYTES_MAX) {
+                found.push(Document {
                     form: Form::Simple,
                     bytes: bytes.into(),
                     beside: layer
                         .annotations
                         .as_ref()
                         .and_then(|known| known.get(SIMPLE_ANNOTATION).cloned()),
-                }),
-                (Err(fault), _) if fault.may_pass() => return Err(fault),
-                _ => {}
+                });
             }
         }
         Ok(found)

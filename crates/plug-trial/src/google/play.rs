@@ -1,7 +1,6 @@
 //! Runs a suite of Google's: phase after phase through the lanes, the clock standing still.
 
 use std::rc::Rc;
-use std::time::Instant;
 
 use bytes::Bytes;
 use gate_flow::rehearsal::{Came, Halt, Rehearsal, Way};
@@ -15,39 +14,22 @@ use super::phase::{Answer, Lines, Phase, of_request, of_response};
 use super::suite::{GoogleSuite, Messages, Test};
 use crate::cast::Cast;
 use crate::facts::Known;
-use crate::outcome::{CaseOutcome, Outcome};
-use crate::run::{Ran, Run, Settings};
+use crate::run::{Ran, Run, Settings, each};
 use crate::stage::Idle;
 use crate::written::Mocks;
 
 /// Runs a suite.
 #[must_use]
 pub fn run(suite: &GoogleSuite, settings: &Settings<'_>) -> Run {
-    let idle = Idle::default();
-    let runtime = match idle.runtime() {
-        Ok(runtime) => runtime,
-        Err(why) => return Run::Failed(format!("no runtime: {why}")),
-    };
-    let mut outcome = Outcome::default();
-    let chosen = |test: &&Test| settings.only.is_none_or(|part| test.name.contains(part));
-    for test in suite.tests.iter().filter(chosen) {
-        let local = tokio::task::LocalSet::new();
-        let began = Instant::now();
-        match local.block_on(&runtime, one(test, suite, settings, &idle)) {
-            Ok(ran) => {
-                outcome.note(&ran);
-                outcome.cases.push(CaseOutcome {
-                    name: test.name.clone(),
-                    line: test.line,
-                    wrong: ran.wrong,
-                    lines: ran.lines,
-                    took: began.elapsed(),
-                });
-            }
-            Err(why) => return Run::Failed(format!("test `{}`: {why}", test.name)),
-        }
-    }
-    Run::Done(outcome)
+    each(
+        &suite.tests,
+        settings.only,
+        |test| (&test.name, test.line),
+        async |test, idle| {
+            let ran = one(test, suite, settings, idle).await;
+            ran.map_err(|why| format!("test `{}`: {why}", test.name))
+        },
+    )
 }
 
 async fn one(test: &Test, suite: &GoogleSuite, settings: &Settings<'_>, idle: &Idle) -> Result<Ran, String> {

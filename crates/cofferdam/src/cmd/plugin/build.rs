@@ -39,7 +39,7 @@ pub(crate) fn run(options: &Options) -> ExitCode {
     };
     let output = options.output.clone().unwrap_or_else(|| project.output());
     say(&format!("building {}: {}", project.name, project.command_line(&output)));
-    match build(&project, &output, options.strip_names) {
+    match build(&project, (&output, &output), options.strip_names) {
         Ok(built) if built.report() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(why) => {
@@ -57,12 +57,16 @@ pub(super) struct Built {
     pub(super) debug_file: Option<(PathBuf, usize)>,
 }
 
-/// Builds a project into `output`, with a file for what debuggers need beside it.
-pub(super) fn build(project: &Project, output: &Path, strip_names: bool) -> Result<Built, String> {
+/// Builds a project into `output`, with a file for what debuggers need beside it. What lies at `shipped_before` came of an earlier build.
+pub(super) fn build(
+    project: &Project,
+    (output, shipped_before): (&Path, &Path),
+    strip_names: bool,
+) -> Result<Built, String> {
     if let Some(parent) = output.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         fs::create_dir_all(parent).map_err(|why| format!("`{}` cannot be made: {why}", parent.display()))?;
     }
-    let built = project.build(output)?;
+    let built = project.build(output, &[output, shipped_before])?;
     let whole = fs::read(&built).map_err(|why| format!("`{}` cannot be read: {why}", built.display()))?;
     let shipped = ship(&whole, strip_names);
     let debug_file = debug_file_of(output);

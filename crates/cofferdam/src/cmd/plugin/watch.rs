@@ -3,7 +3,8 @@
 mod files;
 mod step;
 
-use std::fs;
+use std::fmt::Display;
+use std::fs::{self, File, TryLockError};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -84,6 +85,8 @@ struct Watch<'a> {
     output: PathBuf,
     /// Where a module is until it is known to be good: the gateway follows the file at `output`.
     next: PathBuf,
+    /// Held as long as it watches.
+    _lock: File,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -95,7 +98,9 @@ impl<'a> Watch<'a> {
             .parent()
             .zip(output.file_name())
             .ok_or_else(|| format!("`{}` is no name for a module", output.display()))?;
-        let next = folder.join(".next").join(name);
+        let next = folder.join(".next");
+        let lock = lock(&next)?;
+        let next = next.join(name);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok(Self {
             runtime: runtime.map_err(|why| format!("no event queue: {why}"))?,
@@ -103,6 +108,7 @@ impl<'a> Watch<'a> {
             project,
             output,
             next,
+            _lock: lock,
         })
     }
 
@@ -120,7 +126,14 @@ impl<'a> Watch<'a> {
     }
 
     fn build(&self) -> Result<Ended<Built>, String> {
-        let built = build::build(&self.project, &self.next, false)?;
+        let before = digest_of(&self.output);
+        let built = build::build(&self.project, (&self.next, &self.output), false)?;
+        if digest_of(&self.output) != before {
+            return Err(format!(
+                "the project's own script writes `{}`, where the gateway has its module: let it write into `build`",
+                self.output.display()
+            ));
+        }
         let said = format!("{} bytes", built.shipped.len());
         Ok(Ended::with(said, built))
     }
@@ -155,11 +168,35 @@ impl<'a> Watch<'a> {
         if let Some((made, _)) = &built.debug_file {
             put(made, &build::debug_file_of(&self.output))?;
         }
+        let digest = plug_host::digest(&built.shipped);
+        if digest_of(&self.next).as_ref() != Some(&digest) {
+            return Err(format!(
+                "`{}` was changed by somebody else meanwhile",
+                self.next.display()
+            ));
+        }
         put(&self.next, &self.output)?;
         let plugin = self.options.plugin.as_deref().unwrap_or(&self.project.name);
-        let digest = plug_host::digest(&built.shipped);
         self.runtime.block_on(follow(self.options.admin, plugin, &digest))
     }
+}
+
+/// Two that watch one project would put each other's modules in place.
+fn lock(folder: &Path) -> Result<File, String> {
+    let file = folder.join("lock");
+    let failed = |why: &dyn Display| format!("`{}` cannot be made: {why}", file.display());
+    fs::create_dir_all(folder).map_err(|why| failed(&why))?;
+    let lock = File::create(&file).map_err(|why| failed(&why))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(String::from("another `cofferdam plugin watch` watches this project")),
+        Err(TryLockError::Error(why)) => Err(failed(&why)),
+    }
+}
+
+/// The SHA-256 of a file; none when it is not there.
+fn digest_of(file: &Path) -> Option<String> {
+    Some(plug_host::digest(&fs::read(file).ok()?))
 }
 
 /// In one go: the gateway never reads half of it.

@@ -131,8 +131,8 @@ impl Project {
         command
     }
 
-    /// Runs the tool; gives the file that it wrote.
-    pub(super) fn build(&self, output: &Path) -> Result<PathBuf, String> {
+    /// Runs the tool; gives the file that it wrote, which is none of those that were shipped.
+    pub(super) fn build(&self, output: &Path, shipped: &[&Path]) -> Result<PathBuf, String> {
         self.prepare()?;
         let began = SystemTime::now();
         let mut command = self.command(output);
@@ -153,10 +153,10 @@ impl Project {
             Tool::Cargo => artefact(&said).ok_or_else(|| {
                 "`cargo` wrote no module\nhint: the manifest needs `[lib]` with `crate-type = [\"cdylib\"]`".to_owned()
             }),
-            Tool::Npm => newest(&self.folder, output, Some(began))
+            Tool::Npm => newest(&self.folder, shipped, Some(began))
                 .ok_or_else(|| "`npm run build` wrote no module into `build` or `dist`".to_owned()),
             // It writes nothing when nothing changed.
-            Tool::Make => newest(&self.folder, output, None)
+            Tool::Make => newest(&self.folder, shipped, None)
                 .ok_or_else(|| "`make` made no module in `build`, `dist` or the project's folder".to_owned()),
             Tool::Go | Tool::TinyGo { .. } => Ok(output.to_owned()),
         }
@@ -291,14 +291,17 @@ fn artefact(said: &str) -> Option<PathBuf> {
 }
 
 /// The newest module that a script wrote, and not what was shipped of an earlier one.
-fn newest(folder: &Path, shipped: &Path, began: Option<SystemTime>) -> Option<PathBuf> {
+fn newest(folder: &Path, shipped: &[&Path], began: Option<SystemTime>) -> Option<PathBuf> {
     let folders = ["build", "dist", "."].map(|name| folder.join(name));
     let files = folders
         .iter()
         .filter_map(|folder| fs::read_dir(folder).ok())
         .flatten()
         .flatten();
-    let ours = [shipped.to_owned(), super::debug_file_of(shipped)].map(|file| file.canonicalize().ok());
+    let ours = shipped
+        .iter()
+        .flat_map(|file| [file.to_path_buf(), super::debug_file_of(file)]);
+    let ours: Vec<_> = ours.map(|file| file.canonicalize().ok()).collect();
     let modules = files
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "wasm"))
@@ -379,6 +382,6 @@ mod tests {
         for file in [&made, &folder.path().join("dist/x.debug.wasm"), &shipped] {
             fs::write(file, "").unwrap();
         }
-        assert_eq!(newest(folder.path(), &shipped, None), Some(made));
+        assert_eq!(newest(folder.path(), &[&shipped], None), Some(made));
     }
 }
