@@ -152,8 +152,8 @@ fn sm2_is_signed_and_verified_as_openssl_does_it() {
 fn keys_of_cosign_are_opened_by_their_password_alone() {
     let vectors: [(&[u8], &str, Algorithm); 3] = [
         (include_bytes!("vectors/cosign-locked.key"), "", Algorithm::P256),
-        (include_bytes!("vectors/locked-p256.key"), "password", Algorithm::P256),
-        (include_bytes!("vectors/locked-ed.key"), "password", Algorithm::Ed25519),
+        (include_bytes!("vectors/locked-p256.key"), "123", Algorithm::P256),
+        (include_bytes!("vectors/locked-ed.key"), "123", Algorithm::Ed25519),
     ];
     for (pem, password, algorithm) in vectors {
         assert!(PrivateKey::is_locked(pem));

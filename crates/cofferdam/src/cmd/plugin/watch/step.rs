@@ -98,7 +98,7 @@ mod tests {
         );
         assert_eq!(
             Steps(Format::Json).line(Step::Swap, took, (true, "x")),
-            "{\"done\":true,\"ms\":1230,\"says\":\"x\",\"step\":\"swap\"}\n"
+            "{\"step\":\"swap\",\"done\":true,\"ms\":1230,\"says\":\"x\"}\n"
         );
     }
 }
