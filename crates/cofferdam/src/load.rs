@@ -111,15 +111,7 @@ impl Loader {
         self.open_cache(&plan);
         self.crashes.configure(&plan, self.runs);
         let mut plugins = Vec::new();
-        let of_plugins = plan
-            .plugins
-            .iter()
-            .flat_map(|spec| crate::sources::files(spec, (&plan, &folder)));
-        let files: Vec<PathBuf> = [file.to_owned()]
-            .into_iter()
-            .chain(crate::signing::files(&plan))
-            .chain(of_plugins)
-            .collect();
+        let files = files(file, (&plan, &folder));
         let signers = plan.signatures.as_ref().map(Signers::open).transpose();
         let signers = signers.map_err(|faults| {
             wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
@@ -290,6 +282,16 @@ impl Loader {
         self.modules.insert(key, Arc::clone(&module));
         Ok(module)
     }
+}
+
+/// The files that a configuration is read from: itself, the keys of signers, and modules with what is beside them.
+fn files(main: &Path, (plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
+    let of_plugins = plan
+        .plugins
+        .iter()
+        .flat_map(|spec| crate::sources::files(spec, (plan, folder)));
+    let all = [main.to_owned()].into_iter().chain(crate::signing::files(plan));
+    all.chain(of_plugins).collect()
 }
 
 /// What is wrong with certificates of listeners.
