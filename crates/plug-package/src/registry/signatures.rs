@@ -78,14 +78,10 @@ impl Signatures<'_> {
 impl Client {
     /// What is signed of an image. One signature that is broken does not hide another.
     async fn signatures(&self, reference: &Reference, image: Digest, store: &Store) -> Result<Vec<Document>> {
-        let attached = self.attached_signatures(reference, image, store).await;
-        let simple = self.simple(reference, image, store).await;
-        match (attached, simple) {
-            (Ok(attached), Ok(simple)) => Ok([attached, simple].concat()),
-            // What one place has is not lost with the other.
-            (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
-            (Err(fault), _) | (_, Err(fault)) => Err(fault),
-        }
+        // A place that cannot be asked is none without signatures: what it has might be the one that counts.
+        let attached = self.attached_signatures(reference, image, store).await?;
+        let simple = self.simple(reference, image, store).await?;
+        Ok([attached, simple].concat())
     }
 
     /// Those that are attached.
