@@ -131,7 +131,7 @@ fn functions(section: Payload<'_>) -> u32 {
         Payload::FunctionSection(functions) => functions.count(),
         Payload::ImportSection(imports) => {
             let imports = imports.into_imports().map(|import| import.expect("it is valid").ty);
-            let functions = imports.filter(|kind| matches!(kind, TypeRef::Func(_)));
+            let functions = imports.filter(|kind| matches!(kind, TypeRef::Func(_) | TypeRef::FuncExact(_)));
             u32::try_from(functions.count()).expect("they are few")
         }
         _ => 0,
@@ -191,7 +191,10 @@ fn compare_code(module: &[u8], changed: &Instrumented, changes: &Changes) {
         let named = |(named, _): &(u32, Allocator)| *named as usize;
         let is_named = changes.allocators.binary_search_by_key(&number, named).is_ok();
         let (old, new) = (locals(&before), locals(&after));
-        assert!(new.starts_with(&old) && (is_named || new.len() == old.len()));
+        assert!(
+            new.starts_with(&old) && (is_named || new.len() == old.len()),
+            "function {number}: {old:?} became {new:?}"
+        );
         let mut before = operators(&before).into_iter();
         for (from, to, operator) in operators(&after) {
             match changed.offsets.origin(from as u64).expect("it comes from somewhere") {
