@@ -22,11 +22,6 @@ fn the_page_has_every_key() {
 #[test]
 fn what_is_wrong_is_told_with_the_path_of_the_key() {
     let with = |provider: &str| format!(r#"{{"providers":[{provider}]}}"#);
-    let remote = |more: &str| {
-        with(&format!(
-            r#"{{"name":"a","algorithms":["RS256"],"remote_jwks":{{"upstream":"u","path":"/k","authority":"h"{more}}}}}"#
-        ))
-    };
     let cases = [
         (
             "{".to_owned(),
@@ -73,6 +68,20 @@ fn what_is_wrong_is_told_with_the_path_of_the_key() {
             with(&provider(r#","clock_skew_seconds":"60 secret""#)),
             "`providers[0].clock_skew_seconds`: expected u64",
         ),
+    ];
+    for (configuration, expected) in cases {
+        refused(&configuration, expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_fetched_keys_is_told_too() {
+    let remote = |more: &str| {
+        format!(
+            r#"{{"providers":[{{"name":"a","algorithms":["RS256"],"remote_jwks":{{"upstream":"u","path":"/k","authority":"h"{more}}}}}]}}"#
+        )
+    };
+    let cases = [
         (
             remote(r#","timeout_ms":0"#),
             "`providers[0].remote_jwks.timeout_ms`: must be 10 to 60000, not 0",
@@ -87,8 +96,13 @@ fn what_is_wrong_is_told_with_the_path_of_the_key() {
         ),
     ];
     for (configuration, expected) in cases {
-        let read = Configuration::read(configuration.as_bytes()).and_then(|read| Gate::new(read).map(|_| ()));
-        assert_eq!(read.unwrap_err(), expected, "{configuration}");
+        refused(&configuration, expected);
     }
     assert!(Configuration::read(remote("").as_bytes()).is_ok());
+}
+
+#[track_caller]
+fn refused(configuration: &str, expected: &str) {
+    let read = Configuration::read(configuration.as_bytes()).and_then(|read| Gate::new(read).map(|_| ()));
+    assert_eq!(read.unwrap_err(), expected, "{configuration}");
 }

@@ -20,13 +20,16 @@ fn the_page_has_every_key() {
     assert!(keys > 30, "{keys}");
 }
 
+fn with(keys: &str, more: &str) -> String {
+    format!(r#"{{"keys":[{keys}],"encrypt_response":{{"mode":"gcm","key":"b"}}{more}}}"#)
+}
+
+fn key(kind: &str, value: &str, encoding: &str) -> String {
+    format!(r#"{{"name":"b","kind":"{kind}","value":"{value}","encoding":"{encoding}"}}"#)
+}
+
 #[test]
 fn what_is_wrong_is_told_with_the_path_of_the_key_and_without_the_key() {
-    let with =
-        |keys: &str, more: &str| format!(r#"{{"keys":[{keys}],"encrypt_response":{{"mode":"gcm","key":"b"}}{more}}}"#);
-    let key = |kind: &str, value: &str, encoding: &str| {
-        format!(r#"{{"name":"b","kind":"{kind}","value":"{value}","encoding":"{encoding}"}}"#)
-    };
     let good = key("sm4", "0123456789abcdeffedcba9876543210", "hex");
     let cases = [
         (
@@ -63,6 +66,16 @@ fn what_is_wrong_is_told_with_the_path_of_the_key_and_without_the_key() {
             with(&format!("{good},{good}"), ""),
             "`keys[1].name`: `b` is there twice",
         ),
+    ];
+    for (configuration, expected) in cases {
+        refused(&configuration, expected);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_what_keys_are_for_is_told_too() {
+    let good = key("sm4", "0123456789abcdeffedcba9876543210", "hex");
+    let cases = [
         (
             with(&good.replace("\"b\"", "\"a\""), ""),
             "`encrypt_response.key`: there is no key `b` of the kind `sm4`",
@@ -88,12 +101,17 @@ fn what_is_wrong_is_told_with_the_path_of_the_key_and_without_the_key() {
         ),
     ];
     for (configuration, expected) in cases {
-        let read = Configuration::read(configuration.as_bytes()).and_then(|read| Gate::new(read).map(|_| ()));
-        assert_eq!(read.unwrap_err(), expected, "{configuration}");
+        refused(&configuration, expected);
     }
     assert!(
         Configuration::read(with(&good, "").as_bytes())
             .and_then(|read| Gate::new(read).map(|_| ()))
             .is_ok()
     );
+}
+
+#[track_caller]
+fn refused(configuration: &str, expected: &str) {
+    let read = Configuration::read(configuration.as_bytes()).and_then(|read| Gate::new(read).map(|_| ()));
+    assert_eq!(read.unwrap_err(), expected, "{configuration}");
 }
