@@ -32,9 +32,11 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
         tls.certificate.iter_mut().for_each(pair);
     }
     for plugin in &mut plan.plugins {
-        if let Source::Oci { credentials_file, .. } = &mut Arc::make_mut(plugin).source {
+        let plugin = Arc::make_mut(plugin);
+        if let Source::Oci { credentials_file, .. } = &mut plugin.source {
             credentials_file.iter_mut().for_each(place);
         }
+        plugin.probe.iter_mut().for_each(place);
     }
     if let Some(signatures) = &mut plan.signatures {
         signatures.trusted_root.iter_mut().for_each(place);
@@ -48,6 +50,7 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
         place(path);
     }
     plan.cache_dir.iter_mut().for_each(place);
+    plan.state_dir.iter_mut().for_each(place);
     plan.crash_reports.dir.iter_mut().for_each(place);
     plan.crash_reports.debug_files.iter_mut().for_each(place);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use console::listen::{BoundConsole, Console};
 use gate_flow::{Change, Flow, FlowParts};
 use gate_plan::{AccessLog, Plan};
@@ -16,7 +16,9 @@ use parking_lot::Mutex;
 use plug_host::{Plugin, Process};
 
 use crate::crashes::{Crashes, Told};
-use crate::load::{Loaded, Loader, workers};
+use crate::last_good::{Keeper, Snapshot};
+use crate::load::{Loader, workers};
+use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
 use crate::looking::Traced;
 use crate::voice::{fail, say, warn};
 
@@ -30,7 +32,10 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(2);
 /// What is in force.
 struct Present {
     plan: Arc<Plan>,
-    plugins: Vec<Arc<Plugin>>,
+    running: Vec<Runs>,
+    /// How its plugins stand, and what waits for one of them.
+    standings: Vec<Standing>,
+    waiting: Vec<Waiting>,
     sink: AccessSink,
 }
 
@@ -42,6 +47,8 @@ pub(crate) struct House {
     pub(crate) crashes: Arc<Crashes>,
     /// Plugins whose memory is looked at.
     pub(crate) traced: Traced,
+    /// Keeps what serves for the next start.
+    keeper: Keeper,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Answers until the process ends.
@@ -54,7 +61,7 @@ pub(crate) struct House {
 
 impl House {
     /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
-    pub(crate) fn open(loaded: Loaded, loader: &Loader, began: SystemTime) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn open(loaded: Loaded, loader: &Loader, keeper: Keeper, began: SystemTime) -> anyhow::Result<Arc<Self>> {
         let plan = Arc::clone(&loaded.plan);
         let count = workers(&plan);
         let bound = bind(&plan.listeners, plan.limits, count)?;
@@ -79,9 +86,12 @@ impl House {
             workers: Mutex::new(Some(workers)),
             present: Mutex::new(Present {
                 plan,
-                plugins: loaded.plugins,
+                running: loaded.running.clone(),
+                standings: loaded.standings.clone(),
+                waiting: loaded.waiting.clone(),
                 sink,
             }),
+            keeper,
             process: Arc::clone(&loader.process),
             crashes: Arc::clone(&loader.crashes),
             traced: Traced::default(),
@@ -92,6 +102,7 @@ impl House {
             changes_applied: AtomicU64::new(0),
             changes_refused: AtomicU64::new(0),
         });
+        house.keep(&loaded);
         if let Some(admin) = admin {
             say(&format!("admin listening address={}", admin.address()));
             let pages = Arc::clone(&house);
@@ -107,7 +118,24 @@ impl House {
 
     /// The plugins in force.
     pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
-        self.present.lock().plugins.clone()
+        let present = self.present.lock();
+        present.running.iter().map(|runs| Arc::clone(&runs.plugin)).collect()
+    }
+
+    /// How the plugins stand, and the routes and listeners that wait for one of them.
+    pub(crate) fn standings(&self) -> (Vec<Standing>, Vec<Waiting>) {
+        let present = self.present.lock();
+        (present.standings.clone(), present.waiting.clone())
+    }
+
+    /// What serves now, for the load of what shall serve next.
+    pub(crate) fn former(&self) -> Former {
+        let present = self.present.lock();
+        Former::of(Arc::clone(&present.plan), present.running.clone())
+    }
+
+    fn keep(&self, loaded: &Loaded) {
+        self.keeper.keep(&loaded.plan, Snapshot::of(loaded));
     }
 
     /// Number of the configuration in force, from 1.
@@ -125,8 +153,9 @@ impl House {
         self.changes_refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Goes over to another configuration: every worker starts its plugins aside, then all take it. A fault changes nothing.
-    pub(crate) fn change(&self, loaded: Loaded) -> anyhow::Result<()> {
+    /// Goes over to another configuration: every worker starts its plugins aside, then all take it. One that does not start on a worker
+    /// stays what it was; any other fault changes nothing. What does not run as it is wanted is returned.
+    pub(crate) fn change(&self, mut loaded: Loaded) -> anyhow::Result<Vec<String>> {
         let mut guard = self.workers.lock();
         let Some(running) = guard.as_mut().filter(|_| self.is_ready()) else {
             bail!("the gateway is stopping")
@@ -140,11 +169,7 @@ impl House {
         } else {
             Some(AccessSink::start(target(&loaded.plan))?)
         };
-        let change = change(&loaded, &before)?;
-        if let Err(why) = stage(running, &change, &self.crashes) {
-            discard(running);
-            return Err(why);
-        }
+        self.stage(running, &mut loaded, &before)?;
         let relistened = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait);
         let relistened = relistened.inspect_err(|_| discard(running))?;
         for report in running.listeners() {
@@ -162,17 +187,41 @@ impl House {
             })?;
         }
         let mut present = self.present.lock();
-        for debugging in loaded.plugins.iter().filter_map(|plugin| plugin.debugging()) {
+        for debugging in loaded.running.iter().filter_map(|runs| runs.plugin.debugging()) {
             debugging.show();
         }
-        present.plan = loaded.plan;
-        present.plugins = loaded.plugins;
+        present.plan = Arc::clone(&loaded.plan);
+        present.running.clone_from(&loaded.running);
+        present.standings.clone_from(&loaded.standings);
+        present.waiting.clone_from(&loaded.waiting);
         if let Some(sink) = sink {
             present.sink = sink;
         }
+        drop(present);
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.changes_applied.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        self.keep(&loaded);
+        Ok(loaded.troubles())
+    }
+
+    /// Starts everything aside on every worker; a plugin that does not start there is taken out, and the rest tried again.
+    fn stage(&self, running: &Workers<Flow>, loaded: &mut Loaded, before: &Plan) -> anyhow::Result<()> {
+        loop {
+            let change = change(loaded, before)?;
+            let Err(fault) = stage(running, &change) else { return Ok(()) };
+            discard(running);
+            let Staging::Faults(faults) = fault else {
+                bail!("a worker did not start the plugins in time");
+            };
+            let mut is_settled = false;
+            for fault in &faults {
+                let text = format!("error: {}", self.crashes.explain(fault));
+                is_settled |= loaded.refuse(&fault.plugin, &text);
+            }
+            if !is_settled {
+                bail!(reports(&self.crashes, &faults));
+            }
+        }
     }
 
     /// Readiness goes first, so that load balancers look away; then sockets close and exchanges in flight end, within bounds.
@@ -181,6 +230,7 @@ impl House {
         self.ready.store(false, Ordering::Relaxed);
         say(&format!("draining grace={:?} wait={:?}", drain.grace, drain.wait));
         std::thread::sleep(drain.grace);
+        self.keeper.stop();
         let workers = self.workers.lock().take();
         if let Some(workers) = workers {
             let stopped = workers.stop(drain.wait);
@@ -233,7 +283,7 @@ fn start_workers(
 ) -> anyhow::Result<Workers<Flow>> {
     let change = Change {
         plan: Arc::clone(&loaded.plan),
-        plugins: loaded.plugins.clone(),
+        plugins: loaded.plugins(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both: loaded.upstreams.clone(),
     };
@@ -278,13 +328,21 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
         .map_err(|faults| anyhow::anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok(Change {
         plan: Arc::clone(&loaded.plan),
-        plugins: loaded.plugins.clone(),
+        plugins: loaded.plugins(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both,
     })
 }
 
-fn stage(workers: &Workers<Flow>, change: &Change, crashes: &Arc<Crashes>) -> anyhow::Result<()> {
+/// Why a configuration is not staged on every worker.
+enum Staging {
+    /// A worker is gone, or took too long.
+    Late,
+    /// Plugins that did not start.
+    Faults(Vec<Told>),
+}
+
+fn stage(workers: &Workers<Flow>, change: &Change) -> Result<(), Staging> {
     let mut answers = Vec::new();
     for mailbox in workers.mailboxes() {
         let change = change.clone();
@@ -293,15 +351,17 @@ fn stage(workers: &Workers<Flow>, change: &Change, crashes: &Arc<Crashes>) -> an
             // Explaining them takes time that a worker has not.
             staged.map_err(|faults| faults.iter().map(Told::of).collect::<Vec<_>>())
         });
-        answers.push(ask?);
+        answers.push(ask.map_err(|_| Staging::Late)?);
     }
+    let mut all = Vec::new();
     for answer in answers {
-        let staged = answer
-            .wait(STAGE_MAX)
-            .context("a worker did not start the plugins in time")?;
-        staged.map_err(|faults| anyhow::Error::msg(reports(crashes, &faults)))?;
+        let staged = answer.wait(STAGE_MAX).ok_or(Staging::Late)?;
+        all.extend(staged.err().into_iter().flatten());
     }
-    Ok(())
+    match all.is_empty() {
+        true => Ok(()),
+        false => Err(Staging::Faults(all)),
+    }
 }
 
 fn discard(workers: &Workers<Flow>) {

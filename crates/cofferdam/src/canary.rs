@@ -23,6 +23,8 @@ pub(crate) struct World {
 /// Why a plugin does not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Failure {
+    /// The plugin; none when none could be tried.
+    plugin: Option<String>,
     /// The fault's code.
     pub(crate) code: &'static str,
     /// The report.
@@ -30,10 +32,16 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    /// Whether it keeps that plugin from starting.
+    pub(crate) fn concerns(&self, name: &str) -> bool {
+        self.plugin.as_deref().is_none_or(|plugin| plugin == name)
+    }
+
     /// No plugin was tried.
-    fn untried(text: String) -> Vec<Self> {
+    pub(crate) fn untried(text: String) -> Vec<Self> {
         let code = "plugin.not_instantiated";
-        vec![Self { code, text }]
+        let plugin = None;
+        vec![Self { plugin, code, text }]
     }
 }
 
@@ -81,6 +89,7 @@ fn start(plugins: &[Arc<Plugin>], world: World, crashes: &Crashes) -> Result<Vec
         WorkerPlugins::arrange(plugins, &services, None).warm().await
     });
     let failure = |fault: &Fault| Failure {
+        plugin: Some(fault.plugin.to_string()),
         code: fault.code(),
         text: crashes.explain(&Told::of(fault)),
     };

@@ -210,6 +210,7 @@ fn has_lines(module: &[u8]) -> bool {
 
 /// A fault as one thread tells it to another.
 pub(crate) struct Told {
+    pub(crate) plugin: String,
     summary: String,
     scene: Option<Arc<Scene>>,
 }
@@ -217,6 +218,7 @@ pub(crate) struct Told {
 impl Told {
     pub(crate) fn of(fault: &Fault) -> Self {
         Self {
+            plugin: fault.plugin.to_string(),
             summary: fault.to_string(),
             scene: fault.scene.clone(),
         }
@@ -395,11 +397,16 @@ impl Clerk {
     }
 }
 
-/// Where reports are kept when the configuration does not say (XDG Base Directory Specification, "state").
+/// Where reports are kept when the configuration does not say.
 pub(crate) fn default_folder() -> Option<PathBuf> {
+    Some(default_state()?.join("crashes"))
+}
+
+/// Where is kept what must be found again, when the configuration does not say (XDG Base Directory Specification, "state").
+pub(crate) fn default_state() -> Option<PathBuf> {
     let base = std::env::var_os("XDG_STATE_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
-    Some(base.join("cofferdam").join("crashes"))
+    Some(base.join("cofferdam"))
 }

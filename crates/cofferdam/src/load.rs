@@ -1,6 +1,9 @@
-//! From a configuration file to everything that it names, read, compiled and tried; `run`, `check` and a reload all come this way.
+//! From a configuration to everything that it names, read, compiled and tried; `run`, `check` and a reload all come this way.
 
-use std::collections::HashMap;
+mod plugin;
+mod recall;
+
+use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,27 +11,54 @@ use std::sync::Arc;
 use gate_plan::Plan;
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{
-    BurstPolicy, Changes, CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec,
-    Process, RestartPolicy,
-};
+use plug_host::{Changes, CodeCache, CompileLimits, Compiler, Module, Plugin, Process};
 
-use crate::canary::{Failure, World};
+pub(crate) use self::plugin::limits;
+use crate::canary::World;
 use crate::crashes::Crashes;
-use crate::debugging::{Place, Places};
+use crate::debugging::Places;
+use crate::loaded::{Former, Loaded, Refused, Runs, Tried};
 use crate::signing::Signers;
 use crate::sources::{Had, Sources};
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
-/// A configuration with everything it names.
-pub(crate) struct Loaded {
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) plugins: Vec<Arc<Plugin>>,
-    pub(crate) upstreams: Prepared,
-    /// The files it was read from, for noticing changes.
-    pub(crate) files: Vec<PathBuf>,
+/// The text of a configuration, and where it is from.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Text {
+    pub(crate) text: String,
+    /// Its SHA-256.
+    pub(crate) sha256: String,
+    /// What messages call it.
+    pub(crate) origin: String,
+    /// From where its paths are meant.
+    pub(crate) folder: PathBuf,
+}
+
+impl Text {
+    /// Reads a file.
+    pub(crate) fn read(file: &Path) -> Result<Arc<Self>, Wrong> {
+        let text = read_text(file).map_err(|why| Wrong::of(vec![why], &[]))?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        Ok(Self::new(text, &file.display().to_string(), folder))
+    }
+
+    pub(crate) fn new(text: String, origin: &str, folder: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            sha256: plug_host::digest(text.as_bytes()),
+            text,
+            origin: origin.to_owned(),
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Its plan, with all paths as the process sees them.
+    pub(crate) fn plan(&self) -> Result<Plan, gate_plan::Findings> {
+        let mut plan = gate_plan::check(&self.text, &self.origin)?;
+        crate::anchor::anchor(&mut plan, &self.folder);
+        Ok(plan)
+    }
 }
 
 /// Everything that is wrong, one text each, for people and for programs.
@@ -41,11 +71,7 @@ pub(crate) struct Wrong {
 }
 
 impl Wrong {
-    fn from_texts(texts: Vec<String>) -> Self {
-        Self::of(texts, &[])
-    }
-
-    fn of(texts: Vec<String>, files: &[PathBuf]) -> Self {
+    pub(crate) fn of(texts: Vec<String>, files: &[PathBuf]) -> Self {
         let findings = texts
             .iter()
             .map(|text| serde_json::json!({ "severity": "error", "message": text }))
@@ -56,6 +82,16 @@ impl Wrong {
             files: files.to_vec(),
         }
     }
+}
+
+/// What served before a load.
+pub(crate) enum Before {
+    /// Nothing may be missing: somebody wants to know whether all is well.
+    Check,
+    /// What the gateway of this file served before it was started, as far as it was kept.
+    Start(PathBuf),
+    /// What serves now.
+    Serving(Former),
 }
 
 /// What stays over several loads: engines, the code cache, modules and plugins in force.
@@ -86,11 +122,10 @@ impl Loader {
         }
     }
 
-    /// Reads `file` and what it names. Plugins of `before` that did not change stay the same.
-    pub(crate) fn load(&mut self, file: &Path, before: &[Arc<Plugin>]) -> Result<Loaded, Wrong> {
-        let text = read_text(file).map_err(|why| Wrong::from_texts(vec![why]))?;
-        let origin = file.display().to_string();
-        let mut plan = gate_plan::check(&text, &origin).map_err(|findings| Wrong {
+    /// Reads what `text` names. Plugins that served before and did not change stay the same, and those that cannot run as they are wanted
+    /// stay what they were.
+    pub(crate) fn load(&mut self, text: &Arc<Text>, before: Before) -> Result<Loaded, Wrong> {
+        let plan = text.plan().map_err(|findings| Wrong {
             texts: vec![findings.to_string()],
             findings: findings.iter().map(|finding| finding.to_json()).collect(),
             files: Vec::new(),
@@ -98,60 +133,105 @@ impl Loader {
         if !plan.warnings.is_empty() {
             crate::voice::warn(plan.warnings.to_string().trim_end());
         }
-        let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-        crate::anchor::anchor(&mut plan, &folder);
-        let mut wrong = certificates(&plan);
-        let upstreams = match Upstreams::prepare(&plan.upstreams) {
-            Ok(prepared) => Some(prepared),
-            Err(faults) => {
-                wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
-                None
-            }
-        };
         self.open_cache(&plan);
         self.crashes.configure(&plan, self.runs);
-        let mut plugins = Vec::new();
-        let files = files(file, (&plan, &folder));
+        let files = files((&plan, &text.folder));
+        let (mut wrong, around) = around(&plan);
         let signers = plan.signatures.as_ref().map(Signers::open).transpose();
         let signers = signers.map_err(|faults| {
             wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
             Wrong::of(wrong.clone(), &files)
         })?;
-        let modules = (&plan, signers.as_ref());
-        let mut modules = self.sources.gather(modules, &folder, self.cache_folder(&plan));
+        let (former, is_check) = match &before {
+            Before::Serving(former) => (former.clone(), false),
+            Before::Start(_) => (Former::default(), false),
+            Before::Check => (Former::default(), true),
+        };
+        let tried = self.try_plugins((&plan, text), signers.as_ref(), &former);
+        let upstreams = match around {
+            Some(upstreams) if !is_check || tried.iter().all(|tried| tried.outcome.is_ok()) => upstreams,
+            _ => {
+                let refused = tried.iter().filter_map(|tried| tried.outcome.as_ref().err());
+                wrong.extend(refused.map(|refused| refused.text.clone()));
+                return Err(Wrong::of(wrong, &files));
+            }
+        };
+        let mut loaded = Loaded::new((plan, Arc::clone(text)), tried, former, (upstreams, files));
+        if let Before::Start(main) = before {
+            self.recall(&mut loaded, &main, signers.as_ref())?;
+        }
+        let in_force = loaded.plugins();
+        self.modules
+            .retain(|_, module| in_force.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
+        Ok(loaded)
+    }
+
+    /// Every plugin of a plan made, and started once aside; or why it is not.
+    fn try_plugins(&mut self, (plan, text): (&Plan, &Arc<Text>), signers: Option<&Signers>, former: &Former) -> Vec<Tried> {
+        let store = self.cache_folder(plan);
+        let mut modules = self.sources.gather((plan, signers), &text.folder, store);
+        let before = former.plugins();
+        let mut all = Vec::new();
         for spec in &plan.plugins {
             let had = modules
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
-            let had = had.and_then(|had| signed(spec, had, signers.as_ref()));
-            match had.and_then(|had| self.plugin(spec, (&had, &plan), before)) {
-                Ok(plugin) => plugins.push(plugin),
-                Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
-            }
+            let may_pass = had.is_err() && !matches!(spec.source, gate_plan::Source::File { .. });
+            let made = had.and_then(|had| self.make((spec, text), (had, plan), signers, &before));
+            let outcome = made.map_err(|why| Refused {
+                text: format!("error: plugin `{}`: {why}", spec.name),
+                may_pass,
+            });
+            all.push(Tried {
+                name: spec.name.clone(),
+                outcome,
+            });
         }
-        self.modules
-            .retain(|_, module| plugins.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
-        let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else {
-            return Err(Wrong::of(wrong, &files));
-        };
+        self.try_out(plan, &mut all, &before);
+        all
+    }
+
+    /// A plugin from its module; the one that served before when nothing about it changed.
+    fn make(
+        &mut self,
+        (spec, text): (&Arc<gate_plan::Plugin>, &Arc<Text>),
+        (had, plan): (Had, &Plan),
+        signers: Option<&Signers>,
+        before: &[Arc<Plugin>],
+    ) -> Result<Runs, String> {
+        let had = plugin::signed(spec, had, signers)?;
+        let plugin = self.plugin(spec, (&had, plan), before)?;
+        Ok(Runs::new((Arc::clone(spec), plugin), had, Arc::clone(text)))
+    }
+
+    /// Starts those that are new, once and aside. One that does not start is refused, and the others are tried without it: plugins that share
+    /// an instance start together.
+    fn try_out(&self, plan: &Plan, all: &mut [Tried], before: &[Arc<Plugin>]) {
         let names = plan
             .upstreams
             .iter()
             .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
-        let world = World {
-            upstreams: Some(names.collect()),
-            says_lines: false,
-        };
-        crate::canary::try_out(&plugins, before, world, &self.crashes).map_err(|failures| {
-            let error = |failure: &Failure| format!("error: {}", failure.text);
-            Wrong::of(failures.iter().map(error).collect(), &files)
-        })?;
-        Ok(Loaded {
-            plan: Arc::new(plan),
-            plugins,
-            upstreams,
-            files,
-        })
+        let upstreams: HashSet<String> = names.collect();
+        // Each turn refuses a plugin at least.
+        for _ in 0..=all.len() {
+            let plugins: Vec<_> = all.iter().filter_map(Tried::plugin).collect();
+            let world = World {
+                upstreams: Some(upstreams.clone()),
+                says_lines: false,
+            };
+            let Err(failures) = crate::canary::try_out(&plugins, before, world, &self.crashes) else {
+                return;
+            };
+            for tried in all.iter_mut().filter(|tried| tried.outcome.is_ok()) {
+                let failed = failures.iter().find(|failure| failure.concerns(&tried.name));
+                if let Some(failure) = failed {
+                    tried.outcome = Err(Refused {
+                        text: format!("error: {}", failure.text),
+                        may_pass: false,
+                    });
+                }
+            }
+        }
     }
 
     /// Where fetched modules are kept: beside compiled code.
@@ -178,120 +258,28 @@ impl Loader {
             )),
         }
     }
-
-    fn plugin(
-        &mut self,
-        wanted: &gate_plan::Plugin,
-        (had, plan): (&Had, &Plan),
-        before: &[Arc<Plugin>],
-    ) -> Result<Arc<Plugin>, String> {
-        let Had {
-            bytes,
-            path,
-            digest: found,
-            ..
-        } = had;
-        let module = self.module(wanted, bytes, found, compiler(plan))?;
-        self.crashes.module(found, path);
-        let spec = spec(wanted, self.log_level, plan.recordings.bytes_max);
-        let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
-        if let Some(same) = same
-            && same.spec == spec
-            && same.module.digest == *found
-            && self.is_debugged_as(same, wanted)
-        {
-            return Ok(Arc::clone(same));
-        }
-        let generation = same.map_or(1, |plugin| plugin.generation + 1);
-        let plugin = Plugin::new(spec, module, generation, workers(plan).get());
-        if let Some(debug) = wanted.debug.as_ref().filter(|_| self.runs) {
-            let twin = self.debugged(&plugin, debug, (path, bytes), compiler(plan))?;
-            plugin.debug_as(twin);
-        }
-        Ok(plugin)
-    }
-
-    /// Whether LLDB attaches to a plugin where the plan says.
-    fn is_debugged_as(&self, plugin: &Plugin, plan: &gate_plan::Plugin) -> bool {
-        let wanted = plan.debug.as_ref().filter(|_| self.runs);
-        let wanted = wanted.map(|debug| Place::new(debug.listen, debug.expose));
-        self.places.suits(plugin, wanted)
-    }
-
-    /// The plugin as LLDB sees it.
-    fn debugged(
-        &mut self,
-        plugin: &Plugin,
-        debug: &gate_plan::PluginDebug,
-        (path, bytes): (&Path, &[u8]),
-        compiler: Compiler,
-    ) -> Result<Arc<Plugin>, String> {
-        let engines = &self.process.engines;
-        let engine = engines.for_debugger(plugin.spec.stack_bytes_max, self.cache.as_ref());
-        let engine = engine.map_err(|why| why.to_string())?;
-        // As the author built it, so that LLDB finds each place where it looks for it.
-        let unchanged = (bytes, Changes::default());
-        let module = Module::load_by(Some(&compiler), &engine, unchanged, self.cache.as_ref());
-        let module = module.map_err(|why| why.to_string())?;
-        let twin = crate::debugging::twin(path, bytes, &self.crashes.debug_files());
-        let image = module.image(path, bytes, twin.as_deref());
-        let place = Place::new(debug.listen, debug.expose);
-        let name = &plugin.spec.name;
-        let (debugger, opened) = self.places.open(name, place, &image)?;
-        if opened {
-            crate::voice::say(&format!(
-                "plugin {name}: waiting for LLDB at {}: {}",
-                debugger.address(),
-                debugger.command()
-            ));
-        }
-        let debugging = Debugging::new(debugger, image);
-        let like = (plugin.generation, plugin.workers.len());
-        Ok(Plugin::debugged(plugin.spec.clone(), module, like, debugging))
-    }
-
-    fn module(
-        &mut self,
-        plan: &gate_plan::Plugin,
-        bytes: &[u8],
-        found: &str,
-        compiler: Compiler,
-    ) -> Result<Arc<Module>, String> {
-        let stack_bytes_max = plan.limits.stack_bytes_max;
-        let changes = limits(&plan.limits).changes();
-        let key = (found.to_owned(), stack_bytes_max, changes.clone());
-        if let Some(module) = self.modules.get(&key) {
-            return Ok(Arc::clone(module));
-        }
-        let engine = self
-            .process
-            .engines
-            .for_stack(stack_bytes_max, self.cache.as_ref())
-            .map_err(|why| why.to_string())?;
-        let began = std::time::Instant::now();
-        let module = Module::load_by(Some(&compiler), &engine, (bytes, changes), self.cache.as_ref());
-        let module = module.map_err(|why| why.to_string())?;
-        let how = if module.cached { "from cache" } else { "compiled" };
-        crate::voice::say(&format!(
-            "plugin loaded plugin={} abi={} bytes={} how={how:?} ms={}",
-            plan.name,
-            module.abi(),
-            bytes.len(),
-            began.elapsed().as_millis()
-        ));
-        self.modules.insert(key, Arc::clone(&module));
-        Ok(module)
-    }
 }
 
-/// The files that a configuration is read from: itself, the keys of signers, and modules with what is beside them.
-fn files(main: &Path, (plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
+/// The files that a configuration names: keys of signers, and modules with what is beside them.
+fn files((plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
     let of_plugins = plan
         .plugins
         .iter()
         .flat_map(|spec| crate::sources::files(spec, (plan, folder)));
-    let all = [main.to_owned()].into_iter().chain(crate::signing::files(plan));
-    all.chain(of_plugins).collect()
+    crate::signing::files(plan).into_iter().chain(of_plugins).collect()
+}
+
+/// The upstreams of a plan, ready to be used; none when they, or certificates of listeners, are wrong, with everything that is.
+fn around(plan: &Plan) -> (Vec<String>, Option<Prepared>) {
+    let mut wrong = certificates(plan);
+    match Upstreams::prepare(&plan.upstreams) {
+        Ok(upstreams) if wrong.is_empty() => (wrong, Some(upstreams)),
+        Ok(_) => (wrong, None),
+        Err(faults) => {
+            wrong.extend(faults.iter().map(|fault| format!("error: {fault}")));
+            (wrong, None)
+        }
+    }
 }
 
 /// What is wrong with certificates of listeners.
@@ -302,36 +290,6 @@ fn certificates(plan: &Plan) -> Vec<String> {
         Some(format!("error: listener `{}`: {why}", listener.name))
     });
     wrong.collect()
-}
-
-/// Lets a module through that is signed by one who may, and says who that is. Without signers, all are let through.
-fn signed(plugin: &gate_plan::Plugin, had: Had, signers: Option<&Signers>) -> Result<Had, String> {
-    let Some(signers) = signers else { return Ok(had) };
-    match signers.judge(&had.candidate()) {
-        Ok((signer, signed)) => {
-            crate::voice::say(&format!(
-                "plugin signed plugin={} signer={signer} form={} by={:?}",
-                plugin.name,
-                signed.form.word(),
-                signed.by
-            ));
-            Ok(had)
-        }
-        Err(why) => {
-            let unasked = had.unasked.as_ref();
-            let why = unasked.map_or(why.clone(), |unasked| {
-                format!("{why}; signatures cannot be had: {unasked}")
-            });
-            if signers.enforced {
-                return Err(why);
-            }
-            crate::voice::warn(&format!(
-                "warning: plugin `{}` runs only as `signatures` has `mode: warn`: {why}",
-                plugin.name
-            ));
-            Ok(had)
-        }
-    }
 }
 
 /// Compiles in a process of its own, within what the plan allows.
@@ -373,67 +331,4 @@ pub(crate) fn default_cache() -> Option<PathBuf> {
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
     Some(base.join("cofferdam").join("code"))
-}
-
-pub(crate) fn limits(plan: &gate_plan::PluginLimits) -> Limits {
-    Limits {
-        table_entries_max: plan.table_entries_max,
-        callouts_max: plan.callouts_max,
-        shared_data_bytes_max: usize::try_from(plan.shared_data_bytes_max).unwrap_or(usize::MAX),
-        shared_keys_max: plan.shared_keys_max,
-        queue_length_max: plan.queue_length_max,
-        log_lines_per_s_max: plan.log_lines_per_s_max,
-        timer_min: plan.timer_min,
-        cpu_share_percent_max: plan.cpu_share_percent_max,
-        call_depth_max: plan.call_depth_max,
-    }
-}
-
-fn spec(plan: &gate_plan::Plugin, log_level: LogLevel, recording_bytes_max: u64) -> PluginSpec {
-    PluginSpec {
-        name: plan.name.clone(),
-        config: plan.config.clone().into(),
-        vm_config: plan.vm_config.clone().into(),
-        vm_id: plan.vm_id.clone(),
-        isolation: match plan.isolation {
-            gate_plan::Isolation::Worker => Isolation::Worker,
-            gate_plan::Isolation::Exchange => Isolation::Exchange {
-                instances_max: plan.limits.instances_max,
-            },
-        },
-        root_id: plan.root_id.clone(),
-        environment: plan.environment.clone(),
-        memory_bytes_max: plan.limits.memory_bytes_max,
-        cpu_slice: plan.limits.cpu_slice,
-        trusted_after: plan.limits.trusted_after,
-        stack_bytes_max: plan.limits.stack_bytes_max,
-        limits: limits(&plan.limits),
-        allow_on_headers_stop_iteration: plan.allow_on_headers_stop_iteration,
-        restart: RestartPolicy {
-            backoff: plan.restart.backoff,
-            backoff_max: plan.restart.backoff_max,
-            recovered_after: plan.restart.recovered_after,
-            quarantine_after: plan.restart.quarantine_after,
-            quarantine: plan.restart.quarantine,
-            full_at_percent: plan.restart.full_at_percent,
-        },
-        log_level,
-        burst: plan.burst.map(burst),
-        recording_bytes_max: if plan.record { recording_bytes_max } else { 0 },
-    }
-}
-
-fn burst(plan: gate_plan::Burst) -> BurstPolicy {
-    BurstPolicy {
-        faults: plan.faults,
-        errors: plan.errors,
-        within: plan.within,
-        lasts: plan.lasts,
-        level: match plan.level {
-            gate_plan::LineLevel::Trace => LogLevel::Trace,
-            gate_plan::LineLevel::Debug => LogLevel::Debug,
-            gate_plan::LineLevel::Info => LogLevel::Info,
-        },
-        recordings: plan.recordings,
-    }
 }

@@ -9,6 +9,9 @@ mod cmd {
     pub(crate) mod schema;
 }
 mod load;
+mod loaded;
+mod settle;
+mod last_good;
 mod signing;
 mod sources;
 mod progress;

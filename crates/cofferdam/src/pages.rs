@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 use serde_json::{Value, json};
 
 use console::house::{Looked, NoProfile, Profiling};
-use gate_plan::{Plan, PluginLimits};
+use gate_plan::{OnFault, Plan, PluginLimits};
 use gate_serve::worker::Workers;
 use plug_host::{Isolation, Limit, Plugin, PluginStats};
 
 use crate::assemble::House;
+use crate::loaded::Waiting;
 use crate::looking;
 use crate::voice::say;
 
@@ -78,46 +79,68 @@ impl console::house::House for House {
     }
 
     fn config(&self) -> Value {
-        json!({ "generation": self.generation(), "plan": self.plan().describe() })
+        let (_, waiting) = self.standings();
+        let waiting: Vec<Value> = waiting.iter().map(describe_waiting).collect();
+        json!({ "generation": self.generation(), "waiting": waiting, "plan": self.plan().describe() })
     }
 
     fn plugins(&self) -> Value {
         let plugins = House::plugins(self);
         let plan = self.plan();
-        plugins
+        let (standings, _) = self.standings();
+        standings
             .iter()
-            .map(|plugin| {
-                let workers: Vec<Value> = plugin
-                    .workers
-                    .iter()
-                    .enumerate()
-                    .map(|(worker, stats)| {
-                        json!({
-                            "worker": worker,
-                            "state": stats.state().word(),
-                            "instances": stats.instances.load(Ordering::Relaxed),
-                            "memory_bytes": stats.memory_bytes.load(Ordering::Relaxed),
-                            "exchanges": stats.exchanges.load(Ordering::Relaxed),
-                            "starts": stats.starts.load(Ordering::Relaxed),
-                            "faults": stats.faults.load(Ordering::Relaxed),
-                            "last_error": stats.last_error(),
-                        })
-                    })
-                    .collect();
-                json!({
-                    "name": plugin.spec.name,
-                    "generation": plugin.generation,
-                    "abi": plugin.module.abi().as_str(),
-                    "sha256": plugin.module.digest,
-                    "isolation": match plugin.spec.isolation {
-                        Isolation::Worker => "worker",
-                        Isolation::Exchange { .. } => "exchange",
-                    },
-                    "limits": limits(&plan, plugin).map(PluginLimits::describe),
-                    "reached": reached(plugin).into_iter().filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
-                    "workers": workers,
-                })
+            .map(|standing| {
+                let running = plugins.iter().find(|plugin| plugin.spec.name == standing.plugin);
+                let mut page = running.map_or_else(|| json!({}), |plugin| describe(plugin, &plan));
+                page["name"] = json!(standing.plugin);
+                page["runs"] = json!(standing.stand.word());
+                page["why_not"] = json!(standing.why_not);
+                page
             })
             .collect()
     }
+}
+
+fn describe_waiting(waiting: &Waiting) -> Value {
+    json!({
+        "place": waiting.place,
+        "plugin": waiting.plugin,
+        "meanwhile": match waiting.on_fault {
+            None => "as_before",
+            Some(OnFault::Close) => "closed",
+            Some(OnFault::Open) => "without_it",
+        },
+    })
+}
+
+/// A plugin that runs, on each worker.
+fn describe(plugin: &Plugin, plan: &Plan) -> Value {
+    let workers = plugin.workers.iter().enumerate().map(|(worker, stats)| {
+        json!({
+            "worker": worker,
+            "state": stats.state().word(),
+            "instances": stats.instances.load(Ordering::Relaxed),
+            "memory_bytes": stats.memory_bytes.load(Ordering::Relaxed),
+            "exchanges": stats.exchanges.load(Ordering::Relaxed),
+            "starts": stats.starts.load(Ordering::Relaxed),
+            "faults": stats.faults.load(Ordering::Relaxed),
+            "last_error": stats.last_error(),
+        })
+    });
+    json!({
+        "name": plugin.spec.name,
+        "runs": Value::Null,
+        "why_not": Value::Null,
+        "generation": plugin.generation,
+        "abi": plugin.module.abi().as_str(),
+        "sha256": plugin.module.digest,
+        "isolation": match plugin.spec.isolation {
+            Isolation::Worker => "worker",
+            Isolation::Exchange { .. } => "exchange",
+        },
+        "limits": limits(plan, plugin).map(PluginLimits::describe),
+        "reached": reached(plugin).into_iter().filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
+        "workers": workers.collect::<Vec<_>>(),
+    })
 }

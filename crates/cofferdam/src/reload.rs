@@ -4,16 +4,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::assemble::House;
-use crate::load::Loader;
+use crate::load::{Before, Loader, Text};
 use crate::voice::{fail, say};
 
 /// How often files are looked at. Polling also sees renames, symlink swaps and network file systems.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long it takes at first until a plugin is tried again that could not be fetched; doubled each time.
+const RETRY_FIRST: Duration = Duration::from_secs(5);
+/// LIMIT: the longest such wait.
+const RETRY_MAX: Duration = Duration::from_secs(300);
 
 /// Signals as wishes, apart: who stops does not wait for a configuration that is being read.
 pub(crate) struct Signals {
@@ -67,12 +72,13 @@ impl Watcher {
         };
         let seen =
             |file: &PathBuf| known(file).unwrap_or_else(|| looks(file).filter(|(modified, ..)| *modified < began));
-        self.files = files.iter().map(|file| (file.clone(), seen(file))).collect();
+        let all = [self.main.clone()].into_iter().chain(files.iter().cloned());
+        self.files = all.map(|file| (file.clone(), seen(&file))).collect();
     }
 
     /// As [`Watcher::follow`], and goes on with what was followed before: a change of either may be what is missing.
     fn follow_too(&mut self, files: &[PathBuf], began: SystemTime) {
-        let before = self.files.iter().map(|(file, _)| file.clone());
+        let before = self.files.iter().skip(1).map(|(file, _)| file.clone());
         let new = files
             .iter()
             .filter(|file| self.files.iter().all(|(known, _)| known != *file))
@@ -99,9 +105,37 @@ fn looks(file: &Path) -> Looks {
     Some((about.modified().ok()?, about.len(), about.ino()))
 }
 
-/// Follows files and wishes on a thread of its own, until the gateway stops.
-pub(crate) fn follow(house: Arc<House>, loader: Loader, watcher: Watcher, reloads: Receiver<()>) -> io::Result<()> {
-    let (mut loader, mut watcher) = (loader, watcher);
+/// When plugins that could not be fetched are tried again.
+#[derive(Default)]
+struct Retry {
+    wait: Duration,
+    at: Option<Instant>,
+}
+
+impl Retry {
+    fn after(&mut self, may_pass: bool) {
+        if !may_pass {
+            *self = Self::default();
+            return;
+        }
+        self.wait = self.wait.saturating_mul(2).clamp(RETRY_FIRST, RETRY_MAX);
+        self.at = Instant::now().checked_add(self.wait);
+    }
+
+    fn is_due(&self) -> bool {
+        self.at.is_some_and(|at| at <= Instant::now())
+    }
+}
+
+/// Follows files and wishes on a thread of its own, until the gateway stops. `may_pass` says whether trying again may help as it is.
+pub(crate) fn follow(
+    house: Arc<House>,
+    (mut loader, may_pass): (Loader, bool),
+    mut watcher: Watcher,
+    reloads: Receiver<()>,
+) -> io::Result<()> {
+    let mut retry = Retry::default();
+    retry.after(may_pass);
     let follow = move || {
         while house.is_ready() {
             let asked = match reloads.recv_timeout(LOOK_EVERY) {
@@ -109,8 +143,13 @@ pub(crate) fn follow(house: Arc<House>, loader: Loader, watcher: Watcher, reload
                 Err(RecvTimeoutError::Timeout) => false,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            if house.is_ready() && (watcher.changed() || asked) {
-                reload(&house, &mut loader, &mut watcher);
+            if watcher.changed() || asked {
+                retry = Retry::default();
+            } else if !retry.is_due() {
+                continue;
+            }
+            if house.is_ready() {
+                retry.after(reload(&house, &mut loader, &mut watcher));
             }
         }
     };
@@ -118,10 +157,11 @@ pub(crate) fn follow(house: Arc<House>, loader: Loader, watcher: Watcher, reload
     Ok(())
 }
 
-/// A wrong file changes nothing and says why; the next change of any of its files is tried again.
-fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) {
+/// A wrong file changes nothing and says why; the next change of any of its files is tried again. Whether trying again may help as it is.
+fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> bool {
     let (main, began) = (watcher.main.clone(), SystemTime::now());
-    let loaded = match loader.load(&main, &house.plugins()) {
+    let former = Before::Serving(house.former());
+    let loaded = match Text::read(&main).and_then(|text| loader.load(&text, former)) {
         Ok(loaded) => loaded,
         Err(wrong) => {
             house.refused();
@@ -132,18 +172,20 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) {
             ));
             wrong.texts.iter().for_each(|text| fail(text.trim_end()));
             watcher.follow_too(&wrong.files, began);
-            return;
+            return false;
         }
     };
-    let files = loaded.files.clone();
+    let (files, may_pass) = (loaded.files.clone(), loaded.may_pass());
     match house.change(loaded) {
-        Ok(()) => {
+        Ok(troubles) => {
             say(&format!(
                 "configuration applied file={} generation={}",
                 main.display(),
                 house.generation()
             ));
+            troubles.iter().for_each(|trouble| fail(trouble));
             watcher.follow(&files, began);
+            may_pass
         }
         Err(why) => {
             house.refused();
@@ -153,6 +195,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) {
                 house.generation()
             ));
             watcher.follow_too(&files, began);
+            may_pass
         }
     }
 }

@@ -39,6 +39,17 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
         Saying::Recorded(recording) => crashes.keep(Arc::clone(recording)),
         Saying::Fault(fault) => crashes.report(fault),
         Saying::Debug { plugin, news } => of_a_fault(LogLevel::Info, debug_news(plugin, news)),
+        Saying::Retired {
+            plugin,
+            generation,
+            exchanges,
+            after,
+        } => of_a_fault(
+            LogLevel::Warn,
+            format!(
+                "plugin retired plugin={plugin} generation={generation} exchanges={exchanges} after={after:?}; `retire_after` says how long exchanges may stay"
+            ),
+        ),
         Saying::Quarantine { plugin, faults, length } => of_a_fault(
             LogLevel::Error,
             format!(

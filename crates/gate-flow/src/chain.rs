@@ -10,7 +10,9 @@ use crate::journal::route_key;
 
 /// A plugin's place in the chain of a route.
 pub(crate) struct Link {
-    pub(crate) handle: Rc<PluginHandle>,
+    pub(crate) name: Rc<str>,
+    /// None when no generation of the plugin could be started: it is in the chain all the same, so that nobody passes it unasked.
+    pub(crate) handle: Option<Rc<PluginHandle>>,
     pub(crate) on_fault: OnFault,
     pub(crate) while_restarting: OnFault,
     /// Which exchanges LLDB sees, if any.
@@ -102,9 +104,10 @@ impl Chain {
     }
 
     async fn open_link(&self, link: &Link) -> Result<PluginStream, Fault> {
+        let handle = link.handle.as_ref().ok_or_else(|| Fault::missing(&link.name))?;
         match &link.debug {
-            Some(debug) if self.is_meant(&debug.matches) => link.handle.open_debugged(&self.exchange, debug.wait).await,
-            _ => link.handle.open(&self.exchange).await,
+            Some(debug) if self.is_meant(&debug.matches) => handle.open_debugged(&self.exchange, debug.wait).await,
+            _ => handle.open(&self.exchange).await,
         }
     }
 

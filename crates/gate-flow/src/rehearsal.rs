@@ -121,7 +121,8 @@ impl Rehearsal {
 /// A chain of one plugin, whose faults close what they concern.
 fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
     let link = Link {
-        handle: Rc::clone(plugin),
+        name: plugin.plugin().spec.name.as_str().into(),
+        handle: Some(Rc::clone(plugin)),
         on_fault: OnFault::Close,
         while_restarting: OnFault::Close,
         debug: None,

@@ -90,7 +90,8 @@ fn links(
         let spec = plan.plugins.iter().find(|plugin| plugin.name == *name)?;
         body_bytes_max = body_bytes_max.max(spec.limits.body_bytes_max);
         Some(Link {
-            handle: Rc::clone(plugins.find(name)?),
+            name: name.as_str().into(),
+            handle: plugins.find(name).cloned(),
             on_fault: spec.on_fault,
             while_restarting: spec.while_restarting,
             debug: debug(spec),

@@ -51,6 +51,8 @@ impl Plan {
             },
             "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
             "cache_dir": self.cache_dir,
+            "state_dir": self.state_dir,
+            "start_without_plugins": self.start_without_plugins,
             "crash_reports": {
                 "dir": self.crash_reports.dir,
                 "size": self.crash_reports.bytes_max,
@@ -279,6 +281,8 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         },
         "burst": plugin.burst.map(describe_burst),
         "on_fault": describe_on_fault(plugin.on_fault),
+        "retire_after": span(plugin.retire_after),
+        "probe": plugin.probe,
         "while_restarting": describe_on_fault(plugin.while_restarting),
         "allow_on_headers_stop_iteration": plugin.allow_on_headers_stop_iteration,
         "phase": match plugin.phase {

@@ -77,6 +77,8 @@ impl Lowering<'_> {
                 wait: config.drain.wait.word,
             },
             cache_dir: config.cache_dir.map(|path| path.word.0),
+            state_dir: config.state_dir.map(|path| path.word.0),
+            start_without_plugins: config.start_without_plugins,
             crash_reports: CrashReports {
                 dir: config.crash_reports.dir.map(|path| path.word.0),
                 bytes_max: config.crash_reports.size.word.0,

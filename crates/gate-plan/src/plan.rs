@@ -1,5 +1,6 @@
 //! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
 
+mod likeness;
 mod signatures;
 
 use std::net::SocketAddr;
@@ -15,7 +16,7 @@ use crate::findings::Findings;
 use crate::route::{ExchangeMatch, RouteTable};
 
 /// A checked, immutable configuration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Where the operator's listener stands; none when the file names none.
     pub admin: Option<Admin>,
@@ -35,6 +36,10 @@ pub struct Plan {
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.
     pub cache_dir: Option<PathBuf>,
+    /// Where is kept what served last; the user's state folder when absent.
+    pub state_dir: Option<PathBuf>,
+    /// Whether a gateway starts without plugins that cannot run.
+    pub start_without_plugins: bool,
     /// Whose signature plugins must have; none when absent.
     pub signatures: Option<Signatures>,
     /// Where reports of dead plugins are kept.
@@ -259,6 +264,10 @@ pub struct Plugin {
     pub while_restarting: OnFault,
     /// How it comes back after a fault.
     pub restart: Restart,
+    /// How long exchanges may stay in it after another generation took over.
+    pub retire_after: Duration,
+    /// A suite of tests that a new generation must pass before it serves.
+    pub probe: Option<PathBuf>,
     /// When more is written down of it; never when absent.
     pub burst: Option<Burst>,
     /// Header-phase `StopIteration` is honoured as such, not widened to "stop all" (Envoy's `allow_on_headers_stop_iteration`); the ABI decides when absent.

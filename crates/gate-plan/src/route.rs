@@ -45,7 +45,7 @@ pub struct RouteKey<'a> {
 }
 
 /// All routes of a plan, most specific first.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct RouteTable {
     /// Exact hosts, sorted by name, so that many of them cost a binary search.
     exact: Vec<HostRules>,
@@ -56,14 +56,14 @@ pub struct RouteTable {
 }
 
 /// The rules of one host pattern, most specific first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct HostRules {
     host: HostPattern,
     rules: Vec<Arc<Rule>>,
 }
 
 /// What one route matches.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Rule {
     pub(crate) hosts: Vec<HostPattern>,
     pub(crate) path: PathPattern,
@@ -148,6 +148,19 @@ impl RouteTable {
             .map(|(host, rules)| HostRules::sorted(host.clone(), rules))
             .partition(|rules| matches!(rules.host, HostPattern::Exact(_)));
         Self { exact, wild, rules }
+    }
+
+    /// The same routes with other chains, where `chain` says one.
+    #[must_use]
+    pub fn with_chains(&self, chain: impl Fn(&Route) -> Option<Vec<String>>) -> Self {
+        let rules = self.rules.iter().map(|rule| {
+            let mut rule = Rule::clone(rule);
+            if let Some(plugins) = chain(&rule.route) {
+                Arc::make_mut(&mut rule.route).plugins = plugins;
+            }
+            rule
+        });
+        Self::build(rules.collect())
     }
 
     pub(crate) fn rules(&self) -> &[Arc<Rule>] {

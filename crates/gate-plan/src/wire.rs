@@ -60,6 +60,14 @@ pub(crate) struct Config {
     pub(crate) drain: Drain,
     /// Folder in which compiled modules are kept. Default: a folder in the user's cache folder.
     pub(crate) cache_dir: Option<Written<FilePath>>,
+    /// Folder in which the gateway keeps what it must find again after a restart: the configuration and the modules that served last.
+    /// A plugin whose module cannot be had, or that does not start, then serves as it did before. One folder may serve several
+    /// gateways, each with a file of its own. Default: a folder in the user's state folder.
+    pub(crate) state_dir: Option<Written<FilePath>>,
+    /// Whether to start although a plugin cannot run and did not run before: exchanges through it get what its `on_fault` says. Without
+    /// it such a start is refused. A plugin that is added while the gateway runs never stops it.
+    #[serde(default)]
+    pub(crate) start_without_plugins: bool,
     /// Where reports of plugins that died are kept, and what makes them readable.
     #[serde(default)]
     pub(crate) crash_reports: CrashReports,

@@ -93,6 +93,7 @@ metrics! {
     PLUGIN_QUARANTINED = "cofferdam_plugin_quarantined", Gauge, ["plugin"], "Workers on which a plugin is set aside now.";
     PLUGIN_LIMIT = "cofferdam_plugin_limit", Gauge, ["plugin", "limit"], "A plugin's limits by their names in the configuration, in bytes, seconds and counts; a share of 1 for `cpu_share`.";
     PLUGIN_LIMIT_REACHED = "cofferdam_plugin_limit_reached_total", Counter, ["plugin", "limit"], "Times that a plugin was held to a limit: something was refused, left out or made to wait.";
+    PLUGIN_REFUSED = "cofferdam_plugin_refused", Gauge, ["plugin"], "1 while a plugin does not run as the configuration wants it, 0 when it does; `/plugins` says why.";
 
     ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";

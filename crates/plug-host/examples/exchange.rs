@@ -110,6 +110,7 @@ fn plugin(bytes: &[u8], (isolation, trusted_after, call_depth_max): Kind, proces
         restart: RestartPolicy::default(),
         log_level: LogLevel::Info,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 256 * 1024,
     };
     let engine = process.engines.for_stack(spec.stack_bytes_max, None).unwrap();

@@ -53,6 +53,8 @@ pub enum FaultKind {
     Quarantined,
     /// The plugin has used its share of the worker's CPU time, in percent.
     CpuShareExceeded(u8),
+    /// No generation of the plugin could be started.
+    Missing,
 }
 
 impl FaultKind {
@@ -122,6 +124,10 @@ impl fmt::Display for Fault {
             }
             FaultKind::Restarting => write!(formatter, "plugin `{plugin}` is being started again after a fault"),
             FaultKind::Quarantined => write!(formatter, "plugin `{plugin}` is in quarantine after repeated faults"),
+            FaultKind::Missing => write!(
+                formatter,
+                "plugin `{plugin}` does not run: no generation of it could be started"
+            ),
             FaultKind::CpuShareExceeded(percent) => {
                 write!(
                     formatter,
@@ -148,6 +154,12 @@ impl Fault {
     #[must_use]
     pub fn lost(plugin: &str) -> Self {
         Self::new(plugin, "waiting", FaultKind::InstanceLost)
+    }
+
+    /// The fault of an exchange whose chain names a plugin that does not run.
+    #[must_use]
+    pub fn missing(plugin: &str) -> Self {
+        Self::new(plugin, "waiting", FaultKind::Missing)
     }
 
     /// A fault without last words.
@@ -192,6 +204,7 @@ impl Fault {
             FaultKind::Restarting => "plugin.restarting",
             FaultKind::Quarantined => "plugin.quarantined",
             FaultKind::CpuShareExceeded(_) => "plugin.cpu_share_exceeded",
+            FaultKind::Missing => "plugin.missing",
         }
     }
 

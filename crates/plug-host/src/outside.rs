@@ -78,6 +78,17 @@ pub enum Saying<'a> {
         /// For how long.
         length: Duration,
     },
+    /// Exchanges stayed in an instance for as long as they may after another generation took over; it is gone.
+    Retired {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// Its generation.
+        generation: u64,
+        /// How many of them.
+        exchanges: usize,
+        /// How long they stayed.
+        after: Duration,
+    },
     /// Something about LLDB.
     Debug {
         /// Name of the plugin.

@@ -69,6 +69,8 @@ pub struct PluginSpec {
     pub allow_on_headers_stop_iteration: Option<bool>,
     /// How it is brought back when it faults.
     pub restart: RestartPolicy,
+    /// How long exchanges may stay in an instance after another generation took over.
+    pub retire_after: Duration,
     /// Lines below are not written.
     pub log_level: LogLevel,
     /// When more is written down of it; never when absent.

@@ -89,6 +89,7 @@ pub fn spec_of(recording: &Recording) -> PluginSpec {
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 0,
     }
 }

@@ -5,7 +5,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
 
@@ -46,6 +46,8 @@ struct Vm {
     seats: Rc<Seats>,
     /// Instances that show whether such a plugin starts.
     trials: Rc<Seats>,
+    /// Told to instances that serve one exchange each: they have stayed for too long.
+    expired: Notify,
     /// Counts its faults when each exchange has an instance: what began before the last one does not count again.
     epoch: Cell<u64>,
 }
@@ -66,6 +68,7 @@ impl Vm {
             homes: Cell::default(),
             seats: Rc::default(),
             trials: Rc::default(),
+            expired: Notify::new(),
             epoch: Cell::default(),
         })
     }
@@ -150,7 +153,7 @@ impl Vm {
         };
         if !before.is_dead() {
             // It asked for a fresh one; the exchanges that it serves end with it.
-            spawn_local(before.close());
+            spawn_local(before.retire());
             return;
         }
         let lived = self.started.take().map_or(Duration::ZERO, |started| started.elapsed());
@@ -234,9 +237,16 @@ impl Vm {
         }
         let current = self.current.borrow_mut().take();
         if let Some(instance) = current {
-            instance.close().await;
+            instance.retire().await;
         }
-        self.seats.free().await;
+        let bound = self.plugins.first().map(|plugin| plugin.spec.retire_after);
+        if tokio::time::timeout(bound.unwrap_or_default(), self.seats.free())
+            .await
+            .is_err()
+        {
+            self.expired.notify_waiters();
+            self.seats.free().await;
+        }
         self.trials.free().await;
     }
 

@@ -7,11 +7,13 @@ use plug_abi::LogLevel;
 use serde_json::json;
 
 use crate::Format;
-use crate::load::Loader;
+use crate::load::{Before, Loader, Text};
 use crate::voice::{fail, print};
 
 pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
-    match (Loader::new(LogLevel::Info, false).load(file, &[]), format) {
+    let mut loader = Loader::new(LogLevel::Info, false);
+    let loaded = Text::read(file).and_then(|text| loader.load(&text, Before::Check));
+    match (loaded, format) {
         (Ok(loaded), Format::Text) => {
             let plan = &loaded.plan;
             print(&format!(

@@ -8,7 +8,8 @@ use std::time::SystemTime;
 use plug_abi::LogLevel;
 
 use crate::assemble::House;
-use crate::load::Loader;
+use crate::last_good::Keeper;
+use crate::load::{Before, Loader, Text};
 use crate::reload::Watcher;
 use crate::voice::{fail, say};
 
@@ -21,21 +22,28 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     };
     let mut loader = Loader::new(log_level, true);
     let mut watcher = Watcher::new(file);
-    let loaded = match loader.load(file, &[]) {
+    let loaded = Text::read(file).and_then(|text| loader.load(&text, Before::Start(file.to_owned())));
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
     };
     if let Err(why) = loader.crashes.start() {
         return failed(&format!("error: no thread for crash reports: {why}"));
     }
+    loaded.troubles().iter().for_each(|trouble| fail(trouble));
     watcher.follow(&loaded.files, began);
-    let house = match House::open(loaded, &loader, began) {
+    let may_pass = loaded.may_pass();
+    let keeper = match Keeper::start(file) {
+        Ok(keeper) => keeper,
+        Err(why) => return failed(&format!("error: no thread to keep what serves: {why}")),
+    };
+    let house = match House::open(loaded, &loader, keeper, began) {
         Ok(house) => house,
         Err(why) => return failed(&format!("error: {why}")),
     };
     say("ready");
     let crashes = Arc::clone(&loader.crashes);
-    if let Err(why) = crate::reload::follow(Arc::clone(&house), loader, watcher, signals.reloads) {
+    if let Err(why) = crate::reload::follow(Arc::clone(&house), (loader, may_pass), watcher, signals.reloads) {
         return failed(&format!("error: no thread for reloads: {why}"));
     }
     // Its other end is a thread that never ends.

@@ -27,6 +27,9 @@ pub(super) fn page(house: &House) -> Vec<u8> {
     let plugins = house.plugins();
     about_plugins(&plugins, &mut page);
     about_limits(house, &plugins, &mut page);
+    named(&mut page, &metric::PLUGIN_REFUSED, &house.standings().0, |standing| {
+        (&standing.plugin, u64::from(standing.why_not.is_some()))
+    });
     about_lines(house, &mut page);
     by_plugins(house, &mut page);
     page.finish()

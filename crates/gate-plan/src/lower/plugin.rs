@@ -73,6 +73,8 @@ impl Lowering<'_> {
             environment,
             limits: plugin_limits(&written.limits),
             restart: restart(&written.restart),
+            retire_after: written.retire_after.word,
+            probe: written.probe.map(|path| path.word.0),
             burst: written.burst.as_ref().map(burst),
             on_fault: on_fault(written.on_fault),
             while_restarting: on_fault(written.while_restarting.unwrap_or(written.on_fault)),

@@ -68,6 +68,14 @@ pub(crate) struct Plugin {
     /// How it comes back after a fault.
     #[serde(default)]
     pub(crate) restart: Restart,
+    /// How long exchanges may stay in this generation of the plugin after another one took over: a stream that lasts longer gets what
+    /// `on_fault` says, so that no generation stays in memory for ever.
+    #[serde(default = "retire_after")]
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "30d"))]
+    pub(crate) retire_after: Written<Duration>,
+    /// A suite, as `cofferdam plugin test` runs them, relative to the folder of the configuration. A new generation, with this
+    /// configuration unless a case names its own, must pass it before it serves.
+    pub(crate) probe: Option<Written<FilePath>>,
     /// When faults or failed exchanges come in a burst, more is written down of the plugin for a while. Without it, never.
     pub(crate) burst: Option<Burst>,
     /// Envoy's `allow_on_headers_stop_iteration`: `StopIteration` from a header callback still lets the body through to the plugin.
@@ -277,6 +285,10 @@ pub(crate) enum LineLevel {
     Debug,
     /// Worth keeping.
     Info,
+}
+
+fn retire_after() -> Written<Duration> {
+    span("1h", Duration::from_secs(3600))
 }
 
 fn yes() -> bool {

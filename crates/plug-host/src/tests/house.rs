@@ -75,6 +75,7 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         },
         log_level: LogLevel::Trace,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 256 * 1024,
     }
 }

@@ -57,7 +57,10 @@ impl Vm {
     /// Follows an instance to its end.
     async fn see_out(self: Rc<Self>, instance: Rc<Instance>, name: Rc<str>, epoch: u64) {
         let closed = async {
-            Rc::clone(&instance).close().await;
+            tokio::select! {
+                () = Rc::clone(&instance).close() => {}
+                () = self.expired.notified() => instance.expire().await,
+            }
             instance.death.ring();
         };
         // A death counts when it happens, although its exchange may go on for long without the plugin.

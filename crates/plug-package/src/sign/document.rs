@@ -29,6 +29,9 @@ pub enum Form {
 }
 
 impl Form {
+    /// Every form.
+    pub const ALL: [Self; 5] = [Self::Bundle, Self::Simple, Self::Envelope, Self::Raw, Self::Module];
+
     /// Its name for people and programs.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -47,6 +47,7 @@ pub(super) fn spec(file: &Path, settings: PluginSettings) -> PluginSpec {
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 0,
     }
 }

@@ -145,11 +145,7 @@ fn start(file: &Path, bytes: &[u8], config: Vec<u8>, policy: &Policy) -> Result<
         memory_bytes_max: policy.memory_bytes_max.unwrap_or(spec.memory_bytes_max),
         ..spec
     };
-    let failed = |text: String| {
-        let code = "plugin.not_instantiated";
-        vec![Failure { code, text }]
-    };
-    let module = alone::load(&Process::default(), bytes, &spec).map_err(failed)?;
+    let module = alone::load(&Process::default(), bytes, &spec).map_err(Failure::untried)?;
     let crashes = Arc::<Crashes>::default();
     crashes.module(&module.digest, file);
     let world = World {

@@ -1,0 +1,448 @@
+//! What served last, kept on disk: so that a start goes well although a registry is down, or a module was spoilt while the gateway was stopped.
+//!
+//! A folder holds the texts of configurations, modules by their digest, and `served.json`, which says which of them served. It is written last,
+//! in one go: whoever reads finds what served before, or what serves now.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use gate_plan::{Plan, Protocol};
+use parking_lot::{Condvar, Mutex};
+use plug_package::{Digest, Document, Form, Reference, read_file};
+use serde::{Deserialize, Serialize};
+
+use crate::load::Text;
+use crate::loaded::{Loaded, Provenance, Runs};
+use crate::settle::Stand;
+use crate::sources::Had;
+use crate::voice::warn;
+
+/// LIMIT: bytes of what says what served.
+const SERVED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// LIMIT: bytes of a text or module that is read again.
+const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// LIMIT: how long a stop waits until what serves is kept.
+const STOP_MAX: Duration = Duration::from_secs(5);
+/// The form of `served.json`.
+const VERSION: u32 = 1;
+/// The file that says which texts and modules served.
+const SERVED: &str = "served.json";
+
+/// What served, as it is written down.
+#[derive(Debug, Serialize, Deserialize)]
+struct Served {
+    version: u32,
+    /// The configuration's file or place, for people.
+    origin: String,
+    folder: PathBuf,
+    /// SHA-256 of the text in force.
+    text: String,
+    plugins: Vec<Kept>,
+    /// Chains that were held as they were: of routes, and of TCP listeners.
+    chains: Vec<(String, Vec<String>)>,
+    tcp_chains: Vec<(String, Vec<String>)>,
+    /// Plugins that did not run.
+    missing: Vec<String>,
+}
+
+/// A plugin that served.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Kept {
+    name: String,
+    /// SHA-256 of the text in which it is configured so.
+    text: String,
+    /// SHA-256 of its module.
+    module: String,
+    /// Its image and the digest of that.
+    image: Option<(String, String)>,
+    /// Signatures that came with it.
+    signatures: Vec<KeptSignature>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct KeptSignature {
+    form: String,
+    /// In Base64.
+    bytes: String,
+    beside: Option<String>,
+}
+
+/// What served before the gateway was started.
+pub(crate) struct LastGood {
+    folder: PathBuf,
+    /// The text that was in force.
+    pub(crate) sha256: String,
+    /// The plan that was in force, as far as it can be told.
+    pub(crate) plan: Arc<Plan>,
+    /// Its plugins that ran.
+    pub(crate) specs: Vec<Arc<gate_plan::Plugin>>,
+    pub(crate) missing: Vec<String>,
+    plugins: Vec<(Kept, Arc<Text>)>,
+}
+
+impl LastGood {
+    /// Reads what served; none when nothing was kept.
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, String> {
+        let file = folder.join(SERVED);
+        if !file.exists() {
+            return Ok(None);
+        }
+        let shown = file.display();
+        let bytes = read_file(&file, SERVED_BYTES_MAX).map_err(|why| format!("`{shown}` cannot be read: {why}"))?;
+        let served: Served =
+            serde_json::from_slice(&bytes).map_err(|why| format!("`{shown}` is not understood: {why}"))?;
+        if served.version != VERSION {
+            return Err(format!("`{shown}` has version {}, not {VERSION}", served.version));
+        }
+        let text = kept_text(folder, &served, &served.text)?;
+        let mut plan = text
+            .plan()
+            .map_err(|findings| format!("the text that served last is not understood any more: {findings}"))?;
+        let mut plugins = Vec::new();
+        let mut specs = Vec::new();
+        for kept in &served.plugins {
+            // One that cannot be found again is no reason to lose the others.
+            match found(folder, &served, kept) {
+                Ok((text, spec)) => {
+                    plugins.push((kept.clone(), text));
+                    specs.push(spec);
+                }
+                Err(why) => warn(&format!("warning: plugin `{}` is not kept as it served last: {why}", kept.name)),
+            }
+        }
+        hold(&mut plan, &served);
+        Ok(Some(Self {
+            folder: folder.to_owned(),
+            sha256: served.text,
+            plan: Arc::new(plan),
+            specs,
+            missing: served.missing,
+            plugins,
+        }))
+    }
+
+    /// A plugin as it served: what it was configured as, and its module.
+    pub(crate) fn had(&self, name: &str) -> Result<(Arc<gate_plan::Plugin>, Arc<Text>, Had), String> {
+        let unknown = || String::from("it was not kept");
+        let (kept, text) = self.plugins.iter().find(|(kept, _)| kept.name == name).ok_or_else(unknown)?;
+        let spec = self.specs.iter().find(|spec| spec.name == name).ok_or_else(unknown)?;
+        let path = module(&self.folder, &kept.module);
+        let bytes = verified(&path, &kept.module)?;
+        let image = kept.image.as_ref().map(|(reference, digest)| {
+            let reference = Reference::parse(reference).map_err(|why| why.to_string())?;
+            let digest = Digest::parse(digest).map_err(|why| why.to_string())?;
+            Ok::<_, String>((reference, digest))
+        });
+        let had = Had {
+            bytes: bytes.into(),
+            path,
+            digest: kept.module.clone(),
+            image: image.transpose()?,
+            documents: kept.signatures.iter().filter_map(KeptSignature::document).collect(),
+            unasked: None,
+        };
+        Ok((Arc::clone(spec), Arc::clone(text), had))
+    }
+
+    /// A plugin that cannot serve as it did.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.specs.retain(|spec| spec.name != name);
+        self.plugins.retain(|(kept, _)| kept.name != name);
+    }
+}
+
+/// The plugin as the text has it in which it served.
+fn found(folder: &Path, served: &Served, kept: &Kept) -> Result<(Arc<Text>, Arc<gate_plan::Plugin>), String> {
+    let text = kept_text(folder, served, &kept.text)?;
+    let plan = text.plan().map_err(|findings| findings.to_string())?;
+    let spec = plan.plugins.iter().find(|spec| spec.name == kept.name);
+    let spec = spec.ok_or("its text does not name it")?;
+    Ok((text, Arc::clone(spec)))
+}
+
+fn hold(plan: &mut Plan, served: &Served) {
+    let held = |chains: &[(String, Vec<String>)], name: &str| {
+        let chain = chains.iter().find(|(place, _)| place == name);
+        chain.map(|(_, chain)| chain.clone())
+    };
+    plan.routes = plan.routes.with_chains(|route| held(&served.chains, &route.name));
+    for listener in &mut plan.listeners {
+        let Some(chain) = held(&served.tcp_chains, &listener.name) else {
+            continue;
+        };
+        if let Protocol::Tcp { plugins, .. } = &mut Arc::make_mut(listener).protocol {
+            *plugins = chain;
+        }
+    }
+}
+
+fn kept_text(folder: &Path, served: &Served, sha256: &str) -> Result<Arc<Text>, String> {
+    let bytes = verified(&text_file(folder, sha256), sha256)?;
+    let text = String::from_utf8(bytes).map_err(|why| why.to_string())?;
+    Ok(Text::new(text, &served.origin, &served.folder))
+}
+
+/// The bytes of a kept file, which must be those that were kept.
+fn verified(path: &Path, sha256: &str) -> Result<Vec<u8>, String> {
+    let shown = path.display();
+    let bytes = read_file(path, KEPT_BYTES_MAX).map_err(|why| format!("`{shown}` cannot be read: {why}"))?;
+    match plug_host::digest(&bytes) == sha256 {
+        true => Ok(bytes),
+        false => Err(format!("`{shown}` is damaged")),
+    }
+}
+
+fn text_file(folder: &Path, sha256: &str) -> PathBuf {
+    folder.join("texts").join(format!("{sha256}.yaml"))
+}
+
+fn module(folder: &Path, sha256: &str) -> PathBuf {
+    folder.join("modules").join(format!("{sha256}.wasm"))
+}
+
+impl KeptSignature {
+    fn of(document: &Document) -> Self {
+        Self {
+            form: document.form.word().to_owned(),
+            bytes: STANDARD.encode(&document.bytes),
+            beside: document.beside.clone(),
+        }
+    }
+
+    /// None when it is not understood: a signature that is missing lets nothing through.
+    fn document(&self) -> Option<Document> {
+        let form = Form::ALL.into_iter().find(|form| form.word() == self.form)?;
+        let mut document = Document::new(form, STANDARD.decode(&self.bytes).ok()?.into());
+        document.beside.clone_from(&self.beside);
+        Some(document)
+    }
+}
+
+/// What serves now and is to be kept.
+pub(crate) struct Snapshot {
+    text: Arc<Text>,
+    running: Vec<Runs>,
+    chains: Vec<(String, Vec<String>)>,
+    tcp_chains: Vec<(String, Vec<String>)>,
+    missing: Vec<String>,
+}
+
+impl Snapshot {
+    pub(crate) fn of(loaded: &Loaded) -> Self {
+        let is_held = |place: &str| {
+            let mut waiting = loaded.waiting.iter();
+            waiting.any(|waiting| waiting.place == place && waiting.on_fault.is_none())
+        };
+        let routes = loaded.plan.routes.iter().filter(|route| is_held(&route.name));
+        let listeners = loaded.plan.listeners.iter().filter(|listener| is_held(&listener.name));
+        let missing = loaded.standings.iter().filter(|standing| standing.stand == Stand::Missing);
+        Self {
+            text: Arc::clone(&loaded.text),
+            running: loaded.running.clone(),
+            chains: routes.map(|route| (route.name.clone(), route.plugins.clone())).collect(),
+            tcp_chains: listeners
+                .filter_map(|listener| match &listener.protocol {
+                    Protocol::Tcp { plugins, .. } => Some((listener.name.clone(), plugins.clone())),
+                    Protocol::Http => None,
+                })
+                .collect(),
+            missing: missing.map(|standing| standing.plugin.clone()).collect(),
+        }
+    }
+
+    fn served(&self) -> Served {
+        let kept = |runs: &Runs| {
+            let Provenance {
+                sha256, image, documents, ..
+            } = &*runs.provenance;
+            Kept {
+                name: runs.spec.name.clone(),
+                text: runs.text.sha256.clone(),
+                module: sha256.clone(),
+                image: image
+                    .as_ref()
+                    .map(|(reference, digest)| (reference.to_string(), digest.to_string())),
+                signatures: documents.iter().map(KeptSignature::of).collect(),
+            }
+        };
+        Served {
+            version: VERSION,
+            origin: self.text.origin.clone(),
+            folder: self.text.folder.clone(),
+            text: self.text.sha256.clone(),
+            plugins: self.running.iter().map(kept).collect(),
+            chains: self.chains.clone(),
+            tcp_chains: self.tcp_chains.clone(),
+            missing: self.missing.clone(),
+        }
+    }
+
+    fn drop_bytes(&self) {
+        for runs in &self.running {
+            runs.provenance.bytes.lock().take();
+        }
+    }
+
+    /// Texts and modules first, then what names them, then what nobody names any more goes.
+    fn write(&self, folder: &Path) -> io::Result<()> {
+        let texts = self.running.iter().map(|runs| &runs.text).chain([&self.text]);
+        let mut wanted: HashSet<PathBuf> = HashSet::new();
+        for text in texts {
+            let file = text_file(folder, &text.sha256);
+            put(&file, || Some(text.text.as_bytes().to_vec()))?;
+            wanted.insert(file);
+        }
+        for runs in &self.running {
+            let file = module(folder, &runs.provenance.sha256);
+            put(&file, || runs.provenance.bytes.lock().as_ref().map(|bytes| bytes.to_vec()))?;
+            wanted.insert(file);
+        }
+        let served = serde_json::to_vec_pretty(&self.served())?;
+        replace(&folder.join(SERVED), &served)?;
+        self.drop_bytes();
+        for part in ["texts", "modules"] {
+            for entry in fs::read_dir(folder.join(part))?.flatten() {
+                if !wanted.contains(&entry.path()) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts a file where its name says what it holds, so that one that is there is the one that is meant.
+fn put(file: &Path, bytes: impl Fn() -> Option<Vec<u8>>) -> io::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    match bytes() {
+        Some(bytes) => replace(file, &bytes),
+        None => Err(io::Error::other(format!("`{}` is gone", file.display()))),
+    }
+}
+
+/// Writes a file in one go, for the user of the gateway alone: texts hold secrets.
+fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    let part = file.with_extension(format!("{}.part", std::process::id()));
+    let mut open = fs::OpenOptions::new();
+    open.write(true).create(true).truncate(true).mode(0o600);
+    let mut written = open.open(&part)?;
+    written.write_all(bytes)?;
+    written.sync_all()?;
+    fs::rename(&part, file)
+}
+
+/// Where a gateway of `main` keeps what served.
+pub(crate) fn folder(plan: &Plan, main: &Path) -> Option<PathBuf> {
+    let state = plan.state_dir.clone().or_else(crate::crashes::default_state)?;
+    let main = std::path::absolute(main).ok()?;
+    let key = plug_host::digest(main.as_os_str().as_encoded_bytes());
+    Some(state.join("served").join(key.get(..16)?))
+}
+
+/// Keeps what serves, on a thread of its own: what is newer takes the place of what waits.
+pub(crate) struct Keeper {
+    /// The file of the gateway.
+    main: PathBuf,
+    desk: Arc<Desk>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Desk {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    snapshot: Option<(PathBuf, Snapshot)>,
+    busy: bool,
+    ends: bool,
+}
+
+impl Keeper {
+    pub(crate) fn start(main: &Path) -> io::Result<Self> {
+        let desk: Arc<Desk> = Arc::default();
+        let works = Arc::clone(&desk);
+        let thread = std::thread::Builder::new()
+            .name("keeper".to_owned())
+            .spawn(move || works.work())?;
+        Ok(Self {
+            main: main.to_owned(),
+            desk,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Keeps what serves now.
+    pub(crate) fn keep(&self, plan: &Plan, snapshot: Snapshot) {
+        match folder(plan, &self.main) {
+            Some(folder) => {
+                self.desk.waiting.lock().snapshot = Some((folder, snapshot));
+                self.desk.changed.notify_all();
+            }
+            None => snapshot.drop_bytes(),
+        }
+    }
+
+    /// Waits until what serves is kept, within a bound.
+    pub(crate) fn stop(&self) {
+        let until = Instant::now() + STOP_MAX;
+        let mut waiting = self.desk.waiting.lock();
+        waiting.ends = true;
+        self.desk.changed.notify_all();
+        while waiting.snapshot.is_some() || waiting.busy {
+            if self.desk.changed.wait_until(&mut waiting, until).timed_out() {
+                return;
+            }
+        }
+        drop(waiting);
+        if let Some(thread) = self.thread.lock().take() {
+            // A panic there was written to stderr by the panic hook; nothing else is left of it.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Desk {
+    fn work(&self) {
+        loop {
+            let mut waiting = self.waiting.lock();
+            let (folder, snapshot) = loop {
+                if let Some(next) = waiting.snapshot.take() {
+                    break next;
+                }
+                if waiting.ends {
+                    return;
+                }
+                self.changed.wait(&mut waiting);
+            };
+            waiting.busy = true;
+            drop(waiting);
+            if let Err(why) = snapshot.write(&folder) {
+                warn(&format!(
+                    "warning: what serves is not kept in `{}`: {why}\nhint: `state_dir` names another folder",
+                    folder.display()
+                ));
+            }
+            self.waiting.lock().busy = false;
+            self.changed.notify_all();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,310 @@
+//! A configuration with everything it names: what serves of it, what does not, and why.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gate_plan::{OnFault, Plan};
+use gate_upstream::Prepared;
+use parking_lot::Mutex;
+use plug_host::Plugin;
+use plug_package::{Digest, Document, Reference};
+
+use crate::last_good::LastGood;
+use crate::load::Text;
+use crate::settle::{Settled, Stand, settle};
+use crate::sources::Had;
+
+/// A plugin that can serve, with what is needed to have it again.
+#[derive(Clone)]
+pub(crate) struct Runs {
+    pub(crate) spec: Arc<gate_plan::Plugin>,
+    pub(crate) plugin: Arc<Plugin>,
+    /// The text in which it is configured so.
+    pub(crate) text: Arc<Text>,
+    pub(crate) provenance: Arc<Provenance>,
+}
+
+/// Where a module came from.
+pub(crate) struct Provenance {
+    pub(crate) sha256: String,
+    pub(crate) image: Option<(Reference, Digest)>,
+    pub(crate) documents: Vec<Document>,
+    /// Its bytes, until they are kept or nobody wants to keep them.
+    pub(crate) bytes: Mutex<Option<Bytes>>,
+}
+
+impl Runs {
+    pub(crate) fn new((spec, plugin): (Arc<gate_plan::Plugin>, Arc<Plugin>), had: Had, text: Arc<Text>) -> Self {
+        let provenance = Arc::new(Provenance {
+            sha256: had.digest,
+            image: had.image,
+            documents: had.documents,
+            bytes: Mutex::new(Some(had.bytes)),
+        });
+        Self {
+            spec,
+            plugin,
+            text,
+            provenance,
+        }
+    }
+
+    fn name(&self) -> &str {
+        &self.spec.name
+    }
+}
+
+/// Why a plugin does not run as it is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Refused {
+    pub(crate) text: String,
+    /// Whether it may go well another time although nobody changes anything.
+    pub(crate) may_pass: bool,
+}
+
+/// What became of a plugin as it is wanted.
+pub(crate) struct Tried {
+    pub(crate) name: String,
+    pub(crate) outcome: Result<Runs, Refused>,
+}
+
+impl Tried {
+    pub(crate) fn plugin(&self) -> Option<Arc<Plugin>> {
+        self.outcome.as_ref().ok().map(|runs| Arc::clone(&runs.plugin))
+    }
+}
+
+/// What served before.
+#[derive(Clone, Default)]
+pub(crate) struct Former {
+    pub(crate) plan: Option<Arc<Plan>>,
+    /// Its plugins that ran, as they were configured.
+    pub(crate) specs: Vec<Arc<gate_plan::Plugin>>,
+    /// Those of them that are made.
+    pub(crate) runs: Vec<Runs>,
+}
+
+impl Former {
+    pub(crate) fn of(plan: Arc<Plan>, runs: Vec<Runs>) -> Self {
+        Self {
+            plan: Some(plan),
+            specs: runs.iter().map(|runs| Arc::clone(&runs.spec)).collect(),
+            runs,
+        }
+    }
+
+    pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.runs.iter().map(|runs| Arc::clone(&runs.plugin)).collect()
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.specs.retain(|spec| spec.name != name);
+        self.runs.retain(|runs| runs.name() != name);
+    }
+}
+
+/// How a plugin stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Standing {
+    pub(crate) plugin: String,
+    pub(crate) stand: Stand,
+    /// Why it does not run as it is wanted.
+    pub(crate) why_not: Option<String>,
+}
+
+/// A route or TCP listener that is not as it is wanted.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) place: String,
+    /// The plugin on which it waits.
+    pub(crate) plugin: String,
+    /// What its exchanges get meanwhile; none when it stays as it was.
+    pub(crate) on_fault: Option<OnFault>,
+}
+
+/// A configuration with everything it names.
+pub(crate) struct Loaded {
+    /// What is to be in force.
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) text: Arc<Text>,
+    /// Its plugins that run.
+    pub(crate) running: Vec<Runs>,
+    pub(crate) standings: Vec<Standing>,
+    pub(crate) waiting: Vec<Waiting>,
+    pub(crate) upstreams: Prepared,
+    /// The files it names, for noticing changes.
+    pub(crate) files: Vec<PathBuf>,
+    wanted: Plan,
+    tried: Vec<Tried>,
+    former: Former,
+    /// Plugins that did not run either when this text served last.
+    foreseen: Vec<String>,
+}
+
+impl Loaded {
+    pub(crate) fn new(
+        (wanted, text): (Plan, Arc<Text>),
+        tried: Vec<Tried>,
+        former: Former,
+        (upstreams, files): (Prepared, Vec<PathBuf>),
+    ) -> Self {
+        let mut loaded = Self {
+            plan: Arc::new(wanted.clone()),
+            text,
+            running: Vec::new(),
+            standings: Vec::new(),
+            waiting: Vec::new(),
+            upstreams,
+            files,
+            wanted,
+            tried,
+            former,
+            foreseen: Vec::new(),
+        };
+        loaded.settle();
+        loaded
+    }
+
+    /// The plugins that run.
+    pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
+        self.running.iter().map(|runs| Arc::clone(&runs.plugin)).collect()
+    }
+
+    /// Whether all plugins run as they are wanted.
+    pub(crate) fn is_as_wanted(&self) -> bool {
+        self.tried.iter().all(|tried| tried.outcome.is_ok())
+    }
+
+    /// Whether trying again may help although nothing changes.
+    pub(crate) fn may_pass(&self) -> bool {
+        let mut refused = self.tried.iter().filter_map(|tried| tried.outcome.as_ref().err());
+        refused.any(|refused| refused.may_pass)
+    }
+
+    /// Takes a plugin out that does not start; what it was before takes its place. False when nothing is left to take its place with.
+    pub(crate) fn refuse(&mut self, name: &str, text: &str) -> bool {
+        let wanted = self.tried.iter_mut().find(|tried| tried.name == name);
+        match wanted.filter(|tried| tried.outcome.is_ok()) {
+            Some(tried) => {
+                tried.outcome = Err(Refused {
+                    text: text.to_owned(),
+                    may_pass: false,
+                });
+            }
+            None if self.former.runs.iter().any(|runs| runs.name() == name) => self.former.forget(name),
+            None => return false,
+        }
+        self.settle();
+        true
+    }
+
+    /// Takes what served before the start for what served before.
+    pub(crate) fn recall(&mut self, kept: &LastGood) {
+        self.former.plan = Some(Arc::clone(&kept.plan));
+        self.former.specs.clone_from(&kept.specs);
+        self.settle();
+    }
+
+    pub(crate) fn recalled(&mut self, runs: Runs) {
+        self.former.runs.push(runs);
+        self.settle();
+    }
+
+    /// A plugin that is to run as it did before, and is not made yet.
+    pub(crate) fn unmade(&self) -> Option<String> {
+        let mut standings = self.standings.iter();
+        let is_made = |name: &str| self.running.iter().any(|runs| runs.name() == name);
+        let unmade = standings.find(|standing| standing.stand != Stand::Missing && !is_made(&standing.plugin))?;
+        Some(unmade.plugin.clone())
+    }
+
+    /// Plugins that did not run either when this text served last are no reason not to start.
+    pub(crate) fn note_kept(&mut self, kept: &LastGood) {
+        if kept.sha256 == self.text.sha256 {
+            self.foreseen.clone_from(&kept.missing);
+        }
+    }
+
+    /// Why the gateway does not start; nothing when it does.
+    pub(crate) fn unforeseen(&self) -> Vec<String> {
+        let is_missing = |standing: &&Standing| {
+            standing.stand == Stand::Missing
+                && !self.wanted.start_without_plugins
+                && !self.foreseen.contains(&standing.plugin)
+        };
+        let missing = self.standings.iter().filter(is_missing);
+        missing.filter_map(|standing| standing.why_not.clone()).collect()
+    }
+
+    /// What does not run as it is wanted, for people: why, and what happens instead.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        let plugins = self.standings.iter().filter_map(|standing| {
+            let why = standing.why_not.as_deref()?.trim_end();
+            let instead = match standing.stand {
+                Stand::Missing => String::from("it does not run"),
+                _ => format!("it goes on as it was, as generation {}", self.generation(&standing.plugin)),
+            };
+            Some(format!("{why}\n  {instead}"))
+        });
+        let places = self.waiting.iter().map(|waiting| {
+            let Waiting { place, plugin, on_fault } = waiting;
+            match on_fault {
+                None => format!("warning: `{place}` keeps the plugins that it had, for `{plugin}` does not run"),
+                Some(OnFault::Close) => format!("warning: `{place}` answers 503, for `{plugin}` does not run"),
+                Some(OnFault::Open) => {
+                    format!("warning: `{place}` serves without `{plugin}`, which does not run and has `on_fault: open`")
+                }
+            }
+        });
+        plugins.chain(places).collect()
+    }
+
+    fn generation(&self, plugin: &str) -> u64 {
+        let runs = self.running.iter().find(|runs| runs.name() == plugin);
+        runs.map_or(0, |runs| runs.plugin.generation)
+    }
+
+    fn settle(&mut self) {
+        let outcome = |name: &str| self.tried.iter().find(|tried| tried.name == name).map(|tried| &tried.outcome);
+        let runs = |name: &str| outcome(name).is_some_and(Result::is_ok);
+        let before = self.former.plan.as_deref().map(|plan| (plan, self.former.specs.as_slice()));
+        let Settled {
+            plan,
+            stands,
+            held,
+            bare,
+        } = settle(&self.wanted, runs, before);
+        let mut running = Vec::new();
+        let mut standings = Vec::new();
+        for (spec, stand) in plan.plugins.iter().zip(stands) {
+            let refused = outcome(&spec.name).and_then(|outcome| outcome.as_ref().err());
+            running.extend(match stand {
+                Stand::Wanted => outcome(&spec.name).and_then(|outcome| outcome.as_ref().ok()).cloned(),
+                Stand::Former | Stand::Retained => {
+                    self.former.runs.iter().find(|runs| runs.name() == spec.name).cloned()
+                }
+                Stand::Missing => None,
+            });
+            standings.push(Standing {
+                plugin: spec.name.clone(),
+                stand,
+                why_not: refused.map(|refused| refused.text.clone()),
+            });
+        }
+        let held = held.into_iter().map(|(place, plugin)| Waiting {
+            place,
+            plugin,
+            on_fault: None,
+        });
+        let bare = bare.into_iter().map(|(place, plugin, on_fault)| Waiting {
+            place,
+            plugin,
+            on_fault: Some(on_fault),
+        });
+        self.waiting = held.chain(bare).collect();
+        self.plan = Arc::new(plan);
+        self.running = running;
+        self.standings = standings;
+    }
+}
