@@ -188,6 +188,7 @@ fn spec(script: &[u8]) -> PluginSpec {
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 256 * 1024,
     }
 }

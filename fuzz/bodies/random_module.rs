@@ -269,6 +269,7 @@ fn spec(isolation: Isolation, trusted_after: u32) -> PluginSpec {
         },
         log_level: LogLevel::Trace,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 64 * 1024,
     }
 }

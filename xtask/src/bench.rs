@@ -2,6 +2,7 @@
 
 mod gateway;
 mod containment;
+mod change;
 mod contender;
 mod configuration;
 mod load;
@@ -30,6 +31,8 @@ enum Subject {
     Gateway(GatewayOptions),
     /// Let a plugin trap, loop and allocate without end, beside Envoy, and see who feels it
     Containment(ContainmentOptions),
+    /// Swap plugins of a chain of 16 under load, and reload configurations across open streams
+    Change(ChangeOptions),
 }
 
 /// How long and whom to measure.
@@ -63,10 +66,25 @@ struct ContainmentOptions {
     seconds: u64,
 }
 
+/// How much is sent and changed.
+#[derive(Args)]
+struct ChangeOptions {
+    /// Requests while plugins are swapped, half of them over HTTP/2
+    #[arg(long, default_value_t = 1_000_000)]
+    requests: u64,
+    /// Reloads of the configuration while streams are open
+    #[arg(long, default_value_t = 1_000)]
+    reloads: usize,
+    /// Open streams of events
+    #[arg(long, default_value_t = 200)]
+    streams: usize,
+}
+
 /// Measures and reports.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.subject {
         Subject::Gateway(options) => gateway::run(options),
         Subject::Containment(options) => containment::run(options),
+        Subject::Change(options) => change::run(options),
     }
 }

@@ -17,7 +17,7 @@ use plug_host::{Plugin, Process};
 
 use crate::crashes::{Crashes, Told};
 use crate::last_good::{Keeper, Snapshot};
-use crate::load::{Loader, workers};
+use crate::load::{Loader, Text, workers};
 use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
 use crate::looking::Traced;
 use crate::voice::{fail, say, warn};
@@ -32,6 +32,9 @@ const CERTIFICATES_EVERY: Duration = Duration::from_secs(2);
 /// What is in force.
 struct Present {
     plan: Arc<Plan>,
+    text: Arc<Text>,
+    /// The texts of what stays as it was.
+    held: Vec<(String, Arc<Text>)>,
     running: Vec<Runs>,
     /// How its plugins stand, and what waits for one of them.
     standings: Vec<Standing>,
@@ -61,7 +64,12 @@ pub(crate) struct House {
 
 impl House {
     /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
-    pub(crate) fn open(loaded: Loaded, loader: &Loader, keeper: Keeper, began: SystemTime) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn open(
+        loaded: Loaded,
+        loader: &Loader,
+        keeper: Keeper,
+        began: SystemTime,
+    ) -> anyhow::Result<Arc<Self>> {
         let plan = Arc::clone(&loaded.plan);
         let count = workers(&plan);
         let bound = bind(&plan.listeners, plan.limits, count)?;
@@ -86,6 +94,8 @@ impl House {
             workers: Mutex::new(Some(workers)),
             present: Mutex::new(Present {
                 plan,
+                text: Arc::clone(&loaded.text),
+                held: loaded.held(),
                 running: loaded.running.clone(),
                 standings: loaded.standings.clone(),
                 waiting: loaded.waiting.clone(),
@@ -131,7 +141,12 @@ impl House {
     /// What serves now, for the load of what shall serve next.
     pub(crate) fn former(&self) -> Former {
         let present = self.present.lock();
-        Former::of(Arc::clone(&present.plan), present.running.clone())
+        Former::of(
+            Arc::clone(&present.plan),
+            Arc::clone(&present.text),
+            present.held.clone(),
+            present.running.clone(),
+        )
     }
 
     fn keep(&self, loaded: &Loaded) {
@@ -154,8 +169,8 @@ impl House {
     }
 
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. One that does not start on a worker
-    /// stays what it was; any other fault changes nothing. What does not run as it is wanted is returned.
-    pub(crate) fn change(&self, mut loaded: Loaded) -> anyhow::Result<Vec<String>> {
+    /// stays what it was; any other fault changes nothing. What serves then is returned.
+    pub(crate) fn change(&self, mut loaded: Loaded) -> anyhow::Result<Loaded> {
         let mut guard = self.workers.lock();
         let Some(running) = guard.as_mut().filter(|_| self.is_ready()) else {
             bail!("the gateway is stopping")
@@ -191,6 +206,8 @@ impl House {
             debugging.show();
         }
         present.plan = Arc::clone(&loaded.plan);
+        present.text = Arc::clone(&loaded.text);
+        present.held = loaded.held();
         present.running.clone_from(&loaded.running);
         present.standings.clone_from(&loaded.standings);
         present.waiting.clone_from(&loaded.waiting);
@@ -198,17 +215,22 @@ impl House {
             present.sink = sink;
         }
         drop(present);
+        let names = &loaded.standings;
+        self.process
+            .forget_heritage(|plugin| names.iter().any(|standing| standing.plugin == plugin));
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.changes_applied.fetch_add(1, Ordering::Relaxed);
         self.keep(&loaded);
-        Ok(loaded.troubles())
+        Ok(loaded)
     }
 
     /// Starts everything aside on every worker; a plugin that does not start there is taken out, and the rest tried again.
     fn stage(&self, running: &Workers<Flow>, loaded: &mut Loaded, before: &Plan) -> anyhow::Result<()> {
         loop {
             let change = change(loaded, before)?;
-            let Err(fault) = stage(running, &change) else { return Ok(()) };
+            let Err(fault) = stage(running, &change) else {
+                return Ok(());
+            };
             discard(running);
             let Staging::Faults(faults) = fault else {
                 bail!("a worker did not start the plugins in time");

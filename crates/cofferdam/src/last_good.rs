@@ -46,9 +46,8 @@ struct Served {
     /// SHA-256 of the text in force.
     text: String,
     plugins: Vec<Kept>,
-    /// Chains that were held as they were: of routes, and of TCP listeners.
-    chains: Vec<(String, Vec<String>)>,
-    tcp_chains: Vec<(String, Vec<String>)>,
+    /// Routes and TCP listeners that stayed as they were, with the SHA-256 of the text in which they are so.
+    held: Vec<(String, String)>,
     /// Plugins that did not run.
     missing: Vec<String>,
 }
@@ -78,8 +77,9 @@ struct KeptSignature {
 /// What served before the gateway was started.
 pub(crate) struct LastGood {
     folder: PathBuf,
-    /// The text that was in force.
-    pub(crate) sha256: String,
+    /// The text that was in force, and those of what stayed as it was.
+    pub(crate) text: Arc<Text>,
+    pub(crate) held: Vec<(String, Arc<Text>)>,
     /// The plan that was in force, as far as it can be told.
     pub(crate) plan: Arc<Plan>,
     /// Its plugins that ran.
@@ -115,13 +115,22 @@ impl LastGood {
                     plugins.push((kept.clone(), text));
                     specs.push(spec);
                 }
-                Err(why) => warn(&format!("warning: plugin `{}` is not kept as it served last: {why}", kept.name)),
+                Err(why) => warn(&format!(
+                    "warning: plugin `{}` is not kept as it served last: {why}",
+                    kept.name
+                )),
             }
         }
-        hold(&mut plan, &served);
+        let mut held = Vec::new();
+        for (place, text) in &served.held {
+            let text = kept_text(folder, &served, text)?;
+            hold(&mut plan, place, &text)?;
+            held.push((place.clone(), text));
+        }
         Ok(Some(Self {
             folder: folder.to_owned(),
-            sha256: served.text,
+            text,
+            held,
             plan: Arc::new(plan),
             specs,
             missing: served.missing,
@@ -132,7 +141,11 @@ impl LastGood {
     /// A plugin as it served: what it was configured as, and its module.
     pub(crate) fn had(&self, name: &str) -> Result<(Arc<gate_plan::Plugin>, Arc<Text>, Had), String> {
         let unknown = || String::from("it was not kept");
-        let (kept, text) = self.plugins.iter().find(|(kept, _)| kept.name == name).ok_or_else(unknown)?;
+        let (kept, text) = self
+            .plugins
+            .iter()
+            .find(|(kept, _)| kept.name == name)
+            .ok_or_else(unknown)?;
         let spec = self.specs.iter().find(|spec| spec.name == name).ok_or_else(unknown)?;
         let path = module(&self.folder, &kept.module);
         let bytes = verified(&path, &kept.module)?;
@@ -145,6 +158,7 @@ impl LastGood {
             bytes: bytes.into(),
             path,
             digest: kept.module.clone(),
+            looks: None,
             image: image.transpose()?,
             documents: kept.signatures.iter().filter_map(KeptSignature::document).collect(),
             unasked: None,
@@ -168,20 +182,18 @@ fn found(folder: &Path, served: &Served, kept: &Kept) -> Result<(Arc<Text>, Arc<
     Ok((text, Arc::clone(spec)))
 }
 
-fn hold(plan: &mut Plan, served: &Served) {
-    let held = |chains: &[(String, Vec<String>)], name: &str| {
-        let chain = chains.iter().find(|(place, _)| place == name);
-        chain.map(|(_, chain)| chain.clone())
-    };
-    plan.routes = plan.routes.with_chains(|route| held(&served.chains, &route.name));
-    for listener in &mut plan.listeners {
-        let Some(chain) = held(&served.tcp_chains, &listener.name) else {
-            continue;
-        };
-        if let Protocol::Tcp { plugins, .. } = &mut Arc::make_mut(listener).protocol {
-            *plugins = chain;
-        }
+/// Puts a route or TCP listener into the plan as it is in `text`.
+fn hold(plan: &mut Plan, place: &str, text: &Text) -> Result<(), String> {
+    let before = text.plan().map_err(|findings| findings.to_string())?;
+    plan.routes = plan.routes.holding(&before.routes, &[place.to_owned()]);
+    let old = before.listeners.iter().find(|listener| listener.name == place);
+    let now = plan.listeners.iter_mut().find(|listener| listener.name == place);
+    if let (Some(now), Some(old)) = (now, old)
+        && matches!(old.protocol, Protocol::Tcp { .. })
+    {
+        Arc::make_mut(now).protocol.clone_from(&old.protocol);
     }
+    Ok(())
 }
 
 fn kept_text(folder: &Path, served: &Served, sha256: &str) -> Result<Arc<Text>, String> {
@@ -230,30 +242,18 @@ impl KeptSignature {
 pub(crate) struct Snapshot {
     text: Arc<Text>,
     running: Vec<Runs>,
-    chains: Vec<(String, Vec<String>)>,
-    tcp_chains: Vec<(String, Vec<String>)>,
+    held: Vec<(String, Arc<Text>)>,
     missing: Vec<String>,
 }
 
 impl Snapshot {
     pub(crate) fn of(loaded: &Loaded) -> Self {
-        let is_held = |place: &str| {
-            let mut waiting = loaded.waiting.iter();
-            waiting.any(|waiting| waiting.place == place && waiting.on_fault.is_none())
-        };
-        let routes = loaded.plan.routes.iter().filter(|route| is_held(&route.name));
-        let listeners = loaded.plan.listeners.iter().filter(|listener| is_held(&listener.name));
-        let missing = loaded.standings.iter().filter(|standing| standing.stand == Stand::Missing);
+        let missing = loaded.standings.iter();
+        let missing = missing.filter(|standing| standing.stand == Stand::Missing);
         Self {
             text: Arc::clone(&loaded.text),
             running: loaded.running.clone(),
-            chains: routes.map(|route| (route.name.clone(), route.plugins.clone())).collect(),
-            tcp_chains: listeners
-                .filter_map(|listener| match &listener.protocol {
-                    Protocol::Tcp { plugins, .. } => Some((listener.name.clone(), plugins.clone())),
-                    Protocol::Http => None,
-                })
-                .collect(),
+            held: loaded.held(),
             missing: missing.map(|standing| standing.plugin.clone()).collect(),
         }
     }
@@ -261,7 +261,10 @@ impl Snapshot {
     fn served(&self) -> Served {
         let kept = |runs: &Runs| {
             let Provenance {
-                sha256, image, documents, ..
+                sha256,
+                image,
+                documents,
+                ..
             } = &*runs.provenance;
             Kept {
                 name: runs.spec.name.clone(),
@@ -279,8 +282,11 @@ impl Snapshot {
             folder: self.text.folder.clone(),
             text: self.text.sha256.clone(),
             plugins: self.running.iter().map(kept).collect(),
-            chains: self.chains.clone(),
-            tcp_chains: self.tcp_chains.clone(),
+            held: self
+                .held
+                .iter()
+                .map(|(place, text)| (place.clone(), text.sha256.clone()))
+                .collect(),
             missing: self.missing.clone(),
         }
     }
@@ -293,7 +299,13 @@ impl Snapshot {
 
     /// Texts and modules first, then what names them, then what nobody names any more goes.
     fn write(&self, folder: &Path) -> io::Result<()> {
-        let texts = self.running.iter().map(|runs| &runs.text).chain([&self.text]);
+        let of_held = self.held.iter().map(|(_, text)| text);
+        let texts = self
+            .running
+            .iter()
+            .map(|runs| &runs.text)
+            .chain(of_held)
+            .chain([&self.text]);
         let mut wanted: HashSet<PathBuf> = HashSet::new();
         for text in texts {
             let file = text_file(folder, &text.sha256);
@@ -302,7 +314,9 @@ impl Snapshot {
         }
         for runs in &self.running {
             let file = module(folder, &runs.provenance.sha256);
-            put(&file, || runs.provenance.bytes.lock().as_ref().map(|bytes| bytes.to_vec()))?;
+            put(&file, || {
+                runs.provenance.bytes.lock().as_ref().map(|bytes| bytes.to_vec())
+            })?;
             wanted.insert(file);
         }
         let served = serde_json::to_vec_pretty(&self.served())?;
@@ -445,4 +459,5 @@ impl Desk {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;

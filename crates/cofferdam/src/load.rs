@@ -167,12 +167,30 @@ impl Loader {
     }
 
     /// Every plugin of a plan made, and started once aside; or why it is not.
-    fn try_plugins(&mut self, (plan, text): (&Plan, &Arc<Text>), signers: Option<&Signers>, former: &Former) -> Vec<Tried> {
+    fn try_plugins(
+        &mut self,
+        (plan, text): (&Plan, &Arc<Text>),
+        signers: Option<&Signers>,
+        former: &Former,
+    ) -> Vec<Tried> {
         let store = self.cache_folder(plan);
-        let mut modules = self.sources.gather((plan, signers), &text.folder, store);
+        // A signature is judged anew each time, and so the module is read for it.
+        let same = |spec: &Arc<gate_plan::Plugin>| former.untouched((spec, plan)).filter(|_| signers.is_none());
+        let to_read: Vec<_> = plan.plugins.iter().filter(|spec| same(spec).is_none()).collect();
+        let mut modules = self.sources.gather((&to_read, signers), &text.folder, store);
         let before = former.plugins();
         let mut all = Vec::new();
         for spec in &plan.plugins {
+            if let Some(runs) = same(spec) {
+                all.push(Tried {
+                    name: spec.name.clone(),
+                    outcome: Ok(Runs {
+                        text: Arc::clone(text),
+                        ..runs.clone()
+                    }),
+                });
+                continue;
+            }
             let had = modules
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
@@ -188,6 +206,7 @@ impl Loader {
             });
         }
         self.try_out(plan, &mut all, &before);
+        probe(&mut all, &before);
         all
     }
 
@@ -260,13 +279,37 @@ impl Loader {
     }
 }
 
+/// Lets those that are new run the suites that they must pass.
+fn probe(all: &mut [Tried], before: &[Arc<Plugin>]) {
+    for tried in all {
+        let Ok(Runs { spec, plugin, .. }) = &tried.outcome else {
+            continue;
+        };
+        let Some(suite) = spec
+            .probe
+            .as_ref()
+            .filter(|_| !before.iter().any(|old| Arc::ptr_eq(old, plugin)))
+        else {
+            continue;
+        };
+        if let Err(why) = crate::probe::probe(plugin, suite) {
+            tried.outcome = Err(Refused {
+                text: format!("error: plugin `{}`: {why}", tried.name),
+                may_pass: false,
+            });
+        }
+    }
+}
+
 /// The files that a configuration names: keys of signers, and modules with what is beside them.
 fn files((plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
     let of_plugins = plan
         .plugins
         .iter()
         .flat_map(|spec| crate::sources::files(spec, (plan, folder)));
-    crate::signing::files(plan).into_iter().chain(of_plugins).collect()
+    let probes = plan.plugins.iter().filter_map(|spec| spec.probe.clone());
+    let keys = crate::signing::files(plan).into_iter();
+    keys.chain(of_plugins).chain(probes).collect()
 }
 
 /// The upstreams of a plan, ready to be used; none when they, or certificates of listeners, are wrong, with everything that is.

@@ -12,6 +12,7 @@ use plug_package::{Digest, Document, Reference};
 
 use crate::last_good::LastGood;
 use crate::load::Text;
+use crate::looks::Looks;
 use crate::settle::{Settled, Stand, settle};
 use crate::sources::Had;
 
@@ -30,6 +31,8 @@ pub(crate) struct Provenance {
     pub(crate) sha256: String,
     pub(crate) image: Option<(Reference, Digest)>,
     pub(crate) documents: Vec<Document>,
+    /// What its file looked like before it was read.
+    looks: Option<(PathBuf, Looks)>,
     /// Its bytes, until they are kept or nobody wants to keep them.
     pub(crate) bytes: Mutex<Option<Bytes>>,
 }
@@ -40,6 +43,7 @@ impl Runs {
             sha256: had.digest,
             image: had.image,
             documents: had.documents,
+            looks: had.looks.map(|looks| (had.path, looks)),
             bytes: Mutex::new(Some(had.bytes)),
         });
         Self {
@@ -48,6 +52,12 @@ impl Runs {
             text,
             provenance,
         }
+    }
+
+    /// Whether it is as it was when it was made: nobody has touched its file. Only the module, not what is configured.
+    pub(crate) fn is_untouched(&self) -> bool {
+        let looks = self.provenance.looks.as_ref();
+        looks.is_some_and(|(file, looks)| Looks::of(file) == Some(*looks))
     }
 
     fn name(&self) -> &str {
@@ -79,6 +89,10 @@ impl Tried {
 #[derive(Clone, Default)]
 pub(crate) struct Former {
     pub(crate) plan: Option<Arc<Plan>>,
+    /// Its text.
+    pub(crate) text: Option<Arc<Text>>,
+    /// The texts of what stayed as it was then already.
+    pub(crate) held: Vec<(String, Arc<Text>)>,
     /// Its plugins that ran, as they were configured.
     pub(crate) specs: Vec<Arc<gate_plan::Plugin>>,
     /// Those of them that are made.
@@ -86,9 +100,11 @@ pub(crate) struct Former {
 }
 
 impl Former {
-    pub(crate) fn of(plan: Arc<Plan>, runs: Vec<Runs>) -> Self {
+    pub(crate) fn of(plan: Arc<Plan>, text: Arc<Text>, held: Vec<(String, Arc<Text>)>, runs: Vec<Runs>) -> Self {
         Self {
             plan: Some(plan),
+            text: Some(text),
+            held,
             specs: runs.iter().map(|runs| Arc::clone(&runs.spec)).collect(),
             runs,
         }
@@ -96,6 +112,19 @@ impl Former {
 
     pub(crate) fn plugins(&self) -> Vec<Arc<Plugin>> {
         self.runs.iter().map(|runs| Arc::clone(&runs.plugin)).collect()
+    }
+
+    /// A plugin of which nothing is to be changed: not what is configured, and not its module.
+    pub(crate) fn untouched(&self, (spec, plan): (&Arc<gate_plan::Plugin>, &Plan)) -> Option<&Runs> {
+        let is_recorded_as_before = self.plan.as_ref()?.recordings == plan.recordings;
+        let mut runs = self.runs.iter();
+        runs.find(|runs| is_recorded_as_before && runs.spec == *spec && spec.debug.is_none() && runs.is_untouched())
+    }
+
+    /// The text in which `place` is as it served.
+    fn text_of(&self, place: &str) -> Option<&Arc<Text>> {
+        let held = self.held.iter().find(|(held, _)| held == place);
+        held.map(|(_, text)| text).or(self.text.as_ref())
     }
 
     fn forget(&mut self, name: &str) {
@@ -202,6 +231,8 @@ impl Loaded {
     /// Takes what served before the start for what served before.
     pub(crate) fn recall(&mut self, kept: &LastGood) {
         self.former.plan = Some(Arc::clone(&kept.plan));
+        self.former.text = Some(Arc::clone(&kept.text));
+        self.former.held.clone_from(&kept.held);
         self.former.specs.clone_from(&kept.specs);
         self.settle();
     }
@@ -221,7 +252,7 @@ impl Loaded {
 
     /// Plugins that did not run either when this text served last are no reason not to start.
     pub(crate) fn note_kept(&mut self, kept: &LastGood) {
-        if kept.sha256 == self.text.sha256 {
+        if kept.text.sha256 == self.text.sha256 {
             self.foreseen.clone_from(&kept.missing);
         }
     }
@@ -237,20 +268,33 @@ impl Loaded {
         missing.filter_map(|standing| standing.why_not.clone()).collect()
     }
 
+    /// How many plugins do not run as they are wanted.
+    pub(crate) fn refused(&self) -> usize {
+        let refused = self.standings.iter().filter(|standing| standing.why_not.is_some());
+        refused.count()
+    }
+
     /// What does not run as it is wanted, for people: why, and what happens instead.
     pub(crate) fn troubles(&self) -> Vec<String> {
         let plugins = self.standings.iter().filter_map(|standing| {
             let why = standing.why_not.as_deref()?.trim_end();
             let instead = match standing.stand {
                 Stand::Missing => String::from("it does not run"),
-                _ => format!("it goes on as it was, as generation {}", self.generation(&standing.plugin)),
+                _ => format!(
+                    "it goes on as it was, as generation {}",
+                    self.generation(&standing.plugin)
+                ),
             };
             Some(format!("{why}\n  {instead}"))
         });
         let places = self.waiting.iter().map(|waiting| {
-            let Waiting { place, plugin, on_fault } = waiting;
+            let Waiting {
+                place,
+                plugin,
+                on_fault,
+            } = waiting;
             match on_fault {
-                None => format!("warning: `{place}` keeps the plugins that it had, for `{plugin}` does not run"),
+                None => format!("warning: `{place}` stays as it was, for `{plugin}` does not run"),
                 Some(OnFault::Close) => format!("warning: `{place}` answers 503, for `{plugin}` does not run"),
                 Some(OnFault::Open) => {
                     format!("warning: `{place}` serves without `{plugin}`, which does not run and has `on_fault: open`")
@@ -265,10 +309,26 @@ impl Loaded {
         runs.map_or(0, |runs| runs.plugin.generation)
     }
 
+    /// The texts of routes and TCP listeners that stay as they were.
+    pub(crate) fn held(&self) -> Vec<(String, Arc<Text>)> {
+        let held = self.waiting.iter().filter(|waiting| waiting.on_fault.is_none());
+        let text = |place: &String| Some((place.clone(), Arc::clone(self.former.text_of(place)?)));
+        held.filter_map(|waiting| text(&waiting.place)).collect()
+    }
+
     fn settle(&mut self) {
-        let outcome = |name: &str| self.tried.iter().find(|tried| tried.name == name).map(|tried| &tried.outcome);
+        let outcome = |name: &str| {
+            self.tried
+                .iter()
+                .find(|tried| tried.name == name)
+                .map(|tried| &tried.outcome)
+        };
         let runs = |name: &str| outcome(name).is_some_and(Result::is_ok);
-        let before = self.former.plan.as_deref().map(|plan| (plan, self.former.specs.as_slice()));
+        let before = self
+            .former
+            .plan
+            .as_deref()
+            .map(|plan| (plan, self.former.specs.as_slice()));
         let Settled {
             plan,
             stands,

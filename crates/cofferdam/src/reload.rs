@@ -159,7 +159,7 @@ pub(crate) fn follow(
 
 /// A wrong file changes nothing and says why; the next change of any of its files is tried again. Whether trying again may help as it is.
 fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> bool {
-    let (main, began) = (watcher.main.clone(), SystemTime::now());
+    let (main, began, took) = (watcher.main.clone(), SystemTime::now(), Instant::now());
     let former = Before::Serving(house.former());
     let loaded = match Text::read(&main).and_then(|text| loader.load(&text, former)) {
         Ok(loaded) => loaded,
@@ -177,13 +177,18 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> boo
     };
     let (files, may_pass) = (loaded.files.clone(), loaded.may_pass());
     match house.change(loaded) {
-        Ok(troubles) => {
+        Ok(loaded) => {
+            let refused = match loaded.refused() {
+                0 => String::new(),
+                refused => format!(" refused_plugins={refused}"),
+            };
             say(&format!(
-                "configuration applied file={} generation={}",
+                "configuration applied file={} generation={}{refused} ms={:.1}",
                 main.display(),
-                house.generation()
+                house.generation(),
+                took.elapsed().as_secs_f64() * 1e3
             ));
-            troubles.iter().for_each(|trouble| fail(trouble));
+            loaded.troubles().iter().for_each(|trouble| fail(trouble));
             watcher.follow(&files, began);
             may_pass
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gate_plan::{Listener, OnFault, Plan, Plugin, Protocol};
+use gate_plan::{Listener, OnFault, Plan, Plugin, Protocol, RouteTable};
 
 /// How a plugin stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub(crate) struct Settled {
     pub(crate) plan: Plan,
     /// How each of its plugins stands, in their order.
     pub(crate) stands: Vec<Stand>,
-    /// Routes and TCP listeners whose chain stays as it was, with the plugin on which they wait.
+    /// Routes and TCP listeners that stay as they were, with the plugin on which they wait.
     pub(crate) held: Vec<(String, String)>,
     /// Routes and TCP listeners of which a plugin is missing, with what becomes of their exchanges.
     pub(crate) bare: Vec<(String, String, OnFault)>,
@@ -44,8 +44,9 @@ pub(crate) struct Settled {
 
 /// What serves of `wanted`, of whose plugins those run that `runs` says. `former` is what served before, with its plugins that ran.
 ///
-/// A plugin that does not run as it is wanted stays what it was. Where there is nothing that it was, a route whose chain it joins, and
-/// of which nothing else changes, keeps the chain that it had; any other route has it in its chain, and gets what `on_fault` says.
+/// A plugin that does not run as it is wanted stays what it was. Where there is nothing that it was, a route that it joins stays what it
+/// was, with the plugins that it had; a route that was not there before, or of which that cannot be said, has it in its chain, and gets what
+/// `on_fault` says. So nothing that served stops, and nothing new is reached past a guard that does not run.
 pub(crate) fn settle(wanted: &Plan, runs: impl Fn(&str) -> bool, former: Option<(&Plan, &[Arc<Plugin>])>) -> Settled {
     let mut plan = wanted.clone();
     let ran = |name: &str| former.and_then(|(_, plugins)| plugins.iter().find(|plugin| plugin.name == name));
@@ -60,8 +61,9 @@ pub(crate) fn settle(wanted: &Plan, runs: impl Fn(&str) -> bool, former: Option<
             None => Stand::Missing,
         });
     }
+    let is_missing = |(plugin, stand): (&Arc<Plugin>, &Stand)| (*stand == Stand::Missing).then(|| plugin.name.clone());
     let mut settling = Settling {
-        missing: names(&plan.plugins, &stands, Stand::Missing),
+        missing: wanted.plugins.iter().zip(&stands).filter_map(is_missing).collect(),
         wanted,
         former: former.map(|(before, _)| before),
         held: Vec::new(),
@@ -84,12 +86,7 @@ pub(crate) fn settle(wanted: &Plan, runs: impl Fn(&str) -> bool, former: Option<
     }
 }
 
-fn names(plugins: &[Arc<Plugin>], stands: &[Stand], stand: Stand) -> Vec<String> {
-    let those = plugins.iter().zip(stands).filter(|(_, one)| **one == stand);
-    those.map(|(plugin, _)| plugin.name.clone()).collect()
-}
-
-/// Chains on their way into force.
+/// Routes and listeners on their way into force.
 struct Settling<'a, R> {
     missing: Vec<String>,
     wanted: &'a Plan,
@@ -101,70 +98,72 @@ struct Settling<'a, R> {
 }
 
 impl<'a, R: Fn(&str) -> Option<&'a Arc<Plugin>>> Settling<'a, R> {
-    fn routes(&mut self) -> gate_plan::RouteTable {
-        let mut chains = Vec::new();
+    fn routes(&mut self) -> RouteTable {
+        let mut held = Vec::new();
         for route in self.wanted.routes.iter() {
             let before = self.former.and_then(|before| {
                 let old = before.routes.iter().find(|old| old.name == route.name)?;
-                let is_chain_only = self.wanted.route_differs_in_chain_only(before, &route.name);
-                is_chain_only.then(|| old.plugins.clone())
+                let can_stay = self.wanted.can_hold_route(before, &route.name);
+                can_stay.then_some(old.plugins.as_slice())
             });
-            if let Some(chain) = self.chain(&route.name, &route.plugins, before) {
-                chains.push((route.name.clone(), chain));
+            if self.stays(&route.name, &route.plugins, before) {
+                held.push(route.name.clone());
             }
         }
-        let chain = |route: &gate_plan::Route| {
-            let held = chains.iter().find(|(name, _)| *name == route.name);
-            held.map(|(_, chain)| chain.clone())
-        };
-        self.wanted.routes.with_chains(chain)
+        match self.former {
+            Some(before) => self.wanted.routes.holding(&before.routes, &held),
+            None => self.wanted.routes.clone(),
+        }
     }
 
     fn listeners(&mut self) -> Vec<Arc<Listener>> {
         let mut listeners = self.wanted.listeners.clone();
         for listener in &mut listeners {
-            let Protocol::Tcp { plugins, upstream } = &listener.protocol else {
+            let Protocol::Tcp { plugins, .. } = &listener.protocol else {
                 continue;
             };
-            let before = self.former.and_then(|before| {
+            let old = self.former.and_then(|before| {
                 let old = before.listeners.iter().find(|old| old.name == listener.name)?;
-                let Protocol::Tcp { plugins, .. } = &old.protocol else {
-                    return None;
-                };
-                let is_chain_only = self.wanted.listener_differs_in_chain_only(before, &listener.name);
-                is_chain_only.then(|| plugins.clone())
+                let can_stay = self.wanted.can_hold_listener(before, &listener.name);
+                can_stay.then_some(&old.protocol)
             });
-            let upstream = upstream.clone();
-            if let Some(plugins) = self.chain(&listener.name, plugins, before) {
-                Arc::make_mut(listener).protocol = Protocol::Tcp { upstream, plugins };
+            let before = match old {
+                Some(Protocol::Tcp { plugins, .. }) => Some(plugins.as_slice()),
+                _ => None,
+            };
+            let stays = self.stays(&listener.name, plugins, before);
+            if let Some(protocol) = old.filter(|_| stays) {
+                Arc::make_mut(listener).protocol = protocol.clone();
             }
         }
         listeners
     }
 
-    /// The chain that `place` keeps, if it cannot have the one that is wanted and may keep the one before.
-    fn chain(&mut self, place: &str, wanted: &[String], before: Option<Vec<String>>) -> Option<Vec<String>> {
-        let absent = wanted.iter().find(|name| self.missing.contains(name))?.clone();
+    /// Whether `place` stays what it was: it cannot have the chain that is wanted, and all of the one `before` runs.
+    fn stays(&mut self, place: &str, wanted: &[String], before: Option<&[String]>) -> bool {
+        let Some(absent) = wanted.iter().find(|name| self.missing.contains(name)) else {
+            return false;
+        };
         let is_wanted = |name: &String| self.wanted.plugins.iter().any(|plugin| plugin.name == *name);
         let runs = |name: &String| match is_wanted(name) {
             true => !self.missing.contains(name),
             false => (self.ran)(name).is_some(),
         };
         let Some(before) = before.filter(|chain| chain.iter().all(runs)) else {
-            let plugin = self.wanted.plugins.iter().find(|plugin| plugin.name == absent);
+            let plugin = self.wanted.plugins.iter().find(|plugin| plugin.name == *absent);
             let on_fault = plugin.map_or(OnFault::Close, |plugin| plugin.on_fault);
-            self.bare.push((place.to_owned(), absent, on_fault));
-            return None;
+            self.bare.push((place.to_owned(), absent.clone(), on_fault));
+            return false;
         };
-        let extra: Vec<_> = before.iter().filter(|name| !is_wanted(name)).cloned().collect();
-        for name in extra {
-            let is_new = !self.retained.iter().any(|plugin| plugin.name == name);
-            self.retained.extend((self.ran)(&name).filter(|_| is_new).cloned());
+        for name in before.iter().filter(|name| !is_wanted(name)) {
+            let is_new = !self.retained.iter().any(|plugin| plugin.name == *name);
+            self.retained.extend((self.ran)(name).filter(|_| is_new).cloned());
         }
-        self.held.push((place.to_owned(), absent));
-        Some(before)
+        self.held.push((place.to_owned(), absent.clone()));
+        true
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;

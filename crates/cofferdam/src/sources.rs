@@ -14,6 +14,7 @@ use plug_package::{
     Store, Url, Wanted, Way, read_file,
 };
 
+use crate::looks::Looks;
 use crate::signing::{Candidate, Signers};
 use crate::voice::{say, warn};
 
@@ -25,6 +26,8 @@ pub(crate) struct Had {
     pub(crate) path: PathBuf,
     /// The SHA-256 of the bytes.
     pub(crate) digest: String,
+    /// What the file looked like before it was read, where it is one that somebody else writes.
+    pub(crate) looks: Option<Looks>,
     /// Where its image is, and which it is.
     pub(crate) image: Option<(Reference, Digest)>,
     /// Signatures that came with it, when somebody wants to see them.
@@ -59,16 +62,16 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// The modules of all plugins by their names, or why they cannot be had; with signatures when `signers` want to see them.
+    /// The modules of these plugins by their names, or why they cannot be had; with signatures when `signers` want to see them.
     pub(crate) fn gather(
         &mut self,
-        (plan, signers): (&Plan, Option<&Signers>),
+        (plugins, signers): (&[&Arc<Plugin>], Option<&Signers>),
         folder: &Path,
         store: Option<PathBuf>,
     ) -> HashMap<String, Result<Had, String>> {
         let mut gathered = HashMap::new();
         let mut orders: HashMap<Order, Vec<&str>> = HashMap::new();
-        for plugin in &plan.plugins {
+        for plugin in plugins {
             match order(plugin) {
                 Ok(Some(order)) => orders.entry(order).or_default().push(&plugin.name),
                 Ok(None) => {
@@ -152,6 +155,7 @@ fn read(plugin: &Plugin, folder: &Path) -> Result<Had, String> {
         return Err(String::from("it is in no file"));
     };
     let path = folder.join(path);
+    let looks = Looks::settled(&path);
     let bytes = std::fs::read(&path).map_err(|why| format!("module `{}` cannot be read: {why}", path.display()))?;
     let found = digest(&bytes);
     if let Some(sha256) = sha256 {
@@ -167,6 +171,7 @@ fn read(plugin: &Plugin, folder: &Path) -> Result<Had, String> {
         bytes: bytes.into(),
         path,
         digest: found,
+        looks,
         image: None,
         documents: Vec::new(),
         unasked: None,
@@ -262,6 +267,7 @@ async fn have(order: &Order, signers: Option<&Signers>, store: &Store) -> Result
         digest: fetched.digest.hex(),
         bytes: fetched.module,
         path: fetched.file,
+        looks: None,
         image,
         documents: Vec::new(),
         unasked: None,

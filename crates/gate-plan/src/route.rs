@@ -150,15 +150,14 @@ impl RouteTable {
         Self { exact, wild, rules }
     }
 
-    /// The same routes with other chains, where `chain` says one.
+    /// The same routes, but those whose names are `held` as they are in `before`.
     #[must_use]
-    pub fn with_chains(&self, chain: impl Fn(&Route) -> Option<Vec<String>>) -> Self {
+    pub fn holding(&self, before: &Self, held: &[String]) -> Self {
         let rules = self.rules.iter().map(|rule| {
-            let mut rule = Rule::clone(rule);
-            if let Some(plugins) = chain(&rule.route) {
-                Arc::make_mut(&mut rule.route).plugins = plugins;
-            }
-            rule
+            let name = &rule.route.name;
+            let old = before.rules.iter().find(|old| old.route.name == *name);
+            let stays = old.filter(|_| held.contains(name));
+            Rule::clone(stays.unwrap_or(rule))
         });
         Self::build(rules.collect())
     }

@@ -221,11 +221,18 @@ pub struct Process {
     pub engines: Engines,
     /// Shared data and queues.
     pub(crate) shared: crate::shared_data::SharedData,
+    /// What generations of plugins leave to the next.
+    pub(crate) heritage: crate::heritage::Heritage,
     /// Metrics that plugins define.
     pub metrics: crate::metrics::MetricRegistry,
 }
 
 impl Process {
+    /// Forgets what plugins handed over of which there is no next generation.
+    pub fn forget_heritage(&self, is_wanted: impl Fn(&str) -> bool) {
+        self.heritage.keep_only(is_wanted);
+    }
+
     /// What plugins of this `vm_id` share under a key.
     #[must_use]
     pub fn shared_value(&self, vm_id: &str, key: &[u8]) -> Option<bytes::Bytes> {

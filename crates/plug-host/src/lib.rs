@@ -86,6 +86,7 @@ mod body;
 pub use body::HeldBody;
 mod bell;
 pub use bell::Bell;
+mod heritage;
 mod shared_data;
 mod metrics;
 pub use metrics::{HistogramReading, MetricRegistry, Reading};

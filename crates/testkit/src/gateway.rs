@@ -8,11 +8,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::client::{self, Request, Version};
 use crate::place;
-use crate::process::{Line, Process, Source};
+use crate::process::{DEADLINE, Line, Process, Source};
 
 /// For all modules to be compiled without a cache.
 const START: Duration = Duration::from_secs(120);
@@ -60,6 +61,21 @@ impl Gateway {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let file = folder.path().join("gateway.yaml");
         fs::write(&file, configuration).context("cannot write the configuration")?;
+        Self::start_in(folder, prepare).await
+    }
+
+    /// Ends the process with `signal` and starts it anew with the same file, as it is then.
+    ///
+    /// # Errors
+    /// When it does not end, or as [`Gateway::start`].
+    pub async fn start_again(mut self, signal: Signal) -> Result<Self> {
+        self.process.signal(signal)?;
+        self.process.wait_for_exit(DEADLINE).await?;
+        Self::start_in(self.folder, |_| {}).await
+    }
+
+    async fn start_in(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Result<Self> {
+        let file = folder.path().join("gateway.yaml");
         let mut command = Command::new(place::cofferdam().await?);
         command.arg("run").arg(&file);
         // Crash reports of a test go away with it.

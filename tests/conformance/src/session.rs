@@ -139,6 +139,7 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         restart: RestartPolicy::default(),
         log_level: LogLevel::Trace,
         burst: None,
+        retire_after: Duration::from_secs(3600),
         recording_bytes_max: 256 * 1024,
     }
 }

@@ -186,7 +186,7 @@ async fn a_guard_whose_module_is_broken_or_gone_goes_on_guarding() -> Result<()>
             None => std::fs::remove_file(&module)?,
         }
         let outcome = change(&gateway, &outside.configuration(std::slice::from_ref(&guard))).await?;
-        ensure!(outcome.contains("refused"), "{outcome}");
+        ensure!(outcome.contains("refused_plugins=1"), "{outcome}");
         let address = gateway.listener("web")?;
         for (plan, key, status) in [
             ("", "no", 403),

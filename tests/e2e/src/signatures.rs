@@ -377,10 +377,12 @@ async fn a_signature_outlives_its_registry_and_a_reload_without_one_changes_noth
     fs::copy(desk.path("theirs.pub"), desk.path("ours.pub"))?;
     let before = gateway.process.line_count();
     gateway.process.signal(Signal::HUP)?;
-    let refused = |text: &str| text.contains("configuration refused");
+    let applied = "configuration applied";
     gateway
         .process
-        .wait_for_line(before, DEADLINE, |line| refused(&line.text))
+        .wait_for_line(before, DEADLINE, |line| {
+            line.text.contains(applied) && line.text.contains("refused_plugins=1")
+        })
         .await?;
     gateway
         .process

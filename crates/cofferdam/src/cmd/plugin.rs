@@ -14,7 +14,7 @@ mod pull;
 mod push;
 mod replay;
 mod sign;
-mod test;
+pub(crate) mod test;
 mod verify;
 mod watch;
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use gate_plan::Plan;
 use plug_abi::LogLevel;
-use plug_host::{BurstPolicy, Changes, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, RestartPolicy};
+use plug_host::{
+    BurstPolicy, Changes, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, RestartPolicy,
+};
 
 use super::{Loader, compiler, workers};
 use crate::debugging::Place;

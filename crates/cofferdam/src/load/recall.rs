@@ -22,7 +22,10 @@ impl Loader {
                     let mut made = [Tried {
                         outcome: self
                             .make((&spec, &text), (had, &loaded.plan), signers, &[])
-                            .map_err(|why| Refused { text: why, may_pass: false }),
+                            .map_err(|why| Refused {
+                                text: why,
+                                may_pass: false,
+                            }),
                         name: name.clone(),
                     }];
                     self.try_out(&loaded.plan, &mut made, &[]);

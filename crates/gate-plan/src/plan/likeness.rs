@@ -1,37 +1,34 @@
-//! Whether something of a plan is as it was in another, its plugins apart.
+//! Whether a part of a plan can stay as it was in another: what it leads to must be there, and be the same.
 
 use super::{Action, Listener, Plan, Protocol, Target};
 
 impl Plan {
-    /// Whether exchanges of a route go where they went in `before` on the same grounds, whatever plugins stand in the way.
+    /// Whether a route as it is in `before` does here what it did there, plugins apart.
     #[must_use]
-    pub fn route_differs_in_chain_only(&self, before: &Self, name: &str) -> bool {
-        let rule = |plan: &Self| plan.routes.rules().iter().find(|rule| rule.route.name == name).cloned();
-        let (Some(new), Some(old)) = (rule(self), rule(before)) else {
+    pub fn can_hold_route(&self, before: &Self, name: &str) -> bool {
+        let Some(route) = before.routes.iter().find(|route| route.name == name) else {
             return false;
         };
-        let mut route = (*new.route).clone();
-        route.plugins.clone_from(&old.route.plugins);
-        let is_same = new.hosts == old.hosts && new.path == old.path && new.conditions == old.conditions;
-        is_same && route == *old.route && self.action_leads_where_it_did(before, &route.action)
+        let is_here = |listener: &String| self.listeners.iter().any(|here| here.name == *listener);
+        route.listeners.iter().all(is_here) && self.action_leads_where_it_did(before, &route.action)
     }
 
-    /// The same for the connections of a TCP listener.
+    /// Whether connections of a TCP listener go here where they went in `before`, when what it leads to is as it is there.
     #[must_use]
-    pub fn listener_differs_in_chain_only(&self, before: &Self, name: &str) -> bool {
+    pub fn can_hold_listener(&self, before: &Self, name: &str) -> bool {
         let parts = |plan: &Self| {
             let listener = plan.listeners.iter().find(|listener| listener.name == name)?;
             let Protocol::Tcp { upstream, .. } = &listener.protocol else {
                 return None;
             };
-            let without_chain = Listener {
+            let socket = Listener {
                 protocol: Protocol::Http,
                 ..(**listener).clone()
             };
-            Some((without_chain, upstream.clone()))
+            Some((socket, upstream.clone()))
         };
         match (parts(self), parts(before)) {
-            (Some(new), Some(old)) => new == old && self.has_upstream_of(before, &new.1),
+            (Some((socket, _)), Some((old, upstream))) => socket == old && self.has_upstream_of(before, &upstream),
             _ => false,
         }
     }

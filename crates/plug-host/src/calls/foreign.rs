@@ -1,4 +1,4 @@
-//! Foreign functions: those of Envoy that need no Envoy, and Higress's.
+//! Foreign functions: those of Envoy that need no Envoy, Higress's, and two of our own.
 
 use std::io::{Read, Write};
 
@@ -35,10 +35,12 @@ pub(crate) static FOREIGN: &[(&str, Function)] = &[
     ("expr_delete", expression::delete),
     ("expr_evaluate", expression::evaluate),
     ("get_log_level", get_log_level),
+    ("hand_over", hand_over),
     ("inject_encoded_data_to_filter_chain_on_header", inject_on_header),
     ("set_envoy_filter_state", set_envoy_filter_state),
     ("set_global_max_requests_per_io_cycle", accepted),
     ("sign", crate::signature::sign),
+    ("take_over", take_over),
     ("uncompress", uncompress),
     ("verify_signature", crate::signature::verify),
 ];
@@ -122,6 +124,27 @@ fn set_envoy_filter_state(host: &mut Host<'_>, arguments: &Bytes) -> Value {
 fn get_log_level(host: &mut Host<'_>, _: &Bytes) -> Value {
     let level = host.guest.plugin().spec.log_level;
     Ok(Bytes::copy_from_slice(&level.raw().to_le_bytes()))
+}
+
+/// Keeps the argument for the next generation of the plugin on this worker, in place of what was kept before.
+fn hand_over(host: &mut Host<'_>, arguments: &Bytes) -> Value {
+    let guest = &*host.guest;
+    let (plugin, heritage) = (guest.plugin(), &guest.process.heritage);
+    match heritage.hand_over((guest.worker, &plugin.spec.name), plugin.generation, arguments) {
+        true => Ok(Bytes::new()),
+        false => Err(Status::BadArgument),
+    }
+}
+
+/// What the generation before handed over last on this worker.
+fn take_over(host: &mut Host<'_>, _: &Bytes) -> Value {
+    let guest = &*host.guest;
+    let plugin = guest.plugin();
+    let taken = guest
+        .process
+        .heritage
+        .take_over((guest.worker, &plugin.spec.name), plugin.generation);
+    taken.ok_or(Status::NotFound)
 }
 
 /// A hint to Envoy's event loop; workers here give way by themselves.

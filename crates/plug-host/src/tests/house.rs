@@ -127,7 +127,7 @@ impl Outside for Double {
             Saying::Recorded(recording) => self.recorded.borrow_mut().push(Arc::clone(recording)),
             Saying::Growth { bytes, exchanges, .. } => self.growth.borrow_mut().push((bytes, exchanges)),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
-            Saying::Debug { .. } => {}
+            Saying::Debug { .. } | Saying::Retired { .. } => {}
             Saying::Quarantine { plugin, faults, .. } => self.set_aside.borrow_mut().push((plugin.to_owned(), faults)),
         }
     }

@@ -281,6 +281,16 @@ mod proxy_call_foreign_function {
     }
 
     #[test]
+    fn the_first_generation_has_nothing_to_take_over_and_may_hand_over_what_is_not_too_much() {
+        for abi in Abi::ALL {
+            assert_eq!(result(abi, "take_over", json!("")), "1");
+            assert_eq!(result(abi, "hand_over", json!("state")), "0 result=0x");
+            let too_much = json!({"repeat": "x", "times": 1024 * 1024 + 1});
+            assert_eq!(result(abi, "hand_over", too_much), "2");
+        }
+    }
+
+    #[test]
     fn filter_state_is_kept_for_later_plugins_and_the_record() {
         for abi in Abi::ALL {
             let steps = json!([

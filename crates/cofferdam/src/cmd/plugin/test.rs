@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use gate_plan::document::{self, Page, PluginSettings};
 use plug_host::{Changes, Module, Plugin, Process};
-use plug_trial::{Outcome, Run, Settings, Suite, WriteGolden, google, run};
+use plug_trial::{Make, Outcome, Run, Settings, Suite, WriteGolden, google, run};
 
 use super::alone;
 use crate::voice::{fail, print, warn};
@@ -108,6 +108,32 @@ pub(super) fn outcome(options: &Options) -> Result<Outcome, String> {
         Run::Done(outcome) => Ok(outcome),
         Run::Wrong(findings) => Err(findings.to_string()),
         Run::Failed(why) => Err(format!("error: {why}")),
+    }
+}
+
+/// Runs a suite over plugins that are made elsewhere: nothing of it names a module, and nothing is written.
+pub(crate) fn outcome_of(suite: &Path, make: &Make<'_>) -> Result<Outcome, String> {
+    let origin = suite.display().to_string();
+    let folder = suite.parent().unwrap_or(Path::new("."));
+    let bytes = read(suite).map_err(|why| why.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|why| why.to_string())?;
+    let settings = Settings {
+        only: None,
+        make,
+        read_file: &|file| beside(folder, file),
+        write_golden: None,
+        bench_exchanges: 0,
+    };
+    let ran = if is_google(suite, &text) {
+        google::run(&google::read(&text, &origin, settings.read_file)?, &settings)
+    } else {
+        let page: Page<'_, Suite> = document::read(&text, &origin).map_err(|findings| findings.to_string())?;
+        run(&page, &settings)
+    };
+    match ran {
+        Run::Done(outcome) => Ok(outcome),
+        Run::Wrong(findings) => Err(findings.to_string()),
+        Run::Failed(why) => Err(why),
     }
 }
 
