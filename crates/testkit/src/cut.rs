@@ -7,12 +7,22 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+/// How a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Whole,
+    /// Nothing comes through, and nobody is told.
+    Cut,
+    /// Connections are ended, and no new one comes through.
+    Severed,
+}
+
 /// A port that leads to another one while the line is whole.
 #[derive(Debug)]
 pub struct Line {
     /// Where it listens.
     pub address: SocketAddr,
-    whole: watch::Sender<bool>,
+    state: watch::Sender<State>,
 }
 
 impl Line {
@@ -24,7 +34,7 @@ impl Line {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let (whole, state) = watch::channel(true);
+        let (sender, state) = watch::channel(State::Whole);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
             runtime.block_on(async {
@@ -42,42 +52,51 @@ impl Line {
                 }
             });
         });
-        Ok(Self { address, whole })
+        Ok(Self { address, state: sender })
     }
 
     /// From now on nothing comes through, and nobody is told.
     pub fn cut(&self) {
-        self.whole.send_replace(false);
+        self.state.send_replace(State::Cut);
+    }
+
+    /// Ends every connection; new ones wait until the line is mended.
+    pub fn sever(&self) {
+        self.state.send_replace(State::Severed);
     }
 
     /// Everything comes through again, also what waited.
     pub fn mend(&self) {
-        self.whole.send_replace(true);
+        self.state.send_replace(State::Whole);
     }
 }
 
-async fn carry(client: TcpStream, target: SocketAddr, mut state: watch::Receiver<bool>) {
-    if state.wait_for(|whole| *whole).await.is_err() {
+async fn carry(client: TcpStream, target: SocketAddr, mut state: watch::Receiver<State>) {
+    if state.wait_for(|state| *state == State::Whole).await.is_err() {
         return;
     }
     let Ok(server) = TcpStream::connect(target).await else { return };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
+    let mut severed = state.clone();
     let there = pour(&mut from_client, &mut to_server, state.clone());
     let back = pour(&mut from_server, &mut to_client, state.clone());
-    tokio::join!(there, back);
+    tokio::select! {
+        _ = async { tokio::join!(there, back) } => {}
+        _ = severed.wait_for(|state| *state == State::Severed) => {}
+    }
 }
 
 async fn pour(
     from: &mut (impl AsyncReadExt + Unpin),
     to: &mut (impl AsyncWriteExt + Unpin),
-    mut state: watch::Receiver<bool>,
+    mut state: watch::Receiver<State>,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await;
         // A cut line carries no end either.
-        if state.wait_for(|whole| *whole).await.is_err() {
+        if state.wait_for(|state| *state == State::Whole).await.is_err() {
             return;
         }
         let bytes = match read {
