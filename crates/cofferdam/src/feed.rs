@@ -107,7 +107,9 @@ impl Feed {
                 })))
             }
             Some(Err(why)) => Err(Wrong::of(
-                vec![format!("error: no configuration from `{shown}` within {waited:?}, and {why}")],
+                vec![format!(
+                    "error: no configuration from `{shown}` within {waited:?}, and {why}"
+                )],
                 &[],
             )),
             _ => Err(Wrong::of(
@@ -207,7 +209,9 @@ fn said(news: News) -> Option<Delivered> {
         News::Connected => say("store connected"),
         News::Lost { why } => warn(&format!("store lost: {why}")),
         News::Untaken { why } => fail(&format!("store: not taken: {why}")),
-        News::Unreported { why } => warn(&format!("store: what became of its configuration cannot be written: {why}")),
+        News::Unreported { why } => warn(&format!(
+            "store: what became of its configuration cannot be written: {why}"
+        )),
     }
     None
 }

@@ -193,7 +193,9 @@ pub(crate) fn follow(
     let bell = match Bell::start(reloads.ring()) {
         Ok(bell) => Some(bell),
         Err(why) => {
-            warn(&format!("warning: changes of files are seen after up to {LOOK_EVERY:?} only: {why}"));
+            warn(&format!(
+                "warning: changes of files are seen after up to {LOOK_EVERY:?} only: {why}"
+            ));
             None
         }
     };

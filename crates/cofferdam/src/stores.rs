@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use control_store::{Backend, Consul, Endpoint, Etcd, Health, Login, Place, Redis, Revision, Secret, Settings, Tls, Watch};
+use control_store::{
+    Backend, Consul, Endpoint, Etcd, Health, Login, Place, Redis, Revision, Secret, Settings, Tls, Watch,
+};
 use gate_plan::{EndpointSpec, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use serde_json::{Value, json};
 
@@ -14,7 +16,10 @@ const NODE_CHARS_MAX: usize = 100;
 pub(crate) fn settings(store: &Store, folder: &Path) -> Settings {
     let tls = |tls: &gate_plan::ClientTls| Tls {
         authorities: tls.authorities.as_ref().map(|path| folder.join(path)),
-        identity: tls.certificate.as_ref().map(|files| (folder.join(&files.chain), folder.join(&files.key))),
+        identity: tls
+            .certificate
+            .as_ref()
+            .map(|files| (folder.join(&files.chain), folder.join(&files.key))),
         server_name: tls.server_name.clone(),
     };
     let login = |login: &StoreLogin| Login {

@@ -137,7 +137,10 @@ impl ConsulKeys {
                 return Ok(());
             }
             tokio::time::sleep(pace.before_next(now)).await;
-            let wait = self.wait.min(until.saturating_duration_since(now)).max(Duration::from_secs(1));
+            let wait = self
+                .wait
+                .min(until.saturating_duration_since(now))
+                .max(Duration::from_secs(1));
             let query = match index.query() {
                 Some(index) => format!("index={index}&wait={}ms", wait.as_millis()),
                 None => String::new(),

@@ -51,8 +51,7 @@ impl Encryption {
                 let certificates = CertificateDer::pem_file_iter(chain)
                     .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
                     .map_err(|why| no_tls(&what(chain), &why.to_string()))?;
-                let key_der =
-                    PrivateKeyDer::from_pem_file(key).map_err(|why| no_tls(&what(key), &why.to_string()))?;
+                let key_der = PrivateKeyDer::from_pem_file(key).map_err(|why| no_tls(&what(key), &why.to_string()))?;
                 config
                     .with_client_auth_cert(certificates, key_der)
                     .map_err(|why| no_tls(&what(chain), &why.to_string()))?

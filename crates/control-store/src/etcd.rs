@@ -10,8 +10,7 @@ use bytes::Bytes;
 
 use self::line::Line;
 use self::messages::{
-    Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, TxnResponse, request_op,
-    response_op,
+    Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest, TxnResponse, request_op, response_op,
 };
 use self::watching::{Seen, Watching};
 use crate::dial::Encryption;
@@ -33,7 +32,11 @@ pub(crate) struct EtcdKeys {
 impl EtcdKeys {
     /// Connects to the first member that answers, beginning with another one each time.
     pub(crate) async fn open(etcd: &settings::Etcd, place: String) -> Result<Self> {
-        let encryption = etcd.tls.as_ref().map(|tls| Encryption::read(tls, Some(b"h2"))).transpose()?;
+        let encryption = etcd
+            .tls
+            .as_ref()
+            .map(|tls| Encryption::read(tls, Some(b"h2")))
+            .transpose()?;
         let mut last = StoreFault::Unreachable {
             place,
             why: String::from("no endpoint is named"),
@@ -77,7 +80,9 @@ impl EtcdKeys {
             ..RangeRequest::default()
         });
         let request = TxnRequest {
-            success: ranges.map(|range| op(request_op::Request::RequestRange(range))).collect(),
+            success: ranges
+                .map(|range| op(request_op::Request::RequestRange(range)))
+                .collect(),
             ..TxnRequest::default()
         };
         let answer: TxnResponse = self.line.unary("/etcdserverpb.KV/Txn", request).await?;
@@ -128,7 +133,9 @@ impl EtcdKeys {
             key: key.as_bytes().to_vec(),
             // A key that is not there was changed last at 0.
             target_union: Some(messages::compare::TargetUnion::ModRevision(
-                expected.as_ref().map_or(0, |entry| i64::try_from(entry.version).unwrap_or(i64::MAX)),
+                expected
+                    .as_ref()
+                    .map_or(0, |entry| i64::try_from(entry.version).unwrap_or(i64::MAX)),
             )),
         });
         let puts = write.puts.iter().map(|(key, value)| {
@@ -150,7 +157,11 @@ impl EtcdKeys {
             failure: Vec::new(),
         };
         let answer: TxnResponse = self.line.unary("/etcdserverpb.KV/Txn", request).await?;
-        Ok(if answer.succeeded { Written::Done } else { Written::Raced })
+        Ok(if answer.succeeded {
+            Written::Done
+        } else {
+            Written::Raced
+        })
     }
 }
 

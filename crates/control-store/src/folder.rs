@@ -100,7 +100,10 @@ impl FolderKeys {
         let mut found = Vec::new();
         for file in files.take(LIST_MAX) {
             let name = file.map_err(|why| self.fault(&why))?.file_name();
-            let Some(name) = name.to_str().filter(|name| name.starts_with(begin) && !name.starts_with('.')) else {
+            let Some(name) = name
+                .to_str()
+                .filter(|name| name.starts_with(begin) && !name.starts_with('.'))
+            else {
                 continue;
             };
             let key = format!("{folder}/{name}");

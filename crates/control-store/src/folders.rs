@@ -33,7 +33,8 @@ fn what_matters() -> WatchFlags {
 pub(crate) struct Folders {
     /// What the system tells is read like a pipe. What it says of each event does not matter here: that there is one, does.
     told: Receiver,
-    watched: Mutex<BTreeSet<PathBuf>>,
+    /// By the numbers that the system gives them.
+    watched: Mutex<BTreeSet<i32>>,
 }
 
 impl Folders {
@@ -46,15 +47,19 @@ impl Folders {
         })
     }
 
-    /// Watches every folder whose change may change one of these files. What cannot be watched is left out.
+    /// Watches every folder whose change may change one of these files, and no other. What cannot be watched is left out.
     pub(crate) fn follow(&self, files: &[PathBuf]) {
         let mut watched = self.watched.lock();
         let folders: BTreeSet<PathBuf> = files.iter().flat_map(|file| folders_of(file)).collect();
-        // An old folder may be watched a little longer: a look too many, nothing else. Watched anew, it is found again where it was replaced.
-        *watched = folders.into_iter().take(FOLDERS_MAX).collect();
-        for folder in watched.iter() {
-            let _ = inotify::add_watch(&self.told, folder, what_matters());
+        // Watched anew each time: where a folder was replaced, another one is found.
+        let folders = folders.into_iter().take(FOLDERS_MAX);
+        let found = folders.filter_map(|folder| inotify::add_watch(&self.told, &folder, what_matters()).ok());
+        let found: BTreeSet<i32> = found.collect();
+        for old in watched.difference(&found) {
+            // It is gone with its folder, or goes now.
+            let _ = inotify::remove_watch(&self.told, *old);
         }
+        *watched = found;
     }
 
     /// Ends when something has changed.

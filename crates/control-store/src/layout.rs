@@ -260,7 +260,10 @@ mod tests {
             format!(r#"{{"revision": -1, "digest": "{digest}"}}"#),
             format!(r#"{{"revision": 1, "digest": "{digest}", "more": 1}}"#),
             String::from(r#"{"revision": 1, "digest": "sha256:../../x"}"#),
-            format!(r#"{{"revision": 1, "digest": "{digest}"{}}}"#, " ".repeat(RECORD_BYTES_MAX)),
+            format!(
+                r#"{{"revision": 1, "digest": "{digest}"{}}}"#,
+                " ".repeat(RECORD_BYTES_MAX)
+            ),
         ] {
             assert!(Pointer::parse(wrong.as_bytes()).is_err(), "{wrong:.80}");
         }

@@ -30,4 +30,4 @@ mod redis;
 mod watch;
 pub use watch::{Health, News, Outcome, Watch};
 mod store;
-pub use store::{Current, Published, Publication, Store};
+pub use store::{Current, Publication, Published, Store};

@@ -141,7 +141,12 @@ impl Looker {
     }
 
     /// A document beside the configuration: a pointer, or, where nothing need be signed, a text.
-    async fn beside(&mut self, keys: &mut Keys, key: &str, entry: &Entry) -> Result<std::result::Result<String, String>> {
+    async fn beside(
+        &mut self,
+        keys: &mut Keys,
+        key: &str,
+        entry: &Entry,
+    ) -> Result<std::result::Result<String, String>> {
         match Pointer::parse(&entry.value) {
             Ok(pointer) if !self.layout.is_plain() => self.bundle(keys, pointer.digest).await,
             _ if self.trust.is_some() => Ok(Err(format!("`{key}` is no pointer, so nobody can have signed it"))),
@@ -150,7 +155,11 @@ impl Looker {
     }
 
     /// A bundle, judged; what was judged once is not read again.
-    pub(crate) async fn bundle(&mut self, keys: &mut Keys, digest: Digest) -> Result<std::result::Result<String, String>> {
+    pub(crate) async fn bundle(
+        &mut self,
+        keys: &mut Keys,
+        digest: Digest,
+    ) -> Result<std::result::Result<String, String>> {
         if let Some((_, text)) = self.bundles.iter().find(|(known, _)| *known == digest) {
             return Ok(Ok(text.clone()));
         }

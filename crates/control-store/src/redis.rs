@@ -123,7 +123,13 @@ impl RedisKeys {
         let mut keys: Vec<String> = Vec::new();
         let mut cursor = 0_u64;
         loop {
-            let scan = cmd("SCAN").arg(cursor).arg("MATCH").arg(&pattern).arg("COUNT").arg(1000).clone();
+            let scan = cmd("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(&pattern)
+                .arg("COUNT")
+                .arg(1000)
+                .clone();
             let (next, found): (u64, Vec<String>) = self.ask(&scan).await?;
             keys.extend(found);
             cursor = next;
@@ -235,7 +241,12 @@ fn fault(place: &str, why: &RedisError) -> StoreFault {
         return StoreFault::Refused { place, why: text };
     }
     let lost = why.is_io_error() || why.is_timeout() || why.is_connection_dropped();
-    if lost || matches!(why.code(), Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "READONLY" | "BUSY")) {
+    if lost
+        || matches!(
+            why.code(),
+            Some("LOADING" | "MASTERDOWN" | "CLUSTERDOWN" | "READONLY" | "BUSY")
+        )
+    {
         return StoreFault::Unreachable { place, why: text };
     }
     StoreFault::Answer { place, why: text }

@@ -216,7 +216,10 @@ impl Store {
         match self.runtime.block_on(self.keys.write(write))? {
             Written::Done => Ok(()),
             Written::Raced => Err(StoreFault::Raced {
-                what: format!("somebody else was faster: {} is not what stands there any more", numbered(before)),
+                what: format!(
+                    "somebody else was faster: {} is not what stands there any more",
+                    numbered(before)
+                ),
             }),
         }
     }
@@ -242,7 +245,9 @@ impl Store {
         });
         let found = found.ok_or_else(|| {
             StoreFault::Untaken(match to {
-                Some(to) => format!("the history has no revision {to}\nhint: `cofferdam config history` shows those that are kept"),
+                Some(to) => format!(
+                    "the history has no revision {to}\nhint: `cofferdam config history` shows those that are kept"
+                ),
                 None => String::from("the history has no older revision with another text"),
             })
         })?;
@@ -281,7 +286,9 @@ impl Store {
     pub fn history(&mut self) -> Result<Vec<HistoryEntry>> {
         let prefix = self.layout().history();
         let found = self.runtime.block_on(self.keys.list(&prefix))?;
-        let entries = found.iter().filter_map(|(_, entry)| HistoryEntry::parse(&entry.value).ok());
+        let entries = found
+            .iter()
+            .filter_map(|(_, entry)| HistoryEntry::parse(&entry.value).ok());
         let mut entries: Vec<HistoryEntry> = entries.collect();
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.revision));
         Ok(entries)
@@ -323,7 +330,10 @@ fn leaving(layout: &Layout, history: &[HistoryEntry], current: Digest) -> Vec<St
         keys.push(format!("{}{}", layout.history(), entry.revision));
         let is_named = |other: &HistoryEntry| other.digest == entry.digest && other.revision != entry.revision;
         let is_needed = kept.iter().chain(old).any(is_named);
-        if let Some(digest) = Digest::parse(&entry.digest).ok().filter(|digest| !is_needed && *digest != current) {
+        if let Some(digest) = Digest::parse(&entry.digest)
+            .ok()
+            .filter(|digest| !is_needed && *digest != current)
+        {
             keys.push(layout.bundle(digest));
             keys.push(layout.signature(digest));
         }

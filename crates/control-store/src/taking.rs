@@ -33,10 +33,7 @@ impl Delivered {
 /// The text of these bytes.
 pub(crate) fn text(key: &str, bytes: &[u8]) -> Result<String, String> {
     if bytes.len() > TEXT_BYTES_MAX {
-        return Err(format!(
-            "`{key}` has {} bytes, more than {TEXT_BYTES_MAX}",
-            bytes.len()
-        ));
+        return Err(format!("`{key}` has {} bytes, more than {TEXT_BYTES_MAX}", bytes.len()));
     }
     String::from_utf8(bytes.to_vec()).map_err(|why| format!("`{key}` is not text: {why}"))
 }
@@ -89,6 +86,10 @@ mod tests {
         assert!(missing.contains("not there"), "{missing}");
         let half = bundle("k", digest, Some(b"routes: [")).unwrap_err();
         assert!(half.contains("another digest"), "{half}");
-        assert!(bundle("k", Digest::of(&[0xff]), Some(&[0xff])).unwrap_err().contains("not text"));
+        assert!(
+            bundle("k", Digest::of(&[0xff]), Some(&[0xff]))
+                .unwrap_err()
+                .contains("not text")
+        );
     }
 }

@@ -26,10 +26,11 @@ mod word;
 
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
-    AccessLog, Action, Admin, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
-    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener,
-    Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
-    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile,
+    CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel,
+    Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings,
+    Redirect, Restart, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Store, StoreBackend, StoreLogin,
+    StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
+pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use crate::findings::Findings;
 use crate::route::{ExchangeMatch, RouteTable};
 

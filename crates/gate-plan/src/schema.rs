@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use schemars::{JsonSchema, Schema};
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use crate::wire::{Bootstrap, Config};

@@ -128,7 +128,10 @@ fn a_text_out_of_a_store_leaves_the_machine_alone() {
     assert_eq!(plan.workers, machine.workers);
     let wrong = format!("workers: 2\nadmin: {{ listen: 127.0.0.1:0 }}\n{text}");
     let found = gate_plan::check_delivered(&wrong, "store", &machine).unwrap_err();
-    let found: Vec<(usize, &str)> = found.iter().map(|finding| (finding.line(), finding.message())).collect();
+    let found: Vec<(usize, &str)> = found
+        .iter()
+        .map(|finding| (finding.line(), finding.message()))
+        .collect();
     assert_eq!(
         found,
         [
@@ -137,7 +140,10 @@ fn a_text_out_of_a_store_leaves_the_machine_alone() {
         ]
     );
     assert!(gate_plan::check(&wrong, "file").is_ok());
-    assert!(gate_plan::bootstrap(&wrong, "file").is_none(), "without `store` it is a configuration");
+    assert!(
+        gate_plan::bootstrap(&wrong, "file").is_none(),
+        "without `store` it is a configuration"
+    );
 }
 
 #[test]

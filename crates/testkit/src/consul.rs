@@ -64,7 +64,9 @@ impl Consul {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
             runtime.block_on(async {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
+                let Ok(listener) = TcpListener::from_std(listener) else {
+                    return;
+                };
                 let serving = async {
                     while let Ok((stream, _)) = listener.accept().await {
                         tokio::spawn(serve(stream, Arc::clone(&ours)));
@@ -163,8 +165,13 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await {
         let (status, index, body) = answer(&request, &shared).await;
-        let index = index.map(|index| format!("X-Consul-Index: {index}\r\n")).unwrap_or_default();
-        let head = format!("HTTP/1.1 {status} x\r\nContent-Type: application/json\r\n{index}Content-Length: {}\r\n\r\n", body.len());
+        let index = index
+            .map(|index| format!("X-Consul-Index: {index}\r\n"))
+            .unwrap_or_default();
+        let head = format!(
+            "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\n{index}Content-Length: {}\r\n\r\n",
+            body.len()
+        );
         if stream.write_all(format!("{head}{body}").as_bytes()).await.is_err() {
             return;
         }
@@ -180,7 +187,9 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     loop {
         let mut line = String::new();
         stream.read_line(&mut line).await.ok()?;
-        let Some((name, value)) = line.trim().split_once(':') else { break };
+        let Some((name, value)) = line.trim().split_once(':') else {
+            break;
+        };
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.trim().parse().ok()?,
             "x-consul-token" => token = Some(value.trim().to_owned()),
@@ -210,7 +219,11 @@ async fn answer(request: &Request, shared: &Shared) -> Answer {
             return (500, None, String::from("No cluster leader"));
         }
         if state.token.is_some() && state.token != request.token {
-            return (403, None, String::from("Permission denied: token with AccessorID '' lacks permission"));
+            return (
+                403,
+                None,
+                String::from("Permission denied: token with AccessorID '' lacks permission"),
+            );
         }
     }
     if request.path == "/v1/txn" {
@@ -249,7 +262,10 @@ async fn get(key: &str, request: &Request, shared: &Shared) -> Answer {
     let mut changes = shared.changes.subscribe();
     let asked = request.query.get("index").and_then(|index| index.parse::<u64>().ok());
     if let Some(asked) = asked.filter(|asked| *asked > 0) {
-        let wait = request.query.get("wait").and_then(|wait| wait.strip_suffix("ms")?.parse().ok());
+        let wait = request
+            .query
+            .get("wait")
+            .and_then(|wait| wait.strip_suffix("ms")?.parse().ok());
         let wait = Duration::from_millis(wait.unwrap_or(300_000));
         if shared.state.lock().index_of(key, recurse) == asked {
             let _ = tokio::time::timeout(wait, changes.changed()).await;
@@ -280,7 +296,12 @@ fn transact(request: &Request, shared: &Shared) -> Answer {
             let value = operation.get("KV").and_then(|kv| kv.get(name)).and_then(Value::as_str);
             value.unwrap_or_default().to_owned()
         };
-        let index = |operation: &Value| operation.get("KV").and_then(|kv| kv.get("Index")).and_then(Value::as_u64);
+        let index = |operation: &Value| {
+            operation
+                .get("KV")
+                .and_then(|kv| kv.get("Index"))
+                .and_then(Value::as_u64)
+        };
         for (at, operation) in operations.iter().enumerate() {
             let key = text(operation, "Key");
             let good = match text(operation, "Verb").as_str() {
@@ -317,7 +338,9 @@ fn unescape(path: &str) -> String {
     while let Some(byte) = rest.next() {
         if byte == b'%' {
             let digits: Vec<u8> = rest.by_ref().take(2).collect();
-            let value = std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            let value = std::str::from_utf8(&digits)
+                .ok()
+                .and_then(|digits| u8::from_str_radix(digits, 16).ok());
             bytes.extend(value);
         } else {
             bytes.push(byte);
@@ -334,7 +357,10 @@ fn encode(bytes: &[u8]) -> String {
         let at = |index: usize| u32::from(part.get(index).copied().unwrap_or(0));
         let group = at(0) << 16 | at(1) << 8 | at(2);
         for place in 0..4 {
-            let letter = LETTERS.get((group >> (18 - 6 * place) & 63) as usize).copied().unwrap_or(b'=');
+            let letter = LETTERS
+                .get((group >> (18 - 6 * place) & 63) as usize)
+                .copied()
+                .unwrap_or(b'=');
             text.push(if place <= part.len() { char::from(letter) } else { '=' });
         }
     }
@@ -342,7 +368,9 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 fn decode(text: &str) -> Vec<u8> {
-    let values = text.bytes().filter_map(|letter| LETTERS.iter().position(|known| *known == letter));
+    let values = text
+        .bytes()
+        .filter_map(|letter| LETTERS.iter().position(|known| *known == letter));
     let values: Vec<usize> = values.collect();
     let mut bytes = Vec::new();
     for part in values.chunks(4) {

@@ -38,7 +38,9 @@ impl Line {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::spawn(move || {
             runtime.block_on(async {
-                let Ok(listener) = TcpListener::from_std(listener) else { return };
+                let Ok(listener) = TcpListener::from_std(listener) else {
+                    return;
+                };
                 let mut ended = state.clone();
                 let accepting = async {
                     while let Ok((client, _)) = listener.accept().await {
@@ -75,7 +77,9 @@ async fn carry(client: TcpStream, target: SocketAddr, mut state: watch::Receiver
     if state.wait_for(|state| *state == State::Whole).await.is_err() {
         return;
     }
-    let Ok(server) = TcpStream::connect(target).await else { return };
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let mut severed = state.clone();

@@ -97,7 +97,10 @@ async fn cluster_of(count: usize, tls: Option<(&Path, &Identity)>) -> Result<Vec
 fn begin(at: usize, (client, own): (u16, u16), names: &str, tls: Option<(&Path, &Identity)>) -> Result<Etcd> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let (client_url, own_url) = (format!("{scheme}://127.0.0.1:{client}"), format!("http://127.0.0.1:{own}"));
+    let (client_url, own_url) = (
+        format!("{scheme}://127.0.0.1:{client}"),
+        format!("http://127.0.0.1:{own}"),
+    );
     let data = folder.path().display().to_string();
     let name = format!("m{at}");
     let mut words: Vec<String> = [
@@ -136,9 +139,11 @@ fn begin(at: usize, (client, own): (u16, u16), names: &str, tls: Option<(&Path, 
 
 impl Etcd {
     async fn ready(&self, from: usize) -> Result<()> {
-        let wanted = |line: &crate::process::Line| line.text.contains("ready to serve client requests")
-            || line.text.contains("serving insecure client requests")
-            || line.text.contains("serving client traffic");
+        let wanted = |line: &crate::process::Line| {
+            line.text.contains("ready to serve client requests")
+                || line.text.contains("serving insecure client requests")
+                || line.text.contains("serving client traffic")
+        };
         self.process.wait_for_line(from, DEADLINE, wanted).await.map(|_| ())
     }
 
@@ -167,7 +172,9 @@ impl Etcd {
     pub fn ctl(&self, words: &[&str]) -> Result<String> {
         let mut command = Command::new(peer("etcdctl")?);
         command.env("ETCDCTL_API", "3");
-        command.arg("--endpoints").arg(format!("{}://{}", self.scheme, self.address));
+        command
+            .arg("--endpoints")
+            .arg(format!("{}://{}", self.scheme, self.address));
         let output = command.args(words).output().context("cannot start `etcdctl`")?;
         let (out, err) = (
             String::from_utf8_lossy(&output.stdout),

@@ -234,10 +234,16 @@ fn diff(file: &Path, at: &At) -> Result<Answer, String> {
 
 fn history(at: &At) -> Result<Answer, String> {
     let entries = open(at)?.history().map_err(said)?;
-    let mut text = format!("{:<9} {:<20} {:<20} {:<12}  message\n", "revision", "at", "who", "digest");
+    let mut text = format!(
+        "{:<9} {:<20} {:<20} {:<12}  message\n",
+        "revision", "at", "who", "digest"
+    );
     for entry in &entries {
         let digest = entry.digest.trim_start_matches("sha256:");
-        let back = entry.rolled_back_to.map(|to| format!(" (back to {to})")).unwrap_or_default();
+        let back = entry
+            .rolled_back_to
+            .map(|to| format!(" (back to {to})"))
+            .unwrap_or_default();
         text.push_str(&format!(
             "{:<9} {:<20.19} {:<20} {:<12.12}  {}{back}\n",
             entry.revision, entry.at, entry.who, digest, entry.message
@@ -256,9 +262,14 @@ fn roll_back(revision: Option<u64>, at: &At, message: &str) -> Result<Answer, St
 
 fn status(at: &At) -> Result<Answer, String> {
     let statuses = open(at)?.statuses().map_err(said)?;
-    let mut text = format!("{:<24} {:<9} {:<9} {:<8} at\n", "node", "revision", "outcome", "serving");
+    let mut text = format!(
+        "{:<24} {:<9} {:<9} {:<8} at\n",
+        "node", "revision", "outcome", "serving"
+    );
     for status in &statuses {
-        let serving = status.serving.map_or_else(|| String::from("-"), |serving| serving.to_string());
+        let serving = status
+            .serving
+            .map_or_else(|| String::from("-"), |serving| serving.to_string());
         text.push_str(&format!(
             "{:<24} {:<9} {:<9} {:<8} {}\n",
             status.node,

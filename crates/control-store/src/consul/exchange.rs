@@ -22,7 +22,12 @@ const ANSWER_BYTES_MAX: usize = 2 * TEXT_BYTES_MAX;
 /// LIMIT: characters that are shown of what Consul says.
 const SAID_CHARS_MAX: usize = 200;
 /// What stays as it is in the path of a key.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+const PATH: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// Asks one agent.
 pub(super) struct Asker {
@@ -81,14 +86,19 @@ impl Asker {
         // It ends with the sender, or when the other side goes, which the exchange is told.
         let driven = tokio::spawn(async move { connection.await.is_ok() });
         let ended = EndedWith(driven);
-        let answer = sender.send_request(self.request(method, path, body)?).await.map_err(lost)?;
+        let answer = sender
+            .send_request(self.request(method, path, body)?)
+            .await
+            .map_err(lost)?;
         let status = answer.status().as_u16();
         let index = answer.headers().get("x-consul-index");
         let index = index.and_then(|index| index.to_str().ok()?.parse().ok());
         let mut incoming = answer.into_body();
         let mut body = BytesMut::new();
         while let Some(frame) = incoming.frame().await {
-            let Ok(data) = frame.map_err(lost)?.into_data() else { continue };
+            let Ok(data) = frame.map_err(lost)?.into_data() else {
+                continue;
+            };
             if body.len() + data.len() > ANSWER_BYTES_MAX {
                 return Err(self.odd(format!("it has more than {ANSWER_BYTES_MAX} bytes")));
             }
@@ -103,7 +113,11 @@ impl Asker {
     }
 
     fn request(&self, method: Method, path: &str, body: Bytes) -> Result<Request<Full<Bytes>>> {
-        let datacenter = self.consul.datacenter.as_ref().map(|name| format!("dc={}", escaped(name)));
+        let datacenter = self
+            .consul
+            .datacenter
+            .as_ref()
+            .map(|name| format!("dc={}", escaped(name)));
         let path = match datacenter {
             Some(query) if path.contains('?') => format!("{path}&{query}"),
             Some(query) => format!("{path}?{query}"),

@@ -48,7 +48,9 @@ impl Default for Pace {
 impl Pace {
     /// How long to wait before the next query.
     pub(super) fn before_next(&mut self, now: Instant) -> Duration {
-        let since = self.last.map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
+        let since = self
+            .last
+            .map_or(Duration::ZERO, |last| now.saturating_duration_since(last));
         self.saved = self.saved.saturating_add(since).min(BETWEEN * BURST);
         let wait = BETWEEN.saturating_sub(self.saved);
         self.saved = self.saved.saturating_sub(BETWEEN);

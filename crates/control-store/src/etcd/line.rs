@@ -79,7 +79,9 @@ impl Line {
             why: whole(why),
         };
         let scheme = if encryption.is_some() { "https" } else { "http" };
-        let origin: Uri = format!("{scheme}://{endpoint}").parse().map_err(|why| unreachable(&why))?;
+        let origin: Uri = format!("{scheme}://{endpoint}")
+            .parse()
+            .map_err(|why| unreachable(&why))?;
         let target = tonic::transport::Endpoint::from_shared(format!("http://{endpoint}"))
             .map_err(|why| unreachable(&why))?
             .origin(origin);

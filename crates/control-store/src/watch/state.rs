@@ -210,7 +210,11 @@ impl Shared {
             state.health.rejected += 1;
             state.health.errors.clone_from(&outcome.errors);
         }
-        let verdict = if outcome.accepted { Verdict::Accepted } else { Verdict::Rejected };
+        let verdict = if outcome.accepted {
+            Verdict::Accepted
+        } else {
+            Verdict::Rejected
+        };
         self.status(&mut state, Some(*revision), (verdict, outcome.errors));
         // What came meanwhile has its own report to come.
         let delivered = state.delivered.as_ref().map(|delivered| delivered.revision);

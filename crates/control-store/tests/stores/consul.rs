@@ -76,7 +76,11 @@ fn an_answer_without_a_change_is_no_change_and_no_loop() {
     let asked = consul.asked().len() - before;
     // Two keys, each with its burst of ten and then two a second.
     assert!((4..=40).contains(&asked), "{asked}");
-    assert!(watch.next(Duration::ZERO).is_none_or(|news| !matches!(news, control_store::News::Delivered(_))));
+    assert!(
+        watch
+            .next(Duration::ZERO)
+            .is_none_or(|news| !matches!(news, control_store::News::Delivered(_)))
+    );
     consul.put("gateway.yaml", "other");
     assert_eq!(delivered(&watch).text, "other");
 }

@@ -121,7 +121,11 @@ fn a_server_that_was_killed_and_started_again_is_followed_on() {
     push(&settings, "two");
     assert_eq!(delivered(&watch).text, "two");
     assert!(watch.settled(crate::setting::DEADLINE));
-    assert!(etcd.ctl(&["get", "gateways/test/status/gw-1"]).unwrap().contains("accepted"));
+    assert!(
+        etcd.ctl(&["get", "gateways/test/status/gw-1"])
+            .unwrap()
+            .contains("accepted")
+    );
 }
 
 #[test]
@@ -133,7 +137,14 @@ fn a_wrong_password_is_refused_and_a_right_one_is_read_anew() {
         vec!["user", "grant-role", "root", "root"],
         vec!["user", "add", "gw:word"],
         vec!["role", "add", "reader"],
-        vec!["role", "grant-permission", "reader", "--prefix=true", "readwrite", "/gateway.yaml"],
+        vec![
+            "role",
+            "grant-permission",
+            "reader",
+            "--prefix=true",
+            "readwrite",
+            "/gateway.yaml",
+        ],
         vec!["user", "grant-role", "gw", "reader"],
         vec!["auth", "enable"],
     ] {

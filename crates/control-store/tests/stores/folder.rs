@@ -40,7 +40,10 @@ fn a_plain_file_behind_the_links_of_a_config_map_is_followed() {
     }
     symlink("..v1", at("..data")).unwrap();
     symlink("..data/gateway.yaml", at("gateway.yaml")).unwrap();
-    let settings = settings(Backend::Folder(folder.path().to_owned()), Place::Key(String::from("gateway.yaml")));
+    let settings = settings(
+        Backend::Folder(folder.path().to_owned()),
+        Place::Key(String::from("gateway.yaml")),
+    );
     let watch = follow(&settings);
     assert_eq!(delivered(&watch).text, "..v1");
     symlink("..v2", at("..data_tmp")).unwrap();
@@ -65,10 +68,17 @@ fn a_half_written_bundle_is_never_seen() {
     write(&bundle, "the whole");
     assert!(untaken(&watch).contains("another digest"));
     let said = Store::open(&settings).unwrap().statuses().unwrap();
-    assert_eq!((said[0].outcome.word(), said[0].serving), ("untaken", Some(1)), "{said:?}");
+    assert_eq!(
+        (said[0].outcome.word(), said[0].serving),
+        ("untaken", Some(1)),
+        "{said:?}"
+    );
     write(&bundle, "the whole text");
     let whole = delivered(&watch);
-    assert_eq!((whole.text.as_str(), whole.revision), ("the whole text", pointer.as_revision()));
+    assert_eq!(
+        (whole.text.as_str(), whole.revision),
+        ("the whole text", pointer.as_revision())
+    );
 }
 
 #[test]
@@ -94,11 +104,17 @@ fn a_matrix_of_grants_comes_beside_the_configuration_and_by_itself() {
     write(&grants, "one");
     let watch = follow(&settings);
     let both = delivered(&watch);
-    assert_eq!((both.text.as_str(), both.documents["grants"].as_str()), ("configuration", "one"));
+    assert_eq!(
+        (both.text.as_str(), both.documents["grants"].as_str()),
+        ("configuration", "one")
+    );
     accept(&watch, &both);
     write(&grants, "two");
     let next = delivered(&watch);
-    assert_eq!((next.revision, next.documents["grants"].as_str()), (both.revision, "two"));
+    assert_eq!(
+        (next.revision, next.documents["grants"].as_str()),
+        (both.revision, "two")
+    );
     // It may be a bundle too.
     let digest = Digest::of(b"three");
     write(&folder.path().join(format!("gateways/test/bundles/{digest}")), "three");
@@ -132,14 +148,18 @@ fn without_a_signature_that_holds_nothing_is_taken() {
         };
         let watch = follow(&settings);
         push(&unsigned, "unsigned");
-        until("it is told", || watch.health().errors.iter().any(|why| why.contains("is not signed")));
+        until("it is told", || {
+            watch.health().errors.iter().any(|why| why.contains("is not signed"))
+        });
         let mut store = Store::open(&unsigned).unwrap();
         store.publish(&signed("signed", "signed")).unwrap();
         let taken = delivered(&watch);
         assert_eq!(taken.text, "signed", "{words:?}");
         accept(&watch, &taken);
         store.publish(&signed("changed", "signed")).unwrap();
-        until("it is told", || watch.health().errors.iter().any(|why| why.contains("does not hold")));
+        until("it is told", || {
+            watch.health().errors.iter().any(|why| why.contains("does not hold"))
+        });
         assert_eq!(watch.health().serving, Some(taken.revision), "{words:?}");
         // A matrix that nobody signed is not taken either.
         store.roll_back(Some(2), "tester", "").unwrap();
@@ -164,6 +184,9 @@ fn a_folder_that_is_not_there_is_waited_for() {
 #[test]
 fn a_key_is_below_its_folder_wherever_it_leads() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = settings(Backend::Folder(folder.path().to_owned()), Place::Key(String::from("/etc/hostname")));
+    let settings = settings(
+        Backend::Folder(folder.path().to_owned()),
+        Place::Key(String::from("/etc/hostname")),
+    );
     assert_eq!(Store::open(&settings).unwrap().current().unwrap(), Current::Nothing);
 }

@@ -9,7 +9,7 @@ use testkit::redis::{Redis, redis};
 
 use crate::setting::{
     accept, block, delivered, does_what_stores_do, endpoint, follow, lets_one_of_many_win, lost, prefix, push,
-    settings, until, untaken,
+    settings, untaken, until,
 };
 
 fn backend(redis: &Redis) -> control_store::Redis {
@@ -28,7 +28,11 @@ fn of(redis: &Redis, place: Place) -> Settings {
 /// What Redis answers to a command.
 fn say(redis: &Redis, words: &[&str]) -> String {
     let port = redis.address.port().to_string();
-    let output = Command::new("redis-cli").args(["-p", &port]).args(words).output().unwrap();
+    let output = Command::new("redis-cli")
+        .args(["-p", &port])
+        .args(words)
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -149,7 +153,15 @@ fn a_plain_key_that_somebody_sets_is_followed() {
 #[test]
 fn a_wrong_password_and_a_user_without_rights_are_refused() {
     let redis = block(redis(&[
-        "--user", "gw", "on", ">word", "~gateways/*", "+@all", "--user", "default", "off",
+        "--user",
+        "gw",
+        "on",
+        ">word",
+        "~gateways/*",
+        "+@all",
+        "--user",
+        "default",
+        "off",
     ]));
     let folder = tempfile::tempdir().unwrap();
     let password = folder.path().join("password");

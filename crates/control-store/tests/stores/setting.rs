@@ -4,14 +4,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use control_store::{Backend, Delivered, Endpoint, News, Outcome, Place, Publication, Published, Settings, Store, Watch};
+use control_store::{
+    Backend, Delivered, Endpoint, News, Outcome, Place, Publication, Published, Settings, Store, Watch,
+};
 
 /// How long what must happen may take; long, because the machine may be busy, and a silent line is noticed after 20 s.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Does what the testkit does asynchronously.
 pub(crate) fn block<T>(work: impl Future<Output = anyhow::Result<T>>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(work).unwrap()
 }
 
@@ -135,7 +140,10 @@ pub(crate) fn does_what_stores_do(settings: &Settings) {
     let mut store = Store::open(settings).unwrap();
     let said = store.statuses().unwrap();
     assert_eq!(said.len(), 1, "{said:?}");
-    assert_eq!((said[0].node.as_str(), said[0].outcome.word(), said[0].revision), ("gw-1", "accepted", 1));
+    assert_eq!(
+        (said[0].node.as_str(), said[0].outcome.word(), said[0].revision),
+        ("gw-1", "accepted", 1)
+    );
     assert_eq!((said[0].serving, said[0].generation), (Some(1), 3));
 
     let second = push(settings, "routes: [] # two");
@@ -143,11 +151,17 @@ pub(crate) fn does_what_stores_do(settings: &Settings) {
     let two = delivered(&watch);
     reject(&watch, &two, "line 1 is wrong");
     let said = store.statuses().unwrap();
-    assert_eq!((said[0].outcome.word(), said[0].revision, said[0].serving), ("rejected", 2, Some(1)));
+    assert_eq!(
+        (said[0].outcome.word(), said[0].revision, said[0].serving),
+        ("rejected", 2, Some(1))
+    );
     assert_eq!(said[0].errors, ["line 1 is wrong"]);
     assert_eq!(watch.health().rejected, 2, "the absent one and the wrong one");
 
-    assert!(!push(settings, "routes: [] # two").is_new, "the same again is no revision");
+    assert!(
+        !push(settings, "routes: [] # two").is_new,
+        "the same again is no revision"
+    );
     let late = Publication {
         if_revision: Some(1),
         ..publication("routes: [] # late")
@@ -160,9 +174,15 @@ pub(crate) fn does_what_stores_do(settings: &Settings) {
     let three = delivered(&watch);
     assert_eq!((three.text.as_str(), three.revision.number), ("routes: [] # one", 3));
     let history = store.history().unwrap();
-    let told: Vec<_> = history.iter().map(|entry| (entry.revision, entry.rolled_back_to)).collect();
+    let told: Vec<_> = history
+        .iter()
+        .map(|entry| (entry.revision, entry.rolled_back_to))
+        .collect();
     assert_eq!(told, [(3, Some(1)), (2, None), (1, None)]);
-    assert_eq!((history[2].who.as_str(), history[2].message.as_str()), ("tester", "because"));
+    assert_eq!(
+        (history[2].who.as_str(), history[2].message.as_str()),
+        ("tester", "because")
+    );
     assert_eq!(store.text_of(2).unwrap(), "routes: [] # two");
     let missing = store.roll_back(Some(77), "tester", "").unwrap_err();
     assert!(missing.to_string().contains("no revision 77"), "{missing}");
@@ -190,8 +210,16 @@ pub(crate) fn lets_one_of_many_win(settings: &Settings) {
     let raced = |outcome: &Result<Published, control_store::StoreFault>| {
         outcome.as_ref().is_err_and(|fault| fault.code() == "store.raced")
     };
-    assert_eq!(outcomes.iter().filter(|outcome| raced(outcome)).count(), 3, "{outcomes:?}");
-    assert_eq!(Store::open(settings).unwrap().history().unwrap().len(), 2, "the losers left nothing");
+    assert_eq!(
+        outcomes.iter().filter(|outcome| raced(outcome)).count(),
+        3,
+        "{outcomes:?}"
+    );
+    assert_eq!(
+        Store::open(settings).unwrap().history().unwrap().len(),
+        2,
+        "the losers left nothing"
+    );
 }
 
 pub(crate) fn write(path: &Path, text: &str) {

@@ -28,7 +28,9 @@ pub(crate) fn bootstrap(tree: &Node, report: &mut Report) -> Option<Bootstrap> {
         admin: written.admin.map(|admin| Admin {
             listen: admin.listen.word,
         }),
-        workers: written.workers.and_then(|workers| NonZeroUsize::new(usize::from(workers))),
+        workers: written
+            .workers
+            .and_then(|workers| NonZeroUsize::new(usize::from(workers))),
         cache_dir: written.cache_dir.map(|path| path.word.0),
         state_dir: written.state_dir.map(|path| path.word.0),
     };
@@ -57,9 +59,14 @@ fn store(written: wire::Store, node: &Node, report: &mut Report) -> Option<Store
     let named: Vec<&str> = backends.into_iter().filter(|key| node.get(key).is_some()).collect();
     if named.len() != 1 {
         let draft = match named.get(1) {
-            None => Draft::error(node.span, "no store is named").help("add one of `folder`, `etcd`, `consul` and `redis`"),
+            None => {
+                Draft::error(node.span, "no store is named").help("add one of `folder`, `etcd`, `consul` and `redis`")
+            }
             Some(second) => {
-                let message = format!("two stores are named: `{}` and `{second}`", named.first().unwrap_or(second));
+                let message = format!(
+                    "two stores are named: `{}` and `{second}`",
+                    named.first().unwrap_or(second)
+                );
                 Draft::error(node.key_span(second), message).help("a gateway has its configuration from one store")
             }
         };
@@ -69,7 +76,10 @@ fn store(written: wire::Store, node: &Node, report: &mut Report) -> Option<Store
     if written.signed_by.is_some() && written.key.is_some() {
         let message = "`signed_by` needs `prefix`: a single key has no place for a signature";
         let draft = Draft::error(node.key_span("signed_by"), message);
-        report.add(draft.help("write `prefix` instead of `key`; `cofferdam config push --sign` writes bundles with signatures"));
+        report
+            .add(draft.help(
+                "write `prefix` instead of `key`; `cofferdam config push --sign` writes bundles with signatures",
+            ));
     }
     let backend = backend(&written, node, report)?;
     Some(Store {
@@ -87,7 +97,10 @@ fn place(written: &wire::Store, node: &Node, report: &mut Report) -> Option<Stor
         (Some(prefix), None) => Some(StorePlace::Prefix(prefix.clone())),
         (None, Some(key)) => Some(StorePlace::Key(key.clone())),
         (Some(_), Some(_)) => {
-            let draft = Draft::error(node.key_span("key"), "the configuration has two places: `prefix` and `key`");
+            let draft = Draft::error(
+                node.key_span("key"),
+                "the configuration has two places: `prefix` and `key`",
+            );
             report.add(draft.help("keep `prefix` for bundles, `key` for a single text"));
             None
         }
@@ -107,7 +120,9 @@ fn backend(written: &wire::Store, node: &Node, report: &mut Report) -> Option<St
         let node = node.at("etcd");
         let password = secret((&etcd.password_file, &etcd.password_env), ("password", node), report);
         if etcd.user.is_some() && password.is_none() && !report.has_errors() {
-            report.add(Draft::error(node.key_span("user"), "the user has no password").help("write `password_file: FILE`"));
+            report.add(
+                Draft::error(node.key_span("user"), "the user has no password").help("write `password_file: FILE`"),
+            );
         }
         if etcd.user.is_none() && password.is_some() {
             report.add(Draft::error(node.span, "the password belongs to nobody").help("write `user: NAME`"));
@@ -122,7 +137,11 @@ fn backend(written: &wire::Store, node: &Node, report: &mut Report) -> Option<St
         });
     }
     if let Some(consul) = &written.consul {
-        let token = secret((&consul.token_file, &consul.token_env), ("token", node.at("consul")), report);
+        let token = secret(
+            (&consul.token_file, &consul.token_env),
+            ("token", node.at("consul")),
+            report,
+        );
         return Some(StoreBackend::Consul {
             endpoint: consul.endpoint.word.clone(),
             token,

@@ -50,9 +50,13 @@ pub(super) fn unified(old: &str, new: &str) -> String {
 }
 
 fn lines<'t>(old: &[&'t str], new: &[&'t str]) -> Vec<Line<'t>> {
-    let same = |pairs: &mut dyn Iterator<Item = (&&'t str, &&'t str)>| pairs.take_while(|(one, other)| one == other).count();
+    let same =
+        |pairs: &mut dyn Iterator<Item = (&&'t str, &&'t str)>| pairs.take_while(|(one, other)| one == other).count();
     let begin = same(&mut old.iter().zip(new));
-    let (old_rest, new_rest) = (old.get(begin..).unwrap_or_default(), new.get(begin..).unwrap_or_default());
+    let (old_rest, new_rest) = (
+        old.get(begin..).unwrap_or_default(),
+        new.get(begin..).unwrap_or_default(),
+    );
     let end = same(&mut old_rest.iter().rev().zip(new_rest.iter().rev()));
     let middle = |rest: &[&'t str]| rest.get(..rest.len() - end).unwrap_or_default().to_vec();
     let mut all: Vec<Line<'t>> = old.iter().take(begin).map(|line| Line::Both(line)).collect();
@@ -128,7 +132,8 @@ pub(super) fn summary(before: Option<&Plan>, after: &Plan) -> Vec<String> {
 
 fn named<'p>(plan: &'p Value, part: &str) -> BTreeMap<&'p str, &'p Value> {
     let list = plan.get(part).and_then(Value::as_array).into_iter().flatten();
-    list.filter_map(|item| Some((item.get("name")?.as_str()?, item))).collect()
+    list.filter_map(|item| Some((item.get("name")?.as_str()?, item)))
+        .collect()
 }
 
 #[cfg(test)]

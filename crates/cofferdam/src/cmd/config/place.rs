@@ -14,7 +14,9 @@ pub(super) fn settings(named: &str) -> Result<Settings, String> {
     };
     let (hosts, prefix) = rest.split_once('/').unwrap_or((rest, ""));
     if prefix.is_empty() {
-        return Err(format!("error: `{named}` names no prefix\nhint: write `{scheme}://{hosts}/PREFIX`"));
+        return Err(format!(
+            "error: `{named}` names no prefix\nhint: write `{scheme}://{hosts}/PREFIX`"
+        ));
     }
     if hosts.contains('@') {
         return Err(String::from(
@@ -46,7 +48,9 @@ pub(super) fn settings(named: &str) -> Result<Settings, String> {
             tls: None,
         }),
         other => {
-            return Err(format!("error: there is no store `{other}`\nhint: etcd, consul and redis have addresses"));
+            return Err(format!(
+                "error: there is no store `{other}`\nhint: etcd, consul and redis have addresses"
+            ));
         }
     };
     Ok(Settings {
@@ -71,7 +75,9 @@ fn of_file(file: &Path) -> Result<Settings, String> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let found = text.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let found = text
+        .rsplit_once(':')
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)));
     let (host, port) = found.ok_or_else(|| format!("error: `{text}` is no address with a port"))?;
     Ok(Endpoint {
         host: host.trim_matches(['[', ']']).to_owned(),
