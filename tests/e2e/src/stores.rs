@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::backend::{Backend, Reply};
+use testkit::client::{Request, Version, send};
 use testkit::consul::Consul;
 use testkit::etcd::{Etcd, etcd};
 use testkit::gateway::Gateway;
@@ -124,6 +125,17 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported_with_its_errors()
         (&shown["store"]["connected"], &shown["store"]["rejected"]),
         (&json!(true), &json!(1))
     );
+    let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics")).await?.text();
+    for sample in [
+        "cofferdam_store_connected 1",
+        "cofferdam_store_silent_seconds ",
+        "cofferdam_store_revision{which=\"wanted\"} 3",
+        "cofferdam_store_revision{which=\"serving\"} 2",
+        "cofferdam_store_reconnects_total 0",
+        "cofferdam_store_rejected_total 1",
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample}: {metrics}");
+    }
     // What belongs to the machine stands in no store.
     etcd.ctl(&["put", KEY, &format!("workers: 1\n{}", "routes: []\n")])?;
     let wrong = status(&etcd, "belongs to the machine").await?;
