@@ -96,6 +96,18 @@ const PROGRAMS: &[Program] = &[
         purpose: Purpose::Tests,
     },
     Program {
+        key: "etcd",
+        name: "etcd",
+        package: "etcd-server",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "etcdctl",
+        name: "etcdctl",
+        package: "etcd-client",
+        purpose: Purpose::Tests,
+    },
+    Program {
         key: "node",
         name: "node",
         package: "nodejs",

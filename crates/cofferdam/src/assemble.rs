@@ -1,11 +1,12 @@
 //! Where the rooms meet: workers with their flows, the admin listener, and how both follow a changed configuration.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use console::listen::{BoundConsole, Console};
+use control_store::Watch;
 use gate_flow::{Change, Flow, FlowParts};
 use gate_plan::{AccessLog, Plan};
 use gate_serve::bind::bind;
@@ -54,6 +55,8 @@ pub(crate) struct House {
     keeper: Keeper,
     /// When the process began.
     pub(crate) began: SystemTime,
+    /// Where the configuration comes from, when that is a store.
+    pub(crate) store: OnceLock<Arc<Watch>>,
     /// Answers until the process ends.
     console: Mutex<Option<Console>>,
     ready: AtomicBool,
@@ -106,6 +109,7 @@ impl House {
             crashes: Arc::clone(&loader.crashes),
             traced: Traced::default(),
             began,
+            store: OnceLock::new(),
             console: Mutex::new(None),
             ready: AtomicBool::new(true),
             generation: AtomicU64::new(1),

@@ -91,17 +91,7 @@ pub(crate) struct LastGood {
 impl LastGood {
     /// Reads what served; none when nothing was kept.
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>, String> {
-        let file = folder.join(SERVED);
-        if !file.exists() {
-            return Ok(None);
-        }
-        let shown = file.display();
-        let bytes = read_file(&file, SERVED_BYTES_MAX).map_err(|why| format!("`{shown}` cannot be read: {why}"))?;
-        let served: Served =
-            serde_json::from_slice(&bytes).map_err(|why| format!("`{shown}` is not understood: {why}"))?;
-        if served.version != VERSION {
-            return Err(format!("`{shown}` has version {}, not {VERSION}", served.version));
-        }
+        let Some(served) = served(folder)? else { return Ok(None) };
         let text = kept_text(folder, &served, &served.text)?;
         let mut plan = text
             .plan()
@@ -174,6 +164,26 @@ impl LastGood {
 }
 
 /// The plugin as the text has it in which it served.
+/// The text that served last; none when nothing was kept.
+pub(crate) fn text(folder: &Path) -> Result<Option<Arc<Text>>, String> {
+    let Some(served) = served(folder)? else { return Ok(None) };
+    kept_text(folder, &served, &served.text).map(Some)
+}
+
+fn served(folder: &Path) -> Result<Option<Served>, String> {
+    let file = folder.join(SERVED);
+    if !file.exists() {
+        return Ok(None);
+    }
+    let shown = file.display();
+    let bytes = read_file(&file, SERVED_BYTES_MAX).map_err(|why| format!("`{shown}` cannot be read: {why}"))?;
+    let served: Served = serde_json::from_slice(&bytes).map_err(|why| format!("`{shown}` is not understood: {why}"))?;
+    if served.version != VERSION {
+        return Err(format!("`{shown}` has version {}, not {VERSION}", served.version));
+    }
+    Ok(Some(served))
+}
+
 fn found(folder: &Path, served: &Served, kept: &Kept) -> Result<(Arc<Text>, Arc<gate_plan::Plugin>), String> {
     let text = kept_text(folder, served, &kept.text)?;
     let plan = text.plan().map_err(|findings| findings.to_string())?;
@@ -360,7 +370,12 @@ fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Where a gateway of `main` keeps what served.
 pub(crate) fn folder(plan: &Plan, main: &Path) -> Option<PathBuf> {
-    let state = plan.state_dir.clone().or_else(crate::crashes::default_state)?;
+    folder_in(plan.state_dir.clone(), main)
+}
+
+/// The same, where no plan is known yet.
+pub(crate) fn folder_in(state_dir: Option<PathBuf>, main: &Path) -> Option<PathBuf> {
+    let state = state_dir.or_else(crate::crashes::default_state)?;
     let main = std::path::absolute(main).ok()?;
     let key = plug_host::digest(main.as_os_str().as_encoded_bytes());
     Some(state.join("served").join(key.get(..16)?))

@@ -25,7 +25,7 @@ use crate::sources::{Had, Sources};
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// The text of a configuration, and where it is from.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) text: String,
     /// Its SHA-256.
@@ -34,6 +34,8 @@ pub(crate) struct Text {
     pub(crate) origin: String,
     /// From where its paths are meant.
     pub(crate) folder: PathBuf,
+    /// What belongs to the machine, where the text is out of a store.
+    pub(crate) machine: Option<Arc<gate_plan::Machine>>,
 }
 
 impl Text {
@@ -50,12 +52,23 @@ impl Text {
             text,
             origin: origin.to_owned(),
             folder: folder.to_owned(),
+            machine: None,
         })
+    }
+
+    /// The same, out of a store.
+    pub(crate) fn on(self: Arc<Self>, machine: &Arc<gate_plan::Machine>) -> Arc<Self> {
+        let mut text = Arc::unwrap_or_clone(self);
+        text.machine = Some(Arc::clone(machine));
+        Arc::new(text)
     }
 
     /// Its plan, with all paths as the process sees them.
     pub(crate) fn plan(&self) -> Result<Plan, gate_plan::Findings> {
-        let mut plan = gate_plan::check(&self.text, &self.origin)?;
+        let mut plan = match &self.machine {
+            Some(machine) => gate_plan::check_delivered(&self.text, &self.origin, machine)?,
+            None => gate_plan::check(&self.text, &self.origin)?,
+        };
         crate::anchor::anchor(&mut plan, &self.folder);
         Ok(plan)
     }

@@ -2,6 +2,7 @@
 
 mod cmd {
     pub(crate) mod check;
+    pub(crate) mod config;
     pub(crate) mod crash;
     pub(crate) mod import;
     pub(crate) mod plugin;
@@ -17,6 +18,8 @@ mod sources;
 mod looks;
 mod progress;
 mod anchor;
+mod stores;
+mod feed;
 mod assemble;
 mod reload;
 mod canary;
@@ -63,6 +66,11 @@ enum Verb {
         /// How findings are written
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+    },
+    /// Push configurations into a store, look at what stands and stood there, and go back
+    Config {
+        #[command(subcommand)]
+        verb: cmd::config::Verb,
     },
     /// Make a configuration of those for Istio, Higress, Envoy, Envoy Gateway, Kong and APISIX, with notes on what has no counterpart
     Import {
@@ -129,6 +137,7 @@ fn main() -> ExitCode {
     let code = match Arguments::parse().verb {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
+        Verb::Config { verb } => cmd::config::config(&verb),
         Verb::Import { files, format } => cmd::import::import(&files, format),
         Verb::Schema { of } => cmd::schema::schema(of),
         Verb::Crash { verb } => cmd::crash::crash(&verb),

@@ -81,7 +81,8 @@ impl console::house::House for House {
     fn config(&self) -> Value {
         let (_, waiting) = self.standings();
         let waiting: Vec<Value> = waiting.iter().map(describe_waiting).collect();
-        json!({ "generation": self.generation(), "waiting": waiting, "plan": self.plan().describe() })
+        let store = self.store.get().map(|store| crate::stores::describe(store));
+        json!({ "generation": self.generation(), "store": store, "waiting": waiting, "plan": self.plan().describe() })
     }
 
     fn plugins(&self) -> Value {

@@ -3,17 +3,25 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use control_store::Bell;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::assemble::House;
-use crate::load::{Before, Loader, Text};
-use crate::voice::{fail, say};
+use crate::feed::Feed;
+use crate::load::{Before, Loader};
+use crate::voice::{fail, say, warn};
 
-/// How often files are looked at. Polling also sees renames, symlink swaps and network file systems.
+/// How often files are looked at where the system tells nothing: on network file systems.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How long nothing more must be told of files before they are read: who changes several of them has them read once.
+const QUIET: Duration = Duration::from_millis(10);
+/// LIMIT: how long they are waited for who never stop.
+const QUIET_MAX: Duration = Duration::from_millis(50);
 
 /// How long it takes at first until a plugin is tried again that could not be fetched; doubled each time.
 const RETRY_FIRST: Duration = Duration::from_secs(5);
@@ -23,7 +31,41 @@ const RETRY_MAX: Duration = Duration::from_secs(300);
 /// Signals as wishes, apart: who stops does not wait for a configuration that is being read.
 pub(crate) struct Signals {
     pub(crate) stops: Receiver<()>,
-    pub(crate) reloads: Receiver<()>,
+    pub(crate) reloads: Reloads,
+}
+
+/// Reasons to look whether something is to be read again.
+pub(crate) struct Reloads {
+    rings: Receiver<()>,
+    ring: SyncSender<()>,
+    /// Whether somebody wants it read, changed or not.
+    asked: Arc<AtomicBool>,
+}
+
+impl Reloads {
+    /// What rings.
+    pub(crate) fn ring(&self) -> impl Fn() + Send + Sync + Clone + 'static {
+        let ring = self.ring.clone();
+        move || {
+            // Full is as good.
+            let _ = ring.try_send(());
+        }
+    }
+
+    /// Waits for a reason; whether somebody asked.
+    fn wait(&self) -> bool {
+        let began = Instant::now();
+        match self.rings.recv_timeout(LOOK_EVERY) {
+            Ok(()) => {
+                let rung = Instant::now();
+                while rung.elapsed() < QUIET_MAX && self.rings.recv_timeout(QUIET).is_ok() {}
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            // We have an end of it ourselves.
+            Err(RecvTimeoutError::Disconnected) => std::thread::sleep(LOOK_EVERY.saturating_sub(began.elapsed())),
+        }
+        self.asked.swap(false, Ordering::AcqRel)
+    }
 }
 
 impl Signals {
@@ -31,10 +73,19 @@ impl Signals {
     pub(crate) fn take() -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
         // LIMIT: one of each may wait; more of them ask for nothing more.
-        let ((stop, stops), (reload, reloads)) = (sync_channel(1), sync_channel(1));
+        let ((stop, stops), (ring, rings)) = (sync_channel(1), sync_channel(1));
+        let asked = Arc::new(AtomicBool::new(false));
+        let reloads = Reloads {
+            rings,
+            ring: ring.clone(),
+            asked: Arc::clone(&asked),
+        };
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                let wish = if signal == SIGHUP { &reload } else { &stop };
+                if signal == SIGHUP {
+                    asked.store(true, Ordering::Release);
+                }
+                let wish = if signal == SIGHUP { &ring } else { &stop };
                 // Full is as good, and who does not listen any more needs no signal.
                 let _ = wish.try_send(());
             }
@@ -87,6 +138,11 @@ impl Watcher {
         self.follow(&all, began);
     }
 
+    /// The files that are followed.
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.iter().map(|(file, _)| file.clone()).collect()
+    }
+
     /// Whether anything changed since the last look.
     fn changed(&mut self) -> bool {
         let mut changed = false;
@@ -131,25 +187,34 @@ impl Retry {
 pub(crate) fn follow(
     house: Arc<House>,
     (mut loader, may_pass): (Loader, bool),
-    mut watcher: Watcher,
-    reloads: Receiver<()>,
+    (mut feed, mut watcher): (Feed, Watcher),
+    reloads: Reloads,
 ) -> io::Result<()> {
+    let bell = match Bell::start(reloads.ring()) {
+        Ok(bell) => Some(bell),
+        Err(why) => {
+            warn(&format!(
+                "warning: changes of files are seen after up to {LOOK_EVERY:?} only: {why}"
+            ));
+            None
+        }
+    };
     let mut retry = Retry::default();
     retry.after(may_pass);
     let follow = move || {
         while house.is_ready() {
-            let asked = match reloads.recv_timeout(LOOK_EVERY) {
-                Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
-            if watcher.changed() || asked {
+            if let Some(bell) = &bell {
+                bell.follow(&watcher.files());
+            }
+            let asked = reloads.wait();
+            let (delivered, changed) = (feed.has_news(), watcher.changed());
+            if delivered || changed || asked {
                 retry = Retry::default();
             } else if !retry.is_due() {
                 continue;
             }
             if house.is_ready() {
-                retry.after(reload(&house, &mut loader, &mut watcher));
+                retry.after(reload(&house, &mut loader, (&mut feed, &mut watcher)));
             }
         }
     };
@@ -158,19 +223,20 @@ pub(crate) fn follow(
 }
 
 /// A wrong file changes nothing and says why; the next change of any of its files is tried again. Whether trying again may help as it is.
-fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> bool {
-    let (main, began, took) = (watcher.main.clone(), SystemTime::now(), Instant::now());
+fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, &mut Watcher)) -> bool {
+    let (main, began, took) = (feed.origin(), SystemTime::now(), Instant::now());
     let former = Before::Serving(house.former());
-    let loaded = match Text::read(&main).and_then(|text| loader.load(&text, former)) {
+    let loaded = match feed.text().and_then(|text| loader.load(&text, former)) {
         Ok(loaded) => loaded,
         Err(wrong) => {
             house.refused();
             fail(&format!(
                 "configuration refused file={} generation={}",
-                main.display(),
+                main,
                 house.generation()
             ));
             wrong.texts.iter().for_each(|text| fail(text.trim_end()));
+            feed.refused(&wrong.texts, house.generation());
             watcher.follow_too(&wrong.files, began);
             return false;
         }
@@ -184,11 +250,12 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> boo
             };
             say(&format!(
                 "configuration applied file={} generation={}{refused} ms={:.1}",
-                main.display(),
+                main,
                 house.generation(),
                 took.elapsed().as_secs_f64() * 1e3
             ));
             loaded.troubles().iter().for_each(|trouble| fail(trouble));
+            feed.applied(house);
             watcher.follow(&files, began);
             may_pass
         }
@@ -196,9 +263,10 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> boo
             house.refused();
             fail(&format!(
                 "configuration refused file={} generation={}\nerror: {why:#}",
-                main.display(),
+                main,
                 house.generation()
             ));
+            feed.refused(&[format!("{why:#}")], house.generation());
             watcher.follow_too(&files, began);
             may_pass
         }

@@ -26,13 +26,14 @@ mod word;
 
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::plan::{
-    AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
-    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener,
-    OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
-    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile,
+    CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel,
+    Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings,
+    Redirect, Restart, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Store, StoreBackend, StoreLogin,
+    StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
-pub use crate::schema::schema;
+pub use crate::schema::{bootstrap_schema, schema};
 pub use crate::word::ImagePattern;
 
 use crate::findings::{Lines, Report};
@@ -44,12 +45,46 @@ use crate::tree::{Node, Value};
 /// # Errors
 /// Everything that is wrong with the text, sorted by position. A plan may still carry warnings.
 pub fn check(text: &str, origin: &str) -> Result<Plan, Findings> {
+    check_for(text, origin, None)
+}
+
+/// As [`check`], for a text out of a store: what belongs to the machine is given, and not in the text.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_delivered(text: &str, origin: &str, machine: &Machine) -> Result<Plan, Findings> {
+    check_for(text, origin, Some(machine))
+}
+
+/// What a file with `store` says; none when it has no such key, and so is a configuration.
+///
+/// # Errors
+/// Everything that is wrong with it, sorted by position.
+pub fn bootstrap(text: &str, origin: &str) -> Option<Result<Bootstrap, Findings>> {
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let mut report = Report::default();
+    let tree = tree::read(text, "store", &mut report)?;
+    tree.get("store")?;
+    shape::check(&tree, schema::bootstrap_root(), &mut report);
+    let bootstrap = lower::store::bootstrap(&tree, &mut report);
+    let findings = report.seal(origin, &Lines::new(text, Vec::new()));
+    Some(match bootstrap {
+        Some(bootstrap) if !findings.has_errors() => Ok(bootstrap),
+        _ => Err(findings),
+    })
+}
+
+fn check_for(text: &str, origin: &str, machine: Option<&Machine>) -> Result<Plan, Findings> {
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let mut report = Report::default();
     let tree = tree::read(text, "listeners", &mut report);
     let plan = tree.as_ref().and_then(|tree| {
         let spoiled = shape::check(tree, schema::root(), &mut report);
-        lower::lower(tree, &tree.without(&spoiled), &mut report)
+        let mut plan = lower::lower(tree, &tree.without(&spoiled), &mut report)?;
+        if let Some(machine) = machine {
+            lower::store::furnish(&mut plan, machine, tree, &mut report);
+        }
+        Some(plan)
     });
     let secrets = tree.as_ref().map(secrets).unwrap_or_default();
     let findings = report.seal(origin, &Lines::new(text, secrets));

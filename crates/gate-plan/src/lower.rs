@@ -9,6 +9,7 @@ mod names;
 mod plugin;
 mod route;
 mod signatures;
+pub(crate) mod store;
 #[cfg(test)]
 mod tests;
 mod upstream;

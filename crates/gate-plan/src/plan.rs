@@ -2,6 +2,7 @@
 
 mod likeness;
 mod signatures;
+mod store;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
+pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use crate::findings::Findings;
 use crate::route::{ExchangeMatch, RouteTable};
 

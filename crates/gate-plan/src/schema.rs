@@ -2,14 +2,15 @@
 
 use std::sync::LazyLock;
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform};
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
-use crate::wire::Config;
+use crate::wire::{Bootstrap, Config};
 
-static SCHEMA: LazyLock<Value> = LazyLock::new(derive);
+static SCHEMA: LazyLock<Value> = LazyLock::new(derive::<Config>);
+static BOOTSTRAP: LazyLock<Value> = LazyLock::new(derive::<Bootstrap>);
 
 /// The JSON Schema (2020-12) of the configuration. `format` names a word such as `time-span`; `x-minimum` and `x-maximum` bound
 /// time spans and sizes.
@@ -22,12 +23,32 @@ pub(crate) fn root() -> &'static Value {
     &SCHEMA
 }
 
-fn derive() -> Value {
+/// The JSON Schema of a file with `store`, of the same kind.
+#[must_use]
+pub fn bootstrap_schema() -> Value {
+    BOOTSTRAP.clone()
+}
+
+pub(crate) fn bootstrap_root() -> &'static Value {
+    &BOOTSTRAP
+}
+
+fn derive<T: Titled>() -> Value {
     let settings = SchemaSettings::draft2020_12();
-    finished(
-        settings.into_generator().into_root_schema_for::<Config>(),
-        "Cofferdam configuration",
-    )
+    finished(settings.into_generator().into_root_schema_for::<T>(), T::TITLE)
+}
+
+/// What a file is called.
+trait Titled: JsonSchema {
+    const TITLE: &'static str;
+}
+
+impl Titled for Config {
+    const TITLE: &'static str = "Cofferdam configuration";
+}
+
+impl Titled for Bootstrap {
+    const TITLE: &'static str = "Cofferdam configuration in a store";
 }
 
 /// A schema as the check of the shape reads it.

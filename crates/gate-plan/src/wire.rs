@@ -5,6 +5,7 @@ mod plugin;
 mod route;
 mod shape;
 mod signatures;
+mod store;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ pub(crate) use self::route::{
 };
 pub(crate) use self::shape::Pairs;
 pub(crate) use self::signatures::{SignatureMode, Signatures, Signer};
+pub(crate) use self::store::{Bootstrap, Store};
 pub(crate) use self::upstream::{Balance, ClientTls, Timeouts, Upstream, UpstreamProtocol};
 use crate::word::{FilePath, Size, Written};
 

@@ -90,6 +90,10 @@ fn every_example_and_the_first_configuration_are_good_and_without_warnings() {
     let good = texts("tests/good");
     assert!(!good.is_empty());
     for (path, text) in examples.into_iter().chain(good) {
+        if let Some(bootstrap) = gate_plan::bootstrap(&text, name(&path)) {
+            bootstrap.unwrap_or_else(|findings| panic!("{findings}"));
+            continue;
+        }
         let plan = gate_plan::check(&text, name(&path)).unwrap_or_else(|findings| panic!("{findings}"));
         assert!(plan.warnings.is_empty(), "{}", plan.warnings);
     }
@@ -103,7 +107,52 @@ fn the_plan_of_the_example_is_described_without_its_secrets() {
 }
 
 #[test]
+fn a_wrong_file_with_a_store_says_everything_that_is_wrong_with_it() {
+    let texts = texts("tests/bootstrap");
+    assert!(texts.len() >= 5, "{}", texts.len());
+    all_as_expected(texts.iter().map(|(path, text)| {
+        let findings = gate_plan::bootstrap(text, name(path)).unwrap().err();
+        let findings = findings.ok_or(format!("{} has no error", path.display()))?;
+        expect(&path.with_extension("txt"), &format!("{findings}\n"))
+    }));
+}
+
+#[test]
+fn a_text_out_of_a_store_leaves_the_machine_alone() {
+    let machine = gate_plan::Machine {
+        workers: std::num::NonZeroUsize::new(3),
+        ..gate_plan::Machine::default()
+    };
+    let text = "listeners: [{ name: web, listen: 127.0.0.1:0 }]\nroutes: [{ name: r, respond: { status: 204 } }]\n";
+    let plan = gate_plan::check_delivered(text, "store", &machine).unwrap();
+    assert_eq!(plan.workers, machine.workers);
+    let wrong = format!("workers: 2\nadmin: {{ listen: 127.0.0.1:0 }}\n{text}");
+    let found = gate_plan::check_delivered(&wrong, "store", &machine).unwrap_err();
+    let found: Vec<(usize, &str)> = found
+        .iter()
+        .map(|finding| (finding.line(), finding.message()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (1, "`workers` belongs to the machine, not into a store"),
+            (2, "`admin` belongs to the machine, not into a store")
+        ]
+    );
+    assert!(gate_plan::check(&wrong, "file").is_ok());
+    assert!(
+        gate_plan::bootstrap(&wrong, "file").is_none(),
+        "without `store` it is a configuration"
+    );
+}
+
+#[test]
 fn the_committed_schema_is_the_one_of_the_code() {
+    expect(
+        &here("../../schema/store.schema.json"),
+        &format!("{:#}\n", gate_plan::bootstrap_schema()),
+    )
+    .unwrap();
     expect(
         &here("../../schema/cofferdam.schema.json"),
         &format!("{:#}\n", gate_plan::schema()),

@@ -10,7 +10,7 @@ pub mod field;
 pub mod record;
 
 mod json;
-mod timestamp;
+pub mod timestamp;
 
 pub mod sink;
 

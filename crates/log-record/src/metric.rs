@@ -55,6 +55,11 @@ metrics! {
 
     CONFIG_GENERATION = "cofferdam_config_generation", Gauge, [], "Number of the configuration in force, counted from 1.";
     CONFIG_CHANGES = "cofferdam_config_changes_total", Counter, ["result"], "Changes of the configuration seen, by result: applied or refused.";
+    STORE_CONNECTED = "cofferdam_store_connected", Gauge, [], "1 while the store of the configuration is there, 0 while it is not.";
+    STORE_SILENT = "cofferdam_store_silent_seconds", Gauge, [], "How long ago the store last answered.";
+    STORE_REVISION = "cofferdam_store_revision", Gauge, ["which"], "Revisions of the configuration in the store: wanted, and the one of it that serves; 0 where nobody counts.";
+    STORE_RECONNECTS = "cofferdam_store_reconnects_total", Counter, [], "Connections to the store after the first.";
+    STORE_REJECTED = "cofferdam_store_rejected_total", Counter, [], "Revisions out of the store that were refused, or not even taken.";
     CERTIFICATE_RELOADS = "cofferdam_certificate_reloads_total", Counter, ["listener", "result"], "Changes of certificate files seen, by result: applied or refused.";
     CERTIFICATE_EXPIRY = "cofferdam_certificate_expiry_seconds", Gauge, ["listener", "subject"], "When a listener's certificate ends, in seconds since 1970; of several with one subject the first.";
 

@@ -2,6 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// `2026-10-29T07:08:09.123456Z`, as records have it.
+#[must_use]
+pub fn text(time: SystemTime) -> String {
+    let mut out = Vec::with_capacity(32);
+    write(time, &mut out);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 /// Appends `2026-10-29T07:08:09.123456Z`. A clock before 1970 reads as 1970.
 pub(crate) fn write(time: SystemTime, out: &mut Vec<u8>) {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -30,6 +30,7 @@ mod commands;
 mod importing;
 mod reload;
 mod generations;
+mod stores;
 mod stop;
 mod admin;
 mod access_log;

@@ -7,12 +7,12 @@ use plug_abi::LogLevel;
 use serde_json::json;
 
 use crate::Format;
-use crate::load::{Before, Loader, Text};
+use crate::load::{Before, Loader};
 use crate::voice::{fail, print};
 
 pub(crate) fn check(file: &Path, format: Format) -> ExitCode {
     let mut loader = Loader::new(LogLevel::Info, false);
-    let loaded = Text::read(file).and_then(|text| loader.load(&text, Before::Check));
+    let loaded = crate::feed::now(file).and_then(|text| loader.load(&text, Before::Check));
     match (loaded, format) {
         (Ok(loaded), Format::Text) => {
             let plan = &loaded.plan;

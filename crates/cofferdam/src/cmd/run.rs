@@ -9,7 +9,8 @@ use plug_abi::LogLevel;
 
 use crate::assemble::House;
 use crate::last_good::Keeper;
-use crate::load::{Before, Loader, Text};
+use crate::feed::Feed;
+use crate::load::{Before, Loader, Wrong};
 use crate::reload::Watcher;
 use crate::voice::{fail, say};
 
@@ -22,10 +23,18 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     };
     let mut loader = Loader::new(log_level, true);
     let mut watcher = Watcher::new(file);
-    let loaded = Text::read(file).and_then(|text| loader.load(&text, Before::Start(file.to_owned())));
-    let loaded = match loaded {
+    let wrong = |wrong: &Wrong| failed(wrong.texts.join("\n").trim_end());
+    let feed = match Feed::open(file, signals.reloads.ring()) {
+        Ok(feed) => feed,
+        Err(why) => return wrong(&why),
+    };
+    let loaded = match feed.text().and_then(|text| loader.load(&text, Before::Start(file.to_owned()))) {
         Ok(loaded) => loaded,
-        Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
+        Err(why) => {
+            feed.refused(&why.texts, 0);
+            feed.settle();
+            return wrong(&why);
+        }
     };
     if let Err(why) = loader.crashes.start() {
         return failed(&format!("error: no thread for crash reports: {why}"));
@@ -39,11 +48,16 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     };
     let house = match House::open(loaded, &loader, keeper, began) {
         Ok(house) => house,
-        Err(why) => return failed(&format!("error: {why}")),
+        Err(why) => {
+            feed.refused(&[why.to_string()], 0);
+            feed.settle();
+            return failed(&format!("error: {why}"));
+        }
     };
+    feed.applied(&house);
     say("ready");
     let crashes = Arc::clone(&loader.crashes);
-    if let Err(why) = crate::reload::follow(Arc::clone(&house), (loader, may_pass), watcher, signals.reloads) {
+    if let Err(why) = crate::reload::follow(Arc::clone(&house), (loader, may_pass), (feed, watcher), signals.reloads) {
         return failed(&format!("error: no thread for reloads: {why}"));
     }
     // Its other end is a thread that never ends.

@@ -92,6 +92,35 @@ fn about_process(house: &House, staff: &Staff, page: &mut Exposition) {
     page.family(&metric::CONFIG_CHANGES)
         .sample(&["applied"], house.changes_applied.load(Ordering::Relaxed))
         .sample(&["refused"], house.changes_refused.load(Ordering::Relaxed));
+    about_store(house, page);
+}
+
+/// A gateway of a plain file has no samples here.
+fn about_store(house: &House, page: &mut Exposition) {
+    let health = house.store.get().map(|store| store.health());
+    let Some(health) = health else {
+        for metric in [
+            &metric::STORE_CONNECTED,
+            &metric::STORE_SILENT,
+            &metric::STORE_REVISION,
+            &metric::STORE_RECONNECTS,
+            &metric::STORE_REJECTED,
+        ] {
+            page.family(metric);
+        }
+        return;
+    };
+    let number = |revision: Option<control_store::Revision>| revision.map_or(0, |revision| revision.number);
+    page.family(&metric::STORE_CONNECTED).sample(&[], u64::from(health.connected));
+    let mut silent = page.family(&metric::STORE_SILENT);
+    if let Some(silent_for) = health.silent_for {
+        silent.sample(&[], silent_for.as_secs());
+    }
+    page.family(&metric::STORE_REVISION)
+        .sample(&["wanted"], number(health.wanted))
+        .sample(&["serving"], number(health.serving));
+    page.family(&metric::STORE_RECONNECTS).sample(&[], health.reconnects);
+    page.family(&metric::STORE_REJECTED).sample(&[], health.rejected);
 }
 
 /// Listeners without TLS have no samples here.

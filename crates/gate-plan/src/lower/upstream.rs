@@ -57,7 +57,7 @@ impl Lowering<'_> {
     }
 }
 
-fn client_tls(written: wire::ClientTls) -> ClientTls {
+pub(super) fn client_tls(written: wire::ClientTls) -> ClientTls {
     ClientTls {
         server_name: written.server_name.map(|name| name.word.0),
         authorities: written.authorities.map(|path| path.word.0),

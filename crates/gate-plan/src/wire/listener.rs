@@ -51,7 +51,7 @@ pub(crate) struct ServerTls {
 }
 
 /// A certificate and its key.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CertificateFiles {
     /// PEM file of the certificate chain, leaf first.

@@ -61,7 +61,7 @@ pub(crate) enum UpstreamProtocol {
 }
 
 /// TLS towards an upstream.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ClientTls {
     /// Name that is sent as SNI and must stand in the certificate. Default: the endpoint's host.
