@@ -29,7 +29,8 @@ pub use crate::plan::{
     AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
     Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener,
     OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
-    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+    Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Route, ServerTls, Signatures, Signer, SignerIdentity, Source,
+    Sticky, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;
