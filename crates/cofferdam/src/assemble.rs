@@ -20,6 +20,7 @@ use crate::last_good::{Keeper, Snapshot};
 use crate::load::{Loader, workers};
 use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
 use crate::looking::Traced;
+use crate::rollouts::Rollouts;
 use crate::voice::{fail, say, warn};
 
 /// LIMIT: how long a worker may take to start all plugins of a changed configuration.
@@ -48,7 +49,9 @@ pub(crate) struct House {
     /// Plugins whose memory is looked at.
     pub(crate) traced: Traced,
     /// Keeps what serves for the next start.
-    keeper: Keeper,
+    pub(crate) keeper: Keeper,
+    /// Generations of plugins that are tried.
+    pub(crate) rollouts: Rollouts,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Answers until the process ends.
@@ -61,7 +64,12 @@ pub(crate) struct House {
 
 impl House {
     /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
-    pub(crate) fn open(loaded: Loaded, loader: &Loader, keeper: Keeper, began: SystemTime) -> anyhow::Result<Arc<Self>> {
+    pub(crate) fn open(
+        (loaded, rollouts): (Loaded, Rollouts),
+        loader: &Loader,
+        keeper: Keeper,
+        began: SystemTime,
+    ) -> anyhow::Result<Arc<Self>> {
         let plan = Arc::clone(&loaded.plan);
         let count = workers(&plan);
         let bound = bind(&plan.listeners, plan.limits, count)?;
@@ -92,6 +100,7 @@ impl House {
                 sink,
             }),
             keeper,
+            rollouts,
             process: Arc::clone(&loader.process),
             crashes: Arc::clone(&loader.crashes),
             traced: Traced::default(),
@@ -134,7 +143,8 @@ impl House {
         Former::of(Arc::clone(&present.plan), present.running.clone())
     }
 
-    fn keep(&self, loaded: &Loaded) {
+    /// Keeps what serves for the next start.
+    pub(crate) fn keep(&self, loaded: &Loaded) {
         self.keeper.keep(&loaded.plan, Snapshot::of(loaded));
     }
 
@@ -155,7 +165,7 @@ impl House {
 
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. One that does not start on a worker
     /// stays what it was; any other fault changes nothing. What does not run as it is wanted is returned.
-    pub(crate) fn change(&self, mut loaded: Loaded) -> anyhow::Result<Vec<String>> {
+    pub(crate) fn change(&self, loaded: &mut Loaded) -> anyhow::Result<Vec<String>> {
         let mut guard = self.workers.lock();
         let Some(running) = guard.as_mut().filter(|_| self.is_ready()) else {
             bail!("the gateway is stopping")
@@ -169,7 +179,7 @@ impl House {
         } else {
             Some(AccessSink::start(target(&loaded.plan))?)
         };
-        self.stage(running, &mut loaded, &before)?;
+        self.stage(running, loaded, &before)?;
         let relistened = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait);
         let relistened = relistened.inspect_err(|_| discard(running))?;
         for report in running.listeners() {
@@ -200,7 +210,7 @@ impl House {
         drop(present);
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.changes_applied.fetch_add(1, Ordering::Relaxed);
-        self.keep(&loaded);
+        self.keep(loaded);
         Ok(loaded.troubles())
     }
 
@@ -208,7 +218,9 @@ impl House {
     fn stage(&self, running: &Workers<Flow>, loaded: &mut Loaded, before: &Plan) -> anyhow::Result<()> {
         loop {
             let change = change(loaded, before)?;
-            let Err(fault) = stage(running, &change) else { return Ok(()) };
+            let Err(fault) = stage(running, &change) else {
+                return Ok(());
+            };
             discard(running);
             let Staging::Faults(faults) = fault else {
                 bail!("a worker did not start the plugins in time");
@@ -284,6 +296,7 @@ fn start_workers(
     let change = Change {
         plan: Arc::clone(&loaded.plan),
         plugins: loaded.plugins(),
+        trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both: loaded.upstreams.clone(),
     };
@@ -329,6 +342,7 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
     Ok(Change {
         plan: Arc::clone(&loaded.plan),
         plugins: loaded.plugins(),
+        trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both,
     })

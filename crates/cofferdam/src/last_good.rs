@@ -115,7 +115,10 @@ impl LastGood {
                     plugins.push((kept.clone(), text));
                     specs.push(spec);
                 }
-                Err(why) => warn(&format!("warning: plugin `{}` is not kept as it served last: {why}", kept.name)),
+                Err(why) => warn(&format!(
+                    "warning: plugin `{}` is not kept as it served last: {why}",
+                    kept.name
+                )),
             }
         }
         hold(&mut plan, &served);
@@ -132,7 +135,11 @@ impl LastGood {
     /// A plugin as it served: what it was configured as, and its module.
     pub(crate) fn had(&self, name: &str) -> Result<(Arc<gate_plan::Plugin>, Arc<Text>, Had), String> {
         let unknown = || String::from("it was not kept");
-        let (kept, text) = self.plugins.iter().find(|(kept, _)| kept.name == name).ok_or_else(unknown)?;
+        let (kept, text) = self
+            .plugins
+            .iter()
+            .find(|(kept, _)| kept.name == name)
+            .ok_or_else(unknown)?;
         let spec = self.specs.iter().find(|spec| spec.name == name).ok_or_else(unknown)?;
         let path = module(&self.folder, &kept.module);
         let bytes = verified(&path, &kept.module)?;
@@ -243,11 +250,16 @@ impl Snapshot {
         };
         let routes = loaded.plan.routes.iter().filter(|route| is_held(&route.name));
         let listeners = loaded.plan.listeners.iter().filter(|listener| is_held(&listener.name));
-        let missing = loaded.standings.iter().filter(|standing| standing.stand == Stand::Missing);
+        let missing = loaded
+            .standings
+            .iter()
+            .filter(|standing| standing.stand == Stand::Missing);
         Self {
             text: Arc::clone(&loaded.text),
             running: loaded.running.clone(),
-            chains: routes.map(|route| (route.name.clone(), route.plugins.clone())).collect(),
+            chains: routes
+                .map(|route| (route.name.clone(), route.plugins.clone()))
+                .collect(),
             tcp_chains: listeners
                 .filter_map(|listener| match &listener.protocol {
                     Protocol::Tcp { plugins, .. } => Some((listener.name.clone(), plugins.clone())),
@@ -261,7 +273,10 @@ impl Snapshot {
     fn served(&self) -> Served {
         let kept = |runs: &Runs| {
             let Provenance {
-                sha256, image, documents, ..
+                sha256,
+                image,
+                documents,
+                ..
             } = &*runs.provenance;
             Kept {
                 name: runs.spec.name.clone(),
@@ -302,7 +317,9 @@ impl Snapshot {
         }
         for runs in &self.running {
             let file = module(folder, &runs.provenance.sha256);
-            put(&file, || runs.provenance.bytes.lock().as_ref().map(|bytes| bytes.to_vec()))?;
+            put(&file, || {
+                runs.provenance.bytes.lock().as_ref().map(|bytes| bytes.to_vec())
+            })?;
             wanted.insert(file);
         }
         let served = serde_json::to_vec_pretty(&self.served())?;
@@ -331,7 +348,7 @@ fn put(file: &Path, bytes: impl Fn() -> Option<Vec<u8>>) -> io::Result<()> {
 }
 
 /// Writes a file in one go, for the user of the gateway alone: texts hold secrets.
-fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
@@ -370,6 +387,8 @@ struct Desk {
 struct Waiting {
     snapshot: Option<(PathBuf, Snapshot)>,
     busy: bool,
+    /// The last writing went wrong.
+    failed: bool,
     ends: bool,
 }
 
@@ -396,6 +415,18 @@ impl Keeper {
             }
             None => snapshot.drop_bytes(),
         }
+    }
+
+    /// Whether what was to be kept is on disk, after a wait within a bound. Where nothing is kept, nothing is missing.
+    pub(crate) fn has_kept(&self) -> bool {
+        let until = Instant::now() + STOP_MAX;
+        let mut waiting = self.desk.waiting.lock();
+        while waiting.snapshot.is_some() || waiting.busy {
+            if self.desk.changed.wait_until(&mut waiting, until).timed_out() {
+                return false;
+            }
+        }
+        !waiting.failed
     }
 
     /// Waits until what serves is kept, within a bound.
@@ -432,13 +463,17 @@ impl Desk {
             };
             waiting.busy = true;
             drop(waiting);
-            if let Err(why) = snapshot.write(&folder) {
+            let written = snapshot.write(&folder);
+            let failed = written.is_err();
+            if let Err(why) = written {
                 warn(&format!(
                     "warning: what serves is not kept in `{}`: {why}\nhint: `state_dir` names another folder",
                     folder.display()
                 ));
             }
-            self.waiting.lock().busy = false;
+            let mut waiting = self.waiting.lock();
+            (waiting.busy, waiting.failed) = (false, failed);
+            drop(waiting);
             self.changed.notify_all();
         }
     }

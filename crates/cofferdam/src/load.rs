@@ -159,6 +159,7 @@ impl Loader {
         let mut loaded = Loaded::new((plan, Arc::clone(text)), tried, former, (upstreams, files));
         if let Before::Start(main) = before {
             self.recall(&mut loaded, &main, signers.as_ref())?;
+            self.recall_controls(&mut loaded, &main, signers.as_ref());
         }
         let in_force = loaded.plugins();
         self.modules
@@ -167,7 +168,12 @@ impl Loader {
     }
 
     /// Every plugin of a plan made, and started once aside; or why it is not.
-    fn try_plugins(&mut self, (plan, text): (&Plan, &Arc<Text>), signers: Option<&Signers>, former: &Former) -> Vec<Tried> {
+    fn try_plugins(
+        &mut self,
+        (plan, text): (&Plan, &Arc<Text>),
+        signers: Option<&Signers>,
+        former: &Former,
+    ) -> Vec<Tried> {
         let store = self.cache_folder(plan);
         let mut modules = self.sources.gather((plan, signers), &text.folder, store);
         let before = former.plugins();

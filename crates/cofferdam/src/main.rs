@@ -5,6 +5,7 @@ mod cmd {
     pub(crate) mod crash;
     pub(crate) mod import;
     pub(crate) mod plugin;
+    pub(crate) mod rollout;
     pub(crate) mod run;
     pub(crate) mod schema;
 }
@@ -17,6 +18,7 @@ mod sources;
 mod progress;
 mod anchor;
 mod assemble;
+mod rollouts;
 mod reload;
 mod canary;
 mod nowhere;
@@ -82,6 +84,11 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
+    /// Lead a plugin's new generation into force, or back
+    Rollout {
+        #[command(subcommand)]
+        verb: cmd::rollout::Verb,
+    },
     /// Work on one plugin
     Plugin {
         #[command(subcommand)]
@@ -130,6 +137,7 @@ fn main() -> ExitCode {
         Verb::Import { files, format } => cmd::import::import(&files, format),
         Verb::Schema { of } => cmd::schema::schema(of),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
+        Verb::Rollout { verb } => cmd::rollout::rollout(&verb),
         Verb::Plugin { verb } => cmd::plugin::plugin(&verb),
         Verb::Compile {
             memory_bytes_max,

@@ -176,7 +176,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, watcher: &mut Watcher) -> boo
         }
     };
     let (files, may_pass) = (loaded.files.clone(), loaded.may_pass());
-    match house.change(loaded) {
+    match house.rollouts.apply(house, loaded) {
         Ok(troubles) => {
             say(&format!(
                 "configuration applied file={} generation={}",

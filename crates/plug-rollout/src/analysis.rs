@@ -163,14 +163,12 @@ impl Analysis {
         }
     }
 
-    /// Says which faults they were.
+    /// Says which faults the candidate had: they are most often what is behind errors, too.
     fn with_codes(&self, mut finding: Finding) -> Finding {
         let faults = self.total.candidate.faults.iter().filter(|(_, count)| **count > 0);
-        if finding.measure == "faults" {
-            let codes: Vec<String> = faults.map(|(code, count)| format!("`{code}` {count}")).collect();
-            if !codes.is_empty() {
-                finding.reason = format!("{}: {}", finding.reason, codes.join(", "));
-            }
+        let codes: Vec<String> = faults.map(|(code, count)| format!("`{code}` {count}")).collect();
+        if !codes.is_empty() && finding.verdict != Verdict::Pass {
+            finding.reason = format!("{}; its faults: {}", finding.reason, codes.join(", "));
         }
         finding
     }

@@ -58,6 +58,28 @@ pub struct CustomBound {
     pub bound: Bound,
 }
 
+impl Policy {
+    /// Of one that wants nothing: the candidate takes over at once.
+    #[must_use]
+    pub const fn at_once() -> Self {
+        Self {
+            steps: Vec::new(),
+            shadow: false,
+            exchanges_min: 0,
+            faults: None,
+            faults_max: 0.0,
+            server_errors: None,
+            client_errors: None,
+            latency: Vec::new(),
+            cpu: None,
+            memory: None,
+            log_errors: None,
+            custom: Vec::new(),
+            ends_within_ms: u64::MAX,
+        }
+    }
+}
+
 /// What an operator wants of a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Policy {

@@ -60,6 +60,21 @@ impl Gateway {
         let folder = tempfile::tempdir().context("no temporary folder")?;
         let file = folder.path().join("gateway.yaml");
         fs::write(&file, configuration).context("cannot write the configuration")?;
+        Self::run(folder, prepare).await
+    }
+
+    /// Kills the gateway and starts it again in the same folder, with what it left there.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`].
+    pub async fn killed_and_started(mut self) -> Result<Self> {
+        self.process.signal(rustix::process::Signal::KILL)?;
+        self.process.wait_for_exit(crate::process::DEADLINE).await?;
+        Self::run(self.folder, |_| {}).await
+    }
+
+    async fn run(folder: TempDir, prepare: impl FnOnce(&mut Command)) -> Result<Self> {
+        let file = folder.path().join("gateway.yaml");
         let mut command = Command::new(place::cofferdam().await?);
         command.arg("run").arg(&file);
         // Crash reports of a test go away with it.

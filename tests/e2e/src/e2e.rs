@@ -29,6 +29,7 @@ mod workbench;
 mod commands;
 mod importing;
 mod reload;
+mod rollouts;
 mod stop;
 mod admin;
 mod access_log;

@@ -11,6 +11,7 @@ use crate::assemble::House;
 use crate::last_good::Keeper;
 use crate::load::{Before, Loader, Text};
 use crate::reload::Watcher;
+use crate::rollouts::Rollouts;
 use crate::voice::{fail, say};
 
 pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
@@ -23,7 +24,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     let mut loader = Loader::new(log_level, true);
     let mut watcher = Watcher::new(file);
     let loaded = Text::read(file).and_then(|text| loader.load(&text, Before::Start(file.to_owned())));
-    let loaded = match loaded {
+    let mut loaded = match loaded {
         Ok(loaded) => loaded,
         Err(wrong) => return failed(wrong.texts.join("\n").trim_end()),
     };
@@ -37,11 +38,16 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Ok(keeper) => keeper,
         Err(why) => return failed(&format!("error: no thread to keep what serves: {why}")),
     };
-    let house = match House::open(loaded, &loader, keeper, began) {
+    let rollouts = Rollouts::open(&mut loaded, file);
+    let house = match House::open((loaded, rollouts), &loader, keeper, began) {
         Ok(house) => house,
         Err(why) => return failed(&format!("error: {why}")),
     };
     say("ready");
+    house.rollouts.begin(&house);
+    if let Err(why) = crate::rollouts::drive(Arc::clone(&house)) {
+        return failed(&format!("error: no thread for rollouts: {why}"));
+    }
     let crashes = Arc::clone(&loader.crashes);
     if let Err(why) = crate::reload::follow(Arc::clone(&house), (loader, may_pass), watcher, signals.reloads) {
         return failed(&format!("error: no thread for reloads: {why}"));

@@ -30,6 +30,7 @@ pub(super) fn page(house: &House) -> Vec<u8> {
     named(&mut page, &metric::PLUGIN_REFUSED, &house.standings().0, |standing| {
         (&standing.plugin, u64::from(standing.why_not.is_some()))
     });
+    about_rollouts(house, &mut page);
     about_lines(house, &mut page);
     by_plugins(house, &mut page);
     page.finish()
@@ -300,6 +301,22 @@ fn about_time(plugins: &[Arc<Plugin>], page: &mut Exposition) {
             .map(|(bound, count)| (bound.as_secs_f64(), *count));
         let bounds: Vec<(f64, u64)> = bounds.collect();
         family.buckets(&[&plugin.spec.name], &bounds, all.sum.as_secs_f64(), all.count);
+    }
+}
+
+fn about_rollouts(house: &House, page: &mut Exposition) {
+    let mut family = page.family(&metric::ROLLOUT_SHARE);
+    for (plugin, share) in house.rollouts.shares() {
+        family.sample_float(&[&plugin], share);
+    }
+    let counted = house.rollouts.counted();
+    let mut family = page.family(&metric::ROLLOUT_EXCHANGES);
+    for (plugin, arm, exchanges, _) in &counted {
+        family.sample(&[plugin, arm], *exchanges);
+    }
+    let mut family = page.family(&metric::ROLLOUT_FAULTS);
+    for (plugin, arm, _, faults) in &counted {
+        family.sample(&[plugin, arm], *faults);
     }
 }
 

@@ -189,8 +189,8 @@ fn a_candidate_that_dies_in_each_exchange_is_given_up_although_nothing_else_pass
     let why = analysis.urgent().unwrap().reason;
     assert_eq!(
         why,
-        "5 in 5 exchanges of the candidate (100 %), 0 in 0 of the control (0 %); at most 5 % are allowed whatever the control does: \
-         `plugin.panicked` 5"
+        "5 in 5 exchanges of the candidate (100 %), 0 in 0 of the control (0 %); at most 5 % are allowed whatever the control does; \
+         its faults: `plugin.panicked` 5"
     );
 }
 
