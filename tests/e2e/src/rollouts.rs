@@ -147,7 +147,7 @@ async fn a_generation_that_panics_on_one_in_fifty_exchanges_goes_back_by_itself_
         "of the candidate",
         "0 in ",
         "of the control",
-        "`plugin.panicked`",
+        "`plugin.trapped`",
     ] {
         assert!(line.contains(part), "{part} is not in: {line}");
     }
@@ -164,11 +164,11 @@ async fn a_generation_that_panics_on_one_in_fifty_exchanges_goes_back_by_itself_
     assert_eq!(shown["measures"][0]["verdict"], "fail");
     let status = rollout(&gateway, &["status", "p"]).await?;
     assert!(
-        status.out.contains("rolled back") && status.out.contains("plugin.panicked"),
+        status.out.contains("rolled back") && status.out.contains("plugin.trapped"),
         "{status:?}"
     );
     let records = gateway.records_from(0);
-    let took_part = |record: &&Value| record["plugins"].to_string().contains("candidate");
+    let took_part = |record: &&Value| record["cofferdam.plugins"].to_string().contains("candidate");
     assert!(records.iter().filter(took_part).count() > 0, "{:?}", records.last());
     Ok(())
 }

@@ -10,6 +10,7 @@ use gate_serve::worker::ListenerReport;
 use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
 use plug_host::{Computed, Isolation, Plugin, PluginState, PluginStats, Reading};
+use plug_rollout::Arm;
 
 use super::traffic::Traffic;
 use crate::assemble::House;
@@ -304,19 +305,32 @@ fn about_time(plugins: &[Arc<Plugin>], page: &mut Exposition) {
     }
 }
 
+/// Every plugin with `rollout` has samples, also before its first one.
 fn about_rollouts(house: &House, page: &mut Exposition) {
-    let mut family = page.family(&metric::ROLLOUT_SHARE);
-    for (plugin, share) in house.rollouts.shares() {
-        family.sample_float(&[&plugin], share);
+    let plan = house.plan();
+    let with_rollout = plan.plugins.iter().filter(|plugin| plugin.rollout.is_some());
+    let mut all: BTreeMap<&str, [(u64, u64); 2]> = with_rollout.map(|plugin| (&*plugin.name, [(0, 0); 2])).collect();
+    let (shares, counted) = (house.rollouts.shares(), house.rollouts.counted());
+    for (plugin, arms) in &counted {
+        all.insert(plugin, *arms);
     }
-    let counted = house.rollouts.counted();
+    let mut family = page.family(&metric::ROLLOUT_SHARE);
+    for plugin in all.keys() {
+        let share = shares.iter().find(|(known, _)| known == plugin);
+        family.sample_float(&[plugin], share.map_or(0.0, |(_, share)| *share));
+    }
+    let arms = |[control, candidate]: [(u64, u64); 2]| [(Arm::Control, control), (Arm::Candidate, candidate)];
     let mut family = page.family(&metric::ROLLOUT_EXCHANGES);
-    for (plugin, arm, exchanges, _) in &counted {
-        family.sample(&[plugin, arm], *exchanges);
+    for (plugin, counts) in &all {
+        for (arm, (exchanges, _)) in arms(*counts) {
+            family.sample(&[plugin, arm.word()], exchanges);
+        }
     }
     let mut family = page.family(&metric::ROLLOUT_FAULTS);
-    for (plugin, arm, _, faults) in &counted {
-        family.sample(&[plugin, arm], *faults);
+    for (plugin, counts) in &all {
+        for (arm, (_, faults)) in arms(*counts) {
+            family.sample(&[plugin, arm.word()], faults);
+        }
     }
 }
 

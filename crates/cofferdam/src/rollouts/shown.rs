@@ -13,17 +13,18 @@ impl Rollouts {
         Some(shown(entry))
     }
 
-    /// Exchanges and faults of each plugin with a rollout, by arm, since the process looks.
-    pub(crate) fn counted(&self) -> Vec<(String, &'static str, u64, u64)> {
+    /// Exchanges and faults of control and candidate, for each plugin with a rollout, since the process looks.
+    pub(crate) fn counted(&self) -> Vec<(String, [(u64, u64); 2])> {
         let book = self.book.lock();
         let of = |entry: &Entry| {
-            let total = entry.rollout.analysis().total().clone();
-            [Arm::Control, Arm::Candidate].map(|arm| {
-                let counts = total.arm(arm);
-                (entry.plugin.clone(), arm.word(), counts.exchanges, counts.all_faults())
-            })
+            let total = entry.rollout.analysis().total();
+            let counts = [Arm::Control, Arm::Candidate].map(|arm| total.arm(arm));
+            (
+                entry.plugin.clone(),
+                counts.map(|counts| (counts.exchanges, counts.all_faults())),
+            )
         };
-        book.entries.iter().flat_map(of).collect()
+        book.entries.iter().map(of).collect()
     }
 
     /// The candidate's part of the exchanges, for each plugin with a rollout.
