@@ -1,7 +1,7 @@
 //! Where the rooms meet: workers with their flows, the admin listener, and how both follow a changed configuration.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
@@ -21,6 +21,7 @@ use crate::last_good::{Keeper, Snapshot};
 use crate::load::{Loader, Text, workers};
 use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
 use crate::looking::Traced;
+use crate::rollouts::Rollouts;
 use crate::voice::{fail, say, warn};
 
 /// LIMIT: how long a worker may take to start all plugins of a changed configuration.
@@ -52,7 +53,9 @@ pub(crate) struct House {
     /// Plugins whose memory is looked at.
     pub(crate) traced: Traced,
     /// Keeps what serves for the next start.
-    keeper: Keeper,
+    pub(crate) keeper: Keeper,
+    /// Generations of plugins that are tried.
+    pub(crate) rollouts: Rollouts,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Where the configuration comes from, when that is a store.
@@ -68,7 +71,7 @@ pub(crate) struct House {
 impl House {
     /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
     pub(crate) fn open(
-        loaded: Loaded,
+        (loaded, rollouts): (Loaded, Rollouts),
         loader: &Loader,
         keeper: Keeper,
         began: SystemTime,
@@ -105,6 +108,7 @@ impl House {
                 sink,
             }),
             keeper,
+            rollouts,
             process: Arc::clone(&loader.process),
             crashes: Arc::clone(&loader.crashes),
             traced: Traced::default(),
@@ -153,7 +157,8 @@ impl House {
         )
     }
 
-    fn keep(&self, loaded: &Loaded) {
+    /// Keeps what serves for the next start.
+    pub(crate) fn keep(&self, loaded: &Loaded) {
         self.keeper.keep(&loaded.plan, Snapshot::of(loaded));
     }
 
@@ -173,8 +178,8 @@ impl House {
     }
 
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. One that does not start on a worker
-    /// stays what it was; any other fault changes nothing. What serves then is returned.
-    pub(crate) fn change(&self, mut loaded: Loaded) -> anyhow::Result<Loaded> {
+    /// stays what it was; any other fault changes nothing.
+    pub(crate) fn change(&self, loaded: &mut Loaded) -> anyhow::Result<()> {
         let mut guard = self.workers.lock();
         let Some(running) = guard.as_mut().filter(|_| self.is_ready()) else {
             bail!("the gateway is stopping")
@@ -188,7 +193,7 @@ impl House {
         } else {
             Some(AccessSink::start(target(&loaded.plan))?)
         };
-        self.stage(running, &mut loaded, &before)?;
+        self.stage(running, loaded, &before)?;
         let relistened = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait);
         let relistened = relistened.inspect_err(|_| discard(running))?;
         for report in running.listeners() {
@@ -224,8 +229,8 @@ impl House {
             .forget_heritage(|plugin| names.iter().any(|standing| standing.plugin == plugin));
         self.generation.fetch_add(1, Ordering::Relaxed);
         self.changes_applied.fetch_add(1, Ordering::Relaxed);
-        self.keep(&loaded);
-        Ok(loaded)
+        self.keep(loaded);
+        Ok(())
     }
 
     /// Starts everything aside on every worker; a plugin that does not start there is taken out, and the rest tried again.
@@ -310,6 +315,7 @@ fn start_workers(
     let change = Change {
         plan: Arc::clone(&loaded.plan),
         plugins: loaded.plugins(),
+        trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both: loaded.upstreams.clone(),
     };
@@ -355,6 +361,7 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
     Ok(Change {
         plan: Arc::clone(&loaded.plan),
         plugins: loaded.plugins(),
+        trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both,
     })

@@ -355,7 +355,7 @@ fn put(file: &Path, bytes: impl Fn() -> Option<Vec<u8>>) -> io::Result<()> {
 }
 
 /// Writes a file in one go, for the user of the gateway alone: texts hold secrets.
-fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
@@ -399,6 +399,8 @@ struct Desk {
 struct Waiting {
     snapshot: Option<(PathBuf, Snapshot)>,
     busy: bool,
+    /// The last writing went wrong.
+    failed: bool,
     ends: bool,
 }
 
@@ -425,6 +427,18 @@ impl Keeper {
             }
             None => snapshot.drop_bytes(),
         }
+    }
+
+    /// Whether what was to be kept is on disk, after a wait within a bound. Where nothing is kept, nothing is missing.
+    pub(crate) fn has_kept(&self) -> bool {
+        let until = Instant::now() + STOP_MAX;
+        let mut waiting = self.desk.waiting.lock();
+        while waiting.snapshot.is_some() || waiting.busy {
+            if self.desk.changed.wait_until(&mut waiting, until).timed_out() {
+                return false;
+            }
+        }
+        !waiting.failed
     }
 
     /// Waits until what serves is kept, within a bound.
@@ -461,13 +475,17 @@ impl Desk {
             };
             waiting.busy = true;
             drop(waiting);
-            if let Err(why) = snapshot.write(&folder) {
+            let written = snapshot.write(&folder);
+            let failed = written.is_err();
+            if let Err(why) = written {
                 warn(&format!(
                     "warning: what serves is not kept in `{}`: {why}\nhint: `state_dir` names another folder",
                     folder.display()
                 ));
             }
-            self.waiting.lock().busy = false;
+            let mut waiting = self.waiting.lock();
+            (waiting.busy, waiting.failed) = (false, failed);
+            drop(waiting);
             self.changed.notify_all();
         }
     }

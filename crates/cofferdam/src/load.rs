@@ -172,6 +172,7 @@ impl Loader {
         let mut loaded = Loaded::new((plan, Arc::clone(text)), tried, former, (upstreams, files));
         if let Before::Start(main) = before {
             self.recall(&mut loaded, &main, signers.as_ref())?;
+            self.recall_controls(&mut loaded, &main, signers.as_ref());
         }
         let in_force = loaded.plugins();
         self.modules

@@ -9,6 +9,7 @@ use gate_upstream::Prepared;
 use parking_lot::Mutex;
 use plug_host::Plugin;
 use plug_package::{Digest, Document, Reference};
+use plug_rollout::Share;
 
 use crate::last_good::LastGood;
 use crate::load::Text;
@@ -60,7 +61,7 @@ impl Runs {
         looks.is_some_and(|(file, looks)| Looks::of(file) == Some(*looks))
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.spec.name
     }
 }
@@ -74,6 +75,7 @@ pub(crate) struct Refused {
 }
 
 /// What became of a plugin as it is wanted.
+#[derive(Clone)]
 pub(crate) struct Tried {
     pub(crate) name: String,
     pub(crate) outcome: Result<Runs, Refused>,
@@ -152,7 +154,17 @@ pub(crate) struct Waiting {
     pub(crate) on_fault: Option<OnFault>,
 }
 
+/// A generation that is tried beside the one in force.
+#[derive(Clone)]
+pub(crate) struct OnTrial {
+    /// The rollout.
+    pub(crate) id: String,
+    pub(crate) runs: Runs,
+    pub(crate) share: Share,
+}
+
 /// A configuration with everything it names.
+#[derive(Clone)]
 pub(crate) struct Loaded {
     /// What is to be in force.
     pub(crate) plan: Arc<Plan>,
@@ -162,6 +174,8 @@ pub(crate) struct Loaded {
     pub(crate) standings: Vec<Standing>,
     pub(crate) waiting: Vec<Waiting>,
     pub(crate) upstreams: Prepared,
+    /// What is tried beside it.
+    pub(crate) on_trial: Vec<OnTrial>,
     /// The files it names, for noticing changes.
     pub(crate) files: Vec<PathBuf>,
     wanted: Plan,
@@ -185,6 +199,7 @@ impl Loaded {
             standings: Vec::new(),
             waiting: Vec::new(),
             upstreams,
+            on_trial: Vec::new(),
             files,
             wanted,
             tried,
@@ -213,6 +228,12 @@ impl Loaded {
 
     /// Takes a plugin out that does not start; what it was before takes its place. False when nothing is left to take its place with.
     pub(crate) fn refuse(&mut self, name: &str, text: &str) -> bool {
+        // Of two generations the new one is to blame: the other serves.
+        if let Some(place) = self.on_trial.iter().position(|trial| trial.runs.name() == name) {
+            self.on_trial.remove(place);
+            self.hold_back(name, text);
+            return true;
+        }
         let wanted = self.tried.iter_mut().find(|tried| tried.name == name);
         match wanted.filter(|tried| tried.outcome.is_ok()) {
             Some(tried) => {
@@ -226,6 +247,69 @@ impl Loaded {
         }
         self.settle();
         true
+    }
+
+    /// What serves now is what served before, also if it changed while this was loaded.
+    pub(crate) fn comes_after(&mut self, former: Former) {
+        self.former = former;
+        self.settle();
+    }
+
+    /// Plugins that run as they are wanted and come into force by a rollout.
+    pub(crate) fn rolled_out(&self) -> Vec<Runs> {
+        let tried = self.tried.iter().filter_map(|tried| tried.outcome.as_ref().ok());
+        tried.filter(|runs| runs.spec.rollout.is_some()).cloned().collect()
+    }
+
+    /// A plugin as it served before.
+    pub(crate) fn former(&self, name: &str) -> Option<&Runs> {
+        self.former.runs.iter().find(|runs| runs.name() == name)
+    }
+
+    /// A plugin as it served before the start, for a rollout that goes on or begins.
+    pub(crate) fn remember(&mut self, runs: Runs, plan: &Arc<Plan>) {
+        self.former.plan.get_or_insert_with(|| Arc::clone(plan));
+        self.former.specs.push(Arc::clone(&runs.spec));
+        self.former.runs.push(runs);
+    }
+
+    /// A plugin goes on as it was, although it could run as it is wanted.
+    pub(crate) fn hold_back(&mut self, name: &str, why: &str) {
+        let outcome = Err(Refused {
+            text: why.to_owned(),
+            may_pass: false,
+        });
+        self.become_of(name, outcome);
+    }
+
+    /// A plugin runs as `runs` has it.
+    pub(crate) fn adopt(&mut self, runs: Runs) {
+        let name = runs.name().to_owned();
+        self.give_up(&name);
+        self.become_of(&name, Ok(runs));
+    }
+
+    /// What is tried of a plugin is tried no more.
+    pub(crate) fn give_up(&mut self, name: &str) {
+        self.on_trial.retain(|trial| trial.runs.name() != name);
+    }
+
+    fn become_of(&mut self, name: &str, outcome: Result<Runs, Refused>) {
+        if let Some(tried) = self.tried.iter_mut().find(|tried| tried.name == name) {
+            tried.outcome = outcome;
+        }
+        self.settle();
+    }
+
+    /// What is tried, as workers take it.
+    pub(crate) fn trials(&self) -> Vec<gate_flow::Trial> {
+        let trials = self.on_trial.iter().map(|trial| gate_flow::Trial {
+            id: trial.id.clone(),
+            spec: Arc::clone(&trial.runs.spec),
+            plugin: Arc::clone(&trial.runs.plugin),
+            share: trial.share,
+        });
+        trials.collect()
     }
 
     /// Takes what served before the start for what served before.
@@ -270,13 +354,14 @@ impl Loaded {
 
     /// How many plugins do not run as they are wanted.
     pub(crate) fn refused(&self) -> usize {
-        let refused = self.standings.iter().filter(|standing| standing.why_not.is_some());
-        refused.count()
+        let refused = |standing: &&Standing| standing.why_not.is_some() && !self.is_tried(standing);
+        self.standings.iter().filter(refused).count()
     }
 
     /// What does not run as it is wanted, for people: why, and what happens instead.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let plugins = self.standings.iter().filter_map(|standing| {
+        let untried = self.standings.iter().filter(|standing| !self.is_tried(standing));
+        let plugins = untried.filter_map(|standing| {
             let why = standing.why_not.as_deref()?.trim_end();
             let instead = match standing.stand {
                 Stand::Missing => String::from("it does not run"),
@@ -302,6 +387,11 @@ impl Loaded {
             }
         });
         plugins.chain(places).collect()
+    }
+
+    /// Whether the generation that is wanted is being tried.
+    fn is_tried(&self, standing: &Standing) -> bool {
+        self.on_trial.iter().any(|trial| trial.runs.name() == standing.plugin)
     }
 
     fn generation(&self, plugin: &str) -> u64 {

@@ -6,6 +6,7 @@ mod cmd {
     pub(crate) mod crash;
     pub(crate) mod import;
     pub(crate) mod plugin;
+    pub(crate) mod rollout;
     pub(crate) mod run;
     pub(crate) mod schema;
 }
@@ -21,6 +22,7 @@ mod anchor;
 mod stores;
 mod feed;
 mod assemble;
+mod rollouts;
 mod reload;
 mod canary;
 mod probe;
@@ -92,6 +94,11 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
+    /// Lead a plugin's new generation into force, or back
+    Rollout {
+        #[command(subcommand)]
+        verb: cmd::rollout::Verb,
+    },
     /// Work on one plugin
     Plugin {
         #[command(subcommand)]
@@ -141,6 +148,7 @@ fn main() -> ExitCode {
         Verb::Import { files, format } => cmd::import::import(&files, format),
         Verb::Schema { of } => cmd::schema::schema(of),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
+        Verb::Rollout { verb } => cmd::rollout::rollout(&verb),
         Verb::Plugin { verb } => cmd::plugin::plugin(&verb),
         Verb::Compile {
             memory_bytes_max,

@@ -5,10 +5,12 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use console::house::{Looked, NoProfile, Profiling};
+use console::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
 use gate_plan::{OnFault, Plan, PluginLimits};
 use gate_serve::worker::Workers;
 use plug_host::{Isolation, Limit, Plugin, PluginStats};
+
+use plug_rollout::{Answer, Command};
 
 use crate::assemble::House;
 use crate::loaded::Waiting;
@@ -49,6 +51,29 @@ impl console::house::House for House {
             let _ = mailbox.tell(move |flow| flow.lift(&plugin));
         }
         known
+    }
+
+    fn rollout(&self, plugin: &str) -> Option<Value> {
+        self.rollouts.shown(plugin)
+    }
+
+    fn lead_rollout(&self, plugin: &str, order: RolloutOrder) -> Option<Led> {
+        let command = match order {
+            RolloutOrder::Start => {
+                let started = self.rollouts.start(self, plugin)?;
+                return Some(started.map_or_else(Led::Refused, |()| Led::Done));
+            }
+            RolloutOrder::Pause => Command::Pause,
+            RolloutOrder::Resume => Command::Resume,
+            RolloutOrder::Promote => Command::Promote,
+            RolloutOrder::Abort => Command::Abort,
+        };
+        say(&format!("rollout ordered plugin={plugin} order={}", order.word()));
+        Some(match self.rollouts.order(self, plugin, command)? {
+            Answer::Done => Led::Done,
+            Answer::Already => Led::Already,
+            Answer::Refused(why) => Led::Refused(why.to_owned()),
+        })
     }
 
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {

@@ -242,9 +242,9 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
         }
     };
     let (files, may_pass) = (loaded.files.clone(), loaded.may_pass());
-    match house.change(loaded) {
-        Ok(loaded) => {
-            let refused = match loaded.refused() {
+    match house.rollouts.apply(house, loaded) {
+        Ok((refused, troubles)) => {
+            let refused = match refused {
                 0 => String::new(),
                 refused => format!(" refused_plugins={refused}"),
             };
@@ -254,7 +254,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
                 house.generation(),
                 took.elapsed().as_secs_f64() * 1e3
             ));
-            loaded.troubles().iter().for_each(|trouble| fail(trouble));
+            troubles.iter().for_each(|trouble| fail(trouble));
             feed.applied(house);
             watcher.follow(&files, began);
             may_pass

@@ -28,8 +28,56 @@ pub trait House: Send + Sync + 'static {
     /// Starts a plugin in quarantine again, on every worker; false when none has that name.
     fn lift(&self, plugin: &str) -> bool;
 
+    /// The rollout of a plugin, or its last one; none when it has none.
+    fn rollout(&self, plugin: &str) -> Option<Value>;
+
+    /// Leads a rollout as an operator wants; none when the plugin has none.
+    fn lead_rollout(&self, plugin: &str, order: RolloutOrder) -> Option<Led>;
+
     /// Begins to look at a plugin; may take as long as compiling it.
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile>;
+}
+
+/// What an operator wants of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutOrder {
+    /// Try the generation again that went back.
+    Start,
+    /// Let the time of the step stand.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Let the new generation take over now.
+    Promote,
+    /// Go back to the generation before now.
+    Abort,
+}
+
+impl RolloutOrder {
+    /// Every order.
+    pub const ALL: [Self; 5] = [Self::Start, Self::Pause, Self::Resume, Self::Promote, Self::Abort];
+
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Promote => "promote",
+            Self::Abort => "abort",
+        }
+    }
+}
+
+/// What became of such an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Led {
+    /// It is so.
+    Done,
+    /// It was so before.
+    Already,
+    /// It cannot be so; why.
+    Refused(String),
 }
 
 /// What of a plugin is looked at.

@@ -7,7 +7,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use log_record::exposition;
 use serde_json::Value;
 
-use crate::house::House;
+use crate::house::{House, Led, RolloutOrder};
 
 /// LIMIT: body that a request may declare. No page reads one; a small one is thrown away so that the connection may be kept.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
@@ -28,10 +28,14 @@ pub(crate) enum Page {
     Crash(String),
     /// The same, for people.
     CrashText(String),
-    /// Lets a plugin out of its quarantine; the one page that changes something.
+    /// Lets a plugin out of its quarantine.
     Lift(String),
     /// What a plugin computes in the next seconds.
     Profile(String),
+    /// How a new generation of a plugin comes into force.
+    Rollout(String),
+    /// Leads it.
+    LeadRollout(String, RolloutOrder),
 }
 
 /// Every page: path, page, what it says of itself. The index, the routing and the answer to a wrong path are read from it.
@@ -96,6 +100,48 @@ const NAMED: &[Named] = &[
         after: "/profile",
         page: Page::Profile,
         meaning: "POST: what a plugin computes in the next `?seconds=10`, or `&what=memory` keeps, as a file for https://profiler.firefox.com",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout",
+        page: Page::Rollout,
+        meaning: "how a new generation of a plugin comes into force: step, share, both generations compared",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/start",
+        page: |name| Page::LeadRollout(name, RolloutOrder::Start),
+        meaning: "POST: tries the generation again that went back",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/pause",
+        page: |name| Page::LeadRollout(name, RolloutOrder::Pause),
+        meaning: "POST: lets the time of the step stand",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/resume",
+        page: |name| Page::LeadRollout(name, RolloutOrder::Resume),
+        meaning: "POST: lets it go on",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/promote",
+        page: |name| Page::LeadRollout(name, RolloutOrder::Promote),
+        meaning: "POST: lets the new generation take over now",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/abort",
+        page: |name| Page::LeadRollout(name, RolloutOrder::Abort),
+        meaning: "POST: goes back to the generation before now",
     },
 ];
 
@@ -164,14 +210,14 @@ impl Page {
 
     fn allows(&self, method: &Method) -> bool {
         match self {
-            Self::Lift(_) | Self::Profile(_) => *method == Method::POST,
+            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) => *method == Method::POST,
             _ => matches!(*method, Method::GET | Method::HEAD),
         }
     }
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Lift(_) | Self::Profile(_) => "POST",
+            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -202,6 +248,16 @@ impl Page {
                 StatusCode::NOT_FOUND,
                 format!("no plugin is named {plugin}; /plugins lists them\n"),
             ),
+            Self::Rollout(plugin) => match house.rollout(&plugin) {
+                Some(rollout) => json(&rollout),
+                None => no_rollout(&plugin),
+            },
+            Self::LeadRollout(plugin, order) => match house.lead_rollout(&plugin, order) {
+                Some(Led::Done) => text(StatusCode::OK, format!("rollout of {plugin}: {}\n", order.word())),
+                Some(Led::Already) => text(StatusCode::OK, format!("rollout of {plugin}: it was so before\n")),
+                Some(Led::Refused(why)) => text(StatusCode::CONFLICT, format!("rollout of {plugin}: {why}\n")),
+                None => no_rollout(&plugin),
+            },
             // It takes its time, which is not that of making a page.
             Self::Profile(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no profile was made\n"),
         }
@@ -224,6 +280,13 @@ fn no_crash(id: &str) -> Response<Bytes> {
     text(
         StatusCode::NOT_FOUND,
         format!("no crash report, or more than one, begins with {id}; /crashes lists them\n"),
+    )
+}
+
+fn no_rollout(plugin: &str) -> Response<Bytes> {
+    text(
+        StatusCode::NOT_FOUND,
+        format!("no rollout of a plugin {plugin}; one begins when a plugin with `rollout` changes\n"),
     )
 }
 

@@ -5,7 +5,9 @@ use std::rc::Rc;
 
 use gate_plan::{ExchangeMatch, OnFault, PluginDebug};
 use plug_host::{Exchange, Fault, FaultKind, PluginHandle, PluginStream};
+use plug_rollout::Arm;
 
+use crate::arms::Arms;
 use crate::journal::route_key;
 
 /// A plugin's place in the chain of a route.
@@ -17,6 +19,8 @@ pub(crate) struct Link {
     pub(crate) while_restarting: OnFault,
     /// Which exchanges LLDB sees, if any.
     pub(crate) debug: Option<PluginDebug>,
+    /// Another generation that serves beside it, if one is tried.
+    pub(crate) arms: Option<Rc<Arms>>,
 }
 
 /// The plugins of a route.
@@ -48,6 +52,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Chain {
     links: Rc<[Link]>,
     places: RefCell<Vec<Place>>,
+    /// Where two generations serve: which one this exchange stays with. By place in the chain.
+    chosen: RefCell<Vec<(usize, Arm)>>,
     pub(crate) exchange: Rc<Exchange>,
     pub(crate) verdicts: RefCell<Vec<Verdict>>,
     ended: Cell<bool>,
@@ -60,6 +66,7 @@ impl Chain {
         Rc::new(Self {
             links,
             places,
+            chosen: RefCell::default(),
             exchange,
             verdicts: RefCell::default(),
             ended: Cell::new(false),
@@ -90,7 +97,7 @@ impl Chain {
         let Some(link) = self.links.get(index) else {
             return Ok(None);
         };
-        match self.open_link(link).await {
+        match self.open_link(index, link).await {
             Ok(stream) => {
                 let stream = Rc::new(stream);
                 self.put(index, Place::Open(Rc::clone(&stream)));
@@ -103,11 +110,46 @@ impl Chain {
         }
     }
 
-    async fn open_link(&self, link: &Link) -> Result<PluginStream, Fault> {
+    async fn open_link(&self, index: usize, link: &Link) -> Result<PluginStream, Fault> {
+        if let Some(arms) = &link.arms
+            && let Some(arm) = self.arm(index, link, arms)
+        {
+            let handle = match arm {
+                Arm::Candidate => Some(&arms.candidate),
+                Arm::Control => link.handle.as_ref(),
+            };
+            let handle = handle.ok_or_else(|| Fault::missing(&link.name))?;
+            let stream = handle.open(&self.exchange).await?;
+            stream.measure();
+            return Ok(stream);
+        }
         let handle = link.handle.as_ref().ok_or_else(|| Fault::missing(&link.name))?;
         match &link.debug {
             Some(debug) if self.is_meant(&debug.matches) => handle.open_debugged(&self.exchange, debug.wait).await,
             _ => handle.open(&self.exchange).await,
+        }
+    }
+
+    /// The arm of this exchange; none when it does not take part in the rollout.
+    fn arm(&self, index: usize, link: &Link, arms: &Arms) -> Option<Arm> {
+        let chosen = self.chosen.borrow().iter().find(|(place, _)| *place == index).copied();
+        if let Some((_, arm)) = chosen {
+            return Some(arm);
+        }
+        let arm = arms.choose(&self.exchange)?;
+        self.chosen.borrow_mut().push((index, arm));
+        self.note(&link.name, arm.word());
+        Some(arm)
+    }
+
+    /// Counts the exchange for each rollout that it took part in.
+    pub(crate) fn count_arms(&self, status: Option<u16>) {
+        for (index, arm) in self.chosen.take() {
+            let Some(arms) = self.links.get(index).and_then(|link| link.arms.as_ref()) else {
+                continue;
+            };
+            let added = self.stream(index).map(|stream| stream.spent()).unwrap_or_default();
+            arms.ended(arm, status, added);
         }
     }
 

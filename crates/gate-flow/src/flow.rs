@@ -21,8 +21,10 @@ use log_record::record::{CustomField, PluginVerdict, Protocol, Record};
 use log_record::sink::AccessBuffer;
 
 use plug_host::{Fault, Plugin, Process, Services};
+use plug_rollout::{Sample, Share};
 use tokio::task::spawn_local;
 
+use crate::arms::Trial;
 use crate::callouts::{Callouts, Voice};
 use crate::chain::Chain;
 use crate::journal::Journal;
@@ -61,6 +63,8 @@ pub struct Change {
     pub plan: Arc<Plan>,
     /// Its plugins.
     pub plugins: Vec<Arc<Plugin>>,
+    /// Generations that are tried beside those in force.
+    pub trials: Vec<Trial>,
     /// Its upstreams.
     pub upstreams: Prepared,
     /// Its upstreams and those of the plan before, for the time in which both serve.
@@ -93,8 +97,8 @@ impl Flow {
             worker: parts.worker,
             trial: None,
         };
-        let serving = Serving::arrange(change.plan, &change.plugins, Rc::clone(&upstreams), &services, None);
-        serving.plugins.warm().await?;
+        let serving = Serving::arrange(&change, Rc::clone(&upstreams), &services, None);
+        serving.warm().await?;
         let flow = Rc::new(Self {
             current: RefCell::new(Rc::new(serving)),
             staged: RefCell::default(),
@@ -126,6 +130,22 @@ impl Flow {
         self.serving().plugins.lift(plugin);
     }
 
+    /// Gives the generation of a plugin that is tried its part of the exchanges, from the next one on.
+    pub fn give(&self, plugin: &str, share: Share) {
+        let serving = self.serving();
+        for arms in serving.arms().filter(|arms| &*arms.plugin == plugin) {
+            arms.give(share);
+        }
+    }
+
+    /// What both generations of each plugin that is tried did since this was last asked, as far as the exchanges tell.
+    #[must_use]
+    pub fn take_arms(&self) -> Vec<(String, Sample)> {
+        let serving = self.serving();
+        let all = serving.arms().map(|arms| (arms.plugin.to_string(), arms.take()));
+        all.collect()
+    }
+
     /// Lets exchanges of a plugin go to instances of a twin that tells of its allocations, or to its own again.
     pub fn trace(&self, plugin: &Arc<Plugin>, twin: Option<Arc<Plugin>>) {
         self.serving().plugins.trace(plugin, twin);
@@ -138,14 +158,8 @@ impl Flow {
     pub async fn stage(&self, change: Change) -> Result<(), Vec<Fault>> {
         self.upstreams.apply(&change.upstreams_of_both);
         let before = self.serving();
-        let serving = Serving::arrange(
-            change.plan,
-            &change.plugins,
-            Rc::clone(&self.upstreams),
-            &self.services,
-            Some(&before),
-        );
-        serving.plugins.warm().await?;
+        let serving = Serving::arrange(&change, Rc::clone(&self.upstreams), &self.services, Some(&before));
+        serving.warm().await?;
         *self.staged.borrow_mut() = Some((serving, change.upstreams));
         Ok(())
     }
@@ -156,14 +170,14 @@ impl Flow {
         if let Some((serving, upstreams)) = self.staged.take() {
             let before = self.current.replace(Rc::new(serving));
             self.upstreams.apply(&upstreams);
-            spawn_local(async move { before.plugins.close().await });
+            spawn_local(async move { before.close().await });
         }
     }
 
     /// Forgets the prepared configuration; its plugins have been started, so they are told their end.
     pub fn discard(&self) {
         if let Some((serving, _)) = self.staged.take() {
-            spawn_local(async move { serving.plugins.close().await });
+            spawn_local(async move { serving.close().await });
         }
     }
 
@@ -191,6 +205,7 @@ impl Flow {
 
     pub(crate) fn ended(&self, journal: &Journal, chain: &Chain) {
         self.in_flight.set(self.in_flight.get().saturating_sub(1));
+        chain.count_arms(journal.status.get());
         let duration = journal.clock.elapsed();
         let chosen = journal.chosen.borrow();
         let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
@@ -327,7 +342,7 @@ impl Service for Flow {
     }
 
     async fn stop(self: Rc<Self>) {
-        self.serving().plugins.close().await;
+        self.serving().close().await;
         self.log.borrow_mut().flush();
     }
 }

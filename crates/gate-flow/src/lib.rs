@@ -10,6 +10,8 @@ mod request_id;
 mod journal;
 mod property;
 mod chain;
+mod arms;
+pub use arms::Trial;
 mod lane;
 mod instead;
 mod flowing;

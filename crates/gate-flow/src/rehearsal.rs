@@ -126,6 +126,7 @@ fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
         on_fault: OnFault::Close,
         while_restarting: OnFault::Close,
         debug: None,
+        arms: None,
     };
     let links = Links {
         links: Rc::new([link]),

@@ -6,14 +6,19 @@ use std::sync::Arc;
 
 use gate_plan::{Plan, PluginDebug};
 use gate_upstream::Upstreams;
-use plug_host::{Plugin, Services, WorkerPlugins};
+use plug_host::{Fault, Services, WorkerPlugins};
 
+use crate::arms::Arms;
 use crate::chain::{Link, Links};
+use crate::flow::Change;
 
 /// A configuration in force on one worker.
 pub struct Serving {
     pub(crate) plan: Arc<Plan>,
     pub(crate) plugins: WorkerPlugins,
+    /// Generations that are tried beside them.
+    candidates: WorkerPlugins,
+    arms: Vec<Rc<Arms>>,
     pub(crate) upstreams: Rc<Upstreams>,
     chains: HashMap<String, Links>,
     tcp_chains: HashMap<String, Links>,
@@ -23,35 +28,66 @@ pub struct Serving {
 impl Serving {
     /// Arranges a plan's plugins in chains; instances of plugins that did not change stay.
     #[must_use]
-    pub fn arrange(
-        plan: Arc<Plan>,
-        plugins: &[Arc<Plugin>],
-        upstreams: Rc<Upstreams>,
-        services: &Services,
-        before: Option<&Self>,
-    ) -> Self {
-        let plugins = WorkerPlugins::arrange(plugins, services, before.map(|before| &before.plugins));
+    pub fn arrange(change: &Change, upstreams: Rc<Upstreams>, services: &Services, before: Option<&Self>) -> Self {
+        let plan = Arc::clone(&change.plan);
+        let parts = before.map(|before| [&before.plugins, &before.candidates]);
+        let parts = parts.iter().flatten().copied().collect::<Vec<_>>();
+        let plugins = WorkerPlugins::arrange_after(&change.plugins, services, &parts);
+        let tried: Vec<_> = change.trials.iter().map(|trial| Arc::clone(&trial.plugin)).collect();
+        let candidates = WorkerPlugins::arrange_after(&tried, services, &parts);
+        let trials = change.trials.iter();
+        let arms: Vec<Rc<Arms>> = trials
+            .filter_map(|trial| Arms::new(trial, &candidates, services.worker))
+            .collect();
         let chains = plan
             .routes
             .iter()
-            .map(|route| (route.name.clone(), links(&plan, &plugins, &route.plugins, debugged)))
+            .map(|route| {
+                let arms: Vec<_> = arms.iter().filter(|arms| arms.concerns(&route.name)).cloned().collect();
+                (
+                    route.name.clone(),
+                    links((&plan, &plugins), &arms, &route.plugins, debugged),
+                )
+            })
             .collect();
         let tcp = plan.listeners.iter().filter_map(|listener| match &listener.protocol {
             gate_plan::Protocol::Tcp { plugins: names, .. } => {
-                Some((listener.name.clone(), links(&plan, &plugins, names, |_| None)))
+                Some((listener.name.clone(), links((&plan, &plugins), &[], names, |_| None)))
             }
             gate_plan::Protocol::Http => None,
         });
         let tcp_chains = tcp.collect();
-        let nothing = links(&plan, &plugins, &[], debugged);
+        let nothing = links((&plan, &plugins), &[], &[], debugged);
         Self {
             plan,
             plugins,
+            candidates,
+            arms,
             upstreams,
             chains,
             tcp_chains,
             nothing,
         }
+    }
+
+    /// Starts all plugins, so that the first exchange finds them running.
+    ///
+    /// # Errors
+    /// The faults of those that did not start.
+    pub(crate) async fn warm(&self) -> Result<(), Vec<Fault>> {
+        self.plugins.warm().await?;
+        self.candidates.warm().await
+    }
+
+    /// Ends what no later configuration took over.
+    pub(crate) async fn close(&self) {
+        self.plugins.close().await;
+        self.candidates.close().await;
+    }
+
+    /// Where two generations serve.
+    pub(crate) fn arms(&self) -> impl Iterator<Item = &Rc<Arms>> {
+        self.arms.iter()
     }
 
     /// The plugins, for starting them before the first exchange.
@@ -80,8 +116,8 @@ fn debugged(plugin: &gate_plan::Plugin) -> Option<PluginDebug> {
 }
 
 fn links(
-    plan: &Plan,
-    plugins: &WorkerPlugins,
+    (plan, plugins): (&Plan, &WorkerPlugins),
+    arms: &[Rc<Arms>],
     names: &[String],
     debug: impl Fn(&gate_plan::Plugin) -> Option<PluginDebug>,
 ) -> Links {
@@ -89,12 +125,16 @@ fn links(
     let links = names.iter().filter_map(|name| {
         let spec = plan.plugins.iter().find(|plugin| plugin.name == *name)?;
         body_bytes_max = body_bytes_max.max(spec.limits.body_bytes_max);
+        let arms = arms.iter().find(|arms| *arms.plugin == **name).cloned();
+        let candidate = arms.as_ref().map_or(0, |arms| arms.body_bytes_max);
+        body_bytes_max = body_bytes_max.max(candidate);
         Some(Link {
             name: name.as_str().into(),
             handle: plugins.find(name).cloned(),
             on_fault: spec.on_fault,
             while_restarting: spec.while_restarting,
             debug: debug(spec),
+            arms,
         })
     });
     let links = links.collect();

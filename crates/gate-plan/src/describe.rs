@@ -1,5 +1,6 @@
 //! The plan as JSON for the operator, without what may be a secret.
 
+mod rollout;
 mod signatures;
 
 use std::sync::Arc;
@@ -293,6 +294,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         },
         "priority": plugin.priority,
         "debug": plugin.debug.as_ref().map(describe_debug),
+        "rollout": plugin.rollout.as_ref().map(rollout::describe_rollout),
     })
 }
 

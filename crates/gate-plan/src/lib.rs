@@ -29,8 +29,9 @@ pub use crate::plan::{
     AccessLog, Action, Admin, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile,
     CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel,
     Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings,
-    Redirect, Restart, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Store, StoreBackend, StoreLogin,
-    StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
+    Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Route, ServerTls, Signatures, Signer,
+    SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret, Target, Timeouts,
+    Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

@@ -7,6 +7,7 @@ mod higress;
 mod listener;
 mod names;
 mod plugin;
+mod rollout;
 mod route;
 mod signatures;
 pub(crate) mod store;

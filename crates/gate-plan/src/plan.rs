@@ -1,6 +1,7 @@
 //! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
 
 mod likeness;
+mod rollout;
 mod signatures;
 mod store;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
+pub use self::rollout::{Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Sticky};
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
 pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use crate::findings::Findings;
@@ -280,6 +282,8 @@ pub struct Plugin {
     pub priority: i64,
     /// Where LLDB attaches, if it may.
     pub debug: Option<PluginDebug>,
+    /// How a new generation of it comes into force; at once when absent.
+    pub rollout: Option<Rollout>,
 }
 
 /// Where LLDB attaches to a plugin, and which exchanges it sees.

@@ -9,6 +9,7 @@ mod image;
 mod measure;
 mod name;
 mod pattern;
+mod rollout;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ pub use self::image::ImagePattern;
 pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
 pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
+pub(crate) use self::rollout::{Part, Pause};
 
 /// A text with a meaning of its own.
 pub(crate) trait Word: Sized {
@@ -93,6 +95,8 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<std::time::Duration>(),
     Format::of::<Size>(),
     Format::of::<Percent>(),
+    Format::of::<Part>(),
+    Format::of::<Pause>(),
     Format::of::<std::net::SocketAddr>(),
     Format::of::<crate::plan::EndpointSpec>(),
     Format::of::<crate::route::HostPattern>(),

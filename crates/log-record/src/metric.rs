@@ -99,6 +99,9 @@ metrics! {
     PLUGIN_LIMIT = "cofferdam_plugin_limit", Gauge, ["plugin", "limit"], "A plugin's limits by their names in the configuration, in bytes, seconds and counts; a share of 1 for `cpu_share`.";
     PLUGIN_LIMIT_REACHED = "cofferdam_plugin_limit_reached_total", Counter, ["plugin", "limit"], "Times that a plugin was held to a limit: something was refused, left out or made to wait.";
     PLUGIN_REFUSED = "cofferdam_plugin_refused", Gauge, ["plugin"], "1 while a plugin does not run as the configuration wants it, 0 when it does; `/plugins` says why.";
+    ROLLOUT_SHARE = "cofferdam_rollout_share", Gauge, ["plugin"], "Part of the exchanges that goes to the generation of a plugin that its rollout tries, from 0 to 1.";
+    ROLLOUT_EXCHANGES = "cofferdam_rollout_exchanges_total", Counter, ["plugin", "arm"], "Exchanges that took part in a rollout, by arm: control or candidate.";
+    ROLLOUT_FAULTS = "cofferdam_rollout_faults_total", Counter, ["plugin", "arm"], "Faults of a plugin during a rollout, by arm: control or candidate.";
 
     ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";

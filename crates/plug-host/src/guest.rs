@@ -28,6 +28,7 @@ use crate::plugin::Plugin;
 use crate::profile::Look;
 use crate::seat::Seat;
 use crate::slice::Slice;
+use crate::tally::add;
 use crate::tape::Tape;
 use crate::trail::Trail;
 use crate::words::{LINE_BYTES_MAX, LastWords, Unfinished};
@@ -426,6 +427,9 @@ impl Guest {
     fn say(&mut self, level: LogLevel, text: &str) {
         if level >= LogLevel::Error {
             self.last_words.add(text);
+            if let Some(stats) = self.plugin().workers.get(self.worker) {
+                add(&stats.error_lines, 1);
+            }
         }
         let plugin = &self.plugin().spec;
         let allowance = self.allowance(&self.current);

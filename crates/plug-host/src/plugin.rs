@@ -257,6 +257,8 @@ pub struct PluginStats {
     pub exchanges: AtomicU64,
     /// Exchanges that a debugger looked at.
     pub debugged: AtomicU64,
+    /// Lines that it logged as errors, written or not.
+    pub error_lines: AtomicU64,
     last_error: Mutex<Option<String>>,
     /// Faults by the callback in which they happened.
     faults_by_callback: Mutex<BTreeMap<&'static str, u64>>,

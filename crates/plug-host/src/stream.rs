@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use plug_abi::{BodyAction, HeadersAction, PeerType, StreamAction, TrailersAction};
 
@@ -19,6 +20,8 @@ pub struct PluginStream {
     hold: Hold,
     context: Rc<StreamContext>,
     tcp: Cell<bool>,
+    /// Time in its callbacks, if somebody wants to know.
+    spent: Cell<Option<Duration>>,
 }
 
 fn number(length: usize) -> u32 {
@@ -31,6 +34,7 @@ impl PluginStream {
             hold,
             context,
             tcp: Cell::new(false),
+            spent: Cell::new(None),
         }
     }
 
@@ -57,10 +61,31 @@ impl PluginStream {
         &self.hold.instance
     }
 
+    /// From now on the time in its callbacks is measured, their wait for a turn included.
+    pub fn measure(&self) {
+        self.spent.set(Some(Duration::ZERO));
+    }
+
+    /// Time in its callbacks so far, if it is measured.
+    #[must_use]
+    pub fn spent(&self) -> Duration {
+        self.spent.get().unwrap_or_default()
+    }
+
     async fn enter(&self, entry: Entry) -> Result<u32, Fault> {
         if self.context.ended.get() {
             return Ok(0);
         }
+        let Some(before) = self.spent.get() else {
+            return self.enter_unmeasured(entry).await;
+        };
+        let began = Instant::now();
+        let answer = self.enter_unmeasured(entry).await;
+        self.spent.set(Some(before.saturating_add(began.elapsed())));
+        answer
+    }
+
+    async fn enter_unmeasured(&self, entry: Entry) -> Result<u32, Fault> {
         match self.instance().enter_now(&self.context, entry) {
             Some(answer) => answer,
             None => self.wait_to_enter(entry).await,

@@ -338,6 +338,12 @@ impl WorkerPlugins {
     /// Arranges `plugins` in instances; those of `before` that are unchanged keep theirs.
     #[must_use]
     pub fn arrange(plugins: &[Arc<Plugin>], services: &Services, before: Option<&Self>) -> Self {
+        Self::arrange_after(plugins, services, before.as_slice())
+    }
+
+    /// The same when those before were arranged in several parts.
+    #[must_use]
+    pub fn arrange_after(plugins: &[Arc<Plugin>], services: &Services, before: &[&Self]) -> Self {
         let mut groups: Vec<Vec<Arc<Plugin>>> = Vec::new();
         for plugin in plugins {
             let shares = |group: &&mut Vec<Arc<Plugin>>| group.iter().any(|other| other.shares_instance_with(plugin));
@@ -348,7 +354,7 @@ impl WorkerPlugins {
         }
         let mut handles = Vec::new();
         for group in groups {
-            let kept = before.and_then(|before| before.vm_of(&group));
+            let kept = before.iter().find_map(|before| before.vm_of(&group));
             let vm = kept.unwrap_or_else(|| Vm::new(group.clone(), services.clone()));
             vm.homes.set(vm.homes.get().saturating_add(1));
             for (position, plugin) in group.into_iter().enumerate() {

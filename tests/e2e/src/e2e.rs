@@ -31,6 +31,7 @@ mod importing;
 mod reload;
 mod generations;
 mod stores;
+mod rollouts;
 mod stop;
 mod admin;
 mod access_log;

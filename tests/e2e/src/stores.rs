@@ -125,7 +125,9 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported_with_its_errors()
         (&shown["store"]["connected"], &shown["store"]["rejected"]),
         (&json!(true), &json!(1))
     );
-    let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics")).await?.text();
+    let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics"))
+        .await?
+        .text();
     for sample in [
         "cofferdam_store_connected 1",
         "cofferdam_store_silent_seconds ",
@@ -134,7 +136,10 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported_with_its_errors()
         "cofferdam_store_reconnects_total 0",
         "cofferdam_store_rejected_total 1",
     ] {
-        assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample}: {metrics}");
+        assert!(
+            metrics.lines().any(|line| line.starts_with(sample)),
+            "{sample}: {metrics}"
+        );
     }
     // What belongs to the machine stands in no store.
     etcd.ctl(&["put", KEY, &format!("workers: 1\n{}", "routes: []\n")])?;

@@ -1,6 +1,6 @@
 //! `cofferdam plugin`: what authors and operators do with one plugin.
 
-mod admin;
+pub(crate) mod admin;
 mod alone;
 mod build;
 mod check;

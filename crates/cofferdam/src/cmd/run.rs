@@ -8,10 +8,11 @@ use std::time::SystemTime;
 use plug_abi::LogLevel;
 
 use crate::assemble::House;
-use crate::last_good::Keeper;
 use crate::feed::Feed;
+use crate::last_good::Keeper;
 use crate::load::{Before, Loader, Wrong};
 use crate::reload::Watcher;
+use crate::rollouts::Rollouts;
 use crate::voice::{fail, say};
 
 pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
@@ -28,7 +29,10 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Ok(feed) => feed,
         Err(why) => return wrong(&why),
     };
-    let loaded = match feed.text().and_then(|text| loader.load(&text, Before::Start(file.to_owned()))) {
+    let mut loaded = match feed
+        .text()
+        .and_then(|text| loader.load(&text, Before::Start(file.to_owned())))
+    {
         Ok(loaded) => loaded,
         Err(why) => {
             feed.refused(&why.texts, 0);
@@ -46,7 +50,8 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Ok(keeper) => keeper,
         Err(why) => return failed(&format!("error: no thread to keep what serves: {why}")),
     };
-    let house = match House::open(loaded, &loader, keeper, began) {
+    let rollouts = Rollouts::open(&mut loaded, file);
+    let house = match House::open((loaded, rollouts), &loader, keeper, began) {
         Ok(house) => house,
         Err(why) => {
             feed.refused(&[why.to_string()], 0);
@@ -56,6 +61,10 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     };
     feed.applied(&house);
     say("ready");
+    house.rollouts.begin(&house);
+    if let Err(why) = crate::rollouts::drive(Arc::clone(&house)) {
+        return failed(&format!("error: no thread for rollouts: {why}"));
+    }
     let crashes = Arc::clone(&loader.crashes);
     if let Err(why) = crate::reload::follow(Arc::clone(&house), (loader, may_pass), (feed, watcher), signals.reloads) {
         return failed(&format!("error: no thread for reloads: {why}"));

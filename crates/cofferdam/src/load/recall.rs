@@ -1,6 +1,7 @@
 //! A start with what served before: plugins that cannot run as they are wanted run as they did.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{Loader, Wrong};
 use crate::last_good::LastGood;
@@ -45,6 +46,42 @@ impl Loader {
         match loaded.unforeseen() {
             texts if texts.is_empty() => Ok(()),
             texts => Err(Wrong::of(texts, &loaded.files)),
+        }
+    }
+}
+
+impl Loader {
+    /// Finds the generations again that served before the start, of plugins whose changes come into force by a rollout.
+    pub(super) fn recall_controls(&mut self, loaded: &mut Loaded, main: &Path, signers: Option<&Signers>) {
+        let wanted = loaded.rolled_out();
+        if wanted.is_empty() {
+            return;
+        }
+        let Some(kept) = kept(loaded, main) else { return };
+        for wanted in wanted {
+            let name = &wanted.spec.name;
+            let Ok((spec, text, had)) = kept.had(name) else {
+                continue;
+            };
+            let before = [Arc::clone(&wanted.plugin)];
+            let mut made = [Tried {
+                outcome: self
+                    .make((&spec, &text), (had, &loaded.plan), signers, &before)
+                    .map_err(|why| Refused {
+                        text: why,
+                        may_pass: false,
+                    }),
+                name: name.clone(),
+            }];
+            self.try_out(&loaded.plan, &mut made, &before);
+            let [made] = made;
+            match made.outcome {
+                Ok(runs) => loaded.remember(runs, &kept.plan),
+                Err(refused) => crate::voice::warn(&format!(
+                    "warning: plugin `{name}` is changed without a rollout, for it cannot run as it did last: {}",
+                    refused.text
+                )),
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use gate_serve::worker::ListenerReport;
 use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
 use plug_host::{Computed, Isolation, Plugin, PluginState, PluginStats, Reading};
+use plug_rollout::Arm;
 
 use super::traffic::Traffic;
 use crate::assemble::House;
@@ -30,6 +31,7 @@ pub(super) fn page(house: &House) -> Vec<u8> {
     named(&mut page, &metric::PLUGIN_REFUSED, &house.standings().0, |standing| {
         (&standing.plugin, u64::from(standing.why_not.is_some()))
     });
+    about_rollouts(house, &mut page);
     about_lines(house, &mut page);
     by_plugins(house, &mut page);
     page.finish()
@@ -111,7 +113,8 @@ fn about_store(house: &House, page: &mut Exposition) {
         return;
     };
     let number = |revision: Option<control_store::Revision>| revision.map_or(0, |revision| revision.number);
-    page.family(&metric::STORE_CONNECTED).sample(&[], u64::from(health.connected));
+    page.family(&metric::STORE_CONNECTED)
+        .sample(&[], u64::from(health.connected));
     let mut silent = page.family(&metric::STORE_SILENT);
     if let Some(silent_for) = health.silent_for {
         silent.sample(&[], silent_for.as_secs());
@@ -329,6 +332,35 @@ fn about_time(plugins: &[Arc<Plugin>], page: &mut Exposition) {
             .map(|(bound, count)| (bound.as_secs_f64(), *count));
         let bounds: Vec<(f64, u64)> = bounds.collect();
         family.buckets(&[&plugin.spec.name], &bounds, all.sum.as_secs_f64(), all.count);
+    }
+}
+
+/// Every plugin with `rollout` has samples, also before its first one.
+fn about_rollouts(house: &House, page: &mut Exposition) {
+    let plan = house.plan();
+    let with_rollout = plan.plugins.iter().filter(|plugin| plugin.rollout.is_some());
+    let mut all: BTreeMap<&str, [(u64, u64); 2]> = with_rollout.map(|plugin| (&*plugin.name, [(0, 0); 2])).collect();
+    let (shares, counted) = (house.rollouts.shares(), house.rollouts.counted());
+    for (plugin, arms) in &counted {
+        all.insert(plugin, *arms);
+    }
+    let mut family = page.family(&metric::ROLLOUT_SHARE);
+    for plugin in all.keys() {
+        let share = shares.iter().find(|(known, _)| known == plugin);
+        family.sample_float(&[plugin], share.map_or(0.0, |(_, share)| *share));
+    }
+    let arms = |[control, candidate]: [(u64, u64); 2]| [(Arm::Control, control), (Arm::Candidate, candidate)];
+    let mut family = page.family(&metric::ROLLOUT_EXCHANGES);
+    for (plugin, counts) in &all {
+        for (arm, (exchanges, _)) in arms(*counts) {
+            family.sample(&[plugin, arm.word()], exchanges);
+        }
+    }
+    let mut family = page.family(&metric::ROLLOUT_FAULTS);
+    for (plugin, counts) in &all {
+        for (arm, (_, faults)) in arms(*counts) {
+            family.sample(&[plugin, arm.word()], faults);
+        }
     }
 }
 

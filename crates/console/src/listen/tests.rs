@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::house::{Looked, NoProfile, Profiling};
+use crate::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -66,6 +66,18 @@ impl House for Cottage {
             "busy" => Err(NoProfile::Busy),
             _ => Err(NoProfile::Unknown),
         }
+    }
+
+    fn rollout(&self, plugin: &str) -> Option<Value> {
+        (plugin == "hello").then(|| json!({ "state": "promoted" }))
+    }
+
+    fn lead_rollout(&self, plugin: &str, order: RolloutOrder) -> Option<Led> {
+        (plugin == "hello").then(|| match order {
+            RolloutOrder::Pause => Led::Done,
+            RolloutOrder::Resume => Led::Already,
+            _ => Led::Refused("the rollout is over".to_owned()),
+        })
     }
 
     fn lift(&self, plugin: &str) -> bool {
@@ -160,6 +172,28 @@ fn only_get_and_head_are_allowed() {
         "{answer}"
     );
     assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[test]
+fn a_rollout_is_shown_and_led() {
+    let console = open(Arc::default());
+    let answer = ask(&console, "GET", "/plugins/hello/rollout");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.contains("promoted"),
+        "{answer}"
+    );
+    for (path, status) in [
+        ("/plugins/hello/rollout/pause", "200"),
+        ("/plugins/hello/rollout/resume", "200"),
+        ("/plugins/hello/rollout/abort", "409"),
+        ("/plugins/none/rollout/abort", "404"),
+        ("/plugins/hello/rollout", "405"),
+        ("/plugins/hello/rollout/whatever", "404"),
+    ] {
+        let answer = ask(&console, "POST", path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
+    }
+    assert!(ask(&console, "GET", "/plugins/hello/rollout/abort").starts_with("HTTP/1.1 405 "));
 }
 
 #[test]

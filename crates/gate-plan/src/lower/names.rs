@@ -16,13 +16,16 @@ pub(super) fn check(tree: &Node, report: &mut Report) {
     let listeners = Names::collect(tree, "listeners", "listener", report);
     let upstreams = Names::collect(tree, "upstreams", "upstream", report).with_aliases(tree, report);
     let plugins = Names::collect(tree, "plugins", "plugin", report);
-    Names::collect(tree, "routes", "route", report);
+    let routes = Names::collect(tree, "routes", "route", report);
     Names::collect(tree.at("signatures"), "signers", "signer", report);
     for route in tree.list("routes") {
         upstreams.check_one(route.get("upstream"), report);
         plugins.check_list(route, "plugins", report);
         listeners.check_list(route, "listeners", report);
         check_protocols(tree, route, report);
+    }
+    for plugin in tree.list("plugins") {
+        routes.check_list(plugin.at("rollout"), "routes", report);
     }
     for listener in tree.list("listeners") {
         upstreams.check_one(listener.get("upstream"), report);

@@ -58,6 +58,8 @@ impl Lowering<'_> {
             .map(|(name, value)| (name.0, value.word.0))
             .collect();
         let debug = written.debug.take().map(|debug| self.debug(debug, node.at("debug")));
+        let rollout = written.rollout.take();
+        let rollout = rollout.map(|rollout| self.rollout(rollout, node.at("rollout")));
         Some(Plugin {
             name: written.name.word.0,
             source: source?,
@@ -87,6 +89,7 @@ impl Lowering<'_> {
             },
             priority: written.priority,
             debug,
+            rollout,
         })
     }
 

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::rollout::Rollout;
 use super::route::Match;
 use super::shape::Pairs;
 use super::{size, span};
@@ -92,6 +93,8 @@ pub(crate) struct Plugin {
     /// Lets LLDB attach. An exchange that `match` says runs in an instance of its own, made for the debugger, one at a time; it stops at
     /// breakpoints and where the plugin dies. All others are as ever, and connections of a TCP listener are never debugged.
     pub(crate) debug: Option<PluginDebug>,
+    /// How a change of its module, configuration or limits comes into force. Default: at once, for all exchanges.
+    pub(crate) rollout: Option<Rollout>,
 }
 
 /// Where LLDB attaches, and which exchanges it sees. One at a time is debugged; others that match meanwhile are not, and how many they

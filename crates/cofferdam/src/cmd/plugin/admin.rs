@@ -8,18 +8,18 @@ use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 
 /// Where a gateway is asked when nobody says where: what `plugin new` writes into `admin.listen`.
-pub(super) const USUAL: &str = "127.0.0.1:9901";
+pub(crate) const USUAL: &str = "127.0.0.1:9901";
 
 /// What a gateway is asked for.
-pub(super) struct Question<'a> {
-    pub(super) method: Method,
-    pub(super) target: &'a str,
+pub(crate) struct Question<'a> {
+    pub(crate) method: Method,
+    pub(crate) target: &'a str,
     /// LIMIT: bytes of the answer.
-    pub(super) bytes_max: usize,
+    pub(crate) bytes_max: usize,
 }
 
 /// Asks once; gives the body of an answer that is good, and otherwise what the gateway says is wrong.
-pub(super) async fn ask(admin: SocketAddr, question: Question<'_>) -> Result<Bytes, String> {
+pub(crate) async fn ask(admin: SocketAddr, question: Question<'_>) -> Result<Bytes, String> {
     let broke = |why: hyper::Error| format!("the gateway at {admin} broke off: {why}");
     let stream = tokio::net::TcpStream::connect(admin).await.map_err(|why| {
         format!("no gateway answers at {admin}: {why}; hint: `--admin ADDRESS` is its `admin.listen`")

@@ -1,0 +1,144 @@
+//! `cofferdam rollout`: how a new generation of a plugin of a running gateway comes into force, and an operator's word on it.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use console::house::RolloutOrder;
+use hyper::Method;
+use hyper::body::Bytes;
+use serde_json::Value;
+
+use super::plugin::admin::{self, Question};
+use crate::Format;
+use crate::voice::{fail, print, say};
+
+/// LIMIT: bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// LIMIT: how long a gateway may take for its answer.
+const ANSWER_MAX: Duration = Duration::from_secs(90);
+
+/// What is to be done.
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Try a generation again whose rollout went back
+    Start(Whose),
+    /// Show where it is, and both generations compared
+    Status {
+        #[command(flatten)]
+        whose: Whose,
+        /// How it is written
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Let the time of the step stand; faults still end it
+    Pause(Whose),
+    /// Let it go on; a step that waits for a person, or is inconclusive, is over
+    Resume(Whose),
+    /// Let the new generation take over now
+    Promote(Whose),
+    /// Go back to the generation before now
+    Abort(Whose),
+}
+
+/// Whose rollout.
+#[derive(Args)]
+pub(crate) struct Whose {
+    /// Name of the plugin
+    name: String,
+    /// Address of the gateway's admin listener: `admin.listen` of its configuration
+    #[arg(long, default_value = admin::USUAL)]
+    admin: SocketAddr,
+}
+
+/// Asks the gateway; 0 when it did what was wanted.
+pub(crate) fn rollout(verb: &Verb) -> ExitCode {
+    let outcome = match verb {
+        Verb::Start(whose) => order(whose, RolloutOrder::Start),
+        Verb::Status { whose, format } => status(whose, *format),
+        Verb::Pause(whose) => order(whose, RolloutOrder::Pause),
+        Verb::Resume(whose) => order(whose, RolloutOrder::Resume),
+        Verb::Promote(whose) => order(whose, RolloutOrder::Promote),
+        Verb::Abort(whose) => order(whose, RolloutOrder::Abort),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            fail(&format!("error: {why}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn order(whose: &Whose, order: RolloutOrder) -> Result<(), String> {
+    let target = format!("/plugins/{}/rollout/{}", whose.name, order.word());
+    let answer = ask(whose.admin, Method::POST, &target)?;
+    say(String::from_utf8_lossy(&answer).trim());
+    Ok(())
+}
+
+fn status(whose: &Whose, format: Format) -> Result<(), String> {
+    let answer = ask(whose.admin, Method::GET, &format!("/plugins/{}/rollout", whose.name))?;
+    let text = match format {
+        Format::Json => String::from_utf8_lossy(&answer).into_owned(),
+        Format::Text => {
+            let value = serde_json::from_slice(&answer);
+            table(&value.map_err(|why| format!("what the gateway answered is no rollout: {why}"))?)
+        }
+    };
+    print(&text);
+    Ok(())
+}
+
+fn ask(admin: SocketAddr, method: Method, target: &str) -> Result<Bytes, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|why| format!("no event queue: {why}"))?;
+    let question = Question {
+        method,
+        target,
+        bytes_max: ANSWER_BYTES_MAX,
+    };
+    let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_MAX, admin::ask(admin, question)).await });
+    answer.map_err(|_| format!("the gateway at {admin} did not answer within {ANSWER_MAX:?}"))?
+}
+
+/// The rollout for people.
+fn table(rollout: &Value) -> String {
+    let word = |key: &str| rollout.get(key).and_then(Value::as_str).unwrap_or_default();
+    let exchanges = |arm: &str| rollout.pointer(&format!("/exchanges/{arm}")).and_then(Value::as_u64);
+    let mut text = String::new();
+    // Writing to a text does not fail.
+    let _ = writeln!(text, "plugin     {}", word("plugin"));
+    let _ = writeln!(text, "rollout    {}", word("id"));
+    let _ = writeln!(text, "state      {}", word("state"));
+    if let Some(why) = rollout.get("why").and_then(Value::as_str) {
+        let _ = writeln!(text, "why        {why}");
+    }
+    let _ = writeln!(text, "share      {}", word("share"));
+    let (candidate, control) = (exchanges("candidate"), exchanges("control"));
+    let _ = writeln!(
+        text,
+        "exchanges  {} of the candidate, {} of the control in this step",
+        candidate.unwrap_or_default(),
+        control.unwrap_or_default()
+    );
+    let steps = rollout.get("steps").and_then(Value::as_array).into_iter().flatten();
+    for (number, step) in steps.enumerate() {
+        let of = |key: &str| step.get(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(
+            text,
+            "step {:<5} {:>7}  {}",
+            number.saturating_add(1),
+            of("share"),
+            of("state")
+        );
+    }
+    let measures = rollout.get("measures").and_then(Value::as_array).into_iter().flatten();
+    for measure in measures {
+        let of = |key: &str| measure.get(key).and_then(Value::as_str).unwrap_or_default();
+        let _ = writeln!(text, "{:<12}  {:<12}  {}", of("verdict"), of("measure"), of("reason"));
+    }
+    text
+}

@@ -1,0 +1,265 @@
+//! Rollouts of a gateway: which plugins come into force by one, what is done of it on the workers and on disk, and what an operator sees.
+
+mod drive;
+mod shown;
+
+pub(crate) use self::drive::drive;
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use gate_plan::{Rollout as Wanted, RolloutBound};
+use parking_lot::Mutex;
+use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn};
+
+use crate::loaded::{Loaded, OnTrial, Runs};
+use crate::voice::warn;
+
+/// LIMIT: bytes of a record that is read.
+const RECORD_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// The rollouts of a gateway.
+pub(crate) struct Rollouts {
+    book: Mutex<Book>,
+}
+
+/// What is known of rollouts, and the configuration that they change.
+pub(crate) struct Book {
+    /// What was applied last.
+    loaded: Loaded,
+    entries: Vec<Entry>,
+    /// Where records are written.
+    folder: Option<PathBuf>,
+}
+
+/// One rollout, or the last one of a plugin.
+#[derive(Clone)]
+struct Entry {
+    plugin: String,
+    rollout: Rollout,
+    candidate: Runs,
+    control: Runs,
+    /// What followed from its beginning, until it is done.
+    first: Option<Turn>,
+    /// Counts of both generations at the last look: control, candidate.
+    seen: (Counts, Counts),
+}
+
+impl Entry {
+    fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
+        let (rollout, turn) = Rollout::begin(record);
+        let seen = (drive::counts(&control.plugin), drive::counts(&candidate.plugin));
+        Self {
+            plugin: candidate.name().to_owned(),
+            rollout,
+            candidate,
+            control,
+            first: Some(turn),
+            seen,
+        }
+    }
+
+    fn record(&self) -> &Record {
+        self.rollout.record()
+    }
+
+    /// Why the generation that is wanted is not in force.
+    fn why_not(&self) -> String {
+        let name = &self.plugin;
+        match self.record().why() {
+            Some(why) => format!(
+                "error: plugin `{name}`: its rollout went back: {}\nhint: `cofferdam rollout start {name}` tries it again",
+                why.text()
+            ),
+            None => {
+                format!("plugin `{name}` comes into force by a rollout; `cofferdam rollout status {name}` shows it")
+            }
+        }
+    }
+
+    /// It ends without further effects: whoever calls this takes the candidate away.
+    fn overtaken(&mut self) {
+        let mut turn = self.rollout.on(Event::Overtaken);
+        while let Some(effect) = turn.effects.pop() {
+            turn = self.rollout.on(Event::Done { key: effect.key });
+        }
+    }
+}
+
+impl Rollouts {
+    /// The rollouts with which a gateway starts: those that were not over go on, and what was changed meanwhile begins one.
+    pub(crate) fn open(loaded: &mut Loaded, main: &Path) -> Self {
+        let folder = crate::last_good::folder(&loaded.plan, main).map(|folder| folder.join("rollouts"));
+        let entries = arrange(&[], loaded, folder.as_deref());
+        for entry in entries
+            .iter()
+            .filter(|entry| entry.first.is_some() && entry.record().is_over())
+        {
+            if entry.record().why().is_some() {
+                warn(&entry.why_not());
+            }
+        }
+        let book = Book {
+            loaded: loaded.clone(),
+            entries,
+            folder,
+        };
+        Self { book: Mutex::new(book) }
+    }
+}
+
+/// Which rollouts there are with `loaded`, which gets their candidates and keeps the generations before.
+fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for wanted in loaded.rolled_out() {
+        let name = wanted.name().to_owned();
+        let old = before.iter().find(|entry| entry.plugin == name);
+        let Some(former) = loaded.former(&name).cloned() else {
+            continue;
+        };
+        let (control, candidate) = (fingerprint(&former), fingerprint(&wanted));
+        let same = old.filter(|entry| leads(entry.record(), &control, &candidate));
+        let entry = if control == candidate {
+            // The generation that is wanted serves already; its instances stay.
+            loaded.adopt(Runs {
+                plugin: former.plugin.clone(),
+                ..wanted
+            });
+            entries.extend(served(old, folder, &candidate, &former));
+            continue;
+        } else if let Some(same) = same {
+            let mut same = same.clone();
+            if same.record().is_over() {
+                // When it is tried again, then as it is wanted now.
+                same.candidate = wanted;
+            }
+            same
+        } else {
+            let kept = folder.and_then(|folder| read(folder, &name));
+            let kept = kept.filter(|record| leads(record, &control, &candidate));
+            let record = kept.unwrap_or_else(|| new_record(&name, (control, candidate), &wanted));
+            Entry::begin(record, former, wanted)
+        };
+        loaded.hold_back(&name, &entry.why_not());
+        if !entry.record().is_over() {
+            loaded.on_trial.push(OnTrial {
+                id: entry.record().id.clone(),
+                runs: entry.candidate.clone(),
+                share: if entry.first.is_some() {
+                    Share::NONE
+                } else {
+                    entry.record().share()
+                },
+            });
+        }
+        entries.push(entry);
+    }
+    entries
+}
+
+/// Whether a rollout leads from one to the other, or came back on that way. One that arrived there does not lead there again.
+fn leads(record: &Record, control: &str, candidate: &str) -> bool {
+    record.control == control && record.candidate == candidate && record.standing != Standing::Promoted
+}
+
+/// What is left of a rollout whose candidate, or control, is wanted and serves.
+fn served(old: Option<&Entry>, folder: Option<&Path>, serves: &str, runs: &Runs) -> Option<Entry> {
+    let mut entry = match old {
+        Some(old) => old.clone(),
+        None => {
+            let record = folder.and_then(|folder| read(folder, runs.name()))?;
+            Entry::begin(record, runs.clone(), runs.clone())
+        }
+    };
+    if entry.record().is_over() {
+        return Some(entry);
+    }
+    if entry.record().candidate == serves {
+        // The process was killed behind the last effect but before its acknowledgement.
+        let mut turn = entry.first.take().unwrap_or_default();
+        while let Some(effect) = turn.effects.pop() {
+            turn = entry.rollout.on(Event::Done { key: effect.key });
+        }
+    } else {
+        entry.overtaken();
+    }
+    entry.first = Some(Turn {
+        write: true,
+        ..Turn::default()
+    });
+    Some(entry)
+}
+
+fn new_record(name: &str, generations: (String, String), wanted: &Runs) -> Record {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let id = format!("{name}-{}", since.as_millis());
+    let policy = wanted.spec.rollout.as_ref().map(policy);
+    let policy = policy.unwrap_or_else(Policy::at_once);
+    Record::new(id, name.to_owned(), generations, policy)
+}
+
+/// Names a generation: what it is made of, whatever text says so.
+fn fingerprint(runs: &Runs) -> String {
+    let text = format!("{}\n{:?}", runs.plugin.module.digest, runs.plugin.spec);
+    plug_host::digest(text.as_bytes())
+}
+
+fn policy(wanted: &Wanted) -> Policy {
+    let bound = |bound: RolloutBound| Bound {
+        absolute: bound.absolute,
+        relative: bound.relative,
+    };
+    let ms = |length: std::time::Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let analysis = &wanted.analysis;
+    let steps = wanted.steps.iter().map(|step| Step {
+        share: Share::new(step.share).unwrap_or(Share::ALL),
+        pause: step.pause.map_or(Pause::Manual, |length| Pause::ForMs(ms(length))),
+    });
+    let quantile = |thousandths| QuantileBound {
+        thousandths,
+        bound: bound(analysis.latency),
+    };
+    Policy {
+        steps: steps.collect(),
+        shadow: false,
+        exchanges_min: analysis.exchanges_min,
+        faults: Some(bound(analysis.faults)),
+        faults_max: analysis.faults_max,
+        server_errors: Some(bound(analysis.server_errors)),
+        client_errors: Some(bound(analysis.client_errors)),
+        latency: vec![quantile(500), quantile(990)],
+        cpu: Some(bound(analysis.cpu)),
+        memory: Some(bound(analysis.memory)),
+        log_errors: Some(bound(analysis.log_errors)),
+        custom: Vec::new(),
+        ends_within_ms: ms(wanted.ends_within),
+    }
+}
+
+/// The file of a plugin's record. Names of plugins may hold what a file name may not.
+fn file(folder: &Path, plugin: &str) -> PathBuf {
+    let name = plug_host::digest(plugin.as_bytes());
+    folder.join(format!("{}.json", name.get(..16).unwrap_or(&name)))
+}
+
+fn read(folder: &Path, plugin: &str) -> Option<Record> {
+    let file = file(folder, plugin);
+    let bytes = file
+        .exists()
+        .then(|| plug_package::read_file(&file, RECORD_BYTES_MAX))?;
+    let text = bytes.map_err(|why| why.to_string());
+    let record =
+        text.and_then(|bytes| Record::from_json(&String::from_utf8_lossy(&bytes)).map_err(|why| why.to_string()));
+    match record {
+        Ok(record) => (record.plugin == plugin).then_some(record),
+        Err(why) => {
+            warn(&format!("warning: the rollout of plugin `{plugin}` begins anew: {why}"));
+            None
+        }
+    }
+}
+
+/// Whether something of a rollout is to be seen on the workers.
+fn is_serving(record: &Record) -> bool {
+    matches!(record.standing, Standing::Step { .. })
+}

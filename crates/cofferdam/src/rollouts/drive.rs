@@ -1,0 +1,364 @@
+//! What rollouts do: samples are taken, what follows is written down and done, and people are told.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gate_serve::worker::Workers;
+use plug_host::{Plugin, PluginStats};
+use plug_rollout::{Act, Answer, Command, Counts, Effect, Event, Sample, Share, Turn};
+
+use super::{Book, Entry, Rollouts, arrange, file, is_serving};
+use crate::assemble::{ANSWER_MAX, House};
+use crate::loaded::Loaded;
+use crate::voice::{fail, say, warn};
+
+/// How often both generations are looked at. A plugin that dies in each exchange has gone back after two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Looks at rollouts on a thread of its own, until the gateway stops.
+pub(crate) fn drive(house: Arc<House>) -> io::Result<()> {
+    let look = move || {
+        while house.is_ready() {
+            house.rollouts.look(&house);
+            std::thread::sleep(LOOK_EVERY);
+        }
+    };
+    std::thread::Builder::new().name("rollouts".to_owned()).spawn(look)?;
+    Ok(())
+}
+
+impl Rollouts {
+    /// Goes over to another configuration; plugins with a rollout begin one. How many plugins do not run as they are wanted, and
+    /// what is to be said of that.
+    pub(crate) fn apply(&self, house: &House, mut loaded: Loaded) -> anyhow::Result<(usize, Vec<String>)> {
+        let mut book = self.book.lock();
+        loaded.comes_after(house.former());
+        let entries = arrange(&book.entries, &mut loaded, book.folder.as_deref());
+        house.change(&mut loaded)?;
+        let troubles = (loaded.refused(), loaded.troubles());
+        let before = std::mem::replace(&mut book.entries, entries);
+        for mut gone in before.into_iter().filter(|entry| !entry.record().is_over()) {
+            let stays = |entry: &Entry| entry.record().id == gone.record().id;
+            if !book.entries.iter().any(stays) {
+                gone.overtaken();
+                told(&gone, "");
+            }
+        }
+        book.loaded = loaded;
+        book.begin(house);
+        Ok(troubles)
+    }
+
+    /// Does what the start of the gateway asks for.
+    pub(crate) fn begin(&self, house: &House) {
+        self.book.lock().begin(house);
+    }
+
+    fn look(&self, house: &House) {
+        let mut book = self.book.lock();
+        if book.entries.iter().all(|entry| entry.record().is_over()) {
+            return;
+        }
+        let samples = samples(house);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        for index in 0..book.entries.len() {
+            let Some(entry) = book.entries.get_mut(index) else {
+                continue;
+            };
+            if entry.record().is_over() {
+                continue;
+            }
+            if is_serving(entry.record()) {
+                let plugin = entry.plugin.clone();
+                let of_exchanges = samples.iter().filter(|(known, _)| *known == plugin);
+                let sample = entry.sample(of_exchanges.map(|(_, sample)| sample));
+                book.happens(house, index, Event::Sample(Box::new(sample)));
+            }
+            book.happens(house, index, Event::Time { now_ms });
+        }
+    }
+
+    /// What an operator orders; none when the plugin has no rollout.
+    pub(crate) fn order(&self, house: &House, plugin: &str, command: Command) -> Option<Answer> {
+        let mut book = self.book.lock();
+        let index = book.entries.iter().position(|entry| entry.plugin == plugin)?;
+        book.happens(house, index, Event::Operator(command))
+    }
+
+    /// Tries a generation again that went back; none when the plugin has no rollout.
+    pub(crate) fn start(&self, house: &House, plugin: &str) -> Option<Result<(), String>> {
+        let mut book = self.book.lock();
+        let index = book.entries.iter().position(|entry| entry.plugin == plugin)?;
+        let entry = book.entries.get(index)?;
+        if !entry.record().is_over() {
+            return Some(Err(String::from("a rollout goes on; `abort` ends it")));
+        }
+        if entry.record().why().is_none() {
+            return Some(Err(String::from("the generation that is wanted serves already")));
+        }
+        let mut loaded = book.loaded.clone();
+        // What is wanted is wanted again, and nothing is known of how it went before.
+        loaded.adopt(entry.candidate.clone());
+        loaded.comes_after(house.former());
+        if let Some(folder) = &book.folder {
+            // A record that cannot be removed is replaced by the next.
+            let _ = std::fs::remove_file(file(folder, plugin));
+        }
+        let begun = arrange(&[], &mut loaded, book.folder.as_deref());
+        let Some(begun) = begun.into_iter().find(|entry| entry.plugin == plugin) else {
+            return Some(Err(String::from("there is nothing to go over to")));
+        };
+        if let Err(why) = house.change(&mut loaded) {
+            return Some(Err(why.to_string()));
+        }
+        if let Some(entry) = book.entries.get_mut(index) {
+            *entry = begun;
+        }
+        book.loaded = loaded;
+        book.begin(house);
+        Some(Ok(()))
+    }
+}
+
+impl Entry {
+    /// What both generations did since the last look: what the exchanges tell, and what each generation counts for itself.
+    fn sample<'sample>(&mut self, of_exchanges: impl Iterator<Item = &'sample Sample>) -> Sample {
+        let mut sample = Sample::default();
+        of_exchanges.for_each(|more| sample.add(more));
+        let control = counts(&self.control.plugin);
+        let candidate = counts(&self.candidate.plugin);
+        let since = (control.since(&self.seen.0), candidate.since(&self.seen.1));
+        self.seen = (control, candidate);
+        take(&mut sample.control, since.0);
+        take(&mut sample.candidate, since.1);
+        sample
+    }
+}
+
+/// Takes over what a generation counts for itself. Of a control whose exchanges do not all take part, as much as do.
+fn take(counts: &mut Counts, own: Counts) {
+    let part = match own.exchanges {
+        0 => 1.0,
+        all => (counts.exchanges as f64 / all as f64).min(1.0),
+    };
+    // Exchanges begin and end at different looks: only a part that is clearly smaller is one.
+    let part = if part > 0.5 { 1.0 } else { part };
+    let scaled = |count: u64| (count as f64 * part).round() as u64;
+    counts.faults = own
+        .faults
+        .into_iter()
+        .map(|(code, count)| (code, scaled(count)))
+        .collect();
+    counts.cpu_us = scaled(own.cpu_us);
+    counts.memory_bytes = scaled(own.memory_bytes);
+    counts.log_errors = scaled(own.log_errors);
+}
+
+/// What a generation has counted for itself, on all workers.
+pub(super) fn counts(plugin: &Plugin) -> Counts {
+    let sum = |count: fn(&PluginStats) -> u64| plugin.workers.iter().map(count).sum();
+    let mut counts = Counts {
+        exchanges: sum(|stats| stats.exchanges.load(Ordering::Relaxed)),
+        cpu_us: sum(|stats| u64::try_from(stats.computed().sum.as_micros()).unwrap_or(u64::MAX)),
+        memory_bytes: sum(|stats| stats.memory_grown_bytes.load(Ordering::Relaxed)),
+        log_errors: sum(|stats| stats.error_lines.load(Ordering::Relaxed)),
+        ..Counts::default()
+    };
+    for (code, count) in plugin.workers.iter().flat_map(PluginStats::faults_by_code) {
+        if count > 0 {
+            *counts.faults.entry(code.to_owned()).or_default() += count;
+        }
+    }
+    counts
+}
+
+/// What exchanges tell, from every worker. One that does not answer in time tells it at the next look.
+fn samples(house: &House) -> Vec<(String, Sample)> {
+    let workers = house.workers.lock();
+    let asked: Vec<_> = workers
+        .iter()
+        .flat_map(Workers::mailboxes)
+        .filter_map(|mailbox| mailbox.ask(|flow| async move { flow.take_arms() }).ok())
+        .collect();
+    drop(workers);
+    asked
+        .into_iter()
+        .filter_map(|answer| answer.wait(ANSWER_MAX))
+        .flatten()
+        .collect()
+}
+
+impl Book {
+    /// Does what follows from beginnings.
+    fn begin(&mut self, house: &House) {
+        for index in 0..self.entries.len() {
+            let Some(entry) = self.entries.get_mut(index) else {
+                continue;
+            };
+            if let Some(turn) = entry.first.take() {
+                let words = if entry.record().is_over() {
+                    entry.record().words()
+                } else {
+                    String::new()
+                };
+                self.follow(house, index, &words, turn);
+            }
+        }
+    }
+
+    fn happens(&mut self, house: &House, index: usize, event: Event) -> Option<Answer> {
+        let entry = self.entries.get_mut(index)?;
+        let words = entry.record().words();
+        let turn = entry.rollout.on(event);
+        let answer = turn.answer;
+        self.follow(house, index, &words, turn);
+        answer
+    }
+
+    /// Writes down what changed, does what is to be done, and goes on with what follows from that.
+    fn follow(&mut self, house: &House, index: usize, words: &str, turn: Turn) {
+        let mut words = words.to_owned();
+        let mut turns = VecDeque::from([turn]);
+        while let Some(turn) = turns.pop_front() {
+            if turn.write {
+                self.write(index);
+            }
+            if let Some(entry) = self.entries.get(index) {
+                words = told(entry, &words);
+            }
+            for effect in turn.effects {
+                let done = self.perform(house, index, &effect);
+                let Some(entry) = self.entries.get_mut(index) else {
+                    return;
+                };
+                let key = effect.key;
+                turns.push_back(entry.rollout.on(match done {
+                    Ok(()) => Event::Done { key },
+                    Err(why) => Event::Failed { key, why },
+                }));
+            }
+        }
+    }
+
+    fn write(&self, index: usize) {
+        let (Some(folder), Some(entry)) = (&self.folder, self.entries.get(index)) else {
+            return;
+        };
+        if let Err(why) = write(folder, entry) {
+            warn(&format!(
+                "warning: the rollout of plugin `{}` is not written down: {why}\nhint: `state_dir` names another folder",
+                entry.plugin
+            ));
+        }
+    }
+
+    fn perform(&mut self, house: &House, index: usize, effect: &Effect) -> Result<(), String> {
+        let entry = self.entries.get(index).ok_or("it is gone")?;
+        let name = entry.plugin.clone();
+        match effect.act {
+            // The configuration that brought it has started it on every worker.
+            Act::Stage => match self.loaded.on_trial.iter().any(|trial| trial.runs.name() == name) {
+                true => Ok(()),
+                false => Err(self.why_not(&name)),
+            },
+            Act::SetShare(share) => {
+                self.give(house, &name, share);
+                Ok(())
+            }
+            Act::StartShadow | Act::StopShadow => Ok(()),
+            Act::Adopt => {
+                let mut adopted = self.loaded.clone();
+                adopted.adopt(entry.candidate.clone());
+                house.keep(&adopted);
+                kept(house)
+            }
+            Act::RestoreControl => {
+                house.keep(&self.loaded);
+                kept(house)
+            }
+            Act::RetireControl => {
+                let mut adopted = self.loaded.clone();
+                adopted.adopt(entry.candidate.clone());
+                self.change(house, adopted)
+            }
+            Act::RetireCandidate => {
+                let mut without = self.loaded.clone();
+                let was_tried = without.on_trial.iter().any(|trial| trial.runs.name() == name);
+                without.give_up(&name);
+                without.hold_back(&name, &entry.why_not());
+                if was_tried { self.change(house, without) } else { Ok(()) }
+            }
+        }
+    }
+
+    fn change(&mut self, house: &House, mut loaded: Loaded) -> Result<(), String> {
+        house.change(&mut loaded).map_err(|why| format!("{why:#}"))?;
+        self.loaded = loaded;
+        Ok(())
+    }
+
+    /// Gives a candidate its part of the exchanges, on every worker from its next exchange on.
+    fn give(&mut self, house: &House, name: &str, share: Share) {
+        for trial in self
+            .loaded
+            .on_trial
+            .iter_mut()
+            .filter(|trial| trial.runs.name() == name)
+        {
+            trial.share = share;
+        }
+        for mailbox in house.workers.lock().iter().flat_map(Workers::mailboxes) {
+            let name = name.to_owned();
+            // A worker that is not reached is going away.
+            let _ = mailbox.tell(move |flow| flow.give(&name, share));
+        }
+    }
+
+    fn why_not(&self, name: &str) -> String {
+        let mut standings = self.loaded.standings.iter();
+        let standing = standings.find(|standing| standing.plugin == name);
+        let why = standing.and_then(|standing| standing.why_not.clone());
+        why.unwrap_or_else(|| String::from("it is not wanted any more"))
+    }
+}
+
+fn kept(house: &House) -> Result<(), String> {
+    match house.has_kept() {
+        true => Ok(()),
+        false => Err(String::from("what served last is not on disk")),
+    }
+}
+
+fn write(folder: &Path, entry: &Entry) -> io::Result<()> {
+    crate::last_good::replace(&file(folder, &entry.plugin), entry.record().to_json().as_bytes())
+}
+
+/// Tells people where a rollout is, if it is elsewhere than it was.
+fn told(entry: &Entry, before: &str) -> String {
+    let (record, words) = (entry.record(), entry.record().words());
+    if words == before {
+        return words;
+    }
+    let line = format!(
+        "rollout plugin={} id={} share=\"{}\": {words}",
+        entry.plugin,
+        record.id,
+        record.share()
+    );
+    match record.why() {
+        Some(why) => fail(&format!("{line}: {}", why.text())),
+        None => say(&line),
+    }
+    words
+}
+
+impl House {
+    fn has_kept(&self) -> bool {
+        self.keeper.has_kept()
+    }
+}

@@ -1,0 +1,51 @@
+//! Rollouts, described.
+
+use serde_json::{Value, json};
+
+use super::span;
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, Sticky};
+
+pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
+    let steps = rollout.steps.iter().map(|step| {
+        let pause = step.pause.map_or(String::from("manual"), span);
+        json!({ "share": parts(f64::from(step.share) / 1_000_000.0), "pause": pause })
+    });
+    json!({
+        "steps": steps.collect::<Vec<_>>(),
+        "sticky": match &rollout.sticky {
+            Sticky::Nothing => Value::Null,
+            Sticky::Client => json!("client"),
+            Sticky::Header(name) => json!({ "header": name.as_str() }),
+            Sticky::Cookie(name) => json!({ "cookie": name }),
+        },
+        "routes": rollout.routes,
+        "analysis": analysis(&rollout.analysis),
+        "ends_within": span(rollout.ends_within),
+    })
+}
+
+fn analysis(analysis: &RolloutAnalysis) -> Value {
+    let of_parts =
+        |bound: RolloutBound| json!({ "absolute": parts(bound.absolute), "relative": parts(bound.relative) });
+    let of_micros = |bound: RolloutBound| {
+        let absolute = std::time::Duration::from_secs_f64((bound.absolute / 1_000_000.0).max(0.0));
+        json!({ "absolute": span(absolute), "relative": parts(bound.relative) })
+    };
+    json!({
+        "exchanges": analysis.exchanges_min,
+        "faults": of_parts(analysis.faults),
+        "faults_max": parts(analysis.faults_max),
+        "server_errors": of_parts(analysis.server_errors),
+        "client_errors": of_parts(analysis.client_errors),
+        "latency": of_micros(analysis.latency),
+        "cpu": of_micros(analysis.cpu),
+        "memory": { "absolute": analysis.memory.absolute, "relative": parts(analysis.memory.relative) },
+        "log_errors": of_parts(analysis.log_errors),
+    })
+}
+
+/// As it is written in a configuration.
+fn parts(part: f64) -> String {
+    let text = format!("{:.4}", part * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
+}

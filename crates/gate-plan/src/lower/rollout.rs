@@ -1,0 +1,108 @@
+//! Rollouts: how a new generation of a plugin comes into force.
+
+use std::time::Duration;
+
+use super::Lowering;
+use crate::findings::Draft;
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Sticky};
+use crate::route::ExchangeMatch;
+use crate::tree::Node;
+use crate::wire;
+use crate::word::{Part, Pause, Written};
+
+/// Time in service after which a rollout that is not over goes back, where nothing else is said.
+const ENDS_WITHIN: Duration = Duration::from_secs(7 * 86_400);
+/// Exchanges of each generation below which a step says nothing, where nothing else is said.
+const EXCHANGES_MIN: u64 = 100;
+
+impl Lowering<'_> {
+    pub(super) fn rollout(&mut self, mut written: wire::Rollout, node: &Node) -> Rollout {
+        let hosts = self.hosts(written.matches.hosts.take(), node.at("match"));
+        let (path, conditions) = self.conditions(written.matches, node.at("match"));
+        self.growing(&written.steps, node);
+        Rollout {
+            steps: written.steps.iter().map(step).collect(),
+            matches: ExchangeMatch {
+                hosts,
+                path,
+                conditions,
+            },
+            sticky: match written.sticky {
+                None => Sticky::Nothing,
+                Some(wire::Sticky::Client) => Sticky::Client,
+                Some(wire::Sticky::Header(name)) => Sticky::Header(name.word),
+                Some(wire::Sticky::Cookie(name)) => Sticky::Cookie(name.word.0),
+            },
+            routes: written
+                .routes
+                .map(|routes| routes.into_iter().map(|route| route.word.0).collect()),
+            analysis: analysis(&written.analysis),
+            ends_within: written.ends_within.map_or(ENDS_WITHIN, |span| span.word),
+        }
+    }
+
+    /// A share that becomes smaller takes clients back that had the new generation.
+    fn growing(&mut self, steps: &[wire::RolloutStep], node: &Node) {
+        let nodes = node.list("steps");
+        for ((before, step), node) in steps.iter().zip(steps.iter().skip(1)).zip(nodes.iter().skip(1)) {
+            if step.share.word.0 > before.share.word.0 {
+                continue;
+            }
+            let (share, former) = (step.share.text(), before.share.text());
+            let message = format!("the share `{share}` is not larger than `{former}` of the step before");
+            let draft = Draft::error(node.at("share").span, message);
+            self.error(draft.help("let shares grow; a rollout that is worse goes back by itself"));
+        }
+    }
+}
+
+fn step(written: &wire::RolloutStep) -> RolloutStep {
+    RolloutStep {
+        // The schema bounds it to 100 %.
+        share: u32::try_from(written.share.word.0).unwrap_or(1_000_000),
+        pause: match written.pause.word {
+            Pause::For(length) => Some(length),
+            Pause::Manual => None,
+        },
+    }
+}
+
+fn analysis(written: &wire::Analysis) -> RolloutAnalysis {
+    RolloutAnalysis {
+        exchanges_min: written.exchanges.unwrap_or(EXCHANGES_MIN),
+        faults: parts(&written.faults, (0.001, 1.5)),
+        faults_max: written.faults_max.as_ref().map_or(0.05, part),
+        server_errors: parts(&written.server_errors, (0.01, 1.5)),
+        client_errors: parts(&written.client_errors, (0.05, 2.0)),
+        latency: spans(&written.latency, (500.0, 1.5)),
+        cpu: spans(&written.cpu, (50.0, 2.0)),
+        memory: RolloutBound {
+            absolute: written
+                .memory
+                .absolute
+                .as_ref()
+                .map_or(1_024.0, |size| size.word.0 as f64),
+            relative: written.memory.relative.as_ref().map_or(2.0, part),
+        },
+        log_errors: parts(&written.log_errors, (0.01, 2.0)),
+    }
+}
+
+fn part(written: &Written<Part>) -> f64 {
+    written.word.0 as f64 / 1_000_000.0
+}
+
+fn parts(written: &wire::PartBound, (absolute, relative): (f64, f64)) -> RolloutBound {
+    RolloutBound {
+        absolute: written.absolute.as_ref().map_or(absolute, part),
+        relative: written.relative.as_ref().map_or(relative, part),
+    }
+}
+
+fn spans(written: &wire::SpanBound, (absolute, relative): (f64, f64)) -> RolloutBound {
+    let micros = |span: &Written<Duration>| span.word.as_secs_f64() * 1_000_000.0;
+    RolloutBound {
+        absolute: written.absolute.as_ref().map_or(absolute, micros),
+        relative: written.relative.as_ref().map_or(relative, part),
+    }
+}

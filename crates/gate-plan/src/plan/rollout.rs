@@ -1,0 +1,78 @@
+//! How a new generation of a plugin comes into force.
+
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::route::ExchangeMatch;
+
+/// How a new generation of a plugin comes into force.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rollout {
+    /// The steps, in their order.
+    pub steps: Vec<RolloutStep>,
+    /// Which exchanges take part.
+    pub matches: ExchangeMatch,
+    /// What keeps a client with the same generation.
+    pub sticky: Sticky,
+    /// Names of the routes that take part; all when absent.
+    pub routes: Option<Vec<String>>,
+    /// What the new generation may be worse by.
+    pub analysis: RolloutAnalysis,
+    /// Time in service after which a rollout that is not over goes back.
+    pub ends_within: Duration,
+}
+
+/// One step of a rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RolloutStep {
+    /// Parts per million of the exchanges.
+    pub share: u32,
+    /// How long it serves; until an operator's word when absent.
+    pub pause: Option<Duration>,
+}
+
+/// What keeps a client with the same generation of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sticky {
+    /// Nothing.
+    Nothing,
+    /// Its address.
+    Client,
+    /// The value of a header.
+    Header(HeaderName),
+    /// The value of a cookie.
+    Cookie(String),
+}
+
+/// What a new generation may be worse by.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RolloutAnalysis {
+    /// Exchanges of each generation below which a step says nothing.
+    pub exchanges_min: u64,
+    /// Faults for each exchange.
+    pub faults: RolloutBound,
+    /// Faults for each exchange that are too many whatever the control does.
+    pub faults_max: f64,
+    /// Responses 5xx for each exchange.
+    pub server_errors: RolloutBound,
+    /// Responses 4xx for each exchange.
+    pub client_errors: RolloutBound,
+    /// Time in the plugin, in microseconds.
+    pub latency: RolloutBound,
+    /// CPU time for each exchange, in microseconds.
+    pub cpu: RolloutBound,
+    /// Growth of memory for each exchange, in bytes.
+    pub memory: RolloutBound,
+    /// Lines logged as errors for each exchange.
+    pub log_errors: RolloutBound,
+}
+
+/// What a measure may be. It is too much when it is above both.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RolloutBound {
+    /// So much, whatever the control does.
+    pub absolute: f64,
+    /// So many times what the control does.
+    pub relative: f64,
+}

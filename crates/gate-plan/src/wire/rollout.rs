@@ -1,0 +1,121 @@
+//! `plugins[].rollout`: how a new generation of a plugin comes into force.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::route::Match;
+use crate::word::{Label, Part, Pause, Size, Written};
+
+/// How a new generation of a plugin comes into force: on a share of the exchanges first, beside the generation before, which is the control.
+/// It goes on by itself while it is no worse, and back when it is.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Rollout {
+    /// The steps, in their order. Behind the last one the new generation takes over.
+    #[schemars(length(min = 1, max = 32))]
+    pub(crate) steps: Vec<RolloutStep>,
+    /// Which exchanges take part; all others stay with the generation before. Default: all.
+    #[serde(rename = "match", default)]
+    pub(crate) matches: Match,
+    /// What keeps a client with the same generation all through a rollout. Default: each exchange is told by itself. An exchange
+    /// without the key is too.
+    pub(crate) sticky: Option<Sticky>,
+    /// Names of the routes that take part. Default: all that have the plugin.
+    #[schemars(length(min = 1))]
+    pub(crate) routes: Option<Vec<Written<Label>>>,
+    /// What the new generation may be worse by.
+    #[serde(default)]
+    pub(crate) analysis: Analysis,
+    /// Time in service after which a rollout that is not over goes back. Default: `7d`.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "90d"))]
+    pub(crate) ends_within: Option<Written<Duration>>,
+}
+
+/// One step.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RolloutStep {
+    /// The part of the exchanges that go to the new generation. Without a control, as at `100%`, nothing can be compared.
+    #[schemars(extend("x-minimum" = "0.0001%", "x-maximum" = "100%"))]
+    pub(crate) share: Written<Part>,
+    /// How long the step serves before it is judged, or `manual`: it waits for `cofferdam rollout resume`.
+    pub(crate) pause: Written<Pause>,
+}
+
+/// What keeps a client with the same generation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Sticky {
+    /// Its address.
+    Client,
+    /// The value of this header.
+    Header(Written<HeaderName>),
+    /// The value of this cookie.
+    Cookie(Written<Label>),
+}
+
+/// What the new generation may be worse by than the control, which is measured at the same time on the same routes. It is too much when it
+/// is above `absolute` and above `relative` of the control's.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Analysis {
+    /// Exchanges of each generation below which a step says nothing and is not over. Default: 100.
+    #[schemars(range(min = 1, max = 1000000000))]
+    pub(crate) exchanges: Option<u64>,
+    /// Faults of the plugin for each exchange. Looked at all the time. Default: `0.1%` and `150%`.
+    pub(crate) faults: PartBound,
+    /// Faults for each exchange at which it goes back whatever the control does. Default: `5%`.
+    #[schemars(extend("x-minimum" = "0.0001%", "x-maximum" = "100%"))]
+    pub(crate) faults_max: Option<Written<Part>>,
+    /// Responses 5xx for each exchange. Looked at all the time. Default: `1%` and `150%`.
+    pub(crate) server_errors: PartBound,
+    /// Responses 4xx for each exchange. Looked at all the time. Default: `5%` and `200%`.
+    pub(crate) client_errors: PartBound,
+    /// Time in the plugin's callbacks for each exchange: the median, and what 1 of 100 exceeds. Default: `500us` and `150%`.
+    pub(crate) latency: SpanBound,
+    /// CPU time for each exchange. Default: `50us` and `200%`.
+    pub(crate) cpu: SpanBound,
+    /// Growth of its memory for each exchange. Default: `1KiB` and `200%`.
+    pub(crate) memory: SizeBound,
+    /// Lines that it logs as errors, for each exchange. Default: `1%` and `200%`.
+    pub(crate) log_errors: PartBound,
+}
+
+/// A bound on what an exchange has or has not.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PartBound {
+    /// Never too much below this.
+    #[schemars(extend("x-minimum" = "0.0001%", "x-maximum" = "100%"))]
+    pub(crate) absolute: Option<Written<Part>>,
+    /// Never too much below this part of the control's.
+    #[schemars(extend("x-minimum" = "100%", "x-maximum" = "100000%"))]
+    pub(crate) relative: Option<Written<Part>>,
+}
+
+/// A bound on a time.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SpanBound {
+    /// Never too much below this.
+    #[schemars(extend("x-minimum" = "1us", "x-maximum" = "1h"))]
+    pub(crate) absolute: Option<Written<Duration>>,
+    /// Never too much below this part of the control's.
+    #[schemars(extend("x-minimum" = "100%", "x-maximum" = "100000%"))]
+    pub(crate) relative: Option<Written<Part>>,
+}
+
+/// A bound on a number of bytes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SizeBound {
+    /// Never too much below this.
+    #[schemars(extend("x-minimum" = "1", "x-maximum" = "1GiB"))]
+    pub(crate) absolute: Option<Written<Size>>,
+    /// Never too much below this part of the control's.
+    #[schemars(extend("x-minimum" = "100%", "x-maximum" = "100000%"))]
+    pub(crate) relative: Option<Written<Part>>,
+}
