@@ -131,7 +131,7 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported_with_its_errors()
     for sample in [
         "cofferdam_store_connected 1",
         "cofferdam_store_silent_seconds ",
-        "cofferdam_store_revision{which=\"wanted\"} 3",
+        "cofferdam_store_revision{which=\"wanted\"} 4",
         "cofferdam_store_revision{which=\"serving\"} 2",
         "cofferdam_store_reconnects_total 0",
         "cofferdam_store_rejected_total 1",
