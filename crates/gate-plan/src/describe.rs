@@ -1,5 +1,6 @@
 //! The plan as JSON for the operator, without what may be a secret.
 
+mod grant;
 mod signatures;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ impl Plan {
             "upstreams": each(&self.upstreams, describe_upstream),
             "plugins": each(&self.plugins, describe_plugin),
             "signatures": self.signatures.as_ref().map(signatures::describe),
+            "grants": {"named": self.grants.named.keys().collect::<Vec<_>>(), "file": self.grants.file},
             "routes": each(self.routes.rules(), describe_rule),
             "access_log": match &self.access_log {
                 AccessLog::Stdout => json!("stdout"),
@@ -289,6 +291,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         },
         "priority": plugin.priority,
         "debug": plugin.debug.as_ref().map(describe_debug),
+        "grant": plugin.grant.as_ref().map(|granted| grant::describe(plugin.grant_name.as_deref(), granted)),
     })
 }
 

@@ -13,6 +13,7 @@ mod describe;
 pub mod document;
 pub mod documents;
 mod findings;
+mod grants;
 mod lower;
 mod nearest;
 mod place;
@@ -25,9 +26,10 @@ mod wire;
 mod word;
 
 pub use crate::findings::{Finding, Findings, Severity};
+pub use crate::grants::check_grants;
 pub use crate::plan::{
     AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
-    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel, Listener,
+    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits, Isolation, Limits, LineLevel, Listener,
     OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
     Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Target, Timeouts, Upstream, UpstreamProtocol,
 };

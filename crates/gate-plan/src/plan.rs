@@ -1,5 +1,6 @@
 //! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
 
+mod grants;
 mod signatures;
 
 use std::net::SocketAddr;
@@ -9,7 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
+use plug_grant::Grant;
 
+pub use self::grants::Grants;
+pub(crate) use self::grants::resolved;
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
 use crate::findings::Findings;
 use crate::route::{ExchangeMatch, RouteTable};
@@ -37,6 +41,8 @@ pub struct Plan {
     pub cache_dir: Option<PathBuf>,
     /// Whose signature plugins must have; none when absent.
     pub signatures: Option<Signatures>,
+    /// What plugins may do, by name.
+    pub grants: Grants,
     /// Where reports of dead plugins are kept.
     pub crash_reports: CrashReports,
     /// What is kept of plugins' last callbacks.
@@ -269,6 +275,10 @@ pub struct Plugin {
     pub priority: i64,
     /// Where LLDB attaches, if it may.
     pub debug: Option<PluginDebug>,
+    /// What it may do; everything when absent.
+    pub grant: Option<Arc<Grant>>,
+    /// The name under which its grant stands, if it has one. Where there is a name and no grant, a file has it.
+    pub grant_name: Option<String>,
 }
 
 /// Where LLDB attaches to a plugin, and which exchanges it sees.

@@ -1,5 +1,6 @@
 //! The configuration as it is written; the doc comment of a key is its reference entry.
 
+mod grant;
 mod listener;
 mod plugin;
 mod route;
@@ -14,6 +15,10 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::grant::{
+    BodyAccess, Folder, Grant, GrantFile, GrantLimits, GrantMode, GrantOrName, GrantProfile, Grants, HeaderAccess,
+    NameAccess,
+};
 pub(crate) use self::listener::{CertificateFiles, ClientCertificates, Listener, ListenerProtocol, ServerTls};
 pub(crate) use self::plugin::{
     Burst, Isolation, LineLevel, MatchRule, OnFault, Payload, Phase, Plugin, PluginDebug, PluginLimits, Pull, Restart,
@@ -47,6 +52,9 @@ pub(crate) struct Config {
     pub(crate) plugins: Vec<Plugin>,
     /// Whose signature plugins must have. Without it, none.
     pub(crate) signatures: Option<Signatures>,
+    /// What plugins may do, by name: each plugin names its own.
+    #[serde(default)]
+    pub(crate) grants: Grants,
     /// Which exchange is answered by what. The most specific match wins: host (exact, then the longest `*.suffix`, then the longest
     /// `prefix.*`, then `*`), then path (exact, then regex, then the longest prefix), then the number of further conditions (each
     /// header and query condition, and one each for methods and listeners), then the place in the file.

@@ -58,7 +58,8 @@ impl Lowering<'_> {
             .map(|(name, value)| (name.0, value.word.0))
             .collect();
         let debug = written.debug.take().map(|debug| self.debug(debug, node.at("debug")));
-        Some(Plugin {
+        let grant = written.grant.take();
+        let mut plugin = Plugin {
             name: written.name.word.0,
             source: source?,
             config,
@@ -85,7 +86,11 @@ impl Lowering<'_> {
             },
             priority: written.priority,
             debug,
-        })
+            grant: None,
+            grant_name: None,
+        };
+        self.granted(&mut plugin, grant, node);
+        Some(plugin)
     }
 
     fn debug(&mut self, mut written: wire::PluginDebug, node: &Node) -> PluginDebug {
