@@ -9,14 +9,14 @@ use gate_plan::Plan;
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
 use plug_host::{
-    BurstPolicy, Changes, CodeCache, CompileLimits, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec,
-    Process, RestartPolicy,
+    BurstPolicy, Changes, CodeCache, CompileLimits, Compiler, Debugging, Folders, Isolation, Limits, Module, Plugin,
+    PluginSpec, Process, RestartPolicy,
 };
 
 use crate::canary::{Failure, World};
 use crate::crashes::Crashes;
 use crate::debugging::{Place, Places};
-use crate::signing::Signers;
+use crate::signing::{Candidate, Signers};
 use crate::sources::{Had, Sources};
 
 /// LIMIT: bytes of a configuration file; the reader refuses more.
@@ -101,6 +101,8 @@ impl Loader {
         let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
         crate::anchor::anchor(&mut plan, &folder);
         let mut wrong = certificates(&plan);
+        let granted = crate::granting::take(&mut plan, &folder);
+        wrong.extend(granted.err().unwrap_or_default());
         let upstreams = match Upstreams::prepare(&plan.upstreams) {
             Ok(prepared) => Some(prepared),
             Err(faults) => {
@@ -123,7 +125,10 @@ impl Loader {
             let had = modules
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
-            let had = had.and_then(|had| signed(spec, had, signers.as_ref()));
+            let had = had.and_then(|had| {
+                crate::auditing::judge(spec, &had, plan.audit.as_ref())?;
+                signed(spec, had, (signers.as_ref(), &plan))
+            });
             match had.and_then(|had| self.plugin(spec, (&had, &plan), before)) {
                 Ok(plugin) => plugins.push(plugin),
                 Err(why) => wrong.push(format!("error: plugin `{}`: {why}", spec.name)),
@@ -134,10 +139,10 @@ impl Loader {
         let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else {
             return Err(Wrong::of(wrong, &files));
         };
-        let names = plan
-            .upstreams
-            .iter()
-            .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
+        let names = plan.upstreams.iter().flat_map(|upstream| {
+            let names = [upstream.name.clone()].into_iter().chain(upstream.aliases.clone());
+            names.map(|name| (name, upstream.name.clone()))
+        });
         let world = World {
             upstreams: Some(names.collect()),
             says_lines: false,
@@ -146,6 +151,7 @@ impl Loader {
             let error = |failure: &Failure| format!("error: {}", failure.text);
             Wrong::of(failures.iter().map(error).collect(), &files)
         })?;
+        crate::granting::tell(before, &plugins, &crate::granting::origin(&plan, file));
         Ok(Loaded {
             plan: Arc::new(plan),
             plugins,
@@ -192,8 +198,13 @@ impl Loader {
             ..
         } = had;
         let module = self.module(wanted, bytes, found, compiler(plan))?;
+        crate::granting::suffices(wanted.grant.as_deref(), &module.facts)?;
         self.crashes.module(found, path);
-        let spec = spec(wanted, self.log_level, plan.recordings.bytes_max);
+        let folders = wanted.grant.as_deref().map(Folders::open).transpose()?.flatten();
+        let spec = PluginSpec {
+            folders: folders.map(Arc::new),
+            ..spec(wanted, self.log_level, plan.recordings.bytes_max)
+        };
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
         if let Some(same) = same
             && same.spec == spec
@@ -290,7 +301,8 @@ fn files(main: &Path, (plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
         .plugins
         .iter()
         .flat_map(|spec| crate::sources::files(spec, (plan, folder)));
-    let all = [main.to_owned()].into_iter().chain(crate::signing::files(plan));
+    let all = [main.to_owned()].into_iter().chain(plan.grants.file.clone());
+    let all = all.chain(crate::signing::files(plan));
     all.chain(of_plugins).collect()
 }
 
@@ -305,10 +317,15 @@ fn certificates(plan: &Plan) -> Vec<String> {
 }
 
 /// Lets a module through that is signed by one who may, and says who that is. Without signers, all are let through.
-fn signed(plugin: &gate_plan::Plugin, had: Had, signers: Option<&Signers>) -> Result<Had, String> {
+fn signed(plugin: &gate_plan::Plugin, had: Had, (signers, plan): (Option<&Signers>, &Plan)) -> Result<Had, String> {
     let Some(signers) = signers else { return Ok(had) };
-    match signers.judge(&had.candidate()) {
+    let candidate = Candidate {
+        grant: plugin.grant.as_deref(),
+        ..had.candidate()
+    };
+    match signers.judge(&candidate) {
         Ok((signer, signed)) => {
+            crate::auditing::signer(plan.audit.as_ref(), &signer)?;
             crate::voice::say(&format!(
                 "plugin signed plugin={} signer={signer} form={} by={:?}",
                 plugin.name,
@@ -402,6 +419,8 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel, recording_bytes_max: u64)
             },
         },
         root_id: plan.root_id.clone(),
+        grant: plan.grant.clone(),
+        folders: None,
         environment: plan.environment.clone(),
         memory_bytes_max: plan.limits.memory_bytes_max,
         cpu_slice: plan.limits.cpu_slice,

@@ -8,6 +8,8 @@ mod cmd {
     pub(crate) mod run;
     pub(crate) mod schema;
 }
+mod auditing;
+mod granting;
 mod load;
 mod signing;
 mod sources;

@@ -1,5 +1,6 @@
 //! The plan as JSON for the operator, without what may be a secret.
 
+mod audit;
 mod grant;
 mod signatures;
 
@@ -44,6 +45,7 @@ impl Plan {
             "upstreams": each(&self.upstreams, describe_upstream),
             "plugins": each(&self.plugins, describe_plugin),
             "signatures": self.signatures.as_ref().map(signatures::describe),
+            "audit": self.audit.as_ref().map(audit::describe),
             "grants": {"named": self.grants.named.keys().collect::<Vec<_>>(), "file": self.grants.file},
             "routes": each(self.routes.rules(), describe_rule),
             "access_log": match &self.access_log {

@@ -28,10 +28,11 @@ mod word;
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::grants::check_grants;
 pub use crate::plan::{
-    AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile, CrashReports,
-    Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits, Isolation, Limits, LineLevel, Listener,
-    OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings, Redirect, Restart,
-    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Target, Timeouts, Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Audit, AuditToolchain, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls,
+    Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits, Isolation,
+    Limits, LineLevel, Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull,
+    Recordings, Redirect, Restart, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Target, Timeouts,
+    Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::schema;

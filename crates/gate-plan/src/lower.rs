@@ -1,5 +1,6 @@
 //! From the wire structs to the Plan: what has the right shape is held against the rest of the file.
 
+mod audit;
 mod chain;
 mod condition;
 mod edits;
@@ -79,6 +80,7 @@ impl Lowering<'_> {
             upstreams,
             plugins: plugins.into_iter().map(Arc::new).collect(),
             signatures,
+            audit: self.audit(config.audit),
             grants,
             routes,
             access_log: access_log(config.access_log),

@@ -1,5 +1,6 @@
 //! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
 
+mod audit;
 mod grants;
 mod signatures;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue, StatusCode};
 use plug_grant::Grant;
 
+pub use self::audit::{Audit, AuditToolchain};
 pub use self::grants::Grants;
 pub(crate) use self::grants::resolved;
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
@@ -41,6 +43,8 @@ pub struct Plan {
     pub cache_dir: Option<PathBuf>,
     /// Whose signature plugins must have; none when absent.
     pub signatures: Option<Signatures>,
+    /// What every plugin's module must be; anything when absent.
+    pub audit: Option<Audit>,
     /// What plugins may do, by name.
     pub grants: Grants,
     /// Where reports of dead plugins are kept.

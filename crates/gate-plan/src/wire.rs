@@ -1,5 +1,6 @@
 //! The configuration as it is written; the doc comment of a key is its reference entry.
 
+mod audit;
 mod grant;
 mod listener;
 mod plugin;
@@ -15,6 +16,7 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::audit::{Audit, AuditToolchain};
 pub(crate) use self::grant::{
     BodyAccess, Folder, Grant, GrantFile, GrantLimits, GrantMode, GrantOrName, GrantProfile, Grants, HeaderAccess,
     NameAccess,
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) plugins: Vec<Plugin>,
     /// Whose signature plugins must have. Without it, none.
     pub(crate) signatures: Option<Signatures>,
+    /// What every plugin's module must be before it is loaded. Without it, anything that runs.
+    pub(crate) audit: Option<Audit>,
     /// What plugins may do, by name: each plugin names its own.
     #[serde(default)]
     pub(crate) grants: Grants,

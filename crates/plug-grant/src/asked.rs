@@ -10,7 +10,21 @@ use crate::property::{self, Shown};
 use crate::{Access, Body, CallSet, Grant, Mode, Names, redis};
 
 /// Functions of WASI that no runtime does without, and that reach nothing.
-const RUNTIME: [&str; 5] = ["args_get", "args_sizes_get", "poll_oneoff", "proc_exit", "sched_yield"];
+const RUNTIME: [&str; 12] = [
+    "args_get",
+    "args_sizes_get",
+    // Whose variables and folders are held against their lists.
+    "environ_get",
+    "environ_sizes_get",
+    "fd_close",
+    "fd_fdstat_get",
+    "fd_fdstat_set_flags",
+    "fd_prestat_dir_name",
+    "fd_prestat_get",
+    "poll_oneoff",
+    "proc_exit",
+    "sched_yield",
+];
 
 /// What is the plugin's own is granted to all: which context a call means, what C++ guests import besides, and what runtimes need.
 static OWN: LazyLock<CallSet> = LazyLock::new(|| {
@@ -152,6 +166,12 @@ impl Grant {
         header && self.properties.read.has(&property::canonical(path))
     }
 
+    /// Whether a property is about the plugin itself.
+    #[must_use]
+    pub fn reads_own(&self, path: &[&[u8]]) -> bool {
+        property::is_own(path)
+    }
+
     /// What a property shows of the message.
     #[must_use]
     pub fn shown<'a>(&self, path: &[&'a [u8]]) -> Shown<'a> {
@@ -188,7 +208,13 @@ impl Grant {
     /// Whether an environment variable may be seen.
     #[must_use]
     pub fn sees_variable(&self, name: &str) -> bool {
-        self.environment.has(name.as_bytes())
+        self.calls.has(call_number("environ_get")) && self.environment.has(name.as_bytes())
+    }
+
+    /// Whether there are folders for it at all.
+    #[must_use]
+    pub fn opens_files(&self) -> bool {
+        !self.folders.is_empty() && self.calls.has(call_number("path_open"))
     }
 
     /// Names of foreign functions.
