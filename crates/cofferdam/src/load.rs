@@ -139,12 +139,8 @@ impl Loader {
         let Some(upstreams) = upstreams.filter(|_| wrong.is_empty()) else {
             return Err(Wrong::of(wrong, &files));
         };
-        let names = plan.upstreams.iter().flat_map(|upstream| {
-            let names = [upstream.name.clone()].into_iter().chain(upstream.aliases.clone());
-            names.map(|name| (name, upstream.name.clone()))
-        });
         let world = World {
-            upstreams: Some(names.collect()),
+            upstreams: Some(upstream_names(&plan)),
             says_lines: false,
         };
         crate::canary::try_out(&plugins, before, world, &self.crashes).map_err(|failures| {
@@ -304,6 +300,15 @@ fn files(main: &Path, (plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
     let all = [main.to_owned()].into_iter().chain(plan.grants.file.clone());
     let all = all.chain(crate::signing::files(plan));
     all.chain(of_plugins).collect()
+}
+
+/// Upstreams by all their names.
+fn upstream_names(plan: &Plan) -> HashMap<String, String> {
+    let names = plan.upstreams.iter().flat_map(|upstream| {
+        let names = [upstream.name.clone()].into_iter().chain(upstream.aliases.clone());
+        names.map(|name| (name, upstream.name.clone()))
+    });
+    names.collect()
 }
 
 /// What is wrong with certificates of listeners.

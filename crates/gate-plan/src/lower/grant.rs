@@ -248,6 +248,11 @@ fn comes_to_nothing(grant: &Grant, node: &Node, report: &mut Report) {
             )));
         }
     }
+    unreached(grant, node, report, has(&callouts));
+}
+
+/// Folders that nothing opens, and callouts that reach nothing.
+fn unreached(grant: &Grant, node: &Node, report: &mut Report, has_callouts: bool) {
     let files = plug_abi::WASI_CALLS
         .iter()
         .any(|call| call.name == "path_open" && grant.calls.has(call_number(call.name)));
@@ -258,7 +263,7 @@ fn comes_to_nothing(grant: &Grant, node: &Node, report: &mut Report) {
         );
         report.add(draft.help("add `files` to `wasi`"));
     }
-    if has(&callouts) && grant.upstreams.is_empty() && node.get("calls").is_some() {
+    if has_callouts && grant.upstreams.is_empty() && node.get("calls").is_some() {
         let draft = Draft::warning(
             node.key_span("calls"),
             "callouts are granted, and no upstream that they may reach",
@@ -266,3 +271,7 @@ fn comes_to_nothing(grant: &Grant, node: &Node, report: &mut Report) {
         report.add(draft.help("list them: `upstreams: [NAME]`"));
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

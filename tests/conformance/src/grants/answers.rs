@@ -16,7 +16,7 @@ fn is_apart(row: &HostCall) -> bool {
 /// A call with arguments that would do something.
 fn step(row: &HostCall) -> Value {
     let word = row.name.trim_start_matches("proxy_");
-    json!({"op": word, "map": 0, "key": "x-one", "value": "v", "buffer": 0, "upstream": "known", "headers": [[":method", "GET"], [":path", "/"],
+    json!({"op": word, "map": 0, "key": "x-one", "value": "1", "buffer": 0, "upstream": "known", "headers": [[":method", "GET"], [":path", "/"],
         [":authority", "a"]], "service": "s", "method": "m", "name": "compress", "path": ["request", "path"], "query": "PING", "type": 0,
         "metric": 7, "queue": 7, "address": "127.0.0.1:1", "stream": 0, "period": 1000, "body": "b", "offset": 1})
 }
