@@ -69,7 +69,7 @@ proptest! {
 #[test]
 fn names_of_one_thing_are_granted_as_one() {
     let mut grant = Grant {
-        request_headers: reading(&["Host", "x-request-id"]),
+        request_headers: reading(&[":authority", "X-Request-Id"]),
         properties: reading(&["route_name", "connection.id", "request.*", "colour", "x_request_id"]),
         ..Grant::default()
     };
@@ -127,8 +127,8 @@ fn a_grant_of_nothing_leaves_the_plugin_what_is_its_own() {
             "fd_close",
             "fd_fdstat_get",
             "fd_fdstat_set_flags",
-            "fd_prestat_get",
             "fd_prestat_dir_name",
+            "fd_prestat_get",
             "poll_oneoff",
             "proc_exit",
             "sched_yield",

@@ -115,9 +115,12 @@ fn table() -> Vec<&'static str> {
     names.map(|(name, _)| name).collect()
 }
 
-/// A gateway with TLS, two plugins that speak and one that dies, an upstream that answers and one that nobody listens for.
+/// A gateway with TLS, two plugins that speak, one of them beyond its grant, and one that dies, an upstream that answers and one that nobody listens for.
 async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gateway> {
     let speaks = json!({"request_headers": [{"op": "log", "level": "critical", "text": "a line"}]});
+    let mut probe = plugin("probe", "probe-021", speaks)?;
+    // What it does beyond the grant is let through, and counted.
+    probe["grant"] = json!({"mode": "report"});
     let certificates = [
         authority.certificate("one", "one.test")?,
         authority.certificate("two", "two.test")?,
@@ -129,7 +132,7 @@ async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gat
             {"name": "safe", "listen": "127.0.0.1:0", "tls": {"certificates": certificates}},
         ],
         "upstreams": [upstream("up", backend), {"name": "down", "endpoints": [format!("127.0.0.1:{}", free_port()?)]}],
-        "plugins": [plugin("probe", "probe-021", speaks)?, plugin("hello", "hello", json!({"greeting": "hi"}))?, plugin("die", "die", json!({}))?],
+        "plugins": [probe, plugin("hello", "hello", json!({"greeting": "hi"}))?, plugin("die", "die", json!({}))?],
         "routes": [
             {"name": "die", "match": {"path": {"prefix": "/die"}}, "echo": true, "plugins": ["die"]},
             {"name": "down", "match": {"path": {"prefix": "/down"}}, "upstream": "down"},

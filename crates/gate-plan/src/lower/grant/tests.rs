@@ -26,6 +26,13 @@ fn a_profile_is_where_a_grant_starts_and_an_alias_is_its_upstream() {
     let request = MapKind::HttpRequestHeaders;
     assert!(grant.reads_header(request, b"anything") && grant.writes_header(request, b"x-user"));
     assert!(grant.writes_header(request, b":authority") && !grant.writes_header(request, b"x-other"));
+    let described = &plan.describe()["plugins"][0]["grant"];
+    assert_eq!(described["upstreams"], serde_json::json!(["auth"]));
+    assert_eq!(
+        described["request_headers.write"],
+        serde_json::json!([":authority", "host", "x-user"])
+    );
+    assert_eq!(described["mode"], serde_json::json!(["enforce"]));
 }
 
 #[test]
