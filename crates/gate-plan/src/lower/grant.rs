@@ -65,7 +65,7 @@ impl Lowering<'_> {
         let slice_max = bounds
             .cpu_slice_max
             .map(|most| u64::try_from(most.as_nanos()).unwrap_or(u64::MAX));
-        let share = u64::from(written.cpu_share.word.0);
+        let share = written.cpu_share.word.0;
         let pairs = [
             ("memory", written.memory.word.0, bounds.memory_bytes_max),
             ("stack", written.stack.word.0, bounds.stack_bytes_max),
