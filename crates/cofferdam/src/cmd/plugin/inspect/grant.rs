@@ -8,7 +8,7 @@ use plug_abi::{BufferKind, Family, HostCall, MapKind, call_name, call_number, ho
 use plug_audit::{Import, ModuleFacts, Toolchain};
 use plug_grant::{Grant, Shown};
 use plug_report::recording::{Input, Recording, Step, Steps};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Lists of a grant, by the way to them; each word with why it is there.
 #[derive(Debug, Default)]
@@ -368,24 +368,30 @@ impl Proposal {
 
     /// The same for programs: the grant, and why.
     pub(super) fn json(&self) -> Value {
-        let mut grant = json!({});
-        let mut why = json!({});
+        let mut grant = Map::new();
+        let mut why = Map::new();
         for (way, words) in &self.lists {
             let list: Vec<&String> = words.keys().collect();
-            let path = way.join(".");
             match (way.first(), way.get(1)) {
-                (Some(key), Some(inner)) => grant[*key][*inner] = json!(list),
-                (Some(key), None) => grant[*key] = json!(list),
+                (Some(key), Some(inner)) => put(&mut grant, key, inner, json!(list)),
+                (Some(key), None) => drop(grant.insert((*key).to_owned(), json!(list))),
                 _ => {}
             }
-            why[path] = json!(words);
+            why.insert(way.join("."), json!(words));
         }
         for side in ["request", "response"] {
             if let Some(reach) = self.reach(side) {
-                grant["bodies"][side] = json!(reach);
+                put(&mut grant, "bodies", side, json!(reach));
             }
         }
         json!({"grant": grant, "why": why, "source": self.source})
+    }
+}
+
+/// Sets a key within a key.
+fn put(map: &mut Map<String, Value>, key: &str, inner: &str, value: Value) {
+    if let Value::Object(within) = map.entry(key).or_insert_with(|| Value::Object(Map::new())) {
+        within.insert(inner.to_owned(), value);
     }
 }
 
