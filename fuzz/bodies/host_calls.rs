@@ -178,6 +178,8 @@ fn spec(script: &[u8]) -> PluginSpec {
         vm_id: String::new(),
         isolation: plug_host::Isolation::Worker,
         root_id: String::new(),
+        grant: None,
+        folders: None,
         environment: Vec::new(),
         memory_bytes_max: 1024 * 1024,
         cpu_slice: Duration::from_secs(20),
@@ -231,8 +233,8 @@ impl Outside for Nobody {
         Ok(Box::pin(std::future::pending()))
     }
 
-    fn knows_upstream(&self, _: &str) -> bool {
-        true
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        Some(named.to_owned())
     }
 
     fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

@@ -246,6 +246,8 @@ fn spec(isolation: Isolation, trusted_after: u32) -> PluginSpec {
         vm_id: String::new(),
         isolation,
         root_id: "root".to_owned(),
+        grant: None,
+        folders: None,
         environment: vec![("KEY".to_owned(), "value".to_owned())],
         memory_bytes_max: MEMORY_BYTES_MAX,
         cpu_slice: SLICE,
@@ -373,8 +375,8 @@ impl Outside for World {
         }))
     }
 
-    fn knows_upstream(&self, _: &str) -> bool {
-        true
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        Some(named.to_owned())
     }
 
     fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

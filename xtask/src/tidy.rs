@@ -76,7 +76,9 @@ fn check(root: &Path) -> Result<Vec<Problem>> {
     dependencies::check(text_of("Cargo.toml"), text_of("deny.toml"), &packages, &mut problems);
     let rust: Vec<&File> = files.iter().filter(|file| file.path.ends_with(".rs")).collect();
     sizes::check(&rust, text_of(sizes::RATCHET), &mut problems);
-    security::check(text_of(security::PAGE), &rust, &mut problems);
+    for page in security::PAGES {
+        security::check((page, text_of(page)), &rust, &mut problems);
+    }
     for file in &files {
         bans::check(file, &mut problems);
     }

@@ -38,6 +38,14 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
         }
         plugin.probe.iter_mut().for_each(place);
     }
+    for plugin in &mut plan.plugins {
+        if plugin.grant.is_some()
+            && let Some(grant) = &mut Arc::make_mut(plugin).grant
+        {
+            crate::granting::anchor(grant, folder);
+        }
+    }
+    plan.grants.file.iter_mut().for_each(place);
     if let Some(signatures) = &mut plan.signatures {
         signatures.trusted_root.iter_mut().for_each(place);
         for signer in &mut signatures.signers {

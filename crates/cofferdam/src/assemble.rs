@@ -18,10 +18,11 @@ use plug_host::{Plugin, Process};
 
 use crate::crashes::{Crashes, Told};
 use crate::last_good::{Keeper, Snapshot};
-use crate::load::{Loader, Text, workers};
+use crate::load::{Loader, workers};
 use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
 use crate::looking::Traced;
 use crate::rollouts::Rollouts;
+use crate::text::Text;
 use crate::voice::{fail, say, warn};
 
 /// LIMIT: how long a worker may take to start all plugins of a changed configuration.
@@ -210,6 +211,8 @@ impl House {
                 }
             })?;
         }
+        let word = loaded.text.word(&loaded.plan);
+        crate::granting::tell(&self.plugins(), &loaded.plugins(), &word);
         let mut present = self.present.lock();
         for debugging in loaded.running.iter().filter_map(|runs| runs.plugin.debugging()) {
             debugging.show();

@@ -1,6 +1,6 @@
 //! Tries changed plugins out before they serve: started and configured once, aside, with the outside world out of reach.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ const NO_WORKER: usize = usize::MAX;
 
 /// Where plugins are tried out.
 pub(crate) struct World {
-    /// Upstreams that they find there; any when there is no list.
-    pub(crate) upstreams: Option<HashSet<String>>,
+    /// Upstreams that they find there, by all their names; any when there is no list.
+    pub(crate) upstreams: Option<HashMap<String, String>>,
     /// Whether what they write is said.
     pub(crate) says_lines: bool,
 }

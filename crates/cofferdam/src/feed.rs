@@ -8,7 +8,7 @@ use control_store::{Current, Delivered, News, Outcome, Revision, Settings, Store
 use gate_plan::{Bootstrap, Machine};
 
 use crate::assemble::House;
-use crate::load::{Text, Wrong, read_text};
+use crate::text::{Text, Wrong, read_text};
 use crate::voice::{fail, say, warn};
 
 /// LIMIT: how long an ending gateway waits until the store has what it said last.
@@ -68,7 +68,8 @@ pub(crate) fn now(file: &Path) -> Result<Arc<Text>, Wrong> {
 }
 
 fn text(delivered: &Delivered, machine: &Arc<Machine>) -> Arc<Text> {
-    Text::new(delivered.text.clone(), &delivered.origin, &delivered.folder).on(machine)
+    let grants = delivered.documents.get("grants").cloned();
+    Text::new((delivered.text.clone(), grants), &delivered.origin, &delivered.folder).on(machine)
 }
 
 impl Feed {

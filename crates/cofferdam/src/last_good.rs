@@ -19,10 +19,10 @@ use parking_lot::{Condvar, Mutex};
 use plug_package::{Digest, Document, Form, Reference, read_file};
 use serde::{Deserialize, Serialize};
 
-use crate::load::Text;
 use crate::loaded::{Loaded, Provenance, Runs};
 use crate::settle::Stand;
 use crate::sources::Had;
+use crate::text::Text;
 use crate::voice::warn;
 
 /// LIMIT: bytes of what says what served.
@@ -163,7 +163,6 @@ impl LastGood {
     }
 }
 
-/// The plugin as the text has it in which it served.
 /// The text that served last; none when nothing was kept.
 pub(crate) fn text(folder: &Path) -> Result<Option<Arc<Text>>, String> {
     let Some(served) = served(folder)? else { return Ok(None) };
@@ -184,9 +183,10 @@ fn served(folder: &Path) -> Result<Option<Served>, String> {
     Ok(Some(served))
 }
 
+/// The plugin as the text has it in which it served.
 fn found(folder: &Path, served: &Served, kept: &Kept) -> Result<(Arc<Text>, Arc<gate_plan::Plugin>), String> {
     let text = kept_text(folder, served, &kept.text)?;
-    let plan = text.plan().map_err(|findings| findings.to_string())?;
+    let plan = text.plan().map_err(|wrong| wrong.to_string())?;
     let spec = plan.plugins.iter().find(|spec| spec.name == kept.name);
     let spec = spec.ok_or("its text does not name it")?;
     Ok((text, Arc::clone(spec)))
@@ -194,7 +194,7 @@ fn found(folder: &Path, served: &Served, kept: &Kept) -> Result<(Arc<Text>, Arc<
 
 /// Puts a route or TCP listener into the plan as it is in `text`.
 fn hold(plan: &mut Plan, place: &str, text: &Text) -> Result<(), String> {
-    let before = text.plan().map_err(|findings| findings.to_string())?;
+    let before = text.plan().map_err(|wrong| wrong.to_string())?;
     plan.routes = plan.routes.holding(&before.routes, &[place.to_owned()]);
     let old = before.listeners.iter().find(|listener| listener.name == place);
     let now = plan.listeners.iter_mut().find(|listener| listener.name == place);
@@ -208,8 +208,7 @@ fn hold(plan: &mut Plan, place: &str, text: &Text) -> Result<(), String> {
 
 fn kept_text(folder: &Path, served: &Served, sha256: &str) -> Result<Arc<Text>, String> {
     let bytes = verified(&text_file(folder, sha256), sha256)?;
-    let text = String::from_utf8(bytes).map_err(|why| why.to_string())?;
-    Ok(Text::new(text, &served.origin, &served.folder))
+    Text::from_kept(bytes, &served.origin, &served.folder)
 }
 
 /// The bytes of a kept file, which must be those that were kept.
@@ -319,7 +318,7 @@ impl Snapshot {
         let mut wanted: HashSet<PathBuf> = HashSet::new();
         for text in texts {
             let file = text_file(folder, &text.sha256);
-            put(&file, || Some(text.text.as_bytes().to_vec()))?;
+            put(&file, || Some(text.kept()))?;
             wanted.insert(file);
         }
         for runs in &self.running {

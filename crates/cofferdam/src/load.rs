@@ -3,7 +3,7 @@
 mod plugin;
 mod recall;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,82 +20,7 @@ use crate::debugging::Places;
 use crate::loaded::{Former, Loaded, Refused, Runs, Tried};
 use crate::signing::Signers;
 use crate::sources::{Had, Sources};
-
-/// LIMIT: bytes of a configuration file; the reader refuses more.
-const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-
-/// The text of a configuration, and where it is from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Text {
-    pub(crate) text: String,
-    /// Its SHA-256.
-    pub(crate) sha256: String,
-    /// What messages call it.
-    pub(crate) origin: String,
-    /// From where its paths are meant.
-    pub(crate) folder: PathBuf,
-    /// What belongs to the machine, where the text is out of a store.
-    pub(crate) machine: Option<Arc<gate_plan::Machine>>,
-}
-
-impl Text {
-    /// Reads a file.
-    pub(crate) fn read(file: &Path) -> Result<Arc<Self>, Wrong> {
-        let text = read_text(file).map_err(|why| Wrong::of(vec![why], &[]))?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        Ok(Self::new(text, &file.display().to_string(), folder))
-    }
-
-    pub(crate) fn new(text: String, origin: &str, folder: &Path) -> Arc<Self> {
-        Arc::new(Self {
-            sha256: plug_host::digest(text.as_bytes()),
-            text,
-            origin: origin.to_owned(),
-            folder: folder.to_owned(),
-            machine: None,
-        })
-    }
-
-    /// The same, out of a store.
-    pub(crate) fn on(self: Arc<Self>, machine: &Arc<gate_plan::Machine>) -> Arc<Self> {
-        let mut text = Arc::unwrap_or_clone(self);
-        text.machine = Some(Arc::clone(machine));
-        Arc::new(text)
-    }
-
-    /// Its plan, with all paths as the process sees them.
-    pub(crate) fn plan(&self) -> Result<Plan, gate_plan::Findings> {
-        let mut plan = match &self.machine {
-            Some(machine) => gate_plan::check_delivered(&self.text, &self.origin, machine)?,
-            None => gate_plan::check(&self.text, &self.origin)?,
-        };
-        crate::anchor::anchor(&mut plan, &self.folder);
-        Ok(plan)
-    }
-}
-
-/// Everything that is wrong, one text each, for people and for programs.
-#[derive(Debug)]
-pub(crate) struct Wrong {
-    pub(crate) texts: Vec<String>,
-    pub(crate) findings: Vec<serde_json::Value>,
-    /// The files that were read, as far as they are known.
-    pub(crate) files: Vec<PathBuf>,
-}
-
-impl Wrong {
-    pub(crate) fn of(texts: Vec<String>, files: &[PathBuf]) -> Self {
-        let findings = texts
-            .iter()
-            .map(|text| serde_json::json!({ "severity": "error", "message": text }))
-            .collect();
-        Self {
-            texts,
-            findings,
-            files: files.to_vec(),
-        }
-    }
-}
+use crate::text::{Text, Wrong};
 
 /// What served before a load.
 pub(crate) enum Before {
@@ -138,11 +63,7 @@ impl Loader {
     /// Reads what `text` names. Plugins that served before and did not change stay the same, and those that cannot run as they are wanted
     /// stay what they were.
     pub(crate) fn load(&mut self, text: &Arc<Text>, before: Before) -> Result<Loaded, Wrong> {
-        let plan = text.plan().map_err(|findings| Wrong {
-            texts: vec![findings.to_string()],
-            findings: findings.iter().map(|finding| finding.to_json()).collect(),
-            files: Vec::new(),
-        })?;
+        let plan = text.plan()?;
         if !plan.warnings.is_empty() {
             crate::voice::warn(plan.warnings.to_string().trim_end());
         }
@@ -209,6 +130,7 @@ impl Loader {
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
             let may_pass = had.is_err() && !matches!(spec.source, gate_plan::Source::File { .. });
+            let had = had.and_then(|had| crate::auditing::judge(spec, &had, plan.audit.as_ref()).map(|()| had));
             let made = had.and_then(|had| self.make((spec, text), (had, plan), signers, &before));
             let outcome = made.map_err(|why| Refused {
                 text: format!("error: plugin `{}`: {why}", spec.name),
@@ -232,7 +154,7 @@ impl Loader {
         signers: Option<&Signers>,
         before: &[Arc<Plugin>],
     ) -> Result<Runs, String> {
-        let had = plugin::signed(spec, had, signers)?;
+        let had = plugin::signed(spec, had, (signers, plan))?;
         let plugin = self.plugin(spec, (&had, plan), before)?;
         Ok(Runs::new((Arc::clone(spec), plugin), had, Arc::clone(text)))
     }
@@ -240,16 +162,11 @@ impl Loader {
     /// Starts those that are new, once and aside. One that does not start is refused, and the others are tried without it: plugins that share
     /// an instance start together.
     fn try_out(&self, plan: &Plan, all: &mut [Tried], before: &[Arc<Plugin>]) {
-        let names = plan
-            .upstreams
-            .iter()
-            .flat_map(|upstream| [vec![upstream.name.clone()], upstream.aliases.clone()].concat());
-        let upstreams: HashSet<String> = names.collect();
         // Each turn refuses a plugin at least.
         for _ in 0..=all.len() {
             let plugins: Vec<_> = all.iter().filter_map(Tried::plugin).collect();
             let world = World {
-                upstreams: Some(upstreams.clone()),
+                upstreams: Some(upstream_names(plan)),
                 says_lines: false,
             };
             let Err(failures) = crate::canary::try_out(&plugins, before, world, &self.crashes) else {
@@ -322,8 +239,17 @@ fn files((plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
         .iter()
         .flat_map(|spec| crate::sources::files(spec, (plan, folder)));
     let probes = plan.plugins.iter().filter_map(|spec| spec.probe.clone());
-    let keys = crate::signing::files(plan).into_iter();
+    let keys = crate::signing::files(plan).into_iter().chain(plan.grants.file.clone());
     keys.chain(of_plugins).chain(probes).collect()
+}
+
+/// Upstreams by all their names.
+fn upstream_names(plan: &Plan) -> HashMap<String, String> {
+    let names = plan.upstreams.iter().flat_map(|upstream| {
+        let names = [upstream.name.clone()].into_iter().chain(upstream.aliases.clone());
+        names.map(|name| (name, upstream.name.clone()))
+    });
+    names.collect()
 }
 
 /// The upstreams of a plan, ready to be used; none when they, or certificates of listeners, are wrong, with everything that is.
@@ -366,19 +292,6 @@ pub(crate) fn workers(plan: &Plan) -> NonZeroUsize {
     plan.workers
         .or_else(|| std::thread::available_parallelism().ok())
         .unwrap_or(NonZeroUsize::MIN)
-}
-
-pub(crate) fn read_text(file: &Path) -> Result<String, String> {
-    let shown = file.display();
-    let about =
-        std::fs::metadata(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))?;
-    if about.len() > FILE_BYTES_MAX {
-        return Err(format!(
-            "error: configuration `{shown}` has {} bytes, more than {FILE_BYTES_MAX}",
-            about.len()
-        ));
-    }
-    std::fs::read_to_string(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))
 }
 
 /// Where compiled code is kept when the configuration does not say (XDG Base Directory Specification).

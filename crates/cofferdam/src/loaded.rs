@@ -12,10 +12,10 @@ use plug_package::{Digest, Document, Reference};
 use plug_rollout::Share;
 
 use crate::last_good::LastGood;
-use crate::load::Text;
 use crate::looks::Looks;
 use crate::settle::{Settled, Stand, settle};
 use crate::sources::Had;
+use crate::text::Text;
 
 /// A plugin that can serve, with what is needed to have it again.
 #[derive(Clone)]

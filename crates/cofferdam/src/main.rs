@@ -10,6 +10,9 @@ mod cmd {
     pub(crate) mod run;
     pub(crate) mod schema;
 }
+mod auditing;
+mod granting;
+mod text;
 mod load;
 mod loaded;
 mod settle;

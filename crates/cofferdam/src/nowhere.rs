@@ -1,6 +1,6 @@
 //! An outside world for plugins that are tried out: upstreams have names, calls begin and never end.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use plug_host::{
@@ -8,13 +8,13 @@ use plug_host::{
 };
 use tokio::sync::mpsc;
 
-use crate::sayings::plugin_line;
-use crate::voice::say;
+use crate::sayings::{denied, plugin_line};
+use crate::voice::{say, warn};
 
 /// The outside world where there is none.
 pub(crate) struct Nowhere {
-    /// Upstreams that a plugin finds there; any when there is no list.
-    pub(crate) upstreams: Option<HashSet<String>>,
+    /// Upstreams that a plugin finds there, by all their names; any when there is no list.
+    pub(crate) upstreams: Option<HashMap<String, String>>,
     /// Whether lines of plugins are said. A fault is what the caller reports, in any case.
     pub(crate) says_lines: bool,
 }
@@ -27,10 +27,10 @@ impl Nowhere {
 
 impl Outside for Nowhere {
     fn say(&self, saying: Saying<'_>) {
-        if let Saying::Line(line) = saying
-            && self.says_lines
-        {
-            say(&plugin_line(&line));
+        match saying {
+            Saying::Line(line) if self.says_lines => say(&plugin_line(&line)),
+            Saying::Denied { .. } => warn(&denied(saying)),
+            _ => {}
         }
     }
 
@@ -47,11 +47,13 @@ impl Outside for Nowhere {
         Ok(self.pending())
     }
 
-    fn knows_upstream(&self, upstream: &str) -> bool {
+    fn upstream_name(&self, named: &str) -> Option<String> {
         // Higress's four fields end with the name.
-        let name = upstream.rsplit('|').next().unwrap_or(upstream);
-        let known = self.upstreams.as_ref();
-        known.is_none_or(|known| known.contains(upstream) || known.contains(name))
+        let name = named.rsplit('|').next().unwrap_or(named);
+        match &self.upstreams {
+            None => Some(named.to_owned()),
+            Some(known) => known.get(named).or_else(|| known.get(name)).cloned(),
+        }
     }
 
     fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

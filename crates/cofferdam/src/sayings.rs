@@ -22,6 +22,7 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
                 "plugin log lines left out plugin={plugin} lines={lines}; `limits.log_lines` says how many it may write in a second"
             ),
         ),
+        Saying::Denied { .. } => of_a_fault(LogLevel::Warn, denied(saying)),
         Saying::Growth {
             plugin,
             bytes,
@@ -57,6 +58,34 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
             ),
         ),
     })
+}
+
+/// What is said of calls that a grant lacks.
+pub(crate) fn denied(saying: Saying<'_>) -> String {
+    let Saying::Denied {
+        plugin,
+        call,
+        about,
+        times,
+        enforced,
+    } = saying
+    else {
+        return String::new();
+    };
+    let about = match about {
+        "" => String::new(),
+        about => format!(" about={about:?}"),
+    };
+    let others = match times.saturating_sub(1) {
+        0 => String::new(),
+        others => format!(" others_since={others}"),
+    };
+    match enforced {
+        true => format!("plugin call denied plugin={plugin} call={call}{about}{others}; its grant lacks it"),
+        false => format!(
+            "plugin call would be denied plugin={plugin} call={call}{about}{others}; its grant lacks it, and has `mode: report`"
+        ),
+    }
 }
 
 fn burst(plugin: &str, of: Trouble, policy: BurstPolicy) -> String {

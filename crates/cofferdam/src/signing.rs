@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gate_plan::SignerIdentity;
 use plug_abi::Capability;
+use plug_grant::Grant;
 use plug_package::{
     Digest, Document, KEY_BYTES_MAX, Keyless, PublicKey, Reference, Signed, Subject, TRUSTED_ROOT_BYTES_MAX, Trust,
     TrustedRoot, examine, read_file,
@@ -26,6 +27,8 @@ pub(crate) struct Candidate<'a> {
     /// Where its image is, and the digest of it.
     pub(crate) image: Option<(&'a Reference, Digest)>,
     pub(crate) documents: &'a [Document],
+    /// What it will be granted; everything when absent.
+    pub(crate) grant: Option<&'a Grant>,
 }
 
 /// What one signer has to do with a plugin.
@@ -92,7 +95,7 @@ impl Signers {
             image: candidate.image.map(|(_, image)| image),
             module: candidate.module,
         };
-        let needs = needs(candidate.module);
+        let needs = needs(candidate.module, candidate.grant);
         let outcome = |known: &Known| {
             let signed = match may_sign(&known.plan, candidate) {
                 Ok(()) => examine(&subject, candidate.documents, &known.trust),
@@ -183,11 +186,15 @@ fn may_sign(signer: &gate_plan::Signer, candidate: &Candidate<'_>) -> Result<(),
     }
 }
 
-/// What a module can do by what it imports. Of one that is not understood nobody knows, so it may be everything.
-fn needs(module: &[u8]) -> Vec<Capability> {
+/// What a module can do by what it imports, or of that what its grant lets through. Of one that is not understood nobody knows, so it may
+/// be everything.
+fn needs(module: &[u8], grant: Option<&Grant>) -> Vec<Capability> {
     let Ok(facts) = plug_audit::audit(module) else {
         return Capability::ALL.to_vec();
     };
+    if let Some(grant) = grant.filter(|grant| !grant.only_reports()) {
+        return crate::granting::needs(&facts, grant);
+    }
     let imported = facts.imports.iter().map(plug_audit::Import::capability);
     let mut needs: Vec<Capability> = imported.flat_map(|word| [&[word], within(word)].concat()).collect();
     needs.sort_unstable();
@@ -212,8 +219,8 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_may_need_everything() {
-        assert_eq!(needs(b"\0asm\x01\0\0\0\xff"), Capability::ALL);
-        assert_eq!(needs(b""), Capability::ALL);
+        assert_eq!(needs(b"\0asm\x01\0\0\0\xff", None), Capability::ALL);
+        assert_eq!(needs(b"", None), Capability::ALL);
     }
 
     #[test]
@@ -225,7 +232,7 @@ mod tests {
                     (func (export "proxy_abi_version_0_2_1"))
                     (func (export "malloc") (param i32) (result i32) i32.const 0))"#
             );
-            needs(&wat::parse_str(text).unwrap())
+            needs(&wat::parse_str(text).unwrap(), None)
         };
         assert_eq!(
             importing("proxy_get_property", "i32 i32 i32 i32"),

@@ -43,6 +43,7 @@ impl Had {
             module: &self.bytes,
             image: self.image.as_ref().map(|(reference, digest)| (reference, *digest)),
             documents: &self.documents,
+            grant: None,
         }
     }
 }

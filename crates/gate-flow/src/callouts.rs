@@ -73,8 +73,8 @@ impl Outside for Callouts {
         Ok(Box::pin(crate::grpc::call(upstream, call, outgoing, events)))
     }
 
-    fn knows_upstream(&self, upstream: &str) -> bool {
-        self.upstreams.find(upstream).is_some()
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        self.upstreams.find(named).map(|upstream| upstream.spec().name.clone())
     }
 
     fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

@@ -1,5 +1,7 @@
 //! The plan as JSON for the operator, without what may be a secret.
 
+mod audit;
+mod grant;
 mod rollout;
 mod signatures;
 
@@ -44,6 +46,8 @@ impl Plan {
             "upstreams": each(&self.upstreams, describe_upstream),
             "plugins": each(&self.plugins, describe_plugin),
             "signatures": self.signatures.as_ref().map(signatures::describe),
+            "audit": self.audit.as_ref().map(audit::describe),
+            "grants": {"named": self.grants.named.keys().collect::<Vec<_>>(), "file": self.grants.file},
             "routes": each(self.routes.rules(), describe_rule),
             "access_log": match &self.access_log {
                 AccessLog::Stdout => json!("stdout"),
@@ -295,6 +299,7 @@ fn describe_plugin(plugin: &Plugin) -> Value {
         "priority": plugin.priority,
         "debug": plugin.debug.as_ref().map(describe_debug),
         "rollout": plugin.rollout.as_ref().map(rollout::describe_rollout),
+        "grant": plugin.grant.as_ref().map(|granted| grant::describe(plugin.grant_name.as_deref(), granted)),
     })
 }
 

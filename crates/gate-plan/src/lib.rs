@@ -13,6 +13,7 @@ mod describe;
 pub mod document;
 pub mod documents;
 mod findings;
+mod grants;
 mod lower;
 mod nearest;
 mod place;
@@ -25,13 +26,14 @@ mod wire;
 mod word;
 
 pub use crate::findings::{Finding, Findings, Severity};
+pub use crate::grants::check_grants;
 pub use crate::plan::{
-    AccessLog, Action, Admin, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates, ClientTls, Compile,
-    CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, HeaderEdits, Isolation, Limits, LineLevel,
-    Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull, Recordings,
-    Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Route, ServerTls, Signatures, Signer,
-    SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret, Target, Timeouts,
-    Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Audit, AuditToolchain, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates,
+    ClientTls, Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits,
+    Isolation, Limits, LineLevel, Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
+    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Route,
+    ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace,
+    StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

@@ -1,8 +1,10 @@
 //! From the wire structs to the Plan: what has the right shape is held against the rest of the file.
 
+mod audit;
 mod chain;
 mod condition;
 mod edits;
+mod grant;
 mod higress;
 mod listener;
 mod names;
@@ -16,12 +18,14 @@ mod tests;
 mod upstream;
 mod warnings;
 
+pub(crate) use self::grant::grant_of;
 pub(crate) use self::plugin::plugin_limits;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crate::findings::{Draft, Findings, Report};
+use crate::plan::resolved;
 use crate::plan::{
     AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Recordings, Upstream,
 };
@@ -56,11 +60,17 @@ struct Lowering<'a> {
 
 impl Lowering<'_> {
     fn plan(mut self, config: wire::Config) -> Plan {
-        let (plugins, chains) = self.plugins(config.plugins);
+        let (mut plugins, chains) = self.plugins(config.plugins);
+        let grants = self.grants(config.grants);
+        self.named_grants(&mut plugins, &grants);
         let listeners = self.listeners(config.listeners, config.admin.as_ref(), &chains);
         let upstreams = self.upstreams(config.upstreams);
         let routes = self.routes(config.routes, &chains);
         let signatures = self.signatures(config.signatures);
+        let upstreams = upstreams.into_iter().map(Arc::new).collect::<Vec<Arc<Upstream>>>();
+        for plugin in &mut plugins {
+            plugin.grant = plugin.grant.as_ref().map(|grant| resolved(grant, &upstreams));
+        }
         Plan {
             admin: config.admin.map(|admin| Admin {
                 listen: admin.listen.word,
@@ -69,9 +79,11 @@ impl Lowering<'_> {
                 .workers
                 .and_then(|workers| NonZeroUsize::new(usize::from(workers))),
             listeners: listeners.into_iter().map(Arc::new).collect::<Vec<Arc<Listener>>>(),
-            upstreams: upstreams.into_iter().map(Arc::new).collect::<Vec<Arc<Upstream>>>(),
+            upstreams,
             plugins: plugins.into_iter().map(Arc::new).collect(),
             signatures,
+            audit: self.audit(config.audit),
+            grants,
             routes,
             access_log: access_log(config.access_log),
             drain: Drain {

@@ -1,5 +1,7 @@
 //! The Plan: a checked, immutable configuration, the only form in which other rooms see it.
 
+mod audit;
+mod grants;
 mod likeness;
 mod rollout;
 mod signatures;
@@ -12,7 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, StatusCode};
+use plug_grant::Grant;
 
+pub use self::audit::{Audit, AuditToolchain};
+pub use self::grants::Grants;
+pub(crate) use self::grants::resolved;
 pub use self::rollout::{Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Sticky};
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
 pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
@@ -46,6 +52,10 @@ pub struct Plan {
     pub start_without_plugins: bool,
     /// Whose signature plugins must have; none when absent.
     pub signatures: Option<Signatures>,
+    /// What every plugin's module must be; anything when absent.
+    pub audit: Option<Audit>,
+    /// What plugins may do, by name.
+    pub grants: Grants,
     /// Where reports of dead plugins are kept.
     pub crash_reports: CrashReports,
     /// What is kept of plugins' last callbacks.
@@ -284,6 +294,10 @@ pub struct Plugin {
     pub debug: Option<PluginDebug>,
     /// How a new generation of it comes into force; at once when absent.
     pub rollout: Option<Rollout>,
+    /// What it may do; everything when absent.
+    pub grant: Option<Arc<Grant>>,
+    /// The name under which its grant stands, if it has one. Where there is a name and no grant, a file has it.
+    pub grant_name: Option<String>,
 }
 
 /// Where LLDB attaches to a plugin, and which exchanges it sees.

@@ -1,5 +1,7 @@
 //! The configuration as it is written; the doc comment of a key is its reference entry.
 
+mod audit;
+mod grant;
 mod listener;
 mod plugin;
 mod rollout;
@@ -16,6 +18,11 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::audit::{Audit, AuditToolchain};
+pub(crate) use self::grant::{
+    BodyAccess, Folder, Grant, GrantFile, GrantLimits, GrantMode, GrantOrName, GrantProfile, Grants, HeaderAccess,
+    NameAccess,
+};
 pub(crate) use self::listener::{CertificateFiles, ClientCertificates, Listener, ListenerProtocol, ServerTls};
 pub(crate) use self::plugin::{
     Burst, Isolation, LineLevel, MatchRule, OnFault, Payload, Phase, Plugin, PluginDebug, PluginLimits, Pull, Restart,
@@ -51,6 +58,11 @@ pub(crate) struct Config {
     pub(crate) plugins: Vec<Plugin>,
     /// Whose signature plugins must have. Without it, none.
     pub(crate) signatures: Option<Signatures>,
+    /// What every plugin's module must be before it is loaded. Without it, anything that runs.
+    pub(crate) audit: Option<Audit>,
+    /// What plugins may do, by name: each plugin names its own.
+    #[serde(default)]
+    pub(crate) grants: Grants,
     /// Which exchange is answered by what. The most specific match wins: host (exact, then the longest `*.suffix`, then the longest
     /// `prefix.*`, then `*`), then path (exact, then regex, then the longest prefix), then the number of further conditions (each
     /// header and query condition, and one each for methods and listeners), then the place in the file.

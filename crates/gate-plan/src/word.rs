@@ -5,6 +5,7 @@
 
 mod address;
 mod field;
+mod grant;
 mod image;
 mod measure;
 mod name;
@@ -21,6 +22,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use self::address::{Authority, HostName};
 pub(crate) use self::field::{EnvironmentName, EnvironmentText, FieldText};
+pub(crate) use self::grant::{
+    FolderName, ForeignFunction, HeaderPattern, HostCallWord, NamePattern, RedisCommand, WasiWord,
+};
 pub use self::image::ImagePattern;
 pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
 pub(crate) use self::measure::{Percent, Size, span_text};
@@ -117,6 +121,13 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<EnvironmentName>(),
     Format::of::<EnvironmentText>(),
     Format::of::<http::Method>(),
+    Format::of::<HostCallWord>(),
+    Format::of::<WasiWord>(),
+    Format::of::<ForeignFunction>(),
+    Format::of::<NamePattern>(),
+    Format::of::<HeaderPattern>(),
+    Format::of::<RedisCommand>(),
+    Format::of::<FolderName>(),
 ];
 
 impl Format {

@@ -91,6 +91,7 @@ metrics! {
     PLUGIN_FAULTS = "cofferdam_plugin_faults_total", Counter, ["plugin", "code"], "Faults of a plugin, by code.";
     PLUGIN_FAULTS_BY_CALLBACK = "cofferdam_plugin_faults_by_callback_total", Counter, ["plugin", "callback"], "Faults of a plugin, by the callback in which they happened.";
     PLUGIN_HOST_CALLS = "cofferdam_plugin_host_calls_total", Counter, ["plugin", "call"], "Host calls of a plugin, by name.";
+    PLUGIN_DENIED_CALLS = "cofferdam_plugin_denied_calls_total", Counter, ["plugin", "call"], "Host calls of a plugin that its grant lacks, by name; they are let through where the grant only reports.";
     PLUGIN_CALLBACK_DURATION = "cofferdam_plugin_callback_duration_seconds", Histogram, ["plugin"], "Time that a plugin computed in a callback, sampled in steps of 0.25 to 1 ms: the sum is right on average, a single callback is off by up to a step.";
     PLUGIN_RESTARTS = "cofferdam_plugin_restarts_total", Counter, ["plugin"], "Instances made to replace a faulted one.";
     PLUGIN_DEBUGGED = "cofferdam_plugin_debugged_exchanges_total", Counter, ["plugin"], "Exchanges of a plugin that a debugger looked at.";

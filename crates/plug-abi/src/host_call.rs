@@ -53,6 +53,63 @@ pub enum Family {
     Emscripten,
 }
 
+impl Family {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 19] = [
+        Self::Log,
+        Self::Time,
+        Self::Buffer,
+        Self::Map,
+        Self::LocalResponse,
+        Self::HttpCall,
+        Self::GrpcCall,
+        Self::SharedData,
+        Self::SharedQueue,
+        Self::Metric,
+        Self::Property,
+        Self::Foreign,
+        Self::Context,
+        Self::Stream,
+        Self::Redis,
+        Self::Inject,
+        Self::UpstreamHosts,
+        Self::Legacy,
+        Self::Emscripten,
+    ];
+
+    /// Its word in grants.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Time => "time",
+            Self::Buffer => "buffer",
+            Self::Map => "map",
+            Self::LocalResponse => "local_response",
+            Self::HttpCall => "http_call",
+            Self::GrpcCall => "grpc_call",
+            Self::SharedData => "shared_data",
+            Self::SharedQueue => "shared_queue",
+            Self::Metric => "metric",
+            Self::Property => "property",
+            Self::Foreign => "foreign",
+            Self::Context => "context",
+            Self::Stream => "stream",
+            Self::Redis => "redis",
+            Self::Inject => "inject",
+            Self::UpstreamHosts => "upstream_hosts",
+            Self::Legacy => "legacy",
+            Self::Emscripten => "emscripten",
+        }
+    }
+
+    /// The one with this word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|family| family.word() == word)
+    }
+}
+
 /// A parameter of a host call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Param {

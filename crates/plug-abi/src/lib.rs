@@ -25,6 +25,8 @@ mod wasi;
 pub use wasi::{CALLS, WASI_CALLS, WasiCall, WasiModule, Whence, call_name, call_number, wasi_call};
 mod capability;
 pub use capability::Capability;
+mod foreign;
+pub use foreign::FOREIGN_FUNCTIONS;
 
 pub mod grpc_frame;
 pub mod pairs;

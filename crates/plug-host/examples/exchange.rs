@@ -3,7 +3,8 @@
 //! One worker; the module is `target/guests/hello.wasm` unless another is named, as bytes or text; the exchange is the same each time, so
 //! that only the plugin's part is measured: a context, `proxy_on_request_headers`, `proxy_on_response_headers`, log, done and delete; once
 //! on the guest's own stack, once on the worker's, and once with an instance of its own, which is made, started, configured and ended.
-//! With a `CALL_DEPTH` each round is made twice, in turns: as the module is, and with its frames counted.
+//! With a `CALL_DEPTH` each round is made once more, in turns: with its frames counted. Always it is made with two grants: of everything, and
+//! with lists of headers, so that each call is looked at.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
+use plug_grant::{Access, Grant, Names};
 use plug_host::{
     CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits, LocalFuture,
     Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
@@ -40,8 +42,8 @@ impl Outside for Nothing {
         Err(CallRefused::UnknownUpstream)
     }
 
-    fn knows_upstream(&self, _: &str) -> bool {
-        false
+    fn upstream_name(&self, _: &str) -> Option<String> {
+        None
     }
 
     fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
@@ -86,16 +88,32 @@ fn exchange() -> Rc<Exchange> {
     exchange
 }
 
-/// How the plugin runs: who shares its instance, when it is trusted, and how many frames it may have.
-type Kind = (Isolation, u32, Option<u32>);
+/// How the plugin runs: who shares its instance, when it is trusted, how many frames it may have, and what it is granted.
+type Kind = (Isolation, u32, Option<u32>, Option<Grant>);
 
-fn plugin(bytes: &[u8], (isolation, trusted_after, call_depth_max): Kind, process: &Process) -> Arc<Plugin> {
+/// All host calls, and of headers those that this plugin asks for: each call is looked at.
+fn narrow() -> Grant {
+    let names: Names = ["x-*", "s*", "a*", "u*", ":*"].into_iter().collect();
+    let headers = || Access {
+        read: names.clone(),
+        write: names.clone(),
+    };
+    Grant {
+        request_headers: headers(),
+        response_headers: headers(),
+        ..Grant::everything()
+    }
+}
+
+fn plugin(bytes: &[u8], (isolation, trusted_after, call_depth_max, grant): Kind, process: &Process) -> Arc<Plugin> {
     let spec = PluginSpec {
         name: "measured".to_owned(),
         config: Bytes::new(),
         vm_config: Bytes::new(),
         vm_id: String::new(),
         isolation,
+        grant: grant.map(Arc::new),
+        folders: None,
         root_id: String::new(),
         environment: Vec::new(),
         memory_bytes_max: 64 * 1024 * 1024,
@@ -194,12 +212,24 @@ fn main() {
     ];
     for (stack, isolation, trusted_after) in kinds {
         tokio::task::LocalSet::new().block_on(&runtime, async {
-            let as_it_is = (stack.to_owned(), arrange(&bytes, (isolation, trusted_after, None)));
+            let as_it_is = (
+                stack.to_owned(),
+                arrange(&bytes, (isolation, trusted_after, None, None)),
+            );
             let counted = call_depth.map(|frames| {
                 let name = format!("{stack}, at most {frames} frames");
-                (name, arrange(&bytes, (isolation, trusted_after, Some(frames))))
+                (name, arrange(&bytes, (isolation, trusted_after, Some(frames), None)))
             });
-            let contenders: Vec<_> = [Some(as_it_is), counted].into_iter().flatten().collect();
+            let granted = |(how, grant)| {
+                let name = format!("{stack}, {how}");
+                (name, arrange(&bytes, (isolation, trusted_after, None, Some(grant))))
+            };
+            let grants = [
+                ("granted everything", Grant::everything()),
+                ("granted some headers", narrow()),
+            ];
+            let contenders = [Some(as_it_is), counted].into_iter().flatten();
+            let contenders: Vec<_> = contenders.chain(grants.map(granted)).collect();
             compare(&contenders, exchanges).await;
         });
     }

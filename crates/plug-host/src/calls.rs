@@ -396,10 +396,21 @@ fn define_other_shapes(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
     Ok(())
 }
 
+/// Runs a call that answers nothing, if it is granted.
+fn quiet(caller: Caller<'_, OnWorker>, step: &Step<'_>, call: impl FnOnce(&mut Host<'_>) -> Done) {
+    with_host(caller, |host| {
+        host.guest.count_call(step.number);
+        if host.guest.free.has(step.number) || host.denied(step).is_none() {
+            // It answers nothing, whatever comes of it.
+            let _ = call(host);
+        }
+    });
+}
+
 /// Calls of 0.1.0, which answer nothing; proxy-wasm-cpp-host gives them a status, and either type is found in binaries.
 fn define_legacy(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
     linker.func_wrap(HOST_MODULE, "proxy_continue_request", |caller: Caller<'_, OnWorker>| {
-        with_host(caller, |host| {
+        quiet(caller, &step!("proxy_continue_request";), |host| {
             stream::proxy_continue_stream(host, StreamKind::HttpRequest.raw())
         });
     })?;
@@ -407,7 +418,7 @@ fn define_legacy(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
         HOST_MODULE,
         "proxy_continue_response",
         |caller: Caller<'_, OnWorker>| {
-            with_host(caller, |host| {
+            quiet(caller, &step!("proxy_continue_response";), |host| {
                 stream::proxy_continue_stream(host, StreamKind::HttpResponse.raw())
             });
         },
@@ -416,7 +427,7 @@ fn define_legacy(linker: &mut Linker<OnWorker>) -> wasmtime::Result<()> {
         HOST_MODULE,
         "proxy_clear_route_cache",
         |caller: Caller<'_, OnWorker>| {
-            with_host(caller, foreign::clear_route_cache);
+            quiet(caller, &step!("proxy_clear_route_cache";), foreign::clear_route_cache);
         },
     )?;
     Ok(())

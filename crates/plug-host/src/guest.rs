@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plug_abi::tokens::{CalloutKind, Tokens};
 use plug_abi::{Abi, LogLevel, Status};
+use plug_grant::{CallSet, Grant};
 use rustc_hash::{FxHashMap as HashMap, FxHashSet as HashSet};
 use tokio::sync::mpsc;
 use wasmtime::Memory;
@@ -18,6 +19,7 @@ use crate::engine::Process;
 use crate::entry::Entry;
 use crate::exchange::{Exchange, StreamContext};
 use crate::expression::Expressions;
+use crate::files::Files;
 use crate::limit::Limit;
 use crate::meter::Meter;
 use crate::metrics::MetricIds;
@@ -220,6 +222,14 @@ pub(crate) struct Guest {
     pub(crate) redis: HashMap<(u32, String), RedisClient>,
     pub(crate) metrics: MetricIds,
     pub(crate) expressions: Expressions,
+    /// Calls that are made without asking the grant: all when there is none.
+    pub(crate) free: CallSet,
+    /// What its plugins may do, which is the same for all that share the instance.
+    pub(crate) grant: Option<Arc<Grant>>,
+    /// Numbers of queues that it found or made by a granted name.
+    pub(crate) queues: HashSet<u32>,
+    /// What it has open, when it is granted folders.
+    pub(crate) files: Option<Box<Files>>,
     pub(crate) effects: Vec<Effect>,
     pub(crate) delivery: Option<Delivery>,
     pub(crate) queue_listener: mpsc::Sender<(u32, u32)>,

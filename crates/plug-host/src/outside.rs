@@ -43,6 +43,19 @@ pub enum Saying<'a> {
         /// How many.
         lines: u64,
     },
+    /// A plugin made a call that its grant lacks.
+    Denied {
+        /// Name of the plugin.
+        plugin: &'a str,
+        /// The call.
+        call: &'static str,
+        /// What it was about, where that may be shown; empty else.
+        about: &'a str,
+        /// How many calls, this one included, since this was last said.
+        times: u64,
+        /// Whether they were denied; else they were let through.
+        enforced: bool,
+    },
     /// The memory of an instance has grown over half of the room that it had.
     Growth {
         /// Name of the plugin.
@@ -215,8 +228,8 @@ pub trait Outside {
         outgoing: mpsc::UnboundedReceiver<GrpcOut>,
         events: mpsc::Sender<GrpcEvent>,
     ) -> Result<LocalFuture<()>, CallRefused>;
-    /// Whether there is an upstream of that name for Redis.
-    fn knows_upstream(&self, upstream: &str) -> bool;
+    /// The own name of the upstream that a plugin names so; none when there is none.
+    fn upstream_name(&self, named: &str) -> Option<String>;
     /// Sends raw RESP bytes and waits for one raw reply; none when the connection failed.
     ///
     /// # Errors

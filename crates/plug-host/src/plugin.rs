@@ -8,11 +8,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
+use plug_grant::Grant;
 use plug_report::profile::MemoryProfile;
 
 use crate::burst::BurstPolicy;
 use crate::debug::Debugging;
 use crate::fault::{Fault, FaultKind};
+use crate::folders::Folders;
+use crate::granted::{Denied, Told};
 use crate::ledger::Tracing;
 use crate::limit::{Limit, Limits, Reached};
 use crate::module::Module;
@@ -55,6 +58,10 @@ pub struct PluginSpec {
     pub root_id: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
+    /// What it may do; everything when absent.
+    pub grant: Option<Arc<Grant>>,
+    /// Folders of its grant, opened.
+    pub folders: Option<Arc<Folders>>,
     /// Bound on linear memory.
     pub memory_bytes_max: u64,
     /// CPU time of one callback.
@@ -104,6 +111,8 @@ pub struct Plugin {
     pub(crate) debugged: OnceLock<Arc<Self>>,
     /// Who looks at what it computes.
     pub(crate) watch: Watch,
+    /// When its denials were said last.
+    pub(crate) told: Told,
     /// What its instances' allocators gave out; its module tells of that.
     pub(crate) tracing: Option<Tracing>,
 }
@@ -124,6 +133,7 @@ impl Plugin {
             debugging: None,
             debugged: OnceLock::new(),
             watch: Watch::default(),
+            told: Told::default(),
             tracing: None,
         }
     }
@@ -195,6 +205,8 @@ impl Plugin {
             && self.spec.vm_id == other.spec.vm_id
             && self.spec.vm_config == other.spec.vm_config
             && self.spec.environment == other.spec.environment
+            && self.spec.grant == other.spec.grant
+            && self.spec.folders == other.spec.folders
             && bounds(&self.spec) == bounds(&other.spec)
             && self.module.digest == other.module.digest
     }
@@ -265,6 +277,7 @@ pub struct PluginStats {
     pub(crate) tally: Tally,
     pub(crate) wary: Wary,
     pub(crate) reached: Reached,
+    pub(crate) denied: Denied,
     /// Faults in the order of [`Fault::DEATHS`].
     faults_by_code: [AtomicU64; Fault::DEATHS.len()],
 }
@@ -302,6 +315,11 @@ impl PluginStats {
     /// Host calls since the start, by name.
     pub fn host_calls(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         self.tally.calls()
+    }
+
+    /// Host calls that its grant lacks and it made since the start, by name.
+    pub fn denied_calls(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        self.denied.counts()
     }
 
     /// How long its callbacks computed.

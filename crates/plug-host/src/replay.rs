@@ -72,6 +72,8 @@ pub fn spec_of(recording: &Recording) -> PluginSpec {
         name: head.plugin.clone(),
         config: Bytes::new(),
         vm_config: Bytes::new(),
+        grant: None,
+        folders: None,
         vm_id: String::new(),
         isolation: Isolation::Worker,
         root_id: String::new(),

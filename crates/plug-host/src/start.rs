@@ -18,6 +18,7 @@ use crate::entry::Entry;
 use crate::exports::Exports;
 use crate::expression::Expressions;
 use crate::fault::{Fault, FaultKind};
+use crate::files::Files;
 use crate::growth::Growth;
 use crate::guest::{Answer, Current, Guest, OnWorker, Root, Visit};
 use crate::instance::Instance;
@@ -242,6 +243,16 @@ fn new_guest(
         redis: Default::default(),
         metrics: MetricIds::default(),
         expressions: Expressions::default(),
+        free: spec
+            .grant
+            .as_ref()
+            .map_or(plug_grant::CallSet::ALL, |grant| grant.free()),
+        grant: spec.grant.clone(),
+        queues: Default::default(),
+        files: spec
+            .folders
+            .as_ref()
+            .map(|folders| Box::new(Files::new(Arc::clone(folders)))),
         effects: Vec::new(),
         delivery: None,
         queue_listener,

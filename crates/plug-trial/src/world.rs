@@ -194,10 +194,10 @@ impl Outside for World {
         }
     }
 
-    fn knows_upstream(&self, upstream: &str) -> bool {
-        self.redis
-            .iter()
-            .any(|mock| fits(&mock.upstream, upstream) && mock.fails != Some(Silence::Unknown))
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        let mut mocks = self.redis.iter();
+        let found = mocks.any(|mock| fits(&mock.upstream, named) && mock.fails != Some(Silence::Unknown));
+        found.then(|| named.to_owned())
     }
 
     fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

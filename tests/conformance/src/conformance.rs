@@ -12,6 +12,7 @@ mod session;
 mod host_calls;
 mod callbacks;
 mod wasi;
+mod grants;
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -21,11 +21,13 @@ use tokio::sync::mpsc;
 
 use crate::guests::{STACK_BYTES, probe};
 
-/// What is outside the host, as the test sets it and sees it. The only upstream is called `known`.
+/// What is outside the host, as the test sets it and sees it. There is the upstream `known`, which is `alias` too, and for grants `other`.
 #[derive(Default)]
 pub(crate) struct World {
     pub(crate) lines: RefCell<Vec<(LogLevel, u32, String)>>,
     pub(crate) faults: RefCell<Vec<Fault>>,
+    /// Denied calls that were said.
+    pub(crate) denied: RefCell<Vec<(&'static str, String)>>,
     /// Answers to HTTP callouts, in order; a callout without one waits for ever.
     pub(crate) http_replies: RefCell<VecDeque<Option<HttpReply>>>,
     pub(crate) http_calls: RefCell<Vec<HttpCall>>,
@@ -39,7 +41,7 @@ pub(crate) struct World {
 }
 
 fn known(upstream: &str) -> Result<(), CallRefused> {
-    if upstream == "known" {
+    if ["known", "alias", "other"].contains(&upstream) {
         Ok(())
     } else {
         Err(CallRefused::UnknownUpstream)
@@ -53,6 +55,7 @@ impl Outside for World {
                 .lines
                 .borrow_mut()
                 .push((line.level, line.context, line.text.to_owned())),
+            Saying::Denied { call, about, .. } => self.denied.borrow_mut().push((call, about.to_owned())),
             Saying::Fault(fault) => self.faults.borrow_mut().push(fault.clone()),
             _ => {}
         }
@@ -89,8 +92,13 @@ impl Outside for World {
         }))
     }
 
-    fn knows_upstream(&self, upstream: &str) -> bool {
-        known(upstream).is_ok()
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        // `alias` and `other` are there to be told from it, not to be called.
+        match named {
+            "known" | "alias" => Some("known".to_owned()),
+            "other" => Some("other".to_owned()),
+            _ => None,
+        }
     }
 
     fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
@@ -129,6 +137,8 @@ pub(crate) fn spec(script: &Value) -> PluginSpec {
         vm_id: String::new(),
         isolation: plug_host::Isolation::Worker,
         root_id: "the-root".to_owned(),
+        grant: None,
+        folders: None,
         environment: Vec::new(),
         memory_bytes_max: 64 * 1024 * 1024,
         cpu_slice: Duration::from_secs(10),

@@ -115,11 +115,13 @@ fn table() -> Vec<&'static str> {
     names.map(|(name, _)| name).collect()
 }
 
-/// A gateway with TLS, two plugins that speak and one that dies, an upstream that answers and one that nobody listens for.
+/// A gateway with TLS, two plugins that speak, one of them beyond its grant, and one that dies, an upstream that answers and one that nobody listens for.
 async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gateway> {
     let speaks = json!({"request_headers": [{"op": "log", "level": "critical", "text": "a line"}]});
     let mut probe = plugin("probe", "probe-021", speaks)?;
     probe["rollout"] = json!({"steps": [{"share": "5%", "pause": "manual"}]});
+    // What it does beyond the grant is let through, and counted.
+    probe["grant"] = json!({"mode": "report"});
     let certificates = [
         authority.certificate("one", "one.test")?,
         authority.certificate("two", "two.test")?,

@@ -22,6 +22,7 @@ mod modules;
 mod packages;
 mod sources;
 mod signatures;
+mod grants;
 mod compiling;
 mod checking;
 mod suites;

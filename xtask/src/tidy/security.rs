@@ -1,22 +1,22 @@
-//! The tests that SECURITY.md says hold its rows are there.
+//! The tests that a page says hold its rows are there.
 
 use super::Problem;
 use super::tree::File;
 
-/// Where the table stands.
-pub(super) const PAGE: &str = "SECURITY.md";
+/// Where such tables stand.
+pub(super) const PAGES: [&str; 2] = ["SECURITY.md", "docs/grants.md"];
 
 /// Heading of the table's last column.
 const COLUMN: &str = " held by |";
 
-/// Looks for each test that the table names.
-pub(super) fn check(page: &str, rust: &[&File], problems: &mut Vec<Problem>) {
+/// Looks for each test that the table of a page names.
+pub(super) fn check((at, page): (&str, &str), rust: &[&File], problems: &mut Vec<Problem>) {
     let lines = page.lines().enumerate();
     let table = lines.skip_while(|(_, line)| !line.ends_with(COLUMN));
     let rows: Vec<(usize, &str)> = table.take_while(|(_, line)| line.starts_with('|')).collect();
     if rows.is_empty() {
         problems.push(Problem::new(
-            PAGE,
+            at,
             1,
             format!("there is no table whose last column is{COLUMN}"),
         ));
@@ -29,13 +29,13 @@ pub(super) fn check(page: &str, rust: &[&File], problems: &mut Vec<Problem>) {
         for name in tests.split('`').skip(1).step_by(2) {
             let function = format!("fn {name}(");
             if !rust.iter().any(|file| file.text.contains(&function)) {
-                problems.push(Problem::new(PAGE, index + 1, format!("there is no test `{name}`")));
+                problems.push(Problem::new(at, index + 1, format!("there is no test `{name}`")));
             }
         }
         let is_bug = row.split('|').skip(2).take(2).any(|cell| cell.contains('✔'));
         if is_bug && !tests.contains('`') {
             problems.push(Problem::new(
-                PAGE,
+                at,
                 index + 1,
                 "no test holds this row: name one in its last column",
             ));

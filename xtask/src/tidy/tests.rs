@@ -391,7 +391,7 @@ fn a_row_of_the_security_table_without_its_test_is_refused() {
     let said = |rows: &str| {
         let page = format!("| bug | escape | denial | neither | held by |\n|---|---|---|---|---|\n{rows}\n");
         let mut problems = Vec::new();
-        security::check(&page, &[&tests], &mut problems);
+        security::check(("SECURITY.md", &page), &[&tests], &mut problems);
         problems.into_iter().map(|problem| problem.text).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -404,6 +404,6 @@ fn a_row_of_the_security_table_without_its_test_is_refused() {
         ["no test holds this row: name one in its last column"]
     );
     let mut problems = Vec::new();
-    security::check("", &[], &mut problems);
+    security::check(("SECURITY.md", ""), &[], &mut problems);
     assert_eq!(problems.len(), 1, "a table that is not found is no table in order");
 }

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use self::place::settings;
 use crate::Format;
-use crate::load::{Before, Loader, Text, read_text};
+use crate::load::{Before, Loader};
+use crate::text::{Text, read_text};
 use crate::voice::{fail, print};
 
 /// What is to be done with a store.
@@ -136,8 +137,8 @@ fn open(at: &At) -> Result<Store, String> {
 fn read(file: &Path) -> Result<(Arc<Text>, Plan), String> {
     let text = read_text(file)?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let text = Text::new(text, &file.display().to_string(), folder).on(&Arc::new(Machine::default()));
-    let plan = text.plan().map_err(|findings| findings.to_string())?;
+    let text = Text::new((text, None), &file.display().to_string(), folder).on(&Arc::new(Machine::default()));
+    let plan = text.plan().map_err(|wrong| wrong.to_string())?;
     Ok((text, plan))
 }
 

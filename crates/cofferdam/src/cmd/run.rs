@@ -10,9 +10,10 @@ use plug_abi::LogLevel;
 use crate::assemble::House;
 use crate::feed::Feed;
 use crate::last_good::Keeper;
-use crate::load::{Before, Loader, Wrong};
+use crate::load::{Before, Loader};
 use crate::reload::Watcher;
 use crate::rollouts::Rollouts;
+use crate::text::Wrong;
 use crate::voice::{fail, say};
 
 pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use gate_plan::Plan;
 use plug_abi::LogLevel;
 use plug_host::{
-    BurstPolicy, Changes, Compiler, Debugging, Isolation, Limits, Module, Plugin, PluginSpec, RestartPolicy,
+    BurstPolicy, Changes, Compiler, Debugging, Folders, Isolation, Limits, Module, Plugin, PluginSpec, RestartPolicy,
 };
 
 use super::{Loader, compiler, workers};
 use crate::debugging::Place;
-use crate::signing::Signers;
+use crate::signing::{Candidate, Signers};
 use crate::sources::Had;
 
 impl Loader {
@@ -29,8 +29,13 @@ impl Loader {
             ..
         } = had;
         let module = self.module(wanted, bytes, found, compiler(plan))?;
+        crate::granting::suffices(wanted.grant.as_deref(), &module.facts)?;
         self.crashes.module(found, path);
-        let spec = spec(wanted, self.log_level, plan.recordings.bytes_max);
+        let folders = wanted.grant.as_deref().map(Folders::open).transpose()?.flatten();
+        let spec = PluginSpec {
+            folders: folders.map(Arc::new),
+            ..spec(wanted, self.log_level, plan.recordings.bytes_max)
+        };
         let same = before.iter().find(|plugin| plugin.spec.name == spec.name);
         if let Some(same) = same
             && same.spec == spec
@@ -122,10 +127,19 @@ impl Loader {
 }
 
 /// Lets a module through that is signed by one who may, and says who that is. Without signers, all are let through.
-pub(super) fn signed(plugin: &gate_plan::Plugin, had: Had, signers: Option<&Signers>) -> Result<Had, String> {
+pub(super) fn signed(
+    plugin: &gate_plan::Plugin,
+    had: Had,
+    (signers, plan): (Option<&Signers>, &Plan),
+) -> Result<Had, String> {
     let Some(signers) = signers else { return Ok(had) };
-    match signers.judge(&had.candidate()) {
+    let candidate = Candidate {
+        grant: plugin.grant.as_deref(),
+        ..had.candidate()
+    };
+    match signers.judge(&candidate) {
         Ok((signer, signed)) => {
+            crate::auditing::signer(plan.audit.as_ref(), &signer)?;
             crate::voice::say(&format!(
                 "plugin signed plugin={} signer={signer} form={} by={:?}",
                 plugin.name,
@@ -178,6 +192,8 @@ fn spec(plan: &gate_plan::Plugin, log_level: LogLevel, recording_bytes_max: u64)
             },
         },
         root_id: plan.root_id.clone(),
+        grant: plan.grant.clone(),
+        folders: None,
         environment: plan.environment.clone(),
         memory_bytes_max: plan.limits.memory_bytes_max,
         cpu_slice: plan.limits.cpu_slice,

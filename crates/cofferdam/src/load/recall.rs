@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Loader, Wrong};
+use super::Loader;
 use crate::last_good::LastGood;
 use crate::loaded::{Loaded, Refused, Tried};
 use crate::signing::Signers;
+use crate::text::Wrong;
 
 impl Loader {
     /// Lets plugins that cannot run as they are wanted run as they did before the gateway was started.

@@ -283,6 +283,10 @@ fn about_plugins(plugins: &[Arc<Plugin>], page: &mut Exposition) {
     for (name, call, count) in summed(plugins, |stats| stats.host_calls().collect()) {
         family.sample(&[name, call], count);
     }
+    let mut family = page.family(&metric::PLUGIN_DENIED_CALLS);
+    for (name, call, count) in summed(plugins, |stats| stats.denied_calls().collect()) {
+        family.sample(&[name, call], count);
+    }
     about_time(plugins, page);
     named(page, &metric::PLUGIN_RESTARTS, plugins, |plugin| {
         let replaced = |stats: &PluginStats| stats.starts.load(Ordering::Relaxed).saturating_sub(1);

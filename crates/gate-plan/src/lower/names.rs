@@ -27,9 +27,33 @@ pub(super) fn check(tree: &Node, report: &mut Report) {
     for plugin in tree.list("plugins") {
         routes.check_list(plugin.at("rollout"), "routes", report);
     }
+    granted(tree, &upstreams, report);
     for listener in tree.list("listeners") {
         upstreams.check_one(listener.get("upstream"), report);
         plugins.check_list(listener, "plugins", report);
+    }
+}
+
+/// Grants that plugins name, and upstreams that grants name.
+fn granted(tree: &Node, upstreams: &Names<'_>, report: &mut Report) {
+    let grants = tree.at("grants");
+    let named = grants.get("named").map_or(&[][..], Node::entries);
+    for entry in named {
+        upstreams.check_granted(&entry.value, report);
+    }
+    for node in tree.list("plugins").iter().filter_map(|plugin| plugin.get("grant")) {
+        upstreams.check_granted(node, report);
+        let Some(name) = node.text() else { continue };
+        let is_known = named.iter().any(|entry| entry.key == name);
+        if is_known || grants.get("file").is_some() || grants.get("store").is_some() {
+            continue;
+        }
+        let draft = Draft::error(node.span, format!("there is no grant with the name `{name}`"));
+        let help = match nearest(name, named.iter().map(|entry| entry.key.as_str())) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None => "add it under `grants.named`".to_owned(),
+        };
+        report.add(draft.help(help));
     }
 }
 
@@ -111,6 +135,18 @@ impl<'t> Names<'t> {
             }
         }
         self
+    }
+
+    /// Upstreams that a grant lists, by name or alias; beginnings may be of some that come later.
+    fn check_granted(&self, grant: &Node, report: &mut Report) {
+        for node in grant.list("upstreams") {
+            let alias = node
+                .text()
+                .is_some_and(|name| name.ends_with('*') || self.aliases.contains_key(name));
+            if !alias {
+                self.check_one(Some(node), report);
+            }
+        }
     }
 
     fn check_list(&self, item: &Node, key: &str, report: &mut Report) {

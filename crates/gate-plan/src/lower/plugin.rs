@@ -60,7 +60,8 @@ impl Lowering<'_> {
         let debug = written.debug.take().map(|debug| self.debug(debug, node.at("debug")));
         let rollout = written.rollout.take();
         let rollout = rollout.map(|rollout| self.rollout(rollout, node.at("rollout")));
-        Some(Plugin {
+        let grant = written.grant.take();
+        let mut plugin = Plugin {
             name: written.name.word.0,
             source: source?,
             config,
@@ -90,7 +91,11 @@ impl Lowering<'_> {
             priority: written.priority,
             debug,
             rollout,
-        })
+            grant: None,
+            grant_name: None,
+        };
+        self.granted(&mut plugin, grant, node);
+        Some(plugin)
     }
 
     fn debug(&mut self, mut written: wire::PluginDebug, node: &Node) -> PluginDebug {

@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::grant::GrantOrName;
 use super::rollout::Rollout;
 use super::route::Match;
 use super::shape::Pairs;
@@ -57,6 +58,8 @@ pub(crate) struct Plugin {
     /// Environment variables that the module sees.
     #[serde(default)]
     pub(crate) environment: Pairs<EnvironmentName, Written<EnvironmentText>>,
+    /// What it may do: a grant, or the name of one under `grants`. Default: everything, as in Envoy.
+    pub(crate) grant: Option<GrantOrName>,
     /// Bounds.
     #[serde(default)]
     pub(crate) limits: PluginLimits,

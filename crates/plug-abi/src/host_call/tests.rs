@@ -159,3 +159,12 @@ fn a_call_is_found_and_accepts_what_sdks_declare() {
     assert!(clear.accepts(&[], &[]) && clear.accepts(&[], &[ValueType::I32]));
     assert!(host_call("proxy_nonsense").is_none());
 }
+
+#[test]
+fn families_have_words_that_lead_back_and_are_no_names_of_calls() {
+    for family in Family::ALL {
+        assert_eq!(Family::from_word(family.word()), Some(family));
+        assert!(host_call(family.word()).is_none());
+        assert!(HOST_CALLS.iter().any(|call| call.family == family), "{}", family.word());
+    }
+}

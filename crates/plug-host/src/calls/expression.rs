@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use plug_abi::Status;
 
+use crate::calls::property::Found;
 use crate::calls::{Value, property};
 use crate::expression::Expression;
 use crate::guest::Host;
@@ -22,7 +23,10 @@ pub(crate) fn evaluate(host: &mut Host<'_>, token: &Bytes) -> Value {
     let root = host.guest.root_id().ok_or(Status::InternalFailure)?;
     let expression = host.guest.expressions.get(root, number(token)?);
     let expression = expression.ok_or(Status::NotFound)?;
-    expression.evaluate(&|path| property::find(host.guest, path))
+    expression.evaluate(&|path| match host.guest.may_evaluate(path) {
+        true => property::find(host.guest, path),
+        false => Found::Absent,
+    })
 }
 
 /// `expr_delete`: takes a token; it does not matter whether it is known.

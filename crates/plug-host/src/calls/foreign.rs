@@ -115,6 +115,13 @@ fn set_envoy_filter_state(host: &mut Host<'_>, arguments: &Bytes) -> Value {
         .filter(|path| !path.is_empty())
         .ok_or(Status::NotFound)?;
     let value = protobuf::bytes(&fields, 2).unwrap_or_default();
+    if let Some(grant) = &host.guest.grant {
+        let names: Vec<&[u8]> = plug_abi::property::segments(path).collect();
+        let name = String::from_utf8_lossy(path);
+        if !grant.writes_property(&names) && host.guest.refuses("proxy_call_foreign_function", &name) {
+            return Ok(Bytes::new());
+        }
+    }
     let exchange = host.guest.exchange().ok_or(Status::NotFound)?;
     crate::calls::property::set_state(exchange, path, value)?;
     Ok(Bytes::new())
@@ -158,6 +165,14 @@ fn inject_on_header(host: &mut Host<'_>, arguments: &Bytes) -> Value {
     let body = protobuf::bytes(&fields, 1).unwrap_or_default();
     let body = host.guest.budget.copy(body).ok_or(Status::InternalFailure)?;
     let end = protobuf::number(&fields, 2).unwrap_or(0) != 0;
+    let may_write = host
+        .guest
+        .grant
+        .as_ref()
+        .is_none_or(|grant| grant.bodies.response.write);
+    if !may_write && host.guest.refuses("proxy_call_foreign_function", "response body") {
+        return Err(Status::BadArgument);
+    }
     inject(host, body, end)?;
     Ok(Bytes::new())
 }

@@ -64,6 +64,14 @@ pub(crate) fn begin(host: &mut Host<'_>, arguments: &Arguments) -> Done {
     if call.upstream.len() > NAME_BYTES_MAX {
         return Err(Status::ParseFailure);
     }
+    let name = if arguments.message.is_some() {
+        "proxy_grpc_call"
+    } else {
+        "proxy_grpc_stream"
+    };
+    if !host.guest.may_reach(name, &call.upstream) {
+        return Err(Status::ParseFailure);
+    }
     host.check_u32(arguments.token_at)?;
     let token = start(host, call, message)?;
     host.write_u32(arguments.token_at, token)

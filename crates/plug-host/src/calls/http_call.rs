@@ -82,6 +82,9 @@ pub(crate) fn proxy_http_call(host: &mut Host<'_>, arguments: &Arguments) -> Don
         trailers: headers(host.read(arguments.trailers.0, arguments.trailers.1)?)?,
         timeout: timeout(arguments.timeout_ms),
     };
+    if !host.guest.may_reach("proxy_http_call", &call.upstream) {
+        return Err(Status::BadArgument);
+    }
     host.check_u32(arguments.token_at)?;
     if !host.guest.may_call() {
         return Err(Status::InternalFailure);

@@ -118,6 +118,52 @@ fn kind_of(raw: u32) -> Result<MapKind, Status> {
     MapKind::from_raw(raw).ok_or(Status::BadArgument)
 }
 
+/// The pairs that the plugin may read.
+fn readable(guest: &Guest, kind: MapKind, mut pairs: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
+    if let Some(grant) = guest.narrows(kind).filter(|grant| !grant.only_reports()) {
+        pairs.retain(|(name, _)| grant.reads_header(kind, name));
+    }
+    pairs
+}
+
+/// What becomes of a map when a plugin writes the whole of it that may not read or write all.
+struct Edits<'a> {
+    /// Names that leave before those that are wanted come.
+    removed: Vec<Bytes>,
+    added: Vec<(&'a [u8], &'a [u8])>,
+}
+
+impl Edits<'_> {
+    fn make(&self, map: &mut dyn PluginMap) -> Result<(), NotAllowed> {
+        self.removed.iter().for_each(|name| map.remove(name));
+        let added = self.added.iter().map(|(name, value)| map.add(name, value));
+        added.fold(Ok(()), Result::and)
+    }
+}
+
+/// What to do instead of writing the whole map, when not all of it may be read and written. What the plugin does not see stays although it is
+/// not among what it writes, and what it may not write stays as it is.
+fn protected<'a>(guest: &Guest, kind: MapKind, wanted: &[(&'a [u8], &'a [u8])]) -> Option<Edits<'a>> {
+    let grant = guest.narrows(kind).filter(|grant| !grant.only_reports())?;
+    let present = with_map(guest, kind, |map| map.pairs()).unwrap_or_default();
+    let is_wanted = |name: &[u8]| {
+        wanted
+            .iter()
+            .any(|(other, _)| grant.header(kind, other) == grant.header(kind, name))
+    };
+    let writes = |name: &[u8]| grant.writes_header(kind, name);
+    let is_there = |pair: &(&[u8], &[u8])| present.iter().any(|(name, value)| name == pair.0 && value == pair.1);
+    let beyond = wanted.iter().find(|pair| !writes(pair.0) && !is_there(pair));
+    if let Some((name, _)) = beyond {
+        guest.refuses("proxy_set_header_map_pairs", &String::from_utf8_lossy(name));
+    }
+    let leaves = |name: &Bytes| writes(name) && (grant.reads_header(kind, name) || is_wanted(name));
+    Some(Edits {
+        removed: present.into_iter().map(|(name, _)| name).filter(leaves).collect(),
+        added: wanted.iter().filter(|(name, _)| writes(name)).copied().collect(),
+    })
+}
+
 /// Envoy takes the map as if to change it, so that this is a bad argument where reading would do.
 pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at: u32) -> Done {
     let kind = kind_of(kind)?;
@@ -125,8 +171,7 @@ pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at:
         return Err(Status::BadArgument);
     }
     let bytes = with_map(host.guest, kind, |map| {
-        let sizes = map
-            .pairs()
+        let sizes = readable(host.guest, kind, map.pairs())
             .into_iter()
             .map(|(name, value)| name.len().saturating_add(value.len()));
         sizes.fold(0, usize::saturating_add)
@@ -137,6 +182,7 @@ pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at:
 pub(crate) fn proxy_get_header_map_pairs(host: &mut Host<'_>, kind: u32) -> Value {
     let kind = kind_of(kind)?;
     let all = with_map(host.guest, kind, |map| map.pairs()).unwrap_or_default();
+    let all = readable(host.guest, kind, all);
     if all.is_empty() {
         return Ok(Bytes::new());
     }
@@ -161,6 +207,10 @@ pub(crate) fn proxy_set_header_map_pairs(host: &mut Host<'_>, kind: u32, map: u3
     let kind = kind_of(kind)?;
     // Malformed bytes are an empty map for Envoy; here nothing is changed, so that no header is lost by a slip.
     let wanted = pairs::decode(host.read(map, length)?).map_err(|_| Status::BadArgument)?;
+    if let Some(edits) = protected(host.guest, kind, &wanted) {
+        let edited = edit_map(host.guest, kind, |map| edits.make(map));
+        return done(host.guest, edited);
+    }
     let edited = edit_map(host.guest, kind, |map| {
         map.clear();
         wanted

@@ -59,9 +59,18 @@ impl Found {
     }
 }
 
-/// Looks a property up. What the gateway knows comes first, as in Envoy: no plugin can put another path or address before the next
-/// one's eyes.
+/// Looks a property up, as far as the plugin may see it.
 pub(crate) fn find(guest: &Guest, names: &[&[u8]]) -> Found {
+    let found = known(guest, names);
+    match guest.grant {
+        None => found,
+        Some(_) => guest.visible(names, found),
+    }
+}
+
+/// What is known under a path. What the gateway knows comes first, as in Envoy: no plugin can put another path or address before the next
+/// one's eyes.
+fn known(guest: &Guest, names: &[&[u8]]) -> Found {
     if let [only] = names
         && let Some(value) = of_plugin(guest, only)
     {

@@ -34,7 +34,8 @@ pub(crate) fn proxy_redis_init(
     let root = host.guest.root_id().ok_or(Status::BadArgument)?;
     let name = host.name(upstream, NAME_BYTES_MAX)?;
     let (upstream, database) = split(&name);
-    if !host.guest.outside.knows_upstream(upstream) {
+    let known = host.guest.outside.upstream_name(upstream).is_some();
+    if !known || !host.guest.may_reach("proxy_redis_init", upstream) {
         return Err(Status::BadArgument);
     }
     let timeout = match timeout_ms {
@@ -65,6 +66,9 @@ pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query:
         .redis
         .get(&(root, split(&name).0.to_owned()))
         .ok_or(Status::BadArgument)?;
+    if !host.guest.may_reach("proxy_redis_call", &client.upstream) {
+        return Err(Status::BadArgument);
+    }
     host.check_u32(token_at)?;
     if !host.guest.may_call() {
         return Err(Status::InternalFailure);

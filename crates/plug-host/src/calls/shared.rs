@@ -62,7 +62,9 @@ pub(crate) fn proxy_register_shared_queue(host: &mut Host<'_>, name: u32, length
         .process
         .shared
         .register_queue(host.guest.first.vm_id(), name, listener);
-    host.write_u32(id_at, id.ok_or(Status::InternalFailure)?)
+    let id = id.ok_or(Status::InternalFailure)?;
+    host.guest.knows_queue(id);
+    host.write_u32(id_at, id)
 }
 
 pub(crate) fn proxy_resolve_shared_queue(host: &mut Host<'_>, vm_id: (u32, u32), name: (u32, u32), id_at: u32) -> Done {
@@ -79,6 +81,7 @@ pub(crate) fn proxy_resolve_shared_queue(host: &mut Host<'_>, vm_id: (u32, u32),
         .shared
         .resolve_queue(vm_id, name)
         .ok_or(Status::NotFound)?;
+    host.guest.knows_queue(id);
     host.write_u32(id_at, id)
 }
 

@@ -198,6 +198,12 @@ impl Host<'_> {
             }
             return R::again(played.status, played.value);
         }
+        // The one test that a call costs which needs no grant.
+        if !self.guest.free.has(step.number)
+            && let Some(denied) = self.denied(step)
+        {
+            return R::again(denied, None);
+        }
         let answer = call(self);
         if let Some(value) = answer.value() {
             self.guest.tape.value(value);

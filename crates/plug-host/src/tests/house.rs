@@ -62,6 +62,8 @@ pub(crate) fn spec(name: &str) -> PluginSpec {
         vm_id: String::new(),
         isolation: Isolation::Worker,
         root_id: "root".to_owned(),
+        grant: None,
+        folders: None,
         environment: vec![("KEY".to_owned(), "value".to_owned())],
         memory_bytes_max: 4 * 1024 * 1024,
         cpu_slice: Duration::from_millis(20),
@@ -95,6 +97,8 @@ pub(crate) struct Double {
     pub(crate) faults: RefCell<Vec<Fault>>,
     /// Numbers of lines that were left out.
     pub(crate) left_out: RefCell<Vec<u64>>,
+    /// Calls that were denied: what they were about, how many, and whether they were.
+    pub(crate) denied: RefCell<Vec<(&'static str, String, u64, bool)>>,
     pub(crate) bursts: RefCell<Vec<Trouble>>,
     pub(crate) recorded: RefCell<Vec<Arc<Recording>>>,
     /// Bytes and exchanges of instances whose growth was said.
@@ -123,6 +127,15 @@ impl Outside for Double {
                     .push((line.level, line.context, line.text.to_owned()));
             }
             Saying::LeftOut { lines, .. } => self.left_out.borrow_mut().push(lines),
+            Saying::Denied {
+                call,
+                about,
+                times,
+                enforced,
+                ..
+            } => {
+                self.denied.borrow_mut().push((call, about.to_owned(), times, enforced));
+            }
             Saying::Burst { of, .. } => self.bursts.borrow_mut().push(of),
             Saying::Recorded(recording) => self.recorded.borrow_mut().push(Arc::clone(recording)),
             Saying::Growth { bytes, exchanges, .. } => self.growth.borrow_mut().push((bytes, exchanges)),
@@ -164,8 +177,8 @@ impl Outside for Double {
         }))
     }
 
-    fn knows_upstream(&self, upstream: &str) -> bool {
-        upstream == "known"
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        matches!(named, "known" | "alias").then(|| "known".to_owned())
     }
 
     fn redis_call(&self, _: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

@@ -37,6 +37,8 @@ pub(super) fn spec(file: &Path, settings: PluginSettings) -> PluginSpec {
         vm_id: String::new(),
         isolation: Isolation::Worker,
         root_id: settings.root_id,
+        grant: None,
+        folders: None,
         environment: settings.environment,
         memory_bytes_max: settings.limits.memory_bytes_max,
         cpu_slice: settings.limits.cpu_slice,

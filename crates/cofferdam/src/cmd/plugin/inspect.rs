@@ -1,5 +1,6 @@
 //! `cofferdam plugin inspect`: what a module is, what it can do, and what its bytes are spent on.
 
+mod grant;
 mod text;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use plug_abi::Capability;
 use plug_audit::{Entry, Function, Import, Main, ModuleFacts, Target, audit, functions};
 use serde_json::{Value, json};
 
-use super::alone;
+use super::{alone, replay};
 use crate::Format;
 use crate::debugging;
 use crate::voice::{fail, print};
@@ -27,6 +28,12 @@ pub(crate) struct Options {
     /// How many of the largest functions are shown
     #[arg(long, default_value_t = FUNCTIONS_SHOWN)]
     functions: usize,
+    /// Propose the least grant for it instead, as a file of grants
+    #[arg(long)]
+    grant: bool,
+    /// Recordings of the module: the grant is narrowed to what they show
+    #[arg(long, requires = "grant", num_args = 1..)]
+    recording: Vec<PathBuf>,
     /// How it is written
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -60,12 +67,32 @@ pub(crate) fn run(options: &Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if options.grant {
+        return propose(options, &facts);
+    }
     let inspected = Inspected::of(&options.file, (&bytes, facts), options.functions);
     print(&match options.format {
         Format::Text => text::of(&inspected),
         Format::Json => format!("{:#}\n", inspected.json()),
     });
     ExitCode::SUCCESS
+}
+
+fn propose(options: &Options, facts: &ModuleFacts) -> ExitCode {
+    let recordings: Result<Vec<_>, String> = options.recording.iter().map(|file| replay::read(file)).collect();
+    match recordings.and_then(|recordings| grant::Proposal::of(facts, &recordings)) {
+        Ok(proposal) => {
+            print(&match options.format {
+                Format::Text => proposal.yaml(&options.file),
+                Format::Json => format!("{:#}\n", proposal.json()),
+            });
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            fail(&format!("error: {why}"));
+            ExitCode::from(2)
+        }
+    }
 }
 
 impl<'a> Inspected<'a> {

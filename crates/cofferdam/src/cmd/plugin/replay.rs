@@ -1,6 +1,6 @@
 //! `cofferdam plugin replay`: runs a recorded death again, offline.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -153,7 +153,7 @@ fn file(options: &Options) -> Result<PathBuf, String> {
     }
 }
 
-fn read(file: &Path) -> Result<Recording, String> {
+pub(super) fn read(file: &Path) -> Result<Recording, String> {
     let wrong = |why: &dyn std::fmt::Display| format!("`{}`: {why}", file.display());
     let length = fs::metadata(file).map_err(|why| wrong(&why))?.len();
     if length > FILE_BYTES_MAX {
@@ -201,7 +201,7 @@ fn play(
     let services = Services {
         process,
         outside: Rc::new(Nowhere {
-            upstreams: Some(HashSet::new()),
+            upstreams: Some(HashMap::new()),
             says_lines: true,
         }),
         worker: 0,

@@ -116,7 +116,7 @@ fn alone(options: &Options) -> Result<gate_plan::Signatures, String> {
 }
 
 fn policy(file: &Path) -> Result<gate_plan::Signatures, String> {
-    let text = crate::load::read_text(file)?;
+    let text = crate::text::read_text(file)?;
     let mut plan = gate_plan::check(&text, &file.display().to_string()).map_err(|findings| findings.to_string())?;
     crate::anchor::anchor(&mut plan, file.parent().unwrap_or(Path::new(".")));
     plan.signatures

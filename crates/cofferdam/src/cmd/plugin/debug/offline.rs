@@ -52,8 +52,8 @@ impl Outside for Desert {
         Ok(Box::pin(async {}))
     }
 
-    fn knows_upstream(&self, _: &str) -> bool {
-        true
+    fn upstream_name(&self, named: &str) -> Option<String> {
+        Some(named.to_owned())
     }
 
     fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {

@@ -1,0 +1,456 @@
+//! What a plugin sends to Redis: RESP bytes read as the one command that they are, and the keys that it names.
+
+use std::fmt;
+
+use crate::grant::Redis;
+
+/// LIMIT: words of one command.
+const WORDS_MAX: usize = 65_536;
+/// How much of a word is shown.
+const SHOWN_BYTES_MAX: usize = 64;
+
+/// Where the keys of a command stand among its words, of which the command is the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// It has none.
+    None,
+    /// The first argument.
+    First,
+    /// The first two.
+    Two,
+    /// All arguments.
+    All,
+    /// All but the last, which is a wait.
+    AllButLast,
+    /// Every second argument from the first on.
+    Pairs,
+    /// As many as the first argument says, behind it.
+    Counted,
+    /// The first argument, and as many after the second as it says.
+    FirstAndCounted,
+    /// Any: a script, a search, a command about the server or the connection.
+    Any,
+}
+
+use Keys::{All, AllButLast, Any, Counted, First, FirstAndCounted, Pairs, Two};
+
+/// Commands by the places of their keys. A command that is not here is refused.
+const COMMANDS: &[(Keys, &[&str])] = &[
+    (Keys::None, &["PING", "ECHO", "TIME"]),
+    (
+        First,
+        &[
+            "APPEND",
+            "BITCOUNT",
+            "BITFIELD",
+            "BITFIELD_RO",
+            "BITPOS",
+            "DECR",
+            "DECRBY",
+            "DUMP",
+            "EXPIRE",
+            "EXPIREAT",
+            "EXPIRETIME",
+            "GEOADD",
+            "GEODIST",
+            "GEOHASH",
+            "GEOPOS",
+            "GEOSEARCH",
+            "GET",
+            "GETBIT",
+            "GETDEL",
+            "GETEX",
+            "GETRANGE",
+            "GETSET",
+            "HDEL",
+            "HEXISTS",
+            "HEXPIRE",
+            "HGET",
+            "HGETALL",
+            "HINCRBY",
+            "HINCRBYFLOAT",
+            "HKEYS",
+            "HLEN",
+            "HMGET",
+            "HMSET",
+            "HRANDFIELD",
+            "HSCAN",
+            "HSET",
+            "HSETNX",
+            "HSTRLEN",
+            "HTTL",
+            "HVALS",
+            "INCR",
+            "INCRBY",
+            "INCRBYFLOAT",
+            "LINDEX",
+            "LINSERT",
+            "LLEN",
+            "LPOP",
+            "LPOS",
+            "LPUSH",
+            "LPUSHX",
+            "LRANGE",
+            "LREM",
+            "LSET",
+            "LTRIM",
+            "PERSIST",
+            "PEXPIRE",
+            "PEXPIREAT",
+            "PEXPIRETIME",
+            "PFADD",
+            "PSETEX",
+            "PTTL",
+            "RPOP",
+            "RPUSH",
+            "RPUSHX",
+            "SADD",
+            "SCARD",
+            "SET",
+            "SETBIT",
+            "SETEX",
+            "SETNX",
+            "SETRANGE",
+            "SISMEMBER",
+            "SMEMBERS",
+            "SMISMEMBER",
+            "SPOP",
+            "SRANDMEMBER",
+            "SREM",
+            "SSCAN",
+            "STRLEN",
+            "SUBSTR",
+            "TTL",
+            "TYPE",
+            "XACK",
+            "XADD",
+            "XAUTOCLAIM",
+            "XCLAIM",
+            "XDEL",
+            "XLEN",
+            "XPENDING",
+            "XRANGE",
+            "XREVRANGE",
+            "XTRIM",
+            "ZADD",
+            "ZCARD",
+            "ZCOUNT",
+            "ZINCRBY",
+            "ZLEXCOUNT",
+            "ZMSCORE",
+            "ZPOPMAX",
+            "ZPOPMIN",
+            "ZRANDMEMBER",
+            "ZRANGE",
+            "ZRANGEBYLEX",
+            "ZRANGEBYSCORE",
+            "ZRANK",
+            "ZREM",
+            "ZREMRANGEBYLEX",
+            "ZREMRANGEBYRANK",
+            "ZREMRANGEBYSCORE",
+            "ZREVRANGE",
+            "ZREVRANGEBYLEX",
+            "ZREVRANGEBYSCORE",
+            "ZREVRANK",
+            "ZSCAN",
+            "ZSCORE",
+        ],
+    ),
+    (
+        Two,
+        &[
+            "COPY",
+            "GEOSEARCHSTORE",
+            "LMOVE",
+            "RENAME",
+            "RENAMENX",
+            "RPOPLPUSH",
+            "SMOVE",
+            "ZRANGESTORE",
+        ],
+    ),
+    (
+        All,
+        &[
+            "DEL",
+            "EXISTS",
+            "MGET",
+            "PFCOUNT",
+            "PFMERGE",
+            "SDIFF",
+            "SDIFFSTORE",
+            "SINTER",
+            "SINTERSTORE",
+            "SUNION",
+            "SUNIONSTORE",
+            "TOUCH",
+            "UNLINK",
+        ],
+    ),
+    (AllButLast, &["BLPOP", "BRPOP", "BZPOPMAX", "BZPOPMIN"]),
+    (Pairs, &["MSET", "MSETNX"]),
+    (
+        Counted,
+        &[
+            "LMPOP",
+            "SINTERCARD",
+            "ZDIFF",
+            "ZINTER",
+            "ZINTERCARD",
+            "ZMPOP",
+            "ZUNION",
+        ],
+    ),
+    (FirstAndCounted, &["ZDIFFSTORE", "ZINTERSTORE", "ZUNIONSTORE"]),
+    (
+        Any,
+        &[
+            "DBSIZE",
+            "EVAL",
+            "EVALSHA",
+            "EVALSHA_RO",
+            "EVAL_RO",
+            "FCALL",
+            "FCALL_RO",
+            "KEYS",
+            "PUBLISH",
+            "RANDOMKEY",
+            "SCAN",
+            "SCRIPT",
+            "SORT",
+            "SORT_RO",
+            "XGROUP",
+            "XINFO",
+            "XREAD",
+            "XREADGROUP",
+        ],
+    ),
+];
+
+/// Commands that can be granted, in upper case. What changes the connection, which plugins share, is none: `AUTH`, `SELECT`, `HELLO`, `CLIENT`,
+/// `MULTI`, `SUBSCRIBE`, `MONITOR` and their like are always refused to a plugin with a grant.
+pub fn commands_known() -> impl Iterator<Item = &'static str> + Clone {
+    COMMANDS.iter().flat_map(|(_, names)| names.iter().copied())
+}
+
+/// Whether a command, in upper case, is one of [`commands_known`].
+#[must_use]
+pub fn knows_command(name: &str) -> bool {
+    commands_known().any(|known| known == name)
+}
+
+/// Why Redis is not asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refused {
+    /// The bytes are not one whole command as an array of texts: inline commands and broken bytes.
+    NotACommand,
+    /// The bytes are several commands, of which each would get the answer of another call.
+    Several,
+    /// The command is not granted.
+    Command(String),
+    /// The command is not known here, so that nobody knows its keys.
+    Unknown(String),
+    /// A key is not granted. It is not shown: it may be a client's token.
+    Key(String),
+    /// The command may touch any key, and not all are granted.
+    AnyKey(String),
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotACommand => formatter.write_str("bytes that are no command"),
+            Self::Several => formatter.write_str("several commands at once"),
+            Self::Command(command) => write!(formatter, "{command}"),
+            Self::Unknown(command) => write!(formatter, "{command}, which is not known here"),
+            Self::Key(command) => write!(formatter, "a key of {command}"),
+            Self::AnyKey(command) => write!(formatter, "{command}, which may touch any key"),
+        }
+    }
+}
+
+/// Whether `query` is one command that `grant` has, with keys that it has.
+pub(crate) fn check(query: &[u8], grant: &Redis) -> Result<(), Refused> {
+    let (words, rest) = command(query).ok_or(Refused::NotACommand)?;
+    let (first, arguments) = words.split_first().ok_or(Refused::NotACommand)?;
+    let name = first.to_ascii_uppercase();
+    let shown = || String::from_utf8_lossy(name.get(..SHOWN_BYTES_MAX).unwrap_or(&name)).into_owned();
+    if !grant.commands.has(&name) {
+        return Err(Refused::Command(shown()));
+    }
+    let row = COMMANDS
+        .iter()
+        .find(|(_, names)| names.iter().any(|known| known.as_bytes() == name));
+    let (keys, _) = row.ok_or_else(|| Refused::Unknown(shown()))?;
+    if !grant.keys.is_all() {
+        let named = named(*keys, arguments).ok_or_else(|| Refused::AnyKey(shown()))?;
+        if !named.iter().all(|key| grant.keys.has(key)) {
+            return Err(Refused::Key(shown()));
+        }
+    }
+    // Said last: what is in the first command tells more.
+    match rest.is_empty() {
+        true => Ok(()),
+        false => Err(Refused::Several),
+    }
+}
+
+/// The keys among the arguments; none when they cannot be told.
+fn named<'a>(keys: Keys, arguments: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
+    let counted = |place: usize| {
+        let count: usize = std::str::from_utf8(arguments.get(place)?).ok()?.parse().ok()?;
+        let from = place.checked_add(1)?;
+        arguments.get(from..from.checked_add(count)?)
+    };
+    Some(match keys {
+        Keys::None => Vec::new(),
+        First => vec![*arguments.first()?],
+        Two => vec![*arguments.first()?, *arguments.get(1)?],
+        All => arguments.to_vec(),
+        AllButLast => arguments.split_last()?.1.to_vec(),
+        Pairs => arguments.iter().step_by(2).copied().collect(),
+        Counted => counted(0)?.to_vec(),
+        FirstAndCounted => [&[*arguments.first()?], counted(1)?].concat(),
+        Any => return None,
+    })
+}
+
+/// The words of the first command, and what is behind it; none when it is no array of texts, or not whole.
+fn command(bytes: &[u8]) -> Option<(Vec<&[u8]>, &[u8])> {
+    let (count, mut rest) = number(bytes.strip_prefix(b"*")?)?;
+    if count == 0 || count > WORDS_MAX {
+        return None;
+    }
+    let mut words = Vec::new();
+    for _ in 0..count {
+        let (length, from) = number(rest.strip_prefix(b"$")?)?;
+        let (word, behind) = from.split_at_checked(length)?;
+        rest = behind.strip_prefix(b"\r\n")?;
+        words.push(word);
+    }
+    Some((words, rest))
+}
+
+/// A length in plain digits, with its line's end taken off: no sign, no blanks and no leading zeros, which servers read in several ways.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().position(|byte| !byte.is_ascii_digit())?;
+    let (digits, rest) = bytes.split_at_checked(end)?;
+    if digits.len() > 1 && digits.starts_with(b"0") {
+        return None;
+    }
+    let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((number, rest.strip_prefix(b"\r\n")?))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn grant(commands: &[&str], keys: &[&str]) -> Redis {
+        Redis {
+            commands: commands.iter().copied().collect(),
+            keys: keys.iter().copied().collect(),
+        }
+    }
+
+    fn resp(words: &[&str]) -> Vec<u8> {
+        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+        for word in words {
+            bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+        bytes
+    }
+
+    #[test]
+    fn a_command_and_its_keys_are_granted_by_their_names() {
+        let grant = grant(&["GET", "MSET", "ZUNIONSTORE", "BLPOP"], &["team:*"]);
+        let ask = |words: &[&str]| check(&resp(words), &grant);
+        assert_eq!(ask(&["get", "team:1"]), Ok(()));
+        assert_eq!(ask(&["GET", "other"]), Err(Refused::Key("GET".to_owned())));
+        assert_eq!(ask(&["SET", "team:1", "x"]), Err(Refused::Command("SET".to_owned())));
+        assert_eq!(ask(&["MSET", "team:1", "other", "team:2", "x"]), Ok(()));
+        assert!(ask(&["MSET", "team:1", "x", "other", "x"]).is_err());
+        assert_eq!(ask(&["ZUNIONSTORE", "team:1", "2", "team:2", "team:3"]), Ok(()));
+        assert!(ask(&["ZUNIONSTORE", "team:1", "2", "team:2", "other"]).is_err());
+        assert!(ask(&["ZUNIONSTORE", "team:1", "9", "team:2"]).is_err());
+        assert_eq!(ask(&["BLPOP", "team:1", "0"]), Ok(()));
+        assert!(ask(&["BLPOP", "other", "team:1"]).is_err());
+        assert!(ask(&["GET"]).is_err());
+    }
+
+    #[test]
+    fn pipelined_and_inline_commands_do_not_pass() {
+        let grant = grant(&["GET"], &["team:*"]);
+        let good = resp(&["GET", "team:1"]);
+        assert_eq!(check(&good, &grant), Ok(()));
+        for behind in [&good[..], b"FLUSHALL\r\n", b"\r\n", b"\0", b"*0\r\n"] {
+            assert_eq!(check(&[&good, behind].concat(), &grant), Err(Refused::Several));
+        }
+        for inline in [
+            "GET team:1\r\n",
+            "FLUSHALL\r\n",
+            "\r\n*1\r\n$8\r\nFLUSHALL\r\n",
+            "",
+            "*0\r\n",
+            "*-1\r\n",
+        ] {
+            assert_eq!(
+                check(inline.as_bytes(), &grant),
+                Err(Refused::NotACommand),
+                "{inline:?}"
+            );
+        }
+        let odd = [
+            "*+2\r\n$3\r\nGET\r\n$6\r\nteam:1\r\n",
+            "*02\r\n$3\r\nGET\r\n$6\r\nteam:1\r\n",
+            "*2\n$3\nGET\n$6\nteam:1\n",
+        ];
+        for odd in odd {
+            assert_eq!(check(odd.as_bytes(), &grant), Err(Refused::NotACommand), "{odd:?}");
+        }
+        // Shorter than it says, so that what another call sends next would be its end.
+        assert_eq!(
+            check(b"*2\r\n$3\r\nGET\r\n$60\r\nteam:1\r\n", &grant),
+            Err(Refused::NotACommand)
+        );
+        assert_eq!(
+            check(b"*3\r\n$3\r\nGET\r\n$6\r\nteam:1\r\n", &grant),
+            Err(Refused::NotACommand)
+        );
+    }
+
+    #[test]
+    fn scripts_and_searches_need_all_keys_and_what_changes_the_connection_never_passes() {
+        let some = grant(&["*"], &["team:*"]);
+        let eval = resp(&["EVAL", "return redis.call('get', 'other')", "1", "team:1"]);
+        assert_eq!(check(&eval, &some), Err(Refused::AnyKey("EVAL".to_owned())));
+        let all = grant(&["*"], &["*"]);
+        assert_eq!(check(&eval, &all), Ok(()));
+        for words in [
+            &["AUTH", "x"][..],
+            &["SELECT", "1"],
+            &["MULTI"],
+            &["CLIENT", "REPLY", "OFF"],
+            &["SUBSCRIBE", "x"],
+            &["HELLO", "3"],
+            &["MONITOR"],
+            &["QUIT"],
+            &["RESET"],
+        ] {
+            let refused = check(&resp(words), &all);
+            assert!(matches!(refused, Err(Refused::Unknown(_))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_has_one_row() {
+        let mut names: Vec<_> = commands_known().collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(knows_command("GET") && !knows_command("SELECT"));
+    }
+}

@@ -1,0 +1,239 @@
+//! What a guest has open: granted folders as preopened ones, and files in them, within bounds.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap as HashMap;
+use rustix::fs::{Dir, FileType, OFlags, SeekFrom, Stat};
+use rustix::io::Errno;
+
+use crate::folders::{Folders, Opened, joined};
+
+/// The number of the first preopened folder, as WASI has it.
+pub(crate) const FIRST: u32 = 3;
+/// LIMIT: files and folders that one instance has open at a time, those that it began with left out.
+const OPEN_MAX: usize = 32;
+/// LIMIT: entries of a folder that are listed.
+const ENTRIES_MAX: usize = 4_096;
+/// LIMIT: bytes that one call reads or writes; the worker waits meanwhile.
+pub(crate) const PIECE_BYTES_MAX: usize = 1024 * 1024;
+/// LIMIT: bytes up to which a plugin writes a file.
+const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// What a number means.
+#[derive(Debug)]
+enum Handle {
+    /// A folder, by its way from a preopened one: it is found anew each time, so that whoever moves it elsewhere opens no door.
+    Folder { root: usize, path: Vec<u8> },
+    /// A regular file.
+    File { file: OwnedFd, read: bool, write: bool },
+}
+
+/// What is asked of an open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) create: bool,
+    pub(crate) directory: bool,
+    pub(crate) exclusive: bool,
+    pub(crate) truncate: bool,
+    pub(crate) append: bool,
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) follow: bool,
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) number: u64,
+    pub(crate) kind: FileType,
+    pub(crate) name: Vec<u8>,
+}
+
+/// What one instance has open.
+#[derive(Debug)]
+pub(crate) struct Files {
+    folders: Arc<Folders>,
+    open: HashMap<u32, Handle>,
+}
+
+impl Files {
+    pub(crate) fn new(folders: Arc<Folders>) -> Self {
+        Self {
+            folders,
+            open: HashMap::default(),
+        }
+    }
+
+    /// What the plugin calls a preopened folder.
+    pub(crate) fn preopened(&self, number: u32) -> Option<&str> {
+        let at = usize::try_from(number.checked_sub(FIRST)?).ok()?;
+        self.folders.get(at).map(|folder| folder.name.as_str())
+    }
+
+    /// The folder behind a number, and the way to it.
+    fn folder(&self, number: u32) -> Result<(&Opened, usize, &[u8]), Errno> {
+        if let Some(Handle::Folder { root, path }) = self.open.get(&number) {
+            let opened = self.folders.get(*root).ok_or(Errno::BADF)?;
+            return Ok((opened, *root, path));
+        }
+        let root = number.checked_sub(FIRST).and_then(|at| usize::try_from(at).ok());
+        let root = root.filter(|_| !self.open.contains_key(&number)).ok_or(Errno::BADF)?;
+        self.folders
+            .get(root)
+            .map(|opened| (opened, root, &b""[..]))
+            .ok_or(Errno::BADF)
+    }
+
+    /// Opens what is beneath a folder.
+    pub(crate) fn open(&mut self, number: u32, path: &[u8], wish: Wish) -> Result<u32, Errno> {
+        let (folder, root, base) = self.folder(number)?;
+        let path = joined(base, path).ok_or(Errno::PERM)?;
+        let changes = wish.create || wish.truncate || wish.write || wish.append;
+        if changes && !folder.write {
+            return Err(Errno::ROFS);
+        }
+        if self.open.len() >= OPEN_MAX {
+            return Err(Errno::MFILE);
+        }
+        let found = folder.find(&path, flags(wish))?;
+        let about = rustix::fs::fstat(&found)?;
+        let handle = match FileType::from_raw_mode(about.st_mode) {
+            FileType::Directory => Handle::Folder { root, path },
+            FileType::RegularFile if !wish.directory => Handle::File {
+                file: found,
+                read: wish.read,
+                write: wish.write && folder.write,
+            },
+            // A pipe or a device could hold up the worker.
+            _ => return Err(Errno::ACCESS),
+        };
+        self.keep(handle)
+    }
+
+    fn keep(&mut self, handle: Handle) -> Result<u32, Errno> {
+        let count = u32::try_from(self.folders.count()).map_err(|_| Errno::MFILE)?;
+        let least = FIRST.checked_add(count).ok_or(Errno::MFILE)?;
+        let most = least.saturating_add(u32::try_from(OPEN_MAX).unwrap_or(0));
+        let number = (least..most)
+            .find(|number| !self.open.contains_key(number))
+            .ok_or(Errno::MFILE)?;
+        self.open.insert(number, handle);
+        Ok(number)
+    }
+
+    /// Lets go of a number; those of preopened folders stay.
+    pub(crate) fn close(&mut self, number: u32) -> Result<(), Errno> {
+        match self.open.remove(&number) {
+            Some(_) => Ok(()),
+            None => self.folder(number).map(drop),
+        }
+    }
+
+    /// Reads up to so many bytes at the file's position.
+    pub(crate) fn read(&self, number: u32, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+        match self.open.get(&number) {
+            Some(Handle::File { file, read: true, .. }) => {
+                let mut bytes = vec![0; bytes_max.min(PIECE_BYTES_MAX)];
+                let count = rustix::io::read(file, &mut bytes)?;
+                bytes.truncate(count);
+                Ok(bytes)
+            }
+            Some(Handle::Folder { .. }) => Err(Errno::ISDIR),
+            _ => Err(Errno::BADF),
+        }
+    }
+
+    /// Writes at the file's position, as much as is taken.
+    pub(crate) fn write(&self, number: u32, bytes: &[u8]) -> Result<usize, Errno> {
+        match self.open.get(&number) {
+            Some(Handle::File { file, write: true, .. }) => {
+                let bytes = bytes.get(..PIECE_BYTES_MAX).unwrap_or(bytes);
+                let at = rustix::fs::seek(file, SeekFrom::Current(0))?;
+                let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                let length = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(u64::MAX);
+                if end.max(length) > FILE_BYTES_MAX {
+                    return Err(Errno::FBIG);
+                }
+                rustix::io::write(file, bytes)
+            }
+            _ => Err(Errno::BADF),
+        }
+    }
+
+    pub(crate) fn seek(&self, number: u32, to: SeekFrom) -> Result<u64, Errno> {
+        match self.open.get(&number) {
+            Some(Handle::File { file, .. }) => rustix::fs::seek(file, to),
+            _ => Err(Errno::BADF),
+        }
+    }
+
+    /// What is known of an open number.
+    pub(crate) fn about(&self, number: u32) -> Result<Stat, Errno> {
+        match self.open.get(&number) {
+            Some(Handle::File { file, .. }) => rustix::fs::fstat(file),
+            _ => {
+                let (folder, _, path) = self.folder(number)?;
+                rustix::fs::fstat(folder.find(path, OFlags::PATH | OFlags::CLOEXEC)?)
+            }
+        }
+    }
+
+    /// What is known of what a path names.
+    pub(crate) fn about_path(&self, number: u32, path: &[u8], follow: bool) -> Result<Stat, Errno> {
+        let (folder, _, base) = self.folder(number)?;
+        let path = joined(base, path).ok_or(Errno::PERM)?;
+        let link = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+        rustix::fs::fstat(folder.find(&path, OFlags::PATH | OFlags::CLOEXEC | link)?)
+    }
+
+    /// The entries of a folder, in the order in which the system tells them.
+    pub(crate) fn list(&self, number: u32) -> Result<Vec<Entry>, Errno> {
+        let (folder, _, path) = self.folder(number)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let found = folder.find(path, flags)?;
+        let mut entries = Vec::new();
+        for entry in Dir::read_from(found.as_fd())?.take(ENTRIES_MAX) {
+            let entry = entry?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                entries.push(Entry {
+                    number: entry.ino(),
+                    kind: entry.file_type(),
+                    name: name.to_vec(),
+                });
+            }
+        }
+        Ok(entries)
+    }
+
+    /// Whether a number is a folder's, and whether it may be read and written.
+    pub(crate) fn kind(&self, number: u32) -> Option<(bool, bool, bool)> {
+        match self.open.get(&number) {
+            Some(Handle::File { read, write, .. }) => Some((false, *read, *write)),
+            _ => self.folder(number).ok().map(|(folder, ..)| (true, true, folder.write)),
+        }
+    }
+}
+
+fn flags(wish: Wish) -> OFlags {
+    // Nothing here waits for the other end of a pipe, or makes a terminal the gateway's own.
+    let mut flags = OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    flags |= match (wish.read, wish.write) {
+        (true, true) => OFlags::RDWR,
+        (false, true) => OFlags::WRONLY,
+        _ => OFlags::RDONLY,
+    };
+    let asked = [
+        (wish.create, OFlags::CREATE),
+        (wish.exclusive, OFlags::EXCL),
+        (wish.truncate && wish.write, OFlags::TRUNC),
+        (wish.append, OFlags::APPEND),
+        (wish.directory, OFlags::DIRECTORY),
+        (!wish.follow, OFlags::NOFOLLOW),
+    ];
+    for (_, flag) in asked.into_iter().filter(|(is_asked, _)| *is_asked) {
+        flags |= flag;
+    }
+    flags
+}

@@ -1,0 +1,142 @@
+//! Folders that plugins are granted: opened once, and everything in them found beneath them, whatever the plugin or anybody else does to names.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+use plug_grant::Grant;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// LIMIT: parts of a path.
+const PARTS_MAX: usize = 64;
+/// How often a path is looked at anew that somebody renames meanwhile.
+const ATTEMPTS: usize = 4;
+
+/// The folders of one plugin.
+#[derive(Debug)]
+pub struct Folders(Vec<Opened>);
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    /// What the plugin calls it.
+    pub(crate) name: String,
+    /// Whether files may be made and changed in it.
+    pub(crate) write: bool,
+    path: PathBuf,
+    /// Device and number: the same name may mean another folder later.
+    identity: (u64, u64),
+    root: OwnedFd,
+}
+
+impl PartialEq for Folders {
+    fn eq(&self, other: &Self) -> bool {
+        let what = |folder: &Opened| (folder.name.clone(), folder.write, folder.path.clone(), folder.identity);
+        self.0.iter().map(what).eq(other.0.iter().map(what))
+    }
+}
+
+impl Folders {
+    /// Opens what a grant lists; none when it lists nothing, or no function that would open a file.
+    ///
+    /// # Errors
+    /// Why one of them cannot be opened.
+    pub fn open(grant: &Grant) -> Result<Option<Self>, String> {
+        if !grant.opens_files() {
+            return Ok(None);
+        }
+        let open = |folder: &plug_grant::Folder| {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let root = rustix::fs::open(&folder.path, flags, Mode::empty());
+            let opened = root.and_then(|root| Ok((rustix::fs::fstat(&root)?, root)));
+            let (about, root) =
+                opened.map_err(|why| format!("folder `{}` cannot be opened: {why}", folder.path.display()))?;
+            Ok(Opened {
+                name: folder.name.clone(),
+                write: folder.write,
+                path: folder.path.clone(),
+                identity: (about.st_dev, about.st_ino),
+                root,
+            })
+        };
+        let folders = grant.folders.iter().map(open).collect::<Result<Vec<_>, String>>();
+        folders.map(|folders| Some(Self(folders)))
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&Opened> {
+        self.0.get(at)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Opened {
+    /// Opens what a path names beneath the folder. A link in the path is followed as long as it stays beneath.
+    pub(crate) fn find(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let path = if path.is_empty() { b".".as_slice() } else { path };
+        let mode = Mode::from_raw_mode(0o640);
+        let mode = if flags.contains(OFlags::CREATE) {
+            mode
+        } else {
+            Mode::empty()
+        };
+        for _ in 0..ATTEMPTS {
+            match beneath(self.root.as_fd(), path, flags, mode) {
+                // Somebody renamed something on the way.
+                Err(Errno::AGAIN) => {}
+                // An older kernel, or a sandbox that does not know the call.
+                Err(Errno::NOSYS | Errno::PERM) => return walk(self.root.as_fd(), path, flags, mode),
+                found => return found,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+}
+
+fn beneath(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    rustix::fs::openat2(root, OsStr::from_bytes(path), flags, mode, resolve)
+}
+
+/// The same part by part, following no link at all.
+pub(crate) fn walk(root: BorrowedFd<'_>, path: &[u8], flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    let mut parts: Vec<&[u8]> = path.split(|byte| *byte == b'/').filter(|part| *part != b".").collect();
+    let last = parts.pop().unwrap_or(b".");
+    let last = if last.is_empty() { b"." } else { last };
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut held: Option<OwnedFd> = None;
+    for part in parts {
+        let here = held.as_ref().map_or(root, AsFd::as_fd);
+        held = Some(rustix::fs::openat(here, OsStr::from_bytes(part), step, Mode::empty())?);
+    }
+    let here = held.as_ref().map_or(root, AsFd::as_fd);
+    rustix::fs::openat(here, OsStr::from_bytes(last), flags | OFlags::NOFOLLOW, mode)
+}
+
+/// A path of a guest beneath one of its folders, joined with what it asked from there; none when it leads upwards, is absolute, or says
+/// what no path says.
+pub(crate) fn joined(base: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    if path.starts_with(b"/") || path.contains(&0) {
+        return None;
+    }
+    let parts = || {
+        path.split(|byte| *byte == b'/')
+            .filter(|part| !part.is_empty() && *part != b".")
+    };
+    if parts().any(|part| part == b"..") {
+        return None;
+    }
+    let all: Vec<&[u8]> = base
+        .split(|byte| *byte == b'/')
+        .filter(|part| !part.is_empty())
+        .chain(parts())
+        .collect();
+    (all.len() <= PARTS_MAX).then(|| all.join(&b'/'))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,231 @@
+//! Ways out of a folder that lead nowhere.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use plug_grant::{CallSet, Folder};
+
+use super::*;
+use crate::files::{Files, Wish};
+
+const READ: Wish = Wish {
+    create: false,
+    directory: false,
+    exclusive: false,
+    truncate: false,
+    append: false,
+    read: true,
+    write: false,
+    follow: true,
+};
+
+/// A folder with `secret` beside it.
+fn house() -> tempfile::TempDir {
+    let house = tempfile::tempdir().unwrap();
+    fs::create_dir_all(house.path().join("in/sub")).unwrap();
+    fs::write(house.path().join("secret"), "secret").unwrap();
+    fs::write(house.path().join("in/open"), "open").unwrap();
+    fs::write(house.path().join("in/sub/deep"), "deep").unwrap();
+    house
+}
+
+fn files(path: &Path, write: bool) -> Files {
+    let mut grant = Grant {
+        folders: vec![Folder {
+            path: path.to_owned(),
+            name: "/data".to_owned(),
+            write,
+        }],
+        ..Grant::default()
+    };
+    grant.calls = CallSet::ALL;
+    Files::new(Arc::new(Folders::open(&grant).unwrap().unwrap()))
+}
+
+fn read(files: &mut Files, path: &str) -> Result<Vec<u8>, Errno> {
+    let number = files.open(3, path.as_bytes(), READ)?;
+    let read = files.read(number, 100);
+    files.close(number).unwrap();
+    read
+}
+
+#[test]
+fn files_beneath_are_read_and_nothing_above() {
+    let house = house();
+    let mut files = files(&house.path().join("in"), false);
+    assert_eq!(read(&mut files, "open").unwrap(), b"open");
+    assert_eq!(read(&mut files, "./sub//deep").unwrap(), b"deep");
+    let outside = house.path().join("secret");
+    for path in [
+        "../secret",
+        "sub/../../secret",
+        "sub/..",
+        "..",
+        "/etc/passwd",
+        "open\0",
+        outside.to_str().unwrap(),
+    ] {
+        assert_eq!(read(&mut files, path), Err(Errno::PERM), "{path}");
+    }
+    let sub = files
+        .open(
+            3,
+            b"sub",
+            Wish {
+                directory: true,
+                ..READ
+            },
+        )
+        .unwrap();
+    assert!(files.open(sub, b"deep", READ).is_ok());
+    assert_eq!(files.open(sub, b"../open", READ).unwrap_err(), Errno::PERM);
+    assert_eq!(files.open(99, b"open", READ).unwrap_err(), Errno::BADF);
+}
+
+#[test]
+fn links_are_followed_as_long_as_they_stay_beneath() {
+    let house = house();
+    let inside = house.path().join("in");
+    symlink("../secret", inside.join("up")).unwrap();
+    symlink(house.path().join("secret"), inside.join("absolute")).unwrap();
+    symlink("..", inside.join("parent")).unwrap();
+    symlink("/proc/self/root", inside.join("magic")).unwrap();
+    symlink("sub/deep", inside.join("good")).unwrap();
+    symlink("loop", inside.join("loop")).unwrap();
+    let mut files = files(&inside, true);
+    assert_eq!(read(&mut files, "good").unwrap(), b"deep");
+    for path in ["up", "absolute", "parent/secret", "magic/etc/passwd", "loop"] {
+        assert!(read(&mut files, path).is_err(), "{path}");
+        assert!(files.about_path(3, path.as_bytes(), true).is_err(), "{path}");
+    }
+    let make = Wish {
+        create: true,
+        write: true,
+        truncate: true,
+        ..READ
+    };
+    for path in ["up", "absolute", "parent/new"] {
+        assert!(files.open(3, path.as_bytes(), make).is_err(), "{path}");
+    }
+    assert_eq!(fs::read(house.path().join("secret")).unwrap(), b"secret");
+}
+
+#[test]
+fn without_openat2_no_link_is_followed_at_all() {
+    let house = house();
+    let inside = house.path().join("in");
+    symlink("../secret", inside.join("up")).unwrap();
+    symlink("..", inside.join("parent")).unwrap();
+    symlink("sub", inside.join("same")).unwrap();
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(&inside, flags | OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let find = |path: &str| walk(root.as_fd(), path.as_bytes(), flags, Mode::empty());
+    assert!(find("open").is_ok() && find("sub/deep").is_ok() && find(".").is_ok());
+    for path in ["up", "parent/secret", "same/deep"] {
+        assert!(find(path).is_err(), "{path}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_moved_away_opens_no_door() {
+    let house = house();
+    let inside = house.path().join("in");
+    let mut files = files(&inside, false);
+    let sub = files
+        .open(
+            3,
+            b"sub",
+            Wish {
+                directory: true,
+                ..READ
+            },
+        )
+        .unwrap();
+    fs::rename(inside.join("sub"), house.path().join("moved")).unwrap();
+    assert_eq!(files.open(sub, b"deep", READ).unwrap_err(), Errno::NOENT);
+    assert!(files.list(sub).is_err() && files.about(sub).is_err());
+    symlink("../moved", inside.join("sub")).unwrap();
+    assert!(files.open(sub, b"deep", READ).is_err());
+}
+
+#[test]
+fn whoever_renames_links_and_folders_all_the_time_never_lets_anything_out() {
+    let house = house();
+    let inside = house.path().join("in");
+    fs::create_dir(inside.join("real")).unwrap();
+    fs::write(inside.join("real/secret"), "harmless").unwrap();
+    symlink("..", inside.join("link")).unwrap();
+    let mut files = files(&inside, false);
+    let ends = AtomicBool::new(false);
+    let seen = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ends.load(Ordering::Relaxed) {
+                let _ = fs::rename(inside.join("real"), inside.join("now"));
+                let _ = fs::rename(inside.join("now"), inside.join("real"));
+                let _ = fs::rename(inside.join("link"), inside.join("now"));
+                let _ = fs::rename(inside.join("now"), inside.join("link"));
+            }
+        });
+        let mut seen = 0;
+        for _ in 0..2_000 {
+            if let Ok(bytes) = read(&mut files, "now/secret") {
+                assert_eq!(bytes, b"harmless");
+                seen += 1;
+            }
+        }
+        ends.store(true, Ordering::Relaxed);
+        seen
+    });
+    assert!(seen > 0, "the race was never run");
+}
+
+#[test]
+fn nothing_is_changed_where_only_reading_is_granted() {
+    let house = house();
+    let mut reading = files(&house.path().join("in"), false);
+    let wishes = [
+        Wish { write: true, ..READ },
+        Wish { create: true, ..READ },
+        Wish { truncate: true, ..READ },
+        Wish { append: true, ..READ },
+    ];
+    for wish in wishes {
+        assert_eq!(reading.open(3, b"open", wish).unwrap_err(), Errno::ROFS, "{wish:?}");
+    }
+    let number = reading.open(3, b"open", READ).unwrap();
+    assert_eq!(reading.write(number, b"x").unwrap_err(), Errno::BADF);
+    let mut writing = files(&house.path().join("in"), true);
+    let make = Wish {
+        create: true,
+        write: true,
+        ..READ
+    };
+    let number = writing.open(3, b"sub/new", make).unwrap();
+    assert_eq!(writing.write(number, b"made").unwrap(), 4);
+    assert_eq!(fs::read(house.path().join("in/sub/new")).unwrap(), b"made");
+}
+
+#[test]
+fn pipes_are_refused_at_once_and_open_files_are_counted() {
+    let house = house();
+    let inside = house.path().join("in");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        inside.join("pipe"),
+        rustix::fs::FileType::Fifo,
+        Mode::from_raw_mode(0o600),
+        0,
+    )
+    .unwrap();
+    let mut files = files(&inside, false);
+    assert_eq!(files.open(3, b"pipe", READ).unwrap_err(), Errno::ACCESS);
+    let numbers: Vec<u32> = (0..32).map(|_| files.open(3, b"open", READ).unwrap()).collect();
+    assert_eq!(files.open(3, b"open", READ).unwrap_err(), Errno::MFILE);
+    files.close(numbers[7]).unwrap();
+    assert_eq!(files.open(3, b"open", READ), Ok(numbers[7]));
+    assert_eq!(files.preopened(3), Some("/data"));
+    assert_eq!(files.preopened(4), None);
+}
