@@ -114,6 +114,8 @@ fn without_room_on_the_workers_stack_a_guest_keeps_its_own() {
     let worker = worker.spawn(|| {
         on_worker(async {
             let spec = PluginSpec {
+                // Long enough for the clock of a busy machine to be heard.
+                cpu_slice: Duration::from_millis(100),
                 trusted_after: 1,
                 ..spec("guest")
             };
