@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use console::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
 use gate_plan::{OnFault, Plan, PluginLimits};
@@ -118,11 +118,15 @@ impl console::house::House for House {
             .iter()
             .map(|standing| {
                 let running = plugins.iter().find(|plugin| plugin.spec.name == standing.plugin);
-                let mut page = running.map_or_else(|| json!({}), |plugin| describe(plugin, &plan));
-                page["name"] = json!(standing.plugin);
-                page["runs"] = json!(standing.stand.word());
-                page["why_not"] = json!(standing.why_not);
-                page
+                let mut page = Map::from_iter([
+                    (String::from("name"), json!(standing.plugin)),
+                    (String::from("runs"), json!(standing.stand.word())),
+                    (String::from("why_not"), json!(standing.why_not)),
+                ]);
+                if let Some(Value::Object(more)) = running.map(|plugin| describe(plugin, &plan)) {
+                    page.extend(more);
+                }
+                Value::Object(page)
             })
             .collect()
     }
@@ -155,9 +159,6 @@ fn describe(plugin: &Plugin, plan: &Plan) -> Value {
         })
     });
     json!({
-        "name": plugin.spec.name,
-        "runs": Value::Null,
-        "why_not": Value::Null,
         "generation": plugin.generation,
         "abi": plugin.module.abi().as_str(),
         "sha256": plugin.module.digest,

@@ -31,13 +31,13 @@ impl Backoff {
     }
 
     /// The wait after one more failure.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let chance = RandomState::new().hash_one(self.failures);
-        self.next_by(u32::try_from(chance % 51).unwrap_or(25))
+        self.wait_by(u32::try_from(chance % 51).unwrap_or(25))
     }
 
     /// The same with chance given, from 0 to 50: three quarters to five quarters of the wait.
-    pub fn next_by(&mut self, chance: u32) -> Duration {
+    pub fn wait_by(&mut self, chance: u32) -> Duration {
         let doubled = WAIT
             .saturating_mul(2_u32.saturating_pow(self.failures.min(DOUBLINGS_MAX)))
             .min(self.wait_max);
@@ -63,27 +63,27 @@ mod tests {
             let mut backoff = Backoff::default();
             let mut last = Duration::ZERO;
             for _ in 0..=failures {
-                last = backoff.next_by(chance);
+                last = backoff.wait_by(chance);
                 prop_assert!(last >= WAIT * 3 / 4 && last <= WAIT_MAX * 5 / 4, "{last:?}");
             }
             if failures > 10 {
                 prop_assert!(last >= WAIT_MAX * 3 / 4, "{last:?}");
             }
             backoff.reset();
-            prop_assert!(backoff.next_by(chance) <= WAIT * 5 / 4);
+            prop_assert!(backoff.wait_by(chance) <= WAIT * 5 / 4);
         }
 
         #[test]
         fn no_wait_is_shorter_than_the_one_before_it_by_more_than_chance(chances in prop::collection::vec(0_u32..=50, 2..40)) {
             let mut backoff = Backoff::default();
-            let waits: Vec<Duration> = chances.iter().map(|chance| backoff.next_by(*chance)).collect();
+            let waits: Vec<Duration> = chances.iter().map(|chance| backoff.wait_by(*chance)).collect();
             prop_assert!(waits.windows(2).all(|pair| pair[1] * 5 >= pair[0] * 3), "{waits:?}");
         }
     }
 
     #[test]
     fn two_gateways_do_not_come_back_together() {
-        let waits: std::collections::HashSet<Duration> = (0..50).map(|_| Backoff::default().next()).collect();
+        let waits: std::collections::HashSet<Duration> = (0..50).map(|_| Backoff::default().wait()).collect();
         assert!(waits.len() > 10, "{}", waits.len());
     }
 }

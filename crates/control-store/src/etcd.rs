@@ -80,9 +80,7 @@ impl EtcdKeys {
             ..RangeRequest::default()
         });
         let request = TxnRequest {
-            success: ranges
-                .map(|range| op(request_op::Request::RequestRange(range)))
-                .collect(),
+            success: ranges.map(|range| op(request_op::Request::Range(range))).collect(),
             ..TxnRequest::default()
         };
         let answer: TxnResponse = self.line.unary("/etcdserverpb.KV/Txn", request).await?;
@@ -92,7 +90,7 @@ impl EtcdKeys {
         }
         let mut entries = Vec::with_capacity(keys.len());
         for response in answer.responses {
-            let Some(response_op::Response::ResponseRange(range)) = response.response else {
+            let Some(response_op::Response::Range(range)) = response.response else {
                 return Err(self.line.odd("it answers a range with something else"));
             };
             entries.push(range.kvs.into_iter().next().map(entry));
@@ -106,7 +104,6 @@ impl EtcdKeys {
             key: prefix.as_bytes().to_vec(),
             range_end: after_all(prefix.as_bytes()),
             limit: i64::try_from(LIST_MAX).unwrap_or(i64::MAX),
-            ..RangeRequest::default()
         };
         let answer: messages::RangeResponse = self.line.unary("/etcdserverpb.KV/Range", request).await?;
         Ok(answer.kvs.into_iter().map(entry).collect())
@@ -139,16 +136,14 @@ impl EtcdKeys {
             )),
         });
         let puts = write.puts.iter().map(|(key, value)| {
-            op(request_op::Request::RequestPut(PutRequest {
+            op(request_op::Request::Put(PutRequest {
                 key: key.as_bytes().to_vec(),
                 value: value.to_vec(),
-                ..PutRequest::default()
             }))
         });
         let deletes = write.deletes.iter().map(|key| {
-            op(request_op::Request::RequestDeleteRange(DeleteRangeRequest {
+            op(request_op::Request::DeleteRange(DeleteRangeRequest {
                 key: key.as_bytes().to_vec(),
-                ..DeleteRangeRequest::default()
             }))
         });
         let request = TxnRequest {

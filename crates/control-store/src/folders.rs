@@ -167,16 +167,16 @@ mod tests {
 
     use std::fs;
     use std::os::unix::fs::symlink;
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{Receiver, sync_channel};
     use std::time::Duration;
 
     use super::*;
 
     const DEADLINE: Duration = Duration::from_secs(20);
 
-    fn bell(files: &[PathBuf]) -> (Bell, std::sync::mpsc::Receiver<()>) {
-        let (ring, rings) = channel();
-        let bell = Bell::start(move || ring.send(()).unwrap_or_default()).unwrap();
+    fn bell(files: &[PathBuf]) -> (Bell, Receiver<()>) {
+        let (ring, rings) = sync_channel(1);
+        let bell = Bell::start(move || ring.try_send(()).unwrap_or_default()).unwrap();
         bell.follow(files);
         (bell, rings)
     }
@@ -186,7 +186,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("gateway.yaml");
         fs::write(&file, "old").unwrap();
-        let (_bell, rings) = bell(&[file.clone()]);
+        let (_bell, rings) = bell(std::slice::from_ref(&file));
         let elsewhere = tempfile::tempdir_in(folder.path().parent().unwrap()).unwrap();
         let aside = elsewhere.path().join("next");
         fs::write(&aside, "new").unwrap();

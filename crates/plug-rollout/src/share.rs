@@ -119,7 +119,7 @@ impl Selector {
     /// The arm of a key. Keys of clients are hostile at worst: they can choose an arm, which harms nobody but them.
     #[must_use]
     pub fn arm(self, key: &[u8]) -> Arm {
-        let place = u128::from(hash(self.salt, key)) * u128::from(WHOLE) >> 64;
+        let place = (u128::from(hash(self.salt, key)) * u128::from(WHOLE)) >> 64;
         if place < u128::from(self.share.0) {
             Arm::Candidate
         } else {

@@ -92,7 +92,7 @@ impl Traffic {
             "nothing happened in {EXCHANGES_MAX} exchanges"
         );
         let request = Request::get("/");
-        let request = if self.sent % 50 == 0 {
+        let request = if self.sent.is_multiple_of(50) {
             request.field("x-case", "die")
         } else {
             request

@@ -30,7 +30,7 @@ pub(super) async fn follow(shared: &Shared, settings: &Settings) {
         let is_first = told.as_ref().is_none_or(|told| told.code() != fault.code());
         shared.lost(fault.to_string(), is_first);
         told = Some(fault);
-        tokio::time::sleep(backoff.next()).await;
+        tokio::time::sleep(backoff.wait()).await;
     }
 }
 
@@ -56,7 +56,7 @@ async fn once(shared: &Shared, settings: &Settings, is_there: &mut bool) -> Resu
             }
             Looked::Untaken(untaken) => {
                 shared.untaken(untaken, events);
-                again.next()
+                again.wait()
             }
         };
         keys.changed(&watched, Instant::now() + wait).await?;

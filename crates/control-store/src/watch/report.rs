@@ -21,7 +21,7 @@ pub(super) async fn report(shared: &Shared, settings: &Settings) {
             }
             Err(fault) if fault.may_pass() => {
                 shared.unwritten(status, events);
-                tokio::time::sleep(backoff.next()).await;
+                tokio::time::sleep(backoff.wait()).await;
             }
             Err(fault) => shared.unreported(fault.to_string()),
         }

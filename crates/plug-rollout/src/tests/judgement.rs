@@ -103,7 +103,11 @@ fn run(seed: u64, behaviours: (Behaviour, Behaviour)) -> Option<(String, u64)> {
             let exchanges = 20 + dice.below(60);
             analysis.add(&sample(selector, exchanges, behaviours, &mut dice));
             let found = analysis.urgent().or_else(|| {
-                let findings = (quarter >= 40).then(|| analysis.look()).unwrap_or_default();
+                let findings = if quarter >= 40 {
+                    analysis.look()
+                } else {
+                    Default::default()
+                };
                 findings.into_iter().find(|finding| finding.verdict == Verdict::Fail)
             });
             if let Some(found) = found {
@@ -179,8 +183,10 @@ fn whatever_is_worse_is_found_by_its_measure() {
 fn a_candidate_that_dies_in_each_exchange_is_given_up_although_nothing_else_passes() {
     let mut analysis = Analysis::new(&policy());
     analysis.begin_step();
-    let mut dead = Counts::default();
-    dead.exchanges = 5;
+    let mut dead = Counts {
+        exchanges: 5,
+        ..Counts::default()
+    };
     dead.faults.insert(String::from("plugin.panicked"), 5);
     analysis.add(&Sample {
         candidate: dead,

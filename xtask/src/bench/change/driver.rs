@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -23,6 +23,9 @@ const READY_WAIT: Duration = Duration::from_secs(120);
 
 /// How long one change may take.
 const CHANGE_MAX: Duration = Duration::from_secs(60);
+
+/// LIMIT: lines of the gateway that nobody has read yet; beyond it the gateway waits.
+const LINES_MAX: usize = 65_536;
 
 /// What the gateway says when a change serves.
 const APPLIED: &str = "configuration applied";
@@ -63,7 +66,7 @@ impl Driver {
             .stderr(Stdio::piped());
         let mut server = Server::start(&mut command)?;
         let words = server.stderr().context("the gateway has no stderr")?;
-        let (tell, said) = channel();
+        let (tell, said) = sync_channel(LINES_MAX);
         std::thread::spawn(move || {
             for line in BufReader::new(words).lines().map_while(Result::ok) {
                 if tell.send(line).is_err() {
@@ -114,12 +117,16 @@ impl Driver {
 
     /// Writes the configuration anew, with another configuration of one plugin.
     pub(super) fn reload(&mut self, number: usize) -> Result<Duration> {
-        if let Some(plugin) = self.configuration["plugins"].get_mut(number % LENGTH) {
-            plugin["config"] = json!({ "greeting": GREETING, "number": number });
-            // The sample refuses keys that it does not know; its greeting is another each time.
-            if number % LENGTH % 2 == 0 {
-                plugin["config"] = json!({ "greeting": format!("{GREETING} {number}") });
-            }
+        let place = number % LENGTH;
+        // The sample has another greeting each time; the probe takes any key.
+        let config = if place.is_multiple_of(2) {
+            json!({ "greeting": format!("{GREETING} {number}") })
+        } else {
+            json!({ "number": number })
+        };
+        let plugins = self.configuration.get_mut("plugins");
+        if let Some(plugin) = plugins.and_then(|plugins| plugins.get_mut(place)?.as_object_mut()) {
+            plugin.insert(String::from("config"), config);
         }
         let (file, text) = (self.file.clone(), self.configuration.to_string());
         self.change(|| {
