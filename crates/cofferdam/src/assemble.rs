@@ -65,6 +65,8 @@ pub(crate) struct House {
     console: Mutex<Option<Console>>,
     ready: AtomicBool,
     generation: AtomicU64,
+    /// Attempts to stage a change.
+    staging: AtomicU64,
     pub(crate) changes_applied: AtomicU64,
     pub(crate) changes_refused: AtomicU64,
 }
@@ -118,6 +120,7 @@ impl House {
             console: Mutex::new(None),
             ready: AtomicBool::new(true),
             generation: AtomicU64::new(1),
+            staging: AtomicU64::new(0),
             changes_applied: AtomicU64::new(0),
             changes_refused: AtomicU64::new(0),
         });
@@ -186,8 +189,11 @@ impl House {
             bail!("the gateway is stopping")
         };
         let before = self.plan();
-        if workers(&loaded.plan) != workers(&before) || loaded.plan.admin != before.admin {
-            bail!("`workers` and `admin` take effect at the next start only");
+        if workers(&loaded.plan) != workers(&before)
+            || loaded.plan.admin != before.admin
+            || loaded.plan.state_dir != before.state_dir
+        {
+            bail!("`workers`, `admin` and `state_dir` take effect at the next start only");
         }
         let sink = if loaded.plan.access_log == before.access_log {
             None
@@ -202,10 +208,11 @@ impl House {
                 say_listening(&loaded.plan, &report.name, report.address);
             }
         }
+        let number = self.staging.load(Ordering::Relaxed);
         for mailbox in running.mailboxes() {
             let log = sink.as_ref().map(AccessSink::buffer);
             mailbox.tell(move |flow| {
-                flow.commit();
+                flow.commit(number);
                 if let Some(log) = log {
                     flow.log_to(log);
                 }
@@ -240,7 +247,8 @@ impl House {
     fn stage(&self, running: &Workers<Flow>, loaded: &mut Loaded, before: &Plan) -> anyhow::Result<()> {
         loop {
             let change = change(loaded, before)?;
-            let Err(fault) = stage(running, &change) else {
+            let number = self.staging.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+            let Err(fault) = stage(running, &change, number) else {
                 return Ok(());
             };
             discard(running);
@@ -350,15 +358,15 @@ fn reports(crashes: &Crashes, faults: &[Told]) -> String {
 }
 
 fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
-    let mut both = loaded.plan.upstreams.clone();
-    let stays = |name: &str| loaded.plan.upstreams.iter().any(|upstream| upstream.name == name);
-    both.extend(
-        before
-            .upstreams
-            .iter()
-            .filter(|upstream| !stays(&upstream.name))
-            .cloned(),
-    );
+    // What serves goes where it went until the change is in force, also when it never comes into force.
+    let mut both = before.upstreams.clone();
+    let was_there = |name: &str| before.upstreams.iter().any(|upstream| upstream.name == name);
+    let new = loaded
+        .plan
+        .upstreams
+        .iter()
+        .filter(|upstream| !was_there(&upstream.name));
+    both.extend(new.cloned());
     let upstreams_of_both = Upstreams::prepare(&both)
         .map_err(|faults| anyhow::anyhow!(faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     Ok(Change {
@@ -378,12 +386,12 @@ enum Staging {
     Faults(Vec<Told>),
 }
 
-fn stage(workers: &Workers<Flow>, change: &Change) -> Result<(), Staging> {
+fn stage(workers: &Workers<Flow>, change: &Change, number: u64) -> Result<(), Staging> {
     let mut answers = Vec::new();
     for mailbox in workers.mailboxes() {
         let change = change.clone();
         let ask = mailbox.ask(move |flow| async move {
-            let staged = flow.stage(change).await;
+            let staged = flow.stage(change, number).await;
             // Explaining them takes time that a worker has not.
             staged.map_err(|faults| faults.iter().map(Told::of).collect::<Vec<_>>())
         });

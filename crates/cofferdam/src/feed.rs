@@ -155,12 +155,12 @@ impl Feed {
         has_news
     }
 
-    /// Tells the store that its text serves.
-    pub(crate) fn applied(&self, house: &House) {
+    /// Tells the store that its text serves, and what of it does not.
+    pub(crate) fn applied(&self, house: &House, troubles: &[String]) {
         let Self::Store(followed) = self else { return };
         // It is there already after the first time.
         let _ = house.store.set(Arc::clone(&followed.watch));
-        followed.report(true, &[], house.generation());
+        followed.report(true, troubles, house.generation());
     }
 
     /// Tells the store that its text does not serve, and why.

@@ -332,10 +332,10 @@ impl Snapshot {
         replace(&folder.join(SERVED), &served)?;
         self.drop_bytes();
         for part in ["texts", "modules"] {
-            for entry in fs::read_dir(folder.join(part))?.flatten() {
-                if !wanted.contains(&entry.path()) {
-                    fs::remove_file(entry.path())?;
-                }
+            // What serves is kept already; what could not be cleared away is tried again with the next change.
+            let entries = fs::read_dir(folder.join(part)).into_iter().flatten().flatten();
+            for old in entries.map(|entry| entry.path()).filter(|path| !wanted.contains(path)) {
+                let _ = fs::remove_file(old);
             }
         }
         Ok(())

@@ -130,7 +130,6 @@ impl Loader {
                 .remove(&spec.name)
                 .unwrap_or_else(|| Err(String::from("its module was not looked for")));
             let may_pass = had.is_err() && !matches!(spec.source, gate_plan::Source::File { .. });
-            let had = had.and_then(|had| crate::auditing::judge(spec, &had, plan.audit.as_ref()).map(|()| had));
             let made = had.and_then(|had| self.make((spec, text), (had, plan), signers, &before));
             let outcome = made.map_err(|why| Refused {
                 text: format!("error: plugin `{}`: {why}", spec.name),
@@ -154,6 +153,7 @@ impl Loader {
         signers: Option<&Signers>,
         before: &[Arc<Plugin>],
     ) -> Result<Runs, String> {
+        crate::auditing::judge(spec, &had, plan.audit.as_ref())?;
         let had = plugin::signed(spec, had, (signers, plan))?;
         let plugin = self.plugin(spec, (&had, plan), before)?;
         Ok(Runs::new((Arc::clone(spec), plugin), had, Arc::clone(text)))

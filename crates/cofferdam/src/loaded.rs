@@ -118,9 +118,10 @@ impl Former {
 
     /// A plugin of which nothing is to be changed: not what is configured, and not its module.
     pub(crate) fn untouched(&self, (spec, plan): (&Arc<gate_plan::Plugin>, &Plan)) -> Option<&Runs> {
-        let is_recorded_as_before = self.plan.as_ref()?.recordings == plan.recordings;
+        let before = self.plan.as_ref()?;
+        let is_as_before = before.recordings == plan.recordings && before.audit == plan.audit;
         let mut runs = self.runs.iter();
-        runs.find(|runs| is_recorded_as_before && runs.spec == *spec && spec.debug.is_none() && runs.is_untouched())
+        runs.find(|runs| is_as_before && runs.spec == *spec && spec.debug.is_none() && runs.is_untouched())
     }
 
     /// The text in which `place` is as it served.

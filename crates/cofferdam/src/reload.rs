@@ -255,7 +255,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
                 took.elapsed().as_secs_f64() * 1e3
             ));
             troubles.iter().for_each(|trouble| fail(trouble));
-            feed.applied(house);
+            feed.applied(house, &troubles);
             watcher.follow(&files, began);
             may_pass
         }

@@ -159,7 +159,10 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
 
 /// Whether a rollout leads from one to the other, or came back on that way. One that arrived there does not lead there again.
 fn leads(record: &Record, control: &str, candidate: &str) -> bool {
-    record.control == control && record.candidate == candidate && record.standing != Standing::Promoted
+    record.control == control
+        && record.candidate == candidate
+        && record.standing != Standing::Promoted
+        && !record.was_overtaken()
 }
 
 /// What is left of a rollout whose candidate, or control, is wanted and serves.

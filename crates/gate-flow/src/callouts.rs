@@ -83,6 +83,10 @@ impl Outside for Callouts {
             .find(&client.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
         let mut links = self.redis.borrow_mut();
+        // The name may mean another upstream since a change of the configuration.
+        if links.get(client).is_some_and(|link| !link.leads_to(&upstream)) {
+            links.remove(client);
+        }
         let link = links
             .entry(client.clone())
             .or_insert_with(|| Link::new(upstream, client.clone()));

@@ -75,6 +75,8 @@ pub struct Change {
 pub struct Flow {
     current: RefCell<Rc<Serving>>,
     staged: RefCell<Option<(Serving, Prepared)>>,
+    /// The number of the change that is prepared; 0 for none.
+    newest: Cell<u64>,
     upstreams: Rc<Upstreams>,
     services: Services,
     log: RefCell<AccessBuffer>,
@@ -102,6 +104,7 @@ impl Flow {
         let flow = Rc::new(Self {
             current: RefCell::new(Rc::new(serving)),
             staged: RefCell::default(),
+            newest: Cell::default(),
             upstreams,
             services,
             log: RefCell::new(parts.log),
@@ -151,22 +154,32 @@ impl Flow {
         self.serving().plugins.trace(plugin, twin);
     }
 
-    /// Prepares another configuration aside: its plugins are started while the old ones serve.
+    /// Prepares another configuration aside: its plugins are started while the old ones serve. `number`, never 0, is another for each attempt:
+    /// one that ends after it was given up is not taken for a later one.
     ///
     /// # Errors
     /// The faults of plugins that did not start; nothing has changed then.
-    pub async fn stage(&self, change: Change) -> Result<(), Vec<Fault>> {
+    pub async fn stage(&self, change: Change, number: u64) -> Result<(), Vec<Fault>> {
+        self.newest.set(number);
         self.upstreams.apply(&change.upstreams_of_both);
         let before = self.serving();
         let serving = Serving::arrange(&change, Rc::clone(&self.upstreams), &self.services, Some(&before));
         serving.warm().await?;
+        if self.newest.get() != number {
+            // Nobody waits for it any more, and another may be on its way.
+            serving.close().await;
+            return Ok(());
+        }
         *self.staged.borrow_mut() = Some((serving, change.upstreams));
         Ok(())
     }
 
     /// Puts the prepared configuration in force; exchanges in flight end under the old one, and with the last of them the plugins that
     /// nobody took over.
-    pub fn commit(&self) {
+    pub fn commit(&self, number: u64) {
+        if self.newest.replace(0) != number {
+            return;
+        }
         if let Some((serving, upstreams)) = self.staged.take() {
             let before = self.current.replace(Rc::new(serving));
             self.upstreams.apply(&upstreams);
@@ -176,6 +189,7 @@ impl Flow {
 
     /// Forgets the prepared configuration; its plugins have been started, so they are told their end.
     pub fn discard(&self) {
+        self.newest.set(0);
         if let Some((serving, _)) = self.staged.take() {
             spawn_local(async move { serving.close().await });
         }

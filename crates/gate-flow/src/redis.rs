@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use gate_upstream::{Upstream, UpstreamStream};
@@ -27,13 +28,23 @@ struct Call {
 pub(crate) struct Link {
     calls: mpsc::Sender<Call>,
     client: RedisClient,
+    upstream: Rc<Upstream>,
 }
 
 impl Link {
     pub(crate) fn new(upstream: Rc<Upstream>, client: RedisClient) -> Rc<Self> {
         let (calls, waiting) = mpsc::channel(CALLS_MAX);
-        spawn_local(serve(upstream, client.clone(), waiting));
-        Rc::new(Self { calls, client })
+        spawn_local(serve(Rc::clone(&upstream), client.clone(), waiting));
+        Rc::new(Self {
+            calls,
+            client,
+            upstream,
+        })
+    }
+
+    /// Whether its connections go to that upstream as it is now.
+    pub(crate) fn leads_to(&self, upstream: &Rc<Upstream>) -> bool {
+        Rc::ptr_eq(&self.upstream, upstream)
     }
 
     /// Sends a query; none when too many wait. The future gives none when the connection fails or the reply is late.
@@ -49,7 +60,7 @@ impl Link {
 async fn serve(upstream: Rc<Upstream>, client: RedisClient, mut waiting: mpsc::Receiver<Call>) {
     while let Some(first) = waiting.recv().await {
         if let Ok(Some(stream)) = tokio::time::timeout(client.timeout, open(&upstream, &client)).await {
-            converse(stream, first, &mut waiting).await;
+            converse(stream, first, &mut waiting, client.timeout).await;
         }
     }
 }
@@ -96,19 +107,22 @@ async fn read_reply(stream: &mut (impl AsyncReadExt + Unpin), buffer: &mut Bytes
     }
 }
 
-async fn converse(stream: UpstreamStream, first: Call, waiting: &mut mpsc::Receiver<Call>) {
+async fn converse(stream: UpstreamStream, first: Call, waiting: &mut mpsc::Receiver<Call>, wait: Duration) {
     let (mut reading, mut writing) = tokio::io::split(stream);
     let mut asked = VecDeque::new();
     if !write(&mut writing, first, &mut asked).await {
         return;
     }
     let mut buffer = BytesMut::new();
-    loop {
+    let mut is_open = true;
+    // A link that nobody asks any more still answers what is under way.
+    while is_open || !asked.is_empty() {
         tokio::select! {
-            call = waiting.recv() => match call {
+            call = waiting.recv(), if is_open => match call {
                 Some(call) => if !write(&mut writing, call, &mut asked).await { return },
-                None => return,
+                None => is_open = false,
             },
+            () = tokio::time::sleep(wait), if !is_open => return,
             reply = read_more(&mut reading, &mut buffer) => match reply {
                 Some(replies) => replies.into_iter().for_each(|reply| answer(&mut asked, reply)),
                 None => return,

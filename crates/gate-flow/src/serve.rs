@@ -218,7 +218,8 @@ impl Passage {
             head.headers.clone()
         };
         *request.headers_mut() = headers;
-        // How a message is framed is not for plugins to say.
+        // How a message is framed is not for plugins to say, nor which headers end here: those of the client were taken out before.
+        request.headers_mut().remove(CONNECTION);
         head::strip_hop_by_hop(request.headers_mut());
         head::edit(request.headers_mut(), &chosen.route.request_headers);
         if let Some(whole) = whole
@@ -363,6 +364,7 @@ impl Passage {
             None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
         };
         if self.chain.len() > 0 {
+            headers.remove(CONNECTION);
             head::strip_hop_by_hop(&mut headers);
         }
         if let Some(chosen) = self.journal.chosen.borrow().as_ref() {

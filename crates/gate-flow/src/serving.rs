@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gate_plan::{Plan, PluginDebug};
+use gate_plan::{Listener, Plan, PluginDebug, Protocol};
 use gate_upstream::Upstreams;
 use plug_host::{Fault, Services, WorkerPlugins};
 
@@ -51,10 +51,10 @@ impl Serving {
             })
             .collect();
         let tcp = plan.listeners.iter().filter_map(|listener| match &listener.protocol {
-            gate_plan::Protocol::Tcp { plugins: names, .. } => {
+            Protocol::Tcp { plugins: names, .. } => {
                 Some((listener.name.clone(), links((&plan, &plugins), &[], names, |_| None)))
             }
-            gate_plan::Protocol::Http => None,
+            Protocol::Http => None,
         });
         let tcp_chains = tcp.collect();
         let nothing = links((&plan, &plugins), &[], &[], debugged);
@@ -105,8 +105,23 @@ impl Serving {
     }
 
     /// The chain of a TCP listener.
-    pub(crate) fn tcp_chain(&self, listener: &str) -> Links {
-        self.tcp_chains.get(listener).unwrap_or(&self.nothing).clone()
+    ///
+    /// None when the socket on which a connection came is not this plan's: while a plan comes into force, a socket may be older or newer than
+    /// it, and what was behind that one is not to be reached through other plugins, or none.
+    pub(crate) fn tcp_chain(&self, came_on: &Listener) -> Option<(Links, &str)> {
+        let is_it = |here: &&Arc<Listener>| {
+            (&here.name, here.listen, &here.tls) == (&came_on.name, came_on.listen, &came_on.tls)
+        };
+        let listener = self.plan.listeners.iter().find(is_it)?;
+        let Protocol::Tcp { upstream, .. } = &listener.protocol else {
+            return None;
+        };
+        Some((self.tcp_chains.get(&listener.name)?.clone(), upstream))
+    }
+
+    /// The chain of what never reaches a plugin.
+    pub(crate) fn nothing(&self) -> Links {
+        self.nothing.clone()
     }
 }
 

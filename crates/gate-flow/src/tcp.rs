@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use gate_plan::Protocol;
 use gate_serve::connection::Connection;
 use gate_serve::stream::Stream;
 use gate_upstream::UpstreamFault;
@@ -30,9 +29,6 @@ struct Broken;
 /// Serves one connection.
 pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream: Stream) {
     let serving = flow.serving();
-    let Protocol::Tcp { upstream, .. } = &connection.listener.protocol else {
-        return;
-    };
     let head = nothing();
     let journal = Journal::new(
         Rc::clone(&serving),
@@ -41,8 +37,11 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
         Version::HTTP_11,
         None,
     );
-    *journal.upstream.borrow_mut() = serving.upstreams.find(upstream);
-    let links = serving.tcp_chain(&connection.listener.name);
+    let (links, upstream) = match serving.tcp_chain(&connection.listener) {
+        Some((links, upstream)) => (links, Some(upstream)),
+        None => (serving.nothing(), None),
+    };
+    *journal.upstream.borrow_mut() = upstream.and_then(|upstream| serving.upstreams.find(upstream));
     let body_bytes_max = links.body_bytes_max;
     let exchange = Exchange::new(head, journal.clone(), body_bytes_max);
     let chain = Chain::new(links, exchange);
@@ -50,7 +49,9 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
         journal,
         lane: TcpLane::new(chain),
     };
-    passage.run(stream).await;
+    if upstream.is_some() {
+        passage.run(stream).await;
+    }
     passage.lane.end().await;
     passage.record(&flow);
 }

@@ -86,7 +86,8 @@ impl Grant {
             Family::Inject => self.bodies.response.write,
             Family::HttpCall => self.upstreams.is_all(),
             Family::GrpcCall => self.upstreams.is_all() || !BEGINS_A_CALL.contains(&name),
-            Family::Redis => self.upstreams.is_all() && self.redis.commands.is_all() && self.redis.keys.is_all(),
+            // Plugins share a connection: that a call is one whole command is looked at whatever is granted.
+            Family::Redis => name != "proxy_redis_call" && self.upstreams.is_all(),
             Family::SharedData => all(&self.shared_data),
             // An id may be that of another's queue.
             Family::SharedQueue => false,

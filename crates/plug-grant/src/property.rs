@@ -47,6 +47,7 @@ pub(crate) fn shown<'a>(path: &[&'a [u8]]) -> Shown<'a> {
         [b"request", b"scheme"] => Shown::Header(REQUEST, b":scheme"),
         [b"request", b"referer"] => Shown::Header(REQUEST, b"referer"),
         [b"request", b"useragent"] => Shown::Header(REQUEST, b"user-agent"),
+        [b"request", b"size"] => Shown::Header(REQUEST, b"content-length"),
         [b"request", b"id"] | [b"x_request_id"] => Shown::Header(REQUEST, b"x-request-id"),
         [b"response", b"headers", name] => Shown::Header(RESPONSE, name),
         [b"response", b"headers"] => Shown::Map(RESPONSE),

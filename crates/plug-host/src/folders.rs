@@ -1,6 +1,7 @@
 //! Folders that plugins are granted: opened once, and everything in them found beneath them, whatever the plugin or anybody else does to names.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -19,7 +20,6 @@ const ATTEMPTS: usize = 4;
 pub struct Folders(Vec<Opened>);
 
 /// One of them.
-#[derive(Debug)]
 pub(crate) struct Opened {
     /// What the plugin calls it.
     pub(crate) name: String,
@@ -29,6 +29,14 @@ pub(crate) struct Opened {
     /// Device and number: the same name may mean another folder later.
     identity: (u64, u64),
     root: OwnedFd,
+}
+
+// Without the number under which it is open: two that mean the same folder are told as the same.
+impl fmt::Debug for Opened {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = (&self.name, self.write, &self.path, self.identity);
+        formatter.debug_tuple("Opened").field(&what).finish()
+    }
 }
 
 impl PartialEq for Folders {

@@ -303,6 +303,12 @@ impl Record {
         }
     }
 
+    /// Whether it ended because something else was wanted, and nothing is said against its candidate.
+    #[must_use]
+    pub fn was_overtaken(&self) -> bool {
+        self.why() == Some(&Why::Overtaken)
+    }
+
     /// Why it goes or went back.
     #[must_use]
     pub fn why(&self) -> Option<&Why> {

@@ -44,7 +44,8 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     if let Err(why) = loader.crashes.start() {
         return failed(&format!("error: no thread for crash reports: {why}"));
     }
-    loaded.troubles().iter().for_each(|trouble| fail(trouble));
+    let troubles = loaded.troubles();
+    troubles.iter().for_each(|trouble| fail(trouble));
     watcher.follow(&loaded.files, began);
     let may_pass = loaded.may_pass();
     let keeper = match Keeper::start(file) {
@@ -60,7 +61,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
             return failed(&format!("error: {why}"));
         }
     };
-    feed.applied(&house);
+    feed.applied(&house, &troubles);
     say("ready");
     house.rollouts.begin(&house);
     if let Err(why) = crate::rollouts::drive(Arc::clone(&house)) {

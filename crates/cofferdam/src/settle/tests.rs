@@ -116,6 +116,34 @@ fn a_route_whose_upstream_is_another_under_the_same_name_is_closed() {
 }
 
 #[test]
+fn a_route_does_not_stay_to_take_what_a_guarded_one_had() {
+    let guarded = &[("admin", "one", "auth"), ("r", "one", "")];
+    let before = configuration(&[("auth", "")], guarded);
+    let wanted = configuration(&[("new", "")], &[("r", "one", "new")]);
+    let settled = settle(&wanted, |_| false, Some((&before, &before.plugins)));
+    assert_eq!(chain(&settled.plan, "r"), ["new"]);
+    assert_eq!(settled.bare.len(), 1);
+}
+
+#[test]
+fn a_route_does_not_stay_for_clients_who_could_not_reach_it() {
+    let before = configuration(&[], &[("r", "one", "")]);
+    let wanted = configuration(&[("new", "")], &[("r", "one", "new")]);
+    let mut moved = wanted.clone();
+    Arc::make_mut(&mut moved.listeners[0]).listen = "0.0.0.0:0".parse().unwrap();
+    let mut more = wanted.clone();
+    let mut open = (*more.listeners[0]).clone();
+    open.name = "open".to_owned();
+    more.listeners.push(Arc::new(open));
+    for other in [moved, more] {
+        let settled = settle(&other, |_| false, Some((&before, &before.plugins)));
+        assert_eq!(chain(&settled.plan, "r"), ["new"]);
+    }
+    let settled = settle(&wanted, |_| false, Some((&before, &before.plugins)));
+    assert_eq!(settled.held.len(), 1);
+}
+
+#[test]
 fn a_chain_that_did_not_run_before_is_not_kept() {
     let before = configuration(&[("gone", "")], &[("r", "one", "gone")]);
     let wanted = configuration(&[("new", "")], &[("r", "one", "new")]);
