@@ -1,5 +1,6 @@
 //! Plugins: where the module is, and the bytes it is configured with.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::chain::Chains;
@@ -16,16 +17,27 @@ use crate::wire;
 /// How long fetching a module may take where nothing else is said.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// By what plugins share an instance: `vm_id`, `vm_config` and module.
+type Vm = (String, Vec<u8>, String);
+
+/// Plugins that would share an instance.
+struct Sharers {
+    first: String,
+    /// The first of them of which each exchange has its own.
+    own: Option<String>,
+}
+
 impl Lowering<'_> {
     /// The plugins, and where they stand in chains.
     pub(super) fn plugins(&mut self, written: Vec<wire::Plugin>) -> (Vec<Plugin>, Chains) {
         let mut chains = Chains::default();
         let mut plugins = Vec::new();
+        let mut shared = HashMap::new();
         let tree = self.tree;
         for (written, node) in written.into_iter().zip(tree.list("plugins")) {
             let name = written.name.word.0.clone();
             if let Some(plugin) = self.plugin(written, node) {
-                self.shared_with(&plugin, node, &plugins);
+                self.shared_with(&plugin, node, &mut shared);
                 chains.add(&plugin);
                 plugins.push(plugin);
             } else {
@@ -123,18 +135,35 @@ impl Lowering<'_> {
     }
 
     /// An instance that others share cannot be one exchange's own.
-    fn shared_with(&mut self, plugin: &Plugin, node: &Node, before: &[Plugin]) {
-        let shares = |other: &&Plugin| {
-            let own = [plugin.isolation, other.isolation].contains(&Isolation::Exchange);
-            let same = plugin.vm_id == other.vm_id && plugin.vm_config == other.vm_config;
-            own && same && !plugin.vm_id.is_empty() && plugin.source == other.source
+    fn shared_with(&mut self, plugin: &Plugin, node: &Node, shared: &mut HashMap<Vm, Sharers>) {
+        if plugin.vm_id.is_empty() {
+            return;
+        }
+        let vm = (
+            plugin.vm_id.clone(),
+            plugin.vm_config.clone(),
+            format!("{:?}", plugin.source),
+        );
+        let is_own = plugin.isolation == Isolation::Exchange;
+        let sharers = shared.entry(vm).or_insert_with(|| Sharers {
+            first: plugin.name.clone(),
+            own: None,
+        });
+        let is_first = sharers.first == plugin.name;
+        let other = if is_own {
+            Some(sharers.first.clone())
+        } else {
+            sharers.own.clone()
         };
-        let Some(other) = before.iter().find(shares) else {
+        if is_own && sharers.own.is_none() {
+            sharers.own = Some(plugin.name.clone());
+        }
+        let Some(other) = other.filter(|_| !is_first) else {
             return;
         };
         let message = format!(
-            "`{}` and `{}` cannot share an instance by their `vm_id`: with `isolation: exchange` each exchange has its own",
-            plugin.name, other.name
+            "`{}` and `{other}` cannot share an instance by their `vm_id`: with `isolation: exchange` each exchange has its own",
+            plugin.name
         );
         let draft = Draft::error(node.at("vm_id").span, message);
         self.error(draft.help("give them different `vm_id`s, or let both have `isolation: worker`"));
