@@ -121,6 +121,10 @@ async fn every_sdks_guest_lives_on_with_a_grant_of_nothing() -> Result<()> {
             continue;
         };
         seen += 1;
+        if guest == "assemblyscript" {
+            // It has its root context under a name, and ends itself when it is asked for another.
+            granted["root_id"] = json!(guest);
+        }
         granted["grant"] = grant.clone();
         let gateway =
             gateway(json!({"plugins": [granted], "routes": [{"name": "r", "echo": true, "plugins": ["guest"]}]}))
