@@ -109,6 +109,19 @@ fn names_of_one_thing_are_granted_as_one() {
 }
 
 #[test]
+fn a_command_of_redis_is_looked_at_whatever_is_granted() {
+    let mut grant = Grant {
+        upstreams: Names::all(),
+        ..Grant::default()
+    };
+    grant.calls.add_host("redis").unwrap();
+    grant.redis.commands = Names::all();
+    grant.redis.keys = Names::all();
+    assert!(grant.free().names().any(|name| name == "proxy_redis_init"));
+    assert!(grant.free().names().all(|name| name != "proxy_redis_call"));
+}
+
+#[test]
 fn a_grant_of_nothing_leaves_the_plugin_what_is_its_own() {
     let grant = Grant::default();
     let names: Vec<_> = grant.free().names().collect();

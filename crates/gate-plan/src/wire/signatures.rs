@@ -11,7 +11,7 @@ use crate::word::{FilePath, ImagePattern, Label, Written};
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Signatures {
-    /// What becomes of a plugin without one: `enforce` refuses it and so the configuration, `warn` loads it and says so.
+    /// What becomes of a plugin without one: `enforce` refuses it, so that it goes on as it was or does not run, `warn` loads it and says so.
     #[serde(default)]
     pub(crate) mode: SignatureMode,
     /// Authorities and logs behind signatures without a key, as Sigstore's `trusted_root.json` has them. It is read from this file alone: no
