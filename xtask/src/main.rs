@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask demo`, `test`, `tidy`, `guests`, `peers`, `bench` and `soak`.
+//! The project's own commands: `cargo xtask demo`, `test`, `tidy`, `guests`, `peers`, `bench`, `soak` and `chaos`.
 //!
 //! Here live the checks and the set-up that a person or CI runs. Nothing of it enters the gateway. Data comes from the
 //! work tree and goes to `target/`, and to a folder in the user's cache for what is fetched.
@@ -9,6 +9,7 @@ mod tidy;
 mod guests;
 mod peers;
 mod bench;
+mod chaos;
 mod system;
 mod process;
 mod http;
@@ -36,7 +37,7 @@ struct Arguments {
 enum Verb {
     /// Build the gateway and the sample plugin and start them on 127.0.0.1:8080
     Demo(demo::Options),
-    /// Run everything: format, lints, tidy, docs, guests, tests, peers, conformance, parity, higress, e2e
+    /// Run everything: format, lints, tidy, docs, guests, tests, peers, conformance, parity, higress, e2e, deaths, chaos
     Test(suite::Options),
     /// Check the house rules
     Tidy,
@@ -48,6 +49,8 @@ enum Verb {
     Bench(bench::Options),
     /// Keep the gateway under load while one of its plugins dies on and on
     Soak(bench::SoakOptions),
+    /// Let everything go wrong at once, for long: swaps, bad modules, wrong configurations, a store that dies, plugins that die
+    Chaos(chaos::Options),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         Verb::Peers => peers::run(Purpose::Everything).map(|_| ()),
         Verb::Bench(options) => bench::run(&options),
         Verb::Soak(options) => bench::soak(&options),
+        Verb::Chaos(options) => chaos::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

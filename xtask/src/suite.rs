@@ -40,6 +40,7 @@ enum Step {
     Higress,
     E2e,
     Deaths,
+    Chaos,
 }
 
 impl Step {
@@ -58,6 +59,7 @@ impl Step {
             Self::Higress => "higress: every module of its package, as it is",
             Self::E2e => "e2e: the whole binary",
             Self::Deaths => "deaths: every way a plugin can die, in every callback",
+            Self::Chaos => "chaos: everything goes wrong at once, for 20 seconds",
         }
     }
 
@@ -81,6 +83,7 @@ impl Step {
             Self::Higress => Suites::find()?.named("higress"),
             Self::E2e => Suites::find()?.named("e2e"),
             Self::Deaths => Suites::find()?.named("deaths"),
+            Self::Chaos => Suites::find()?.named("chaos"),
         }
     }
 }

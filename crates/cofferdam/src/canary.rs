@@ -45,18 +45,23 @@ impl Failure {
     }
 }
 
-/// Starts every plugin that is not among `before`; why some do not start.
+/// Starts every plugin that is not among `before`, with those that share its instance; why some do not start.
 pub(crate) fn try_out(
     plugins: &[Arc<Plugin>],
     before: &[Arc<Plugin>],
     world: World,
     crashes: &Arc<Crashes>,
 ) -> Result<(), Vec<Failure>> {
-    let changed = |plugin: &&Arc<Plugin>| !before.iter().any(|old| Arc::ptr_eq(old, plugin));
-    if !plugins.iter().any(|plugin| changed(&plugin)) {
+    let is_new = |plugin: &&Arc<Plugin>| !before.iter().any(|old| Arc::ptr_eq(old, plugin));
+    let new: Vec<_> = plugins.iter().filter(is_new).collect();
+    if new.is_empty() {
         return Ok(());
     }
-    let plugins = plugins.to_vec();
+    let starts = |plugin: &&Arc<Plugin>| {
+        new.iter()
+            .any(|new| Arc::ptr_eq(new, plugin) || new.shares_instance_with(plugin))
+    };
+    let plugins: Vec<_> = plugins.iter().filter(starts).cloned().collect();
     let crashes = Arc::clone(crashes);
     let trial = std::thread::Builder::new()
         .name("canary".to_owned())

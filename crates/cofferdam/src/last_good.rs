@@ -31,6 +31,8 @@ const SERVED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// LIMIT: how long a stop waits until what serves is kept.
 const STOP_MAX: Duration = Duration::from_secs(5);
+/// LIMIT: how long what serves waits until it is kept: of many changes in so short a time only the last is written.
+const PACE: Duration = Duration::from_millis(100);
 /// The form of `served.json`.
 const VERSION: u32 = 1;
 /// The file that says which texts and modules served.
@@ -113,9 +115,11 @@ impl LastGood {
         }
         let mut held = Vec::new();
         for (place, text) in &served.held {
-            let text = kept_text(folder, &served, text)?;
-            hold(&mut plan, place, &text)?;
-            held.push((place.clone(), text));
+            let text = kept_text(folder, &served, text).and_then(|text| hold(&mut plan, place, &text).map(|()| text));
+            match text {
+                Ok(text) => held.push((place.clone(), text)),
+                Err(why) => warn(&format!("warning: `{place}` is not kept as it served last: {why}")),
+            }
         }
         Ok(Some(Self {
             folder: folder.to_owned(),
@@ -126,6 +130,11 @@ impl LastGood {
             missing: served.missing,
             plugins,
         }))
+    }
+
+    /// Whether a plugin was kept.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.plugins.iter().any(|(kept, _)| kept.name == name)
     }
 
     /// A plugin as it served: what it was configured as, and its module.
@@ -338,6 +347,7 @@ impl Snapshot {
                 let _ = fs::remove_file(old);
             }
         }
+        clear_parts(folder);
         Ok(())
     }
 }
@@ -364,7 +374,22 @@ pub(crate) fn replace(file: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut written = open.open(&part)?;
     written.write_all(bytes)?;
     written.sync_all()?;
-    fs::rename(&part, file)
+    fs::rename(&part, file)?;
+    // A name is on disk when its folder is.
+    file.parent()
+        .map_or(Ok(()), |folder| fs::File::open(folder)?.sync_all())
+}
+
+/// Takes away what a process left that ended while it wrote.
+pub(crate) fn clear_parts(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let parts = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|end| end == "part"));
+    for part in parts {
+        // It takes room, and nothing else.
+        let _ = fs::remove_file(part);
+    }
 }
 
 /// Where a gateway of `main` keeps what served.
@@ -398,6 +423,8 @@ struct Desk {
 struct Waiting {
     snapshot: Option<(PathBuf, Snapshot)>,
     busy: bool,
+    /// How many wait until it is written.
+    waited_for: usize,
     /// The last writing went wrong.
     failed: bool,
     ends: bool,
@@ -432,12 +459,14 @@ impl Keeper {
     pub(crate) fn has_kept(&self) -> bool {
         let until = Instant::now() + STOP_MAX;
         let mut waiting = self.desk.waiting.lock();
-        while waiting.snapshot.is_some() || waiting.busy {
-            if self.desk.changed.wait_until(&mut waiting, until).timed_out() {
-                return false;
-            }
+        waiting.waited_for += 1;
+        self.desk.changed.notify_all();
+        let mut is_late = false;
+        while !is_late && (waiting.snapshot.is_some() || waiting.busy) {
+            is_late = self.desk.changed.wait_until(&mut waiting, until).timed_out();
         }
-        !waiting.failed
+        waiting.waited_for -= 1;
+        !is_late && !waiting.failed
     }
 
     /// Waits until what serves is kept, within a bound.
@@ -461,16 +490,21 @@ impl Keeper {
 
 impl Desk {
     fn work(&self) {
+        let mut next = Instant::now();
         loop {
             let mut waiting = self.waiting.lock();
             let (folder, snapshot) = loop {
-                if let Some(next) = waiting.snapshot.take() {
-                    break next;
+                let is_due = waiting.ends || waiting.waited_for > 0 || Instant::now() >= next;
+                if let Some(snapshot) = waiting.snapshot.take_if(|_| is_due) {
+                    break snapshot;
                 }
                 if waiting.ends {
                     return;
                 }
-                self.changed.wait(&mut waiting);
+                match waiting.snapshot {
+                    Some(_) => drop(self.changed.wait_until(&mut waiting, next)),
+                    None => self.changed.wait(&mut waiting),
+                }
             };
             waiting.busy = true;
             drop(waiting);
@@ -485,6 +519,7 @@ impl Desk {
             let mut waiting = self.waiting.lock();
             (waiting.busy, waiting.failed) = (false, failed);
             drop(waiting);
+            next = Instant::now() + PACE;
             self.changed.notify_all();
         }
     }

@@ -37,6 +37,8 @@ pub(crate) struct Loader {
     pub(crate) process: Arc<Process>,
     log_level: LogLevel,
     modules: HashMap<(String, u64, Changes), Arc<Module>>,
+    /// The text that was read last, and its plan: most changes are of what a text names.
+    checked: Option<(Arc<Text>, Plan)>,
     cache: Option<CodeCache>,
     sources: Sources,
     pub(crate) crashes: Arc<Crashes>,
@@ -52,6 +54,7 @@ impl Loader {
             process: Arc::default(),
             log_level,
             modules: HashMap::new(),
+            checked: None,
             cache: None,
             sources: Sources::default(),
             crashes: Arc::default(),
@@ -63,7 +66,19 @@ impl Loader {
     /// Reads what `text` names. Plugins that served before and did not change stay the same, and those that cannot run as they are wanted
     /// stay what they were.
     pub(crate) fn load(&mut self, text: &Arc<Text>, before: Before) -> Result<Loaded, Wrong> {
-        let plan = text.plan()?;
+        let mut serves = match &before {
+            Before::Serving(former) => former.plugins(),
+            Before::Start(_) | Before::Check => Vec::new(),
+        };
+        let loaded = self.load_all(text, before);
+        serves.extend(loaded.iter().flat_map(Loaded::plugins));
+        self.modules
+            .retain(|_, module| serves.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
+        loaded
+    }
+
+    fn load_all(&mut self, text: &Arc<Text>, before: Before) -> Result<Loaded, Wrong> {
+        let plan = self.plan(text)?;
         if !plan.warnings.is_empty() {
             crate::voice::warn(plan.warnings.to_string().trim_end());
         }
@@ -95,10 +110,16 @@ impl Loader {
             self.recall(&mut loaded, &main, signers.as_ref())?;
             self.recall_controls(&mut loaded, &main, signers.as_ref());
         }
-        let in_force = loaded.plugins();
-        self.modules
-            .retain(|_, module| in_force.iter().any(|plugin| Arc::ptr_eq(&plugin.module, module)));
         Ok(loaded)
+    }
+
+    fn plan(&mut self, text: &Arc<Text>) -> Result<Plan, Wrong> {
+        let checked = match self.checked.take().filter(|(before, _)| before.reads_as(text)) {
+            Some((_, plan)) => plan,
+            None => text.checked()?,
+        };
+        let (_, plan) = self.checked.insert((Arc::clone(text), checked));
+        text.completed(plan.clone())
     }
 
     /// Every plugin of a plan made, and started once aside; or why it is not.

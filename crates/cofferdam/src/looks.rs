@@ -24,9 +24,12 @@ impl Looks {
     pub(crate) fn settled(file: &Path) -> Option<Self> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
         let looks = Self::of(file)?;
-        let (seconds, nanoseconds) = looks.changed;
-        let changed = Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?);
-        (changed + TICK_MAX < now).then_some(looks)
+        (since_epoch(looks.changed)? + TICK_MAX < now).then_some(looks)
+    }
+
+    /// Whether its content was written last before `time`.
+    pub(crate) fn is_older_than(&self, time: SystemTime) -> bool {
+        since_epoch(self.written).is_some_and(|written| SystemTime::UNIX_EPOCH + written < time)
     }
 
     /// Now.
@@ -40,6 +43,10 @@ impl Looks {
             changed: (about.ctime(), about.ctime_nsec()),
         })
     }
+}
+
+fn since_epoch((seconds, nanoseconds): (i64, i64)) -> Option<Duration> {
+    Some(Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?))
 }
 
 #[cfg(test)]

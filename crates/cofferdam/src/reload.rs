@@ -13,6 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::assemble::House;
 use crate::feed::Feed;
 use crate::load::{Before, Loader};
+use crate::looks::Looks;
 use crate::voice::{fail, say, warn};
 
 /// How often files are looked at where the system tells nothing: on network file systems.
@@ -40,15 +41,26 @@ pub(crate) struct Reloads {
     ring: SyncSender<()>,
     /// Whether somebody wants it read, changed or not.
     asked: Arc<AtomicBool>,
+    /// Whether what is to be read is whole.
+    whole: Arc<AtomicBool>,
 }
 
 impl Reloads {
-    /// What rings.
-    pub(crate) fn ring(&self) -> impl Fn() + Send + Sync + Clone + 'static {
+    /// What rings when something may still be written.
+    fn ring(&self) -> impl Fn() + Send + Sync + Clone + 'static {
         let ring = self.ring.clone();
         move || {
             // Full is as good.
             let _ = ring.try_send(());
+        }
+    }
+
+    /// What rings when all is there.
+    pub(crate) fn ring_whole(&self) -> impl Fn() + Send + Sync + Clone + 'static {
+        let (ring, whole) = (self.ring(), Arc::clone(&self.whole));
+        move || {
+            whole.store(true, Ordering::Release);
+            ring();
         }
     }
 
@@ -58,7 +70,8 @@ impl Reloads {
         match self.rings.recv_timeout(LOOK_EVERY) {
             Ok(()) => {
                 let rung = Instant::now();
-                while rung.elapsed() < QUIET_MAX && self.rings.recv_timeout(QUIET).is_ok() {}
+                let may_change = || !self.whole.swap(false, Ordering::AcqRel) && rung.elapsed() < QUIET_MAX;
+                while may_change() && self.rings.recv_timeout(QUIET).is_ok() {}
             }
             Err(RecvTimeoutError::Timeout) => {}
             // We have an end of it ourselves.
@@ -77,30 +90,31 @@ impl Signals {
         let asked = Arc::new(AtomicBool::new(false));
         let reloads = Reloads {
             rings,
-            ring: ring.clone(),
+            ring,
             asked: Arc::clone(&asked),
+            whole: Arc::default(),
         };
+        let ring = reloads.ring_whole();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGHUP {
                     asked.store(true, Ordering::Release);
+                    ring();
+                } else {
+                    // Full is as good, and who does not listen any more needs no signal.
+                    let _ = stop.try_send(());
                 }
-                let wish = if signal == SIGHUP { &ring } else { &stop };
-                // Full is as good, and who does not listen any more needs no signal.
-                let _ = wish.try_send(());
             }
         })?;
         Ok(Self { stops, reloads })
     }
 }
 
-/// What a file looks like from outside; none when it is not there.
-type Looks = Option<(SystemTime, u64, u64)>;
-
 /// Notices changes of the files a configuration was read from.
 pub(crate) struct Watcher {
     main: PathBuf,
-    files: Vec<(PathBuf, Looks)>,
+    /// With what each looked like; none for one that was not there.
+    files: Vec<(PathBuf, Option<Looks>)>,
 }
 
 impl Watcher {
@@ -108,7 +122,7 @@ impl Watcher {
     pub(crate) fn new(main: &Path) -> Self {
         Self {
             main: main.to_owned(),
-            files: vec![(main.to_owned(), looks(main))],
+            files: vec![(main.to_owned(), Looks::of(main))],
         }
     }
 
@@ -122,7 +136,7 @@ impl Watcher {
                 .map(|(_, looks)| *looks)
         };
         let seen =
-            |file: &PathBuf| known(file).unwrap_or_else(|| looks(file).filter(|(modified, ..)| *modified < began));
+            |file: &PathBuf| known(file).unwrap_or_else(|| Looks::of(file).filter(|looks| looks.is_older_than(began)));
         let all = [self.main.clone()].into_iter().chain(files.iter().cloned());
         self.files = all.map(|file| (file.clone(), seen(&file))).collect();
     }
@@ -147,18 +161,12 @@ impl Watcher {
     fn changed(&mut self) -> bool {
         let mut changed = false;
         for (file, before) in &mut self.files {
-            let now = looks(file);
+            let now = Looks::of(file);
             changed |= now != *before;
             *before = now;
         }
         changed
     }
-}
-
-fn looks(file: &Path) -> Looks {
-    use std::os::unix::fs::MetadataExt;
-    let about = std::fs::metadata(file).ok()?;
-    Some((about.modified().ok()?, about.len(), about.ino()))
 }
 
 /// When plugins that could not be fetched are tried again.

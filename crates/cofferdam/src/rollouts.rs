@@ -90,6 +90,7 @@ impl Rollouts {
     /// The rollouts with which a gateway starts: those that were not over go on, and what was changed meanwhile begins one.
     pub(crate) fn open(loaded: &mut Loaded, main: &Path) -> Self {
         let folder = crate::last_good::folder(&loaded.plan, main).map(|folder| folder.join("rollouts"));
+        folder.as_deref().map(crate::last_good::clear_parts);
         let entries = arrange(&[], loaded, folder.as_deref());
         for entry in entries
             .iter()

@@ -71,11 +71,25 @@ impl Text {
 
     /// Its plan, with all paths as the process sees them, and every plugin with its grant.
     pub(crate) fn plan(&self) -> Result<Plan, Wrong> {
+        self.completed(self.checked()?)
+    }
+
+    /// Its plan from the text alone.
+    pub(crate) fn checked(&self) -> Result<Plan, Wrong> {
         let checked = match &self.machine {
             Some(machine) => gate_plan::check_delivered(&self.text, &self.origin, machine),
             None => gate_plan::check(&self.text, &self.origin),
         };
-        let mut plan = checked.map_err(|findings| Wrong::from_findings(&findings))?;
+        checked.map_err(|findings| Wrong::from_findings(&findings))
+    }
+
+    /// Whether it is the same text from the same place, whatever is beside it.
+    pub(crate) fn reads_as(&self, other: &Self) -> bool {
+        (&self.text, &self.origin, &self.machine) == (&other.text, &other.origin, &other.machine)
+    }
+
+    /// The plan from the text alone, with what is beside it.
+    pub(crate) fn completed(&self, mut plan: Plan) -> Result<Plan, Wrong> {
         crate::anchor::anchor(&mut plan, &self.folder);
         let granted = match self.grants.as_ref().filter(|_| plan.grants.store) {
             Some(grants) => {

@@ -101,6 +101,12 @@ impl Backend {
         self.shared.records.lock().all.clone()
     }
 
+    /// The requests since the last time this was asked; they are forgotten.
+    #[must_use]
+    pub fn take_records(&self) -> Vec<Record> {
+        self.shared.take_records()
+    }
+
     /// Waits until `judge` makes something of the records.
     ///
     /// # Errors

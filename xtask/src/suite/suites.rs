@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::command::{cargo, output, run};
 
 /// Suites that need guests or peers and have a step of their own.
-const OWN_STEP: &[&str] = &["conformance", "parity", "higress", "e2e", "deaths"];
+const OWN_STEP: &[&str] = &["conformance", "parity", "higress", "e2e", "deaths", "chaos"];
 
 /// Test targets of the workspace.
 pub(super) struct Suites {

@@ -26,7 +26,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     let mut loader = Loader::new(log_level, true);
     let mut watcher = Watcher::new(file);
     let wrong = |wrong: &Wrong| failed(wrong.texts.join("\n").trim_end());
-    let feed = match Feed::open(file, signals.reloads.ring()) {
+    let feed = match Feed::open(file, signals.reloads.ring_whole()) {
         Ok(feed) => feed,
         Err(why) => return wrong(&why),
     };

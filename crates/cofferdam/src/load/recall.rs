@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use gate_plan::Plan;
+use plug_host::Plugin;
+
 use super::Loader;
 use crate::last_good::LastGood;
-use crate::loaded::{Loaded, Refused, Tried};
+use crate::loaded::{Loaded, Refused, Runs, Tried};
 use crate::signing::Signers;
 use crate::text::Wrong;
 
@@ -19,23 +22,13 @@ impl Loader {
             loop {
                 loaded.recall(&kept);
                 let Some(name) = loaded.unmade() else { break };
-                let made = kept.had(&name).and_then(|(spec, text, had)| {
-                    crate::voice::say(&format!("plugin recalled plugin={name} sha256={}", had.digest));
-                    let mut made = [Tried {
-                        outcome: self
-                            .make((&spec, &text), (had, &loaded.plan), signers, &[])
-                            .map_err(|why| Refused {
-                                text: why,
-                                may_pass: false,
-                            }),
-                        name: name.clone(),
-                    }];
-                    self.try_out(&loaded.plan, &mut made, &[]);
-                    let [made] = made;
-                    made.outcome.map_err(|refused| refused.text)
-                });
+                let made = self.again((&kept, &name), &loaded.plan, signers, &[]);
                 match made {
-                    Ok(runs) => loaded.recalled(runs),
+                    Ok(runs) => {
+                        let sha256 = &runs.provenance.sha256;
+                        crate::voice::say(&format!("plugin recalled plugin={name} sha256={sha256}"));
+                        loaded.recalled(runs);
+                    }
                     Err(why) => {
                         crate::voice::warn(&format!("warning: plugin `{name}` cannot run as it did last: {why}"));
                         kept.forget(&name);
@@ -49,9 +42,7 @@ impl Loader {
             texts => Err(Wrong::of(texts, &loaded.files)),
         }
     }
-}
 
-impl Loader {
     /// Finds the generations again that served before the start, of plugins whose changes come into force by a rollout.
     pub(super) fn recall_controls(&mut self, loaded: &mut Loaded, main: &Path, signers: Option<&Signers>) {
         let wanted = loaded.rolled_out();
@@ -61,29 +52,37 @@ impl Loader {
         let Some(kept) = kept(loaded, main) else { return };
         for wanted in wanted {
             let name = &wanted.spec.name;
-            let Ok((spec, text, had)) = kept.had(name) else {
+            if !kept.has(name) {
                 continue;
-            };
+            }
             let before = [Arc::clone(&wanted.plugin)];
-            let mut made = [Tried {
-                outcome: self
-                    .make((&spec, &text), (had, &loaded.plan), signers, &before)
-                    .map_err(|why| Refused {
-                        text: why,
-                        may_pass: false,
-                    }),
-                name: name.clone(),
-            }];
-            self.try_out(&loaded.plan, &mut made, &before);
-            let [made] = made;
-            match made.outcome {
+            match self.again((&kept, name), &loaded.plan, signers, &before) {
                 Ok(runs) => loaded.remember(runs, &kept.plan),
-                Err(refused) => crate::voice::warn(&format!(
-                    "warning: plugin `{name}` is changed without a rollout, for it cannot run as it did last: {}",
-                    refused.text
+                Err(why) => crate::voice::warn(&format!(
+                    "warning: plugin `{name}` is changed without a rollout, for it cannot run as it did last: {why}"
                 )),
             }
         }
+    }
+
+    /// A plugin as it served before the start, started once and aside.
+    fn again(
+        &mut self,
+        (kept, name): (&LastGood, &str),
+        plan: &Plan,
+        signers: Option<&Signers>,
+        before: &[Arc<Plugin>],
+    ) -> Result<Runs, String> {
+        let (spec, text, had) = kept.had(name)?;
+        let made = self.make((&spec, &text), (had, plan), signers, before);
+        let outcome = made.map_err(|text| Refused { text, may_pass: false });
+        let mut made = [Tried {
+            name: name.to_owned(),
+            outcome,
+        }];
+        self.try_out(plan, &mut made, before);
+        let [made] = made;
+        made.outcome.map_err(|refused| refused.text)
     }
 }
 

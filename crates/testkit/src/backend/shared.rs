@@ -77,9 +77,13 @@ impl Shared {
     pub(super) fn clear(&self) {
         *self.replies.lock() = Replies::default();
         self.gates.lock().clear();
+        drop(self.take_records());
+    }
+
+    pub(super) fn take_records(&self) -> Vec<Record> {
         let mut records = self.records.lock();
-        records.all.clear();
         records.era += 1;
+        std::mem::take(&mut records.all)
     }
 
     pub(super) fn begin(&self, record: Record) -> Place {

@@ -168,8 +168,8 @@ impl Driver {
                 .sum()
         };
         let metrics = Metrics {
-            applied: total("cofferdam_configuration_changes_total{outcome=\"applied\""),
-            refused: total("cofferdam_configuration_changes_total{outcome=\"refused\""),
+            applied: total("cofferdam_config_changes_total{result=\"applied\""),
+            refused: total("cofferdam_config_changes_total{result=\"refused\""),
             instances: total("cofferdam_plugin_instances{"),
         };
         self.server.stop()?;
