@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::builds::{Chain, LENGTH};
 use crate::bench::configuration::GREETING;
-use crate::bench::contender::{Ground, on_core};
+use crate::bench::contender::Ground;
 use crate::process::{Server, free_ports};
 use crate::{http, place};
 
@@ -50,15 +50,14 @@ pub(super) struct Metrics {
 }
 
 impl Driver {
-    /// Starts the gateway on its core.
+    /// Starts the gateway, its worker on the core for it.
     pub(super) fn start(ground: &Ground, chain: &Chain, events: SocketAddr) -> Result<Self> {
         let [admin] = free_ports()?;
         let configuration = configuration(ground, chain, events, admin);
         let file = ground.folder.join("change.json");
         fs::write(&file, configuration.to_string())?;
-        let mut command = on_core(ground.server_core);
+        let mut command = Command::new(place::cargo_target().join("release/cofferdam"));
         command
-            .arg(place::cargo_target().join("release/cofferdam"))
             .arg("run")
             .arg(&file)
             .env("XDG_STATE_HOME", ground.folder.join("state"))
@@ -89,6 +88,7 @@ impl Driver {
             let lines: Vec<String> = driver.said.try_iter().collect();
             bail!("{why:#}\n{}", lines.join("\n"));
         }
+        pin_workers(driver.id(), ground.server_core)?;
         Ok(driver)
     }
 
@@ -175,6 +175,25 @@ impl Driver {
         self.server.stop()?;
         Ok(metrics)
     }
+}
+
+/// Puts the threads of workers on a core; what else a gateway does goes where the system puts it.
+fn pin_workers(process: u32, core: usize) -> Result<()> {
+    let mut pinned = 0;
+    for task in fs::read_dir(format!("/proc/{process}/task"))? {
+        let task = task?.path();
+        let name = task.file_name().context("no thread id")?;
+        if !fs::read_to_string(task.join("comm"))?.starts_with("worker-") {
+            continue;
+        }
+        let mut command = Command::new("taskset");
+        command.args(["--pid", "--cpu-list", &core.to_string()]).arg(name);
+        let done = command.stdout(Stdio::null()).status().context("cannot start `taskset`")?;
+        ensure!(done.success(), "a worker cannot be put on core {core}");
+        pinned += 1;
+    }
+    ensure!(pinned > 0, "the gateway has no worker");
+    Ok(())
 }
 
 fn configuration(ground: &Ground, chain: &Chain, events: SocketAddr, admin: SocketAddr) -> serde_json::Value {
