@@ -18,6 +18,7 @@ use crate::canary::World;
 use crate::crashes::Crashes;
 use crate::debugging::Places;
 use crate::loaded::{Former, Loaded, Refused, Runs, Tried};
+use crate::numbers::Numbers;
 use crate::signing::Signers;
 use crate::sources::{Had, Sources};
 use crate::text::{Text, Wrong};
@@ -37,6 +38,7 @@ pub(crate) struct Loader {
     pub(crate) process: Arc<Process>,
     log_level: LogLevel,
     modules: HashMap<(String, u64, Changes), Arc<Module>>,
+    numbers: Numbers,
     cache: Option<CodeCache>,
     sources: Sources,
     pub(crate) crashes: Arc<Crashes>,
@@ -52,6 +54,7 @@ impl Loader {
             process: Arc::default(),
             log_level,
             modules: HashMap::new(),
+            numbers: Numbers::default(),
             cache: None,
             sources: Sources::default(),
             crashes: Arc::default(),
@@ -81,6 +84,11 @@ impl Loader {
             Before::Start(_) => (Former::default(), false),
             Before::Check => (Former::default(), true),
         };
+        if let Before::Start(main) = &before {
+            let folder = crate::last_good::folder(&plan, main);
+            let kept = folder.map(|folder| crate::last_good::numbers(&folder));
+            self.numbers.recall(kept.unwrap_or_default());
+        }
         let tried = self.try_plugins((&plan, text), signers.as_ref(), &former);
         let upstreams = match around {
             Some(upstreams) if !is_check || tried.iter().all(|tried| tried.outcome.is_ok()) => upstreams,

@@ -20,6 +20,7 @@ mod last_good;
 mod signing;
 mod sources;
 mod looks;
+mod numbers;
 mod progress;
 mod anchor;
 mod stores;

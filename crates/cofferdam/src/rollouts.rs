@@ -1,15 +1,17 @@
 //! Rollouts of a gateway: which plugins come into force by one, what is done of it on the workers and on disk, and what an operator sees.
 
 mod drive;
+mod lost;
 mod shown;
 
 pub(crate) use self::drive::drive;
+use self::shown::View;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use gate_plan::{Rollout as Wanted, RolloutBound};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn};
 
 use crate::loaded::{Loaded, OnTrial, Runs};
@@ -20,7 +22,10 @@ const RECORD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The rollouts of a gateway.
 pub(crate) struct Rollouts {
+    /// Held for as long as a change takes to come into force.
     book: Mutex<Book>,
+    /// What is shown meanwhile.
+    view: Mutex<Vec<View>>,
 }
 
 /// What is known of rollouts, and the configuration that they change.
@@ -91,6 +96,9 @@ impl Rollouts {
     pub(crate) fn open(loaded: &mut Loaded, main: &Path) -> Self {
         let folder = crate::last_good::folder(&loaded.plan, main).map(|folder| folder.join("rollouts"));
         let entries = arrange(&[], loaded, folder.as_deref());
+        if let Some(folder) = &folder {
+            lost::clear(folder, &entries);
+        }
         for entry in entries
             .iter()
             .filter(|entry| entry.first.is_some() && entry.record().is_over())
@@ -99,13 +107,38 @@ impl Rollouts {
                 warn(&entry.why_not());
             }
         }
-        let book = Book {
+        let mut book = Book {
             loaded: loaded.clone(),
             entries,
             folder,
         };
-        Self { book: Mutex::new(book) }
+        book.loaded.spare = spare(&book.entries);
+        loaded.spare.clone_from(&book.loaded.spare);
+        Self {
+            view: Mutex::new(shown::view(&book)),
+            book: Mutex::new(book),
+        }
     }
+
+    /// What serves at the start, which may be less than was wanted.
+    pub(crate) fn serve(&mut self, loaded: &Loaded) {
+        self.book.get_mut().loaded = loaded.clone();
+    }
+
+    /// The book, to change something. What it says now is shown until that is over.
+    fn hold(&self) -> MutexGuard<'_, Book> {
+        let book = self.book.lock();
+        *self.view.lock() = shown::view(&book);
+        book
+    }
+}
+
+/// Both generations of each rollout that is not over: either may have to serve.
+fn spare(entries: &[Entry]) -> Vec<Runs> {
+    let under_way = entries.iter().filter(|entry| !entry.record().is_over());
+    under_way
+        .flat_map(|entry| [entry.control.clone(), entry.candidate.clone()])
+        .collect()
 }
 
 /// Which rollouts there are with `loaded`, which gets their candidates and keeps the generations before.
@@ -117,7 +150,7 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
         let Some(former) = loaded.former(&name).cloned() else {
             continue;
         };
-        let (control, candidate) = (fingerprint(&former), fingerprint(&wanted));
+        let (control, candidate) = (former.fingerprint(), wanted.fingerprint());
         let same = old.filter(|entry| leads(entry.record(), &control, &candidate));
         let entry = if control == candidate {
             // The generation that is wanted serves already; its instances stay.
@@ -199,12 +232,6 @@ fn new_record(name: &str, generations: (String, String), wanted: &Runs) -> Recor
     let policy = wanted.spec.rollout.as_ref().map(policy);
     let policy = policy.unwrap_or_else(Policy::at_once);
     Record::new(id, name.to_owned(), generations, policy)
-}
-
-/// Names a generation: what it is made of, whatever text says so.
-fn fingerprint(runs: &Runs) -> String {
-    let text = format!("{}\n{:?}", runs.plugin.module.digest, runs.plugin.spec);
-    plug_host::digest(text.as_bytes())
 }
 
 fn policy(wanted: &Wanted) -> Policy {
