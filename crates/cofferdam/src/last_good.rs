@@ -185,7 +185,9 @@ impl LastGood {
 /// Numbers of the generations that are kept: plugin, what it is made of, number. What cannot be read has none.
 pub(crate) fn numbers(folder: &Path) -> Vec<(String, String, u64)> {
     let served = served(folder).ok().flatten();
-    let all = served.into_iter().flat_map(|served| [served.plugins, served.spare].concat());
+    let all = served
+        .into_iter()
+        .flat_map(|served| [served.plugins, served.spare].concat());
     let number = |kept: Kept| kept.generation.map(|(number, made_of)| (kept.name, made_of, number));
     all.filter_map(number).collect()
 }
@@ -353,11 +355,7 @@ impl Snapshot {
     fn write(&self, folder: &Path) -> io::Result<()> {
         let of_held = self.held.iter().map(|(_, text)| text);
         let all: Vec<&Runs> = self.running.iter().chain(self.spare(folder)).collect();
-        let texts = all
-            .iter()
-            .map(|runs| &runs.text)
-            .chain(of_held)
-            .chain([&self.text]);
+        let texts = all.iter().map(|runs| &runs.text).chain(of_held).chain([&self.text]);
         let mut wanted: HashSet<PathBuf> = HashSet::new();
         for text in texts {
             let file = text_file(folder, &text.sha256);

@@ -10,9 +10,11 @@ use self::shown::View;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gate_plan::{Rollout as Wanted, RolloutBound};
+use gate_plan::{Rollout as Wanted, RolloutBound, RolloutMetric};
 use parking_lot::{Mutex, MutexGuard};
-use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn};
+use plug_rollout::{
+    Bound, Counts, CustomBound, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn,
+};
 
 use crate::loaded::{Loaded, OnTrial, Runs};
 use crate::voice::warn;
@@ -53,7 +55,11 @@ struct Entry {
 impl Entry {
     fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
         let (rollout, turn) = Rollout::begin(record);
-        let seen = (drive::counts(&control.plugin), drive::counts(&candidate.plugin));
+        let custom = &rollout.record().policy.custom;
+        let seen = (
+            drive::counts(&control.plugin, custom),
+            drive::counts(&candidate.plugin, custom),
+        );
         Self {
             plugin: candidate.name().to_owned(),
             rollout,
@@ -261,8 +267,19 @@ fn policy(wanted: &Wanted) -> Policy {
         cpu: Some(bound(analysis.cpu)),
         memory: Some(bound(analysis.memory)),
         log_errors: Some(bound(analysis.log_errors)),
-        custom: Vec::new(),
+        custom: analysis.metrics.iter().map(custom).collect(),
         ends_within_ms: ms(wanted.ends_within),
+    }
+}
+
+fn custom(metric: &RolloutMetric) -> CustomBound {
+    CustomBound {
+        name: metric.name.clone(),
+        thousandths: metric.thousandths,
+        bound: Bound {
+            absolute: metric.bound.absolute,
+            relative: metric.bound.relative,
+        },
     }
 }
 

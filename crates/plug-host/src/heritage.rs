@@ -53,7 +53,9 @@ impl Heritage {
 
     fn is_given_up(&self, plugin: &str, generation: u64) -> bool {
         let given_up = self.given_up.lock();
-        given_up.get(plugin).is_some_and(|numbers| numbers.contains(&generation))
+        given_up
+            .get(plugin)
+            .is_some_and(|numbers| numbers.contains(&generation))
     }
 
     /// Keeps what `generation` hands over, in place of what it handed over before; false when it is too much. What one hands over that was

@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gate_serve::worker::Workers;
-use plug_host::{Plugin, PluginStats};
-use plug_rollout::{Act, Answer, Command, Counts, Effect, Event, Sample, Share, Turn};
+use plug_host::{Plugin, PluginStats, Reading};
+use plug_rollout::{Act, Answer, Command, Counts, CustomBound, Effect, Event, Sample, Share, Turn};
 
 use super::{Book, Entry, Rollouts, arrange, file, is_serving, spare};
 use crate::assemble::{ANSWER_MAX, House};
@@ -134,8 +134,9 @@ impl Entry {
     fn sample<'sample>(&mut self, of_exchanges: impl Iterator<Item = &'sample Sample>) -> Sample {
         let mut sample = Sample::default();
         of_exchanges.for_each(|more| sample.add(more));
-        let control = counts(&self.control.plugin);
-        let candidate = counts(&self.candidate.plugin);
+        let custom = &self.record().policy.custom;
+        let control = counts(&self.control.plugin, custom);
+        let candidate = counts(&self.candidate.plugin, custom);
         let since = (control.since(&self.seen.0), candidate.since(&self.seen.1));
         self.seen = (control, candidate);
         take(&mut sample.control, since.0);
@@ -161,10 +162,17 @@ fn take(counts: &mut Counts, own: Counts) {
     counts.cpu_us = scaled(own.cpu_us);
     counts.memory_bytes = scaled(own.memory_bytes);
     counts.log_errors = scaled(own.log_errors);
+    counts.custom = own
+        .custom
+        .into_iter()
+        .map(|(name, value)| (name, value * part))
+        .collect();
+    // How values are spread does not depend on how many exchanges take part.
+    counts.spreads = own.spreads;
 }
 
 /// What a generation has counted for itself, on all workers.
-pub(super) fn counts(plugin: &Plugin) -> Counts {
+pub(super) fn counts(plugin: &Plugin, custom: &[CustomBound]) -> Counts {
     let sum = |count: fn(&PluginStats) -> u64| plugin.workers.iter().map(count).sum();
     let mut counts = Counts {
         exchanges: sum(|stats| stats.exchanges.load(Ordering::Relaxed)),
@@ -178,7 +186,30 @@ pub(super) fn counts(plugin: &Plugin) -> Counts {
             *counts.faults.entry(code.to_owned()).or_default() += count;
         }
     }
+    for wanted in custom {
+        let readings = plugin.workers.iter().filter_map(|stats| stats.metric(&wanted.name));
+        readings.for_each(|reading| count_metric(&mut counts, wanted, &reading));
+    }
     counts
+}
+
+/// Takes in what a worker made of a metric that the plugin defines. A gauge goes up and down, and nothing is said of it.
+fn count_metric(counts: &mut Counts, wanted: &CustomBound, reading: &Reading) {
+    match (wanted.thousandths, reading) {
+        (None, Reading::Counter(value)) => {
+            *counts.custom.entry(wanted.name.clone()).or_default() += *value as f64;
+        }
+        (Some(_), Reading::Histogram(histogram)) => {
+            let spread = counts.spreads.entry(wanted.name.clone()).or_default();
+            let mut below = 0;
+            for (upper, seen) in &histogram.buckets {
+                spread.add_up_to(*upper, seen.saturating_sub(below));
+                below = *seen;
+            }
+            spread.add_up_to(u64::MAX, histogram.count.saturating_sub(below));
+        }
+        _ => {}
+    }
 }
 
 /// What exchanges tell, from every worker. One that does not answer in time tells it at the next look.

@@ -27,7 +27,13 @@ impl Book {
                 return;
             };
             let why = self.entries.get(index).map(|entry| self.why_not(&entry.plugin));
-            self.happens(house, index, Event::Lost { why: why.unwrap_or_default() });
+            self.happens(
+                house,
+                index,
+                Event::Lost {
+                    why: why.unwrap_or_default(),
+                },
+            );
         }
     }
 

@@ -382,15 +382,7 @@ fn every_interleaving_ends_in_promoted_or_rolled_back() {
     }
     // A simulation in which one of the ends never comes shows nothing of it.
     assert!(promoted > 100, "{promoted} promoted, back {back:?}");
-    for why in [
-        "faults",
-        "an",
-        "another",
-        "stage",
-        "it",
-        "retire-control",
-        "something",
-    ] {
+    for why in ["faults", "an", "another", "stage", "it", "retire-control", "something"] {
         assert!(
             back.get(why).is_some_and(|count| *count > 3),
             "{why}: {promoted} promoted, back {back:?}"
