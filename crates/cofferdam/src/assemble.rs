@@ -16,6 +16,7 @@ use log_record::sink::{AccessSink, Target};
 use parking_lot::Mutex;
 use plug_host::{Plugin, Process};
 
+use crate::begun::Orders;
 use crate::crashes::{Crashes, Told};
 use crate::last_good::{Keeper, Snapshot};
 use crate::load::{Loader, workers};
@@ -57,6 +58,8 @@ pub(crate) struct House {
     pub(crate) crashes: Arc<Crashes>,
     /// Plugins whose memory is looked at.
     pub(crate) traced: Traced,
+    /// What operators begin beside the configuration.
+    pub(crate) orders: Orders,
     /// Keeps what serves for the next start.
     pub(crate) keeper: Keeper,
     /// Generations of plugins that are tried.
@@ -116,6 +119,7 @@ impl House {
                 waiting: loaded.waiting.clone(),
                 sink,
             }),
+            orders: Orders::default(),
             keeper,
             rollouts,
             process: Arc::clone(&loader.process),
@@ -278,7 +282,7 @@ impl House {
                 bail!("a worker did not start the plugins in time");
             };
             let mut is_settled = false;
-            for fault in &faults {
+            for fault in once(&faults) {
                 let text = format!("error: {}", self.crashes.explain(fault));
                 is_settled |= loaded.refuse(&fault.plugin, &text);
             }
@@ -354,7 +358,7 @@ fn start_workers(
         };
         let faults = std::mem::take(&mut *failed.lock());
         let mut is_settled = false;
-        for fault in &faults {
+        for fault in once(&faults) {
             let is_tried = loaded.on_trial.iter().any(|trial| trial.runs.name() == fault.plugin);
             let text = format!("error: {}", loader.crashes.explain(fault));
             is_settled |= is_tried && loaded.refuse(&fault.plugin, &text);
@@ -403,6 +407,15 @@ fn try_workers(
         }
     })?;
     Ok(workers)
+}
+
+/// The first fault of each plugin: every worker has one, and what the plugin was before is not to be refused for the second.
+fn once(faults: &[Told]) -> impl Iterator<Item = &Told> {
+    let is_first = |(place, fault): &(usize, &Told)| {
+        let mut before = faults.iter().take(*place);
+        before.all(|other| other.plugin != fault.plugin)
+    };
+    faults.iter().enumerate().filter(is_first).map(|(_, fault)| fault)
 }
 
 fn reports(crashes: &Crashes, faults: &[Told]) -> String {

@@ -12,6 +12,7 @@ mod cmd {
 }
 mod auditing;
 mod granting;
+mod begun;
 mod text;
 mod load;
 mod loaded;

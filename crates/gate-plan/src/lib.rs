@@ -9,6 +9,7 @@
 //! From `cofferdam` (or whoever has read a file) comes the text; to `gate-serve`, `gate-upstream`, `gate-flow`, `plug-host` and
 //! `console` goes the plan, whole and for good. A text with an error gives no plan but [`Findings`]: all errors at once.
 
+mod begun;
 mod describe;
 pub mod document;
 pub mod documents;
@@ -25,6 +26,7 @@ mod tree;
 mod wire;
 mod word;
 
+pub use crate::begun::begin;
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::grants::check_grants;
 pub use crate::plan::{
@@ -32,8 +34,8 @@ pub use crate::plan::{
     ClientTls, Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits,
     Isolation, Limits, LineLevel, Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
     Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutStep,
-    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace,
-    StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
+    RolloutsFrom, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend,
+    StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

@@ -1,5 +1,6 @@
 //! New generations of plugins on a part of the exchanges: rolled back by themselves when they are worse, promoted when they are not.
 
+mod begun;
 mod measures;
 mod saga;
 

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gate_serve::worker::Workers;
 use plug_host::{Plugin, PluginStats, Reading};
-use plug_rollout::{Act, Answer, Command, Counts, CustomBound, Effect, Event, Sample, Share, Turn};
+use plug_rollout::{Act, Answer, Command, Counts, CustomBound, Effect, Event, Sample, Share, Standing, Turn};
 
 use super::{Book, Entry, Rollouts, arrange, file, is_serving, spare};
 use crate::assemble::{ANSWER_MAX, House};
@@ -130,6 +130,15 @@ impl Rollouts {
 }
 
 impl Entry {
+    /// What both generations have counted so far is left out of what follows.
+    fn look_anew(&mut self) {
+        let custom = &self.record().policy.custom;
+        self.seen = (
+            counts(&self.control.plugin, custom),
+            counts(&self.candidate.plugin, custom),
+        );
+    }
+
     /// What both generations did since the last look: what the exchanges tell, and what each generation counts for itself.
     fn sample<'sample>(&mut self, of_exchanges: impl Iterator<Item = &'sample Sample>) -> Sample {
         let mut sample = Sample::default();
@@ -236,6 +245,8 @@ impl Book {
                 continue;
             };
             if let Some(turn) = entry.first.take() {
+                // What failed while it was staged beside others is not held against it.
+                entry.look_anew();
                 let words = if entry.record().is_over() {
                     entry.record().words()
                 } else {
@@ -420,6 +431,12 @@ pub(super) fn told(entry: &Entry, before: &str) -> String {
     match record.why() {
         Some(why) => fail(&format!("{line}: {}", why.text())),
         None => say(&line),
+    }
+    if record.standing == Standing::Promoted && entry.candidate.text.begun.contains_key(&entry.plugin) {
+        say(&format!(
+            "hint: plugin `{}` serves as `rollout start` has it until the text of the configuration changes: write it there",
+            entry.plugin
+        ));
     }
     words
 }

@@ -33,7 +33,10 @@ fn hold(arms: &[Vec<String>; 2]) {
         let new = arms.iter().filter(|arm| *arm == "new").count();
         assert!(is_near(new, arms.len(), share), "{new} of {}", arms.len());
     }
-    let taken_back = arms[0].iter().zip(&arms[1]).any(|arms| arms.0 == "new" && arms.1 == "old");
+    let taken_back = arms[0]
+        .iter()
+        .zip(&arms[1])
+        .any(|arms| arms.0 == "new" && arms.1 == "old");
     assert!(!taken_back, "{arms:?}");
 }
 
@@ -146,7 +149,11 @@ async fn a_generation_whose_own_metrics_are_worse_goes_back() -> Result<()> {
         let gateway = Gateway::start(&configuration("old", measures(1, 100), &steps)?).await?;
         change(&gateway, &configuration("new", new, &steps)?).await?;
         let mut traffic = super::Traffic::to(&gateway).await?;
-        let ends = if metric.is_empty() { ": promoted" } else { ": rolled back: " };
+        let ends = if metric.is_empty() {
+            ": promoted"
+        } else {
+            ": rolled back: "
+        };
         let answers: BTreeMap<String, usize> = traffic.until(&gateway, ends).await?;
         assert!(answers["new"] > 0 && answers["old"] > 0, "{name}: {answers:?}");
         let line = said(&gateway, ends).await?;
