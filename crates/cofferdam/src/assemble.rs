@@ -10,12 +10,13 @@ use control_store::Watch;
 use gate_flow::{Change, Flow, FlowParts};
 use gate_plan::{AccessLog, Plan};
 use gate_serve::bind::bind;
-use gate_serve::worker::Workers;
+use gate_serve::worker::{Mailbox, Workers};
 use gate_upstream::Upstreams;
 use log_record::sink::{AccessSink, Target};
 use parking_lot::Mutex;
 use plug_host::{Plugin, Process};
 
+use crate::begun::Orders;
 use crate::crashes::{Crashes, Told};
 use crate::last_good::{Keeper, Snapshot};
 use crate::load::{Loader, workers};
@@ -29,6 +30,8 @@ use crate::voice::{fail, say, warn};
 const STAGE_MAX: Duration = Duration::from_secs(60);
 /// LIMIT: how long a worker may take to answer a question.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(2);
+/// LIMIT: how long the mailbox of a worker may stay full that is to go over to what all others go over to.
+const COMMIT_MAX: Duration = Duration::from_secs(2);
 /// How often certificate files are looked at.
 const CERTIFICATES_EVERY: Duration = Duration::from_secs(2);
 
@@ -48,11 +51,15 @@ struct Present {
 /// The running gateway.
 pub(crate) struct House {
     pub(crate) workers: Mutex<Option<Workers<Flow>>>,
+    /// One change after the other. Whoever only looks does not wait for it.
+    changing: Mutex<()>,
     present: Mutex<Present>,
     pub(crate) process: Arc<Process>,
     pub(crate) crashes: Arc<Crashes>,
     /// Plugins whose memory is looked at.
     pub(crate) traced: Traced,
+    /// What operators begin beside the configuration.
+    pub(crate) orders: Orders,
     /// Keeps what serves for the next start.
     pub(crate) keeper: Keeper,
     /// Generations of plugins that are tried.
@@ -74,7 +81,7 @@ pub(crate) struct House {
 impl House {
     /// Binds, starts the workers with their plugins, then accepts. Nothing is half started: a fault closes what was opened.
     pub(crate) fn open(
-        (loaded, rollouts): (Loaded, Rollouts),
+        (mut loaded, mut rollouts): (Loaded, Rollouts),
         loader: &Loader,
         keeper: Keeper,
         began: SystemTime,
@@ -88,7 +95,8 @@ impl House {
             .map(|admin| BoundConsole::bind(admin.listen))
             .transpose()?;
         let sink = AccessSink::start(target(&plan))?;
-        let mut workers = start_workers(&loaded, count, loader, &sink)?;
+        let mut workers = start_workers(&mut loaded, count, loader, &sink)?;
+        rollouts.serve(&loaded);
         for listener in &bound {
             say_listening(&plan, &listener.name(), listener.address());
         }
@@ -101,6 +109,7 @@ impl House {
         std::mem::forget(watch);
         let house = Arc::new(Self {
             workers: Mutex::new(Some(workers)),
+            changing: Mutex::new(()),
             present: Mutex::new(Present {
                 plan,
                 text: Arc::clone(&loaded.text),
@@ -110,6 +119,7 @@ impl House {
                 waiting: loaded.waiting.clone(),
                 sink,
             }),
+            orders: Orders::default(),
             keeper,
             rollouts,
             process: Arc::clone(&loader.process),
@@ -184,9 +194,10 @@ impl House {
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. One that does not start on a worker
     /// stays what it was; any other fault changes nothing.
     pub(crate) fn change(&self, loaded: &mut Loaded) -> anyhow::Result<()> {
-        let mut guard = self.workers.lock();
-        let Some(running) = guard.as_mut().filter(|_| self.is_ready()) else {
-            bail!("the gateway is stopping")
+        let _changing = self.changing.lock();
+        let mailboxes: Vec<_> = match self.workers.lock().as_ref().filter(|_| self.is_ready()) {
+            Some(running) => running.mailboxes().cloned().collect(),
+            None => bail!("the gateway is stopping"),
         };
         let before = self.plan();
         if workers(&loaded.plan) != workers(&before)
@@ -200,24 +211,20 @@ impl House {
         } else {
             Some(AccessSink::start(target(&loaded.plan))?)
         };
-        self.stage(running, loaded, &before)?;
+        self.stage(&mailboxes, loaded, &before)?;
+        let mut guard = self.workers.lock();
+        let Some(running) = guard.as_mut() else {
+            bail!("the gateway is stopping")
+        };
         let relistened = running.relisten(&loaded.plan.listeners, loaded.plan.limits, loaded.plan.drain.wait);
-        let relistened = relistened.inspect_err(|_| discard(running))?;
+        let relistened = relistened.inspect_err(|_| discard(&mailboxes))?;
         for report in running.listeners() {
             if relistened.opened.contains(&report.name) {
                 say_listening(&loaded.plan, &report.name, report.address);
             }
         }
-        let number = self.staging.load(Ordering::Relaxed);
-        for mailbox in running.mailboxes() {
-            let log = sink.as_ref().map(AccessSink::buffer);
-            mailbox.tell(move |flow| {
-                flow.commit(number);
-                if let Some(log) = log {
-                    flow.log_to(log);
-                }
-            })?;
-        }
+        self.commit(&mailboxes, sink.as_ref());
+        drop(guard);
         let word = loaded.text.word(&loaded.plan);
         crate::granting::tell(&self.plugins(), &loaded.plugins(), &word);
         let mut present = self.present.lock();
@@ -243,8 +250,27 @@ impl House {
         Ok(())
     }
 
+    /// Lets every worker take what is staged. One that cannot be reached has what it had, and that is said: the others do not wait for it.
+    fn commit(&self, mailboxes: &[Mailbox<Flow>], sink: Option<&AccessSink>) {
+        let number = self.staging.load(Ordering::Relaxed);
+        for (worker, mailbox) in mailboxes.iter().enumerate() {
+            let log = sink.map(AccessSink::buffer);
+            let take = move |flow: &std::rc::Rc<Flow>| {
+                flow.commit(number);
+                if let Some(log) = log {
+                    flow.log_to(log);
+                }
+            };
+            if let Err(why) = mailbox.deliver(take, COMMIT_MAX) {
+                warn(&format!(
+                    "warning: worker {worker} serves on as it was: {why}\nhint: a restart brings it to what the others serve"
+                ));
+            }
+        }
+    }
+
     /// Starts everything aside on every worker; a plugin that does not start there is taken out, and the rest tried again.
-    fn stage(&self, running: &Workers<Flow>, loaded: &mut Loaded, before: &Plan) -> anyhow::Result<()> {
+    fn stage(&self, running: &[Mailbox<Flow>], loaded: &mut Loaded, before: &Plan) -> anyhow::Result<()> {
         loop {
             let change = change(loaded, before)?;
             let number = self.staging.fetch_add(1, Ordering::Relaxed).saturating_add(1);
@@ -256,7 +282,7 @@ impl House {
                 bail!("a worker did not start the plugins in time");
             };
             let mut is_settled = false;
-            for fault in &faults {
+            for fault in once(&faults) {
                 let text = format!("error: {}", self.crashes.explain(fault));
                 is_settled |= loaded.refuse(&fault.plugin, &text);
             }
@@ -317,11 +343,37 @@ fn target(plan: &Plan) -> Target {
     }
 }
 
+/// Starts the workers. A generation that is tried and does not start on one of them keeps nobody from starting: it is tried no more.
 fn start_workers(
-    loaded: &Loaded,
+    loaded: &mut Loaded,
     count: std::num::NonZeroUsize,
     loader: &Loader,
     sink: &AccessSink,
+) -> anyhow::Result<Workers<Flow>> {
+    loop {
+        let failed = Arc::default();
+        let fault = match try_workers(loaded, count, (loader, sink), &failed) {
+            Ok(workers) => return Ok(workers),
+            Err(fault) => fault,
+        };
+        let faults = std::mem::take(&mut *failed.lock());
+        let mut is_settled = false;
+        for fault in once(&faults) {
+            let is_tried = loaded.on_trial.iter().any(|trial| trial.runs.name() == fault.plugin);
+            let text = format!("error: {}", loader.crashes.explain(fault));
+            is_settled |= is_tried && loaded.refuse(&fault.plugin, &text);
+        }
+        if !is_settled {
+            return Err(fault);
+        }
+    }
+}
+
+fn try_workers(
+    loaded: &Loaded,
+    count: std::num::NonZeroUsize,
+    (loader, sink): (&Loader, &AccessSink),
+    failed: &Arc<Mutex<Vec<Told>>>,
 ) -> anyhow::Result<Workers<Flow>> {
     let change = Change {
         plan: Arc::clone(&loaded.plan),
@@ -332,7 +384,9 @@ fn start_workers(
     };
     let (process, crashes) = (Arc::clone(&loader.process), Arc::clone(&loader.crashes));
     let buffers = Mutex::new((0..count.get()).map(|_| sink.buffer()).collect::<Vec<_>>());
+    let failed = Arc::clone(failed);
     let workers = Workers::start(count, move |worker| {
+        let failed = Arc::clone(&failed);
         let (process, change) = (Arc::clone(&process), change.clone());
         let crashes = Arc::clone(&crashes);
         let log = buffers.lock().pop();
@@ -344,12 +398,24 @@ fn start_workers(
                 voice: crate::sayings::of_plugins(&crashes),
                 log,
             };
-            Flow::start(parts, change)
-                .await
-                .map_err(|faults| reports(&crashes, &faults.iter().map(Told::of).collect::<Vec<_>>()).into())
+            Flow::start(parts, change).await.map_err(|faults| {
+                let faults: Vec<Told> = faults.iter().map(Told::of).collect();
+                let text = reports(&crashes, &faults);
+                failed.lock().extend(faults);
+                text.into()
+            })
         }
     })?;
     Ok(workers)
+}
+
+/// The first fault of each plugin: every worker has one, and what the plugin was before is not to be refused for the second.
+fn once(faults: &[Told]) -> impl Iterator<Item = &Told> {
+    let is_first = |(place, fault): &(usize, &Told)| {
+        let mut before = faults.iter().take(*place);
+        before.all(|other| other.plugin != fault.plugin)
+    };
+    faults.iter().enumerate().filter(is_first).map(|(_, fault)| fault)
 }
 
 fn reports(crashes: &Crashes, faults: &[Told]) -> String {
@@ -386,9 +452,9 @@ enum Staging {
     Faults(Vec<Told>),
 }
 
-fn stage(workers: &Workers<Flow>, change: &Change, number: u64) -> Result<(), Staging> {
+fn stage(workers: &[Mailbox<Flow>], change: &Change, number: u64) -> Result<(), Staging> {
     let mut answers = Vec::new();
-    for mailbox in workers.mailboxes() {
+    for mailbox in workers {
         let change = change.clone();
         let ask = mailbox.ask(move |flow| async move {
             let staged = flow.stage(change, number).await;
@@ -408,8 +474,8 @@ fn stage(workers: &Workers<Flow>, change: &Change, number: u64) -> Result<(), St
     }
 }
 
-fn discard(workers: &Workers<Flow>) {
-    for mailbox in workers.mailboxes() {
+fn discard(workers: &[Mailbox<Flow>]) {
+    for mailbox in workers {
         // A worker that takes no letter has nothing staged.
         let _ = mailbox.tell(|flow| flow.discard());
     }

@@ -52,6 +52,9 @@ struct Served {
     held: Vec<(String, String)>,
     /// Plugins that did not run.
     missing: Vec<String>,
+    /// Generations of rollouts that are not over, beside those that served.
+    #[serde(default)]
+    spare: Vec<Kept>,
 }
 
 /// A plugin that served.
@@ -66,6 +69,9 @@ struct Kept {
     image: Option<(String, String)>,
     /// Signatures that came with it.
     signatures: Vec<KeptSignature>,
+    /// Its number, and what it was made of; none where an older release kept it.
+    #[serde(default)]
+    generation: Option<(u64, String)>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,6 +94,8 @@ pub(crate) struct LastGood {
     pub(crate) specs: Vec<Arc<gate_plan::Plugin>>,
     pub(crate) missing: Vec<String>,
     plugins: Vec<(Kept, Arc<Text>)>,
+    /// Other generations of them, of rollouts that were not over.
+    spare: Vec<(Kept, Arc<Text>, Arc<gate_plan::Plugin>)>,
 }
 
 impl LastGood {
@@ -113,6 +121,11 @@ impl LastGood {
                 )),
             }
         }
+        let spare = served.spare.iter().filter_map(|kept| {
+            let (text, spec) = found(folder, &served, kept).ok()?;
+            Some((kept.clone(), text, spec))
+        });
+        let spare = spare.collect();
         let mut held = Vec::new();
         for (place, text) in &served.held {
             let text = kept_text(folder, &served, text).and_then(|text| hold(&mut plan, place, &text).map(|()| text));
@@ -129,6 +142,7 @@ impl LastGood {
             specs,
             missing: served.missing,
             plugins,
+            spare,
         }))
     }
 
@@ -165,11 +179,26 @@ impl LastGood {
         Ok((Arc::clone(spec), Arc::clone(text), had))
     }
 
-    /// A plugin that cannot serve as it did.
+    /// A plugin that cannot serve as it did: the other generation of its rollout takes its place, if there is one.
     pub(crate) fn forget(&mut self, name: &str) {
         self.specs.retain(|spec| spec.name != name);
         self.plugins.retain(|(kept, _)| kept.name != name);
+        if let Some(place) = self.spare.iter().position(|(kept, ..)| kept.name == name) {
+            let (kept, text, spec) = self.spare.remove(place);
+            self.specs.push(spec);
+            self.plugins.push((kept, text));
+        }
     }
+}
+
+/// Numbers of the generations that are kept: plugin, what it is made of, number. What cannot be read has none.
+pub(crate) fn numbers(folder: &Path) -> Vec<(String, String, u64)> {
+    let served = served(folder).ok().flatten();
+    let all = served
+        .into_iter()
+        .flat_map(|served| [served.plugins, served.spare].concat());
+    let number = |kept: Kept| kept.generation.map(|(number, made_of)| (kept.name, made_of, number));
+    all.filter_map(number).collect()
 }
 
 /// The text that served last; none when nothing was kept.
@@ -262,6 +291,8 @@ pub(crate) struct Snapshot {
     running: Vec<Runs>,
     held: Vec<(String, Arc<Text>)>,
     missing: Vec<String>,
+    /// Generations that do not serve, but may have to.
+    spare: Vec<Runs>,
 }
 
 impl Snapshot {
@@ -273,10 +304,20 @@ impl Snapshot {
             running: loaded.running.clone(),
             held: loaded.held(),
             missing: missing.map(|standing| standing.plugin.clone()).collect(),
+            spare: loaded.spare.clone(),
         }
     }
 
-    fn served(&self) -> Served {
+    /// Those that are kept beside what serves. One whose bytes nobody has any more cannot be.
+    fn spare<'all>(&'all self, folder: &'all Path) -> impl Iterator<Item = &'all Runs> {
+        let serves = |spare: &&Runs| !self.running.iter().any(|runs| Arc::ptr_eq(&runs.plugin, &spare.plugin));
+        let is_had = |spare: &&Runs| {
+            spare.provenance.bytes.lock().is_some() || module(folder, &spare.provenance.sha256).exists()
+        };
+        self.spare.iter().filter(serves).filter(is_had)
+    }
+
+    fn served(&self, folder: &Path) -> Served {
         let kept = |runs: &Runs| {
             let Provenance {
                 sha256,
@@ -292,6 +333,7 @@ impl Snapshot {
                     .as_ref()
                     .map(|(reference, digest)| (reference.to_string(), digest.to_string())),
                 signatures: documents.iter().map(KeptSignature::of).collect(),
+                generation: Some((runs.plugin.generation, runs.fingerprint())),
             }
         };
         Served {
@@ -306,11 +348,14 @@ impl Snapshot {
                 .map(|(place, text)| (place.clone(), text.sha256.clone()))
                 .collect(),
             missing: self.missing.clone(),
+            spare: self.spare(folder).map(kept).collect(),
         }
     }
 
+    /// Nobody needs the bytes of what is kept, unless it may be taken out and put back by its rollout.
     fn drop_bytes(&self) {
-        for runs in &self.running {
+        let may_go = |runs: &&Runs| !self.spare.iter().any(|spare| Arc::ptr_eq(&spare.plugin, &runs.plugin));
+        for runs in self.running.iter().filter(may_go) {
             runs.provenance.bytes.lock().take();
         }
     }
@@ -318,26 +363,22 @@ impl Snapshot {
     /// Texts and modules first, then what names them, then what nobody names any more goes.
     fn write(&self, folder: &Path) -> io::Result<()> {
         let of_held = self.held.iter().map(|(_, text)| text);
-        let texts = self
-            .running
-            .iter()
-            .map(|runs| &runs.text)
-            .chain(of_held)
-            .chain([&self.text]);
+        let all: Vec<&Runs> = self.running.iter().chain(self.spare(folder)).collect();
+        let texts = all.iter().map(|runs| &runs.text).chain(of_held).chain([&self.text]);
         let mut wanted: HashSet<PathBuf> = HashSet::new();
         for text in texts {
             let file = text_file(folder, &text.sha256);
             put(&file, || Some(text.kept()))?;
             wanted.insert(file);
         }
-        for runs in &self.running {
+        for runs in all {
             let file = module(folder, &runs.provenance.sha256);
             put(&file, || {
                 runs.provenance.bytes.lock().as_ref().map(|bytes| bytes.to_vec())
             })?;
             wanted.insert(file);
         }
-        let served = serde_json::to_vec_pretty(&self.served())?;
+        let served = serde_json::to_vec_pretty(&self.served(folder))?;
         replace(&folder.join(SERVED), &served)?;
         self.drop_bytes();
         for part in ["texts", "modules"] {

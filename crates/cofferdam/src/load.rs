@@ -18,6 +18,7 @@ use crate::canary::World;
 use crate::crashes::Crashes;
 use crate::debugging::Places;
 use crate::loaded::{Former, Loaded, Refused, Runs, Tried};
+use crate::numbers::Numbers;
 use crate::signing::Signers;
 use crate::sources::{Had, Sources};
 use crate::text::{Text, Wrong};
@@ -39,6 +40,7 @@ pub(crate) struct Loader {
     modules: HashMap<(String, u64, Changes), Arc<Module>>,
     /// The text that was read last, and its plan: most changes are of what a text names.
     checked: Option<(Arc<Text>, Plan)>,
+    numbers: Numbers,
     cache: Option<CodeCache>,
     sources: Sources,
     pub(crate) crashes: Arc<Crashes>,
@@ -55,6 +57,7 @@ impl Loader {
             log_level,
             modules: HashMap::new(),
             checked: None,
+            numbers: Numbers::default(),
             cache: None,
             sources: Sources::default(),
             crashes: Arc::default(),
@@ -96,6 +99,11 @@ impl Loader {
             Before::Start(_) => (Former::default(), false),
             Before::Check => (Former::default(), true),
         };
+        if let Before::Start(main) = &before {
+            let folder = crate::last_good::folder(&plan, main);
+            let kept = folder.map(|folder| crate::last_good::numbers(&folder));
+            self.numbers.recall(kept.unwrap_or_default());
+        }
         let tried = self.try_plugins((&plan, text), signers.as_ref(), &former);
         let upstreams = match around {
             Some(upstreams) if !is_check || tried.iter().all(|tried| tried.outcome.is_ok()) => upstreams,

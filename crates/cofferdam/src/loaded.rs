@@ -7,7 +7,7 @@ use bytes::Bytes;
 use gate_plan::{OnFault, Plan};
 use gate_upstream::Prepared;
 use parking_lot::Mutex;
-use plug_host::Plugin;
+use plug_host::{Plugin, PluginSpec};
 use plug_package::{Digest, Document, Reference};
 use plug_rollout::Share;
 
@@ -64,6 +64,16 @@ impl Runs {
     pub(crate) fn name(&self) -> &str {
         &self.spec.name
     }
+
+    /// Names the generation: what it is made of, whatever text says so.
+    pub(crate) fn fingerprint(&self) -> String {
+        fingerprint(&self.plugin.module.digest, &self.plugin.spec)
+    }
+}
+
+/// Names a generation of that module, made so.
+pub(crate) fn fingerprint(module: &str, spec: &PluginSpec) -> String {
+    plug_host::digest(format!("{module}\n{spec:?}").as_bytes())
 }
 
 /// Why a plugin does not run as it is wanted.
@@ -177,6 +187,8 @@ pub(crate) struct Loaded {
     pub(crate) upstreams: Prepared,
     /// What is tried beside it.
     pub(crate) on_trial: Vec<OnTrial>,
+    /// Both generations of rollouts that are not over, kept for the way on and for the way back.
+    pub(crate) spare: Vec<Runs>,
     /// The files it names, for noticing changes.
     pub(crate) files: Vec<PathBuf>,
     wanted: Plan,
@@ -201,6 +213,7 @@ impl Loaded {
             waiting: Vec::new(),
             upstreams,
             on_trial: Vec::new(),
+            spare: Vec::new(),
             files,
             wanted,
             tried,
@@ -225,6 +238,13 @@ impl Loaded {
     pub(crate) fn may_pass(&self) -> bool {
         let mut refused = self.tried.iter().filter_map(|tried| tried.outcome.as_ref().err());
         refused.any(|refused| refused.may_pass)
+    }
+
+    /// Whether this generation runs, or is tried.
+    pub(crate) fn has(&self, runs: &Runs) -> bool {
+        let tried = self.on_trial.iter().map(|trial| &trial.runs);
+        let mut all = self.running.iter().chain(tried);
+        all.any(|known| Arc::ptr_eq(&known.plugin, &runs.plugin))
     }
 
     /// Takes a plugin out that does not start; what it was before takes its place. False when nothing is left to take its place with.

@@ -12,6 +12,7 @@ mod cmd {
 }
 mod auditing;
 mod granting;
+mod begun;
 mod text;
 mod load;
 mod loaded;
@@ -20,6 +21,7 @@ mod last_good;
 mod signing;
 mod sources;
 mod looks;
+mod numbers;
 mod progress;
 mod anchor;
 mod stores;

@@ -76,6 +76,11 @@ impl console::house::House for House {
         })
     }
 
+    fn begin_rollout(&self, plugin: &str, order: &[u8]) -> Result<String, String> {
+        say(&format!("rollout ordered plugin={plugin} order=start"));
+        House::begin_rollout(self, plugin, order).map(str::to_owned)
+    }
+
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {
         looking::begin(self, plugin, what)
     }
@@ -114,6 +119,7 @@ impl console::house::House for House {
         let plugins = House::plugins(self);
         let plan = self.plan();
         let (standings, _) = self.standings();
+        let begun = self.former().text.map(|text| text.begun.clone()).unwrap_or_default();
         standings
             .iter()
             .map(|standing| {
@@ -123,6 +129,10 @@ impl console::house::House for House {
                     (String::from("runs"), json!(standing.stand.word())),
                     (String::from("why_not"), json!(standing.why_not)),
                 ]);
+                if begun.contains_key(&standing.plugin) {
+                    let how = "by `rollout start`: the configuration has it otherwise";
+                    page.insert(String::from("begun"), json!(how));
+                }
                 if let Some(Value::Object(more)) = running.map(|plugin| describe(plugin, &plan)) {
                     page.extend(more);
                 }

@@ -207,6 +207,7 @@ pub(crate) fn follow(
             None
         }
     };
+    house.orders.wakes(reloads.ring());
     let mut retry = Retry::default();
     retry.after(may_pass);
     let follow = move || {
@@ -215,6 +216,10 @@ pub(crate) fn follow(
                 bell.follow(&watcher.files());
             }
             let asked = reloads.wait();
+            let began = SystemTime::now();
+            if let Some(files) = crate::begun::obey(&house, &mut loader) {
+                watcher.follow(&files, began);
+            }
             let (delivered, changed) = (feed.has_news(), watcher.changed());
             if delivered || changed || asked {
                 retry = Retry::default();
@@ -234,7 +239,14 @@ pub(crate) fn follow(
 fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, &mut Watcher)) -> bool {
     let (main, began, took) = (feed.origin(), SystemTime::now(), Instant::now());
     let former = Before::Serving(house.former());
-    let loaded = match feed.text().and_then(|text| loader.load(&text, former)) {
+    let text = feed
+        .text()
+        .map(|text| crate::begun::carry(house.former().text.as_ref(), &text));
+    let (text, ended) = match text {
+        Ok((text, ended)) => (Ok(text), ended),
+        Err(wrong) => (Err(wrong), Vec::new()),
+    };
+    let loaded = match text.and_then(|text| loader.load(&text, former)) {
         Ok(loaded) => loaded,
         Err(wrong) => {
             house.refused();
@@ -263,6 +275,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
                 took.elapsed().as_secs_f64() * 1e3
             ));
             troubles.iter().for_each(|trouble| fail(trouble));
+            crate::begun::tell_ended(&ended);
             feed.applied(house, &troubles);
             watcher.follow(&files, began);
             may_pass

@@ -1,16 +1,20 @@
 //! Rollouts of a gateway: which plugins come into force by one, what is done of it on the workers and on disk, and what an operator sees.
 
 mod drive;
+mod lost;
 mod shown;
 
 pub(crate) use self::drive::drive;
+use self::shown::View;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use gate_plan::{Rollout as Wanted, RolloutBound};
-use parking_lot::Mutex;
-use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn};
+use gate_plan::{Rollout as Wanted, RolloutBound, RolloutMetric};
+use parking_lot::{Mutex, MutexGuard};
+use plug_rollout::{
+    Bound, Counts, CustomBound, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn,
+};
 
 use crate::loaded::{Loaded, OnTrial, Runs};
 use crate::voice::warn;
@@ -20,7 +24,10 @@ const RECORD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The rollouts of a gateway.
 pub(crate) struct Rollouts {
+    /// Held for as long as a change takes to come into force.
     book: Mutex<Book>,
+    /// What is shown meanwhile.
+    view: Mutex<Vec<View>>,
 }
 
 /// What is known of rollouts, and the configuration that they change.
@@ -48,7 +55,11 @@ struct Entry {
 impl Entry {
     fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
         let (rollout, turn) = Rollout::begin(record);
-        let seen = (drive::counts(&control.plugin), drive::counts(&candidate.plugin));
+        let custom = &rollout.record().policy.custom;
+        let seen = (
+            drive::counts(&control.plugin, custom),
+            drive::counts(&candidate.plugin, custom),
+        );
         Self {
             plugin: candidate.name().to_owned(),
             rollout,
@@ -92,6 +103,9 @@ impl Rollouts {
         let folder = crate::last_good::folder(&loaded.plan, main).map(|folder| folder.join("rollouts"));
         folder.as_deref().map(crate::last_good::clear_parts);
         let entries = arrange(&[], loaded, folder.as_deref());
+        if let Some(folder) = &folder {
+            lost::clear(folder, &entries);
+        }
         for entry in entries
             .iter()
             .filter(|entry| entry.first.is_some() && entry.record().is_over())
@@ -100,13 +114,38 @@ impl Rollouts {
                 warn(&entry.why_not());
             }
         }
-        let book = Book {
+        let mut book = Book {
             loaded: loaded.clone(),
             entries,
             folder,
         };
-        Self { book: Mutex::new(book) }
+        book.loaded.spare = spare(&book.entries);
+        loaded.spare.clone_from(&book.loaded.spare);
+        Self {
+            view: Mutex::new(shown::view(&book)),
+            book: Mutex::new(book),
+        }
     }
+
+    /// What serves at the start, which may be less than was wanted.
+    pub(crate) fn serve(&mut self, loaded: &Loaded) {
+        self.book.get_mut().loaded = loaded.clone();
+    }
+
+    /// The book, to change something. What it says now is shown until that is over.
+    fn hold(&self) -> MutexGuard<'_, Book> {
+        let book = self.book.lock();
+        *self.view.lock() = shown::view(&book);
+        book
+    }
+}
+
+/// Both generations of each rollout that is not over: either may have to serve.
+fn spare(entries: &[Entry]) -> Vec<Runs> {
+    let under_way = entries.iter().filter(|entry| !entry.record().is_over());
+    under_way
+        .flat_map(|entry| [entry.control.clone(), entry.candidate.clone()])
+        .collect()
 }
 
 /// Which rollouts there are with `loaded`, which gets their candidates and keeps the generations before.
@@ -118,7 +157,7 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
         let Some(former) = loaded.former(&name).cloned() else {
             continue;
         };
-        let (control, candidate) = (fingerprint(&former), fingerprint(&wanted));
+        let (control, candidate) = (former.fingerprint(), wanted.fingerprint());
         let same = old.filter(|entry| leads(entry.record(), &control, &candidate));
         let entry = if control == candidate {
             // The generation that is wanted serves already; its instances stay.
@@ -202,12 +241,6 @@ fn new_record(name: &str, generations: (String, String), wanted: &Runs) -> Recor
     Record::new(id, name.to_owned(), generations, policy)
 }
 
-/// Names a generation: what it is made of, whatever text says so.
-fn fingerprint(runs: &Runs) -> String {
-    let text = format!("{}\n{:?}", runs.plugin.module.digest, runs.plugin.spec);
-    plug_host::digest(text.as_bytes())
-}
-
 fn policy(wanted: &Wanted) -> Policy {
     let bound = |bound: RolloutBound| Bound {
         absolute: bound.absolute,
@@ -235,8 +268,19 @@ fn policy(wanted: &Wanted) -> Policy {
         cpu: Some(bound(analysis.cpu)),
         memory: Some(bound(analysis.memory)),
         log_errors: Some(bound(analysis.log_errors)),
-        custom: Vec::new(),
+        custom: analysis.metrics.iter().map(custom).collect(),
         ends_within_ms: ms(wanted.ends_within),
+    }
+}
+
+fn custom(metric: &RolloutMetric) -> CustomBound {
+    CustomBound {
+        name: metric.name.clone(),
+        thousandths: metric.thousandths,
+        bound: Bound {
+            absolute: metric.bound.absolute,
+            relative: metric.bound.relative,
+        },
     }
 }
 

@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use gate_plan::{Findings, Machine, Plan};
 
+use crate::begun::Begun;
+
 /// LIMIT: bytes of a configuration file; the reader refuses more.
 const FILE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// Between a text and the grants beside it; YAML has no such character.
 const BETWEEN: char = '\0';
+/// Before what was begun beside it.
+const BEFORE_BEGUN: &str = "\0\0";
 
 /// The text of a configuration, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +21,12 @@ pub(crate) struct Text {
     pub(crate) text: String,
     /// Grants that were delivered beside it.
     pub(crate) grants: Option<String>,
-    /// Its SHA-256, grants included.
+    /// What an operator began beside it, by plugin, as JSON.
+    pub(crate) begun: Begun,
+    /// Its SHA-256, all of this included.
     pub(crate) sha256: String,
+    /// The same without what was begun.
+    pub(crate) base: String,
     /// What messages call it.
     pub(crate) origin: String,
     /// From where its paths are meant.
@@ -37,8 +45,11 @@ impl Text {
 
     /// A text with the grants beside it.
     pub(crate) fn new((text, grants): (String, Option<String>), origin: &str, folder: &Path) -> Arc<Self> {
+        let base = plug_host::digest(&kept(&text, grants.as_deref()));
         Arc::new(Self {
-            sha256: plug_host::digest(&kept(&text, grants.as_deref())),
+            sha256: base.clone(),
+            base,
+            begun: Begun::new(),
             text,
             grants,
             origin: origin.to_owned(),
@@ -54,19 +65,41 @@ impl Text {
         Arc::new(text)
     }
 
+    /// The same with what was begun beside it.
+    pub(crate) fn with_begun(&self, begun: Begun) -> Arc<Self> {
+        let mut text = Self { begun, ..self.clone() };
+        text.sha256 = plug_host::digest(&text.kept());
+        Arc::new(text)
+    }
+
     /// As it is kept on disk, its digest for a name.
     pub(crate) fn kept(&self) -> Vec<u8> {
-        kept(&self.text, self.grants.as_deref())
+        let mut whole = kept(&self.text, self.grants.as_deref());
+        if !self.begun.is_empty() {
+            whole.extend_from_slice(BEFORE_BEGUN.as_bytes());
+            whole.extend_from_slice(serde_json::json!(self.begun).to_string().as_bytes());
+        }
+        whole
     }
 
     /// What was kept.
     pub(crate) fn from_kept(bytes: Vec<u8>, origin: &str, folder: &Path) -> Result<Arc<Self>, String> {
-        let whole = String::from_utf8(bytes).map_err(|why| why.to_string())?;
+        let mut whole = String::from_utf8(bytes).map_err(|why| why.to_string())?;
+        let mut begun = Begun::new();
+        if let Some(place) = whole.rfind(BEFORE_BEGUN) {
+            let written = whole.split_off(place);
+            let written = written.trim_start_matches(BETWEEN);
+            begun = serde_json::from_str(written).map_err(|why| why.to_string())?;
+        }
         let parts = match whole.split_once(BETWEEN) {
             Some((text, grants)) => (text.to_owned(), Some(grants.to_owned())),
             None => (whole, None),
         };
-        Ok(Self::new(parts, origin, folder))
+        let text = Self::new(parts, origin, folder);
+        match begun.is_empty() {
+            true => Ok(text),
+            false => Ok(text.with_begun(begun)),
+        }
     }
 
     /// Its plan, with all paths as the process sees them, and every plugin with its grant.
@@ -90,6 +123,12 @@ impl Text {
 
     /// The plan from the text alone, with what is beside it.
     pub(crate) fn completed(&self, mut plan: Plan) -> Result<Plan, Wrong> {
+        for (plugin, order) in &self.begun {
+            gate_plan::begin(&mut plan, plugin, order).map_err(|why| {
+                let text = format!("error: what `rollout start` began for plugin `{plugin}`: {why}");
+                Wrong::of(vec![text], &[])
+            })?;
+        }
         crate::anchor::anchor(&mut plan, &self.folder);
         let granted = match self.grants.as_ref().filter(|_| plan.grants.store) {
             Some(grants) => {
@@ -115,6 +154,27 @@ impl Text {
 fn kept(text: &str, grants: Option<&str>) -> Vec<u8> {
     let grants = grants.map(|grants| format!("{BETWEEN}{grants}")).unwrap_or_default();
     [text, &grants].concat().into_bytes()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_had_again_with_grants_and_what_was_begun() {
+        let begun = Begun::from([(String::from("p"), String::from("{\"config\": \"\\u0000\"}"))]);
+        for grants in [None, Some(""), Some("- {}")] {
+            for begun in [Begun::new(), begun.clone()] {
+                let text = Text::new(("a: b".to_owned(), grants.map(str::to_owned)), "o", Path::new("/f"));
+                let base = text.sha256.clone();
+                let text = text.with_begun(begun.clone());
+                let again = Text::from_kept(text.kept(), "o", Path::new("/f")).unwrap();
+                assert_eq!(again, text);
+                assert_eq!((&again.base, &again.sha256 == &base), (&base, begun.is_empty()));
+            }
+        }
+    }
 }
 
 /// Everything that is wrong, one text each, for people and for programs.

@@ -34,6 +34,9 @@ pub trait House: Send + Sync + 'static {
     /// Leads a rollout as an operator wants; none when the plugin has none.
     fn lead_rollout(&self, plugin: &str, order: RolloutOrder) -> Option<Led>;
 
+    /// Begins a rollout of something that the configuration does not have: a JSON object. What came of it for people, or why not.
+    fn begin_rollout(&self, plugin: &str, order: &[u8]) -> Result<String, String>;
+
     /// Begins to look at a plugin; may take as long as compiling it.
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile>;
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,8 +17,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::house::House;
-use crate::page::{Page, find, text};
+use crate::house::{House, RolloutOrder};
+use crate::page::{ORDER_BYTES_MAX, Page, find, text};
 use crate::profile;
 
 /// LIMIT: admin connections at a time; beyond it new ones are closed at once. Each makes one page at a time.
@@ -186,6 +186,13 @@ async fn respond(request: Request<Incoming>, house: Arc<dyn House>) -> Response<
         let query = request.uri().query().unwrap_or_default();
         return profile::page(plugin, query, &house).await;
     }
+    let page = match page {
+        Page::LeadRollout(plugin, RolloutOrder::Start) => match order(plugin, request).await {
+            Ok(page) => page,
+            Err(answer) => return *answer,
+        },
+        page => page,
+    };
     if !page.may_wait() {
         return page.make(&house);
     }
@@ -197,6 +204,29 @@ async fn respond(request: Request<Incoming>, house: Arc<dyn House>) -> Response<
             "the page could not be made; stderr says why\n",
         ),
         Err(_) => text(StatusCode::SERVICE_UNAVAILABLE, "the page took too long to make\n"),
+    }
+}
+
+/// The start of a rollout, of what the request says if it says something.
+async fn order(plugin: String, request: Request<Incoming>) -> Result<Page, Box<Response<Bytes>>> {
+    let bytes_max = usize::try_from(ORDER_BYTES_MAX).unwrap_or(usize::MAX);
+    let reading = Limited::new(request.into_body(), bytes_max).collect();
+    match tokio::time::timeout(HEADER_TIMEOUT, reading).await {
+        Ok(Ok(body)) => {
+            let body = body.to_bytes();
+            Ok(match body.is_empty() {
+                true => Page::LeadRollout(plugin, RolloutOrder::Start),
+                false => Page::BeginRollout(plugin, body),
+            })
+        }
+        Ok(Err(_)) => Err(Box::new(text(
+            StatusCode::BAD_REQUEST,
+            "the request did not come to its end, or is too large\n",
+        ))),
+        Err(_) => Err(Box::new(text(
+            StatusCode::REQUEST_TIMEOUT,
+            "the request did not come to its end\n",
+        ))),
     }
 }
 

@@ -9,8 +9,10 @@ use serde_json::Value;
 
 use crate::house::{House, Led, RolloutOrder};
 
-/// LIMIT: body that a request may declare. No page reads one; a small one is thrown away so that the connection may be kept.
+/// LIMIT: body that a request may declare. A small one that no page reads is thrown away so that the connection may be kept.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
+/// LIMIT: body of the start of a rollout, the one page that reads one.
+pub(crate) const ORDER_BYTES_MAX: u64 = 1024 * 1024;
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 
@@ -36,6 +38,8 @@ pub(crate) enum Page {
     Rollout(String),
     /// Leads it.
     LeadRollout(String, RolloutOrder),
+    /// Begins one of something that the configuration does not have.
+    BeginRollout(String, Bytes),
 }
 
 /// Every page: path, page, what it says of itself. The index, the routing and the answer to a wrong path are read from it.
@@ -113,7 +117,7 @@ const NAMED: &[Named] = &[
         name: "NAME",
         after: "/rollout/start",
         page: |name| Page::LeadRollout(name, RolloutOrder::Start),
-        meaning: "POST: tries the generation again that went back",
+        meaning: "POST: tries the generation again that went back, or what its body says: `source`, `config`, `steps`, as JSON",
     },
     Named {
         before: "/plugins/",
@@ -187,7 +191,11 @@ pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>
         .headers()
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if length.is_some_and(|length| length > BODY_BYTES_MAX) {
+    let bytes_max = match page {
+        Page::LeadRollout(_, RolloutOrder::Start) => ORDER_BYTES_MAX,
+        _ => BODY_BYTES_MAX,
+    };
+    if length.is_some_and(|length| length > bytes_max) {
         let mut answer = text(StatusCode::PAYLOAD_TOO_LARGE, "request body too large\n");
         answer
             .headers_mut()
@@ -210,14 +218,16 @@ impl Page {
 
     fn allows(&self, method: &Method) -> bool {
         match self {
-            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) => *method == Method::POST,
+            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) | Self::BeginRollout(..) => {
+                *method == Method::POST
+            }
             _ => matches!(*method, Method::GET | Method::HEAD),
         }
     }
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) => "POST",
+            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) | Self::BeginRollout(..) => "POST",
             _ => "GET, HEAD",
         }
     }
@@ -257,6 +267,13 @@ impl Page {
                 Some(Led::Already) => text(StatusCode::OK, format!("rollout of {plugin}: it was so before\n")),
                 Some(Led::Refused(why)) => text(StatusCode::CONFLICT, format!("rollout of {plugin}: {why}\n")),
                 None => no_rollout(&plugin),
+            },
+            Self::BeginRollout(plugin, order) => match house.begin_rollout(&plugin, &order) {
+                Ok(what) => text(StatusCode::OK, format!("rollout of {plugin}: {what}\n")),
+                Err(why) => text(
+                    StatusCode::CONFLICT,
+                    format!("rollout of {plugin}: {}\n", why.trim_end()),
+                ),
             },
             // It takes its time, which is not that of making a page.
             Self::Profile(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no profile was made\n"),

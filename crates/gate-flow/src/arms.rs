@@ -29,6 +29,8 @@ pub struct Trial {
 
 /// A trial on one worker.
 pub(crate) struct Arms {
+    /// The rollout.
+    id: String,
     pub(crate) plugin: Rc<str>,
     pub(crate) candidate: Rc<PluginHandle>,
     pub(crate) body_bytes_max: u64,
@@ -38,15 +40,22 @@ pub(crate) struct Arms {
     routes: Option<Vec<String>>,
     worker: usize,
     /// Exchanges without a key.
-    drawn: Cell<u64>,
-    sample: RefCell<Sample>,
+    drawn: Rc<Cell<u64>>,
+    /// One for all configurations in which the rollout goes on, so that exchanges which end under an earlier one are counted, too.
+    sample: Rc<RefCell<Sample>>,
 }
 
 impl Arms {
-    /// None when the plugin of the trial was not arranged.
-    pub(crate) fn new(trial: &Trial, candidates: &WorkerPlugins, worker: usize) -> Option<Rc<Self>> {
+    /// None when the plugin of the trial was not arranged. It goes on with the counts of one of `before`, if that is of the same rollout.
+    pub(crate) fn new(
+        trial: &Trial,
+        candidates: &WorkerPlugins,
+        (worker, before): (usize, &[Rc<Self>]),
+    ) -> Option<Rc<Self>> {
         let rollout = trial.spec.rollout.as_ref();
+        let same = before.iter().find(|arms| arms.id == trial.id);
         Some(Rc::new(Self {
+            id: trial.id.clone(),
             plugin: trial.spec.name.as_str().into(),
             candidate: Rc::clone(candidates.find(&trial.spec.name)?),
             body_bytes_max: trial.spec.limits.body_bytes_max,
@@ -55,8 +64,8 @@ impl Arms {
             sticky: rollout.map_or(Sticky::Nothing, |rollout| rollout.sticky.clone()),
             routes: rollout.and_then(|rollout| rollout.routes.clone()),
             worker,
-            drawn: Cell::default(),
-            sample: RefCell::default(),
+            drawn: same.map_or_else(Rc::default, |same| Rc::clone(&same.drawn)),
+            sample: same.map_or_else(Rc::default, |same| Rc::clone(&same.sample)),
         }))
     }
 

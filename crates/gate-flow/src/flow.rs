@@ -100,7 +100,11 @@ impl Flow {
             trial: None,
         };
         let serving = Serving::arrange(&change, Rc::clone(&upstreams), &services, None);
-        serving.warm().await?;
+        if let Err(faults) = serving.warm().await {
+            // Those that did start are told their end.
+            serving.close().await;
+            return Err(faults);
+        }
         let flow = Rc::new(Self {
             current: RefCell::new(Rc::new(serving)),
             staged: RefCell::default(),
@@ -164,7 +168,11 @@ impl Flow {
         self.upstreams.apply(&change.upstreams_of_both);
         let before = self.serving();
         let serving = Serving::arrange(&change, Rc::clone(&self.upstreams), &self.services, Some(&before));
-        serving.warm().await?;
+        if let Err(faults) = serving.warm().await {
+            // Those that did start are told their end; nobody waits for that.
+            spawn_local(async move { serving.close().await });
+            return Err(faults);
+        }
         if self.newest.get() != number {
             // Nobody waits for it any more, and another may be on its way.
             serving.close().await;

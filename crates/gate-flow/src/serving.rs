@@ -36,8 +36,9 @@ impl Serving {
         let tried: Vec<_> = change.trials.iter().map(|trial| Arc::clone(&trial.plugin)).collect();
         let candidates = WorkerPlugins::arrange_after(&tried, services, &parts);
         let trials = change.trials.iter();
+        let place = (services.worker, before.map_or(&[][..], |before| before.arms.as_slice()));
         let arms: Vec<Rc<Arms>> = trials
-            .filter_map(|trial| Arms::new(trial, &candidates, services.worker))
+            .filter_map(|trial| Arms::new(trial, &candidates, place))
             .collect();
         let chains = plan
             .routes
@@ -81,8 +82,8 @@ impl Serving {
 
     /// Ends what no later configuration took over.
     pub(crate) async fn close(&self) {
-        self.plugins.close().await;
-        self.candidates.close().await;
+        // At once, so that the bound on their last exchanges counts once.
+        tokio::join!(self.plugins.close(), self.candidates.close());
     }
 
     /// Where two generations serve.

@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::plan::{
-    AccessLog, Action, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec, HeaderEdits,
-    Isolation, LineLevel, Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase, Protocol, Pull,
-    ServerTls, Source, Target, Upstream, UpstreamProtocol,
+    AccessLog, Action, Admin, Balance, Burst, CertificateFiles, ClientCertificates, ClientTls, EndpointSpec,
+    HeaderEdits, Isolation, LineLevel, Listener, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
+    Protocol, Pull, ServerTls, Source, Target, Upstream, UpstreamProtocol,
 };
 use crate::route::{Condition, Conditions, HostPattern, PathPattern, Rule, Test};
-use crate::word::span_text;
+use crate::word::{ImagePattern, span_text};
 
 /// Parts of a name under which a value is taken for a credential.
 const SECRET_NAMES: [&str; 8] = [
@@ -32,6 +32,14 @@ const SECRET_NAMES: [&str; 8] = [
     "credential",
 ];
 
+fn describe_admin(admin: &Admin) -> Value {
+    let from = admin.rollouts_from.as_ref().map(|from| {
+        let images = from.images.iter().map(ImagePattern::text);
+        json!({"folders": from.folders, "images": images.collect::<Vec<_>>()})
+    });
+    json!({"listen": admin.listen.to_string(), "rollouts_from": from})
+}
+
 impl Plan {
     /// The plan for `/config`: keys as in the configuration, defaults filled in, routes in the order of the file.
     ///
@@ -40,7 +48,7 @@ impl Plan {
     #[must_use]
     pub fn describe(&self) -> Value {
         json!({
-            "admin": self.admin.as_ref().map(|admin| json!({"listen": admin.listen.to_string()})),
+            "admin": self.admin.as_ref().map(describe_admin),
             "workers": self.workers,
             "listeners": each(&self.listeners, describe_listener),
             "upstreams": each(&self.upstreams, describe_upstream),

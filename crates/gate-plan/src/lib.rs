@@ -9,6 +9,7 @@
 //! From `cofferdam` (or whoever has read a file) comes the text; to `gate-serve`, `gate-upstream`, `gate-flow`, `plug-host` and
 //! `console` goes the plan, whole and for good. A text with an error gives no plan but [`Findings`]: all errors at once.
 
+mod begun;
 mod describe;
 pub mod document;
 pub mod documents;
@@ -25,15 +26,16 @@ mod tree;
 mod wire;
 mod word;
 
+pub use crate::begun::begin;
 pub use crate::findings::{Finding, Findings, Severity};
 pub use crate::grants::check_grants;
 pub use crate::plan::{
     AccessLog, Action, Admin, Audit, AuditToolchain, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates,
     ClientTls, Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits,
     Isolation, Limits, LineLevel, Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
-    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Route,
-    ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace,
-    StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
+    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutStep,
+    RolloutsFrom, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend,
+    StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

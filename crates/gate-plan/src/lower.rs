@@ -27,7 +27,8 @@ use std::sync::Arc;
 use crate::findings::{Draft, Findings, Report};
 use crate::plan::resolved;
 use crate::plan::{
-    AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Recordings, Upstream,
+    AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Recordings, RolloutsFrom,
+    Upstream,
 };
 use crate::tree::Node;
 use crate::wire;
@@ -58,6 +59,17 @@ struct Lowering<'a> {
     report: &'a mut Report,
 }
 
+/// The operator's listener.
+fn admin(written: wire::Admin) -> Admin {
+    Admin {
+        listen: written.listen.word,
+        rollouts_from: written.rollouts_from.map(|from| RolloutsFrom {
+            folders: from.folders.into_iter().map(|folder| folder.word.0).collect(),
+            images: from.images.into_iter().map(|image| image.word).collect(),
+        }),
+    }
+}
+
 impl Lowering<'_> {
     fn plan(mut self, config: wire::Config) -> Plan {
         let (mut plugins, chains) = self.plugins(config.plugins);
@@ -72,9 +84,7 @@ impl Lowering<'_> {
             plugin.grant = plugin.grant.as_ref().map(|grant| resolved(grant, &upstreams));
         }
         Plan {
-            admin: config.admin.map(|admin| Admin {
-                listen: admin.listen.word,
-            }),
+            admin: config.admin.map(admin),
             workers: config
                 .workers
                 .and_then(|workers| NonZeroUsize::new(usize::from(workers))),

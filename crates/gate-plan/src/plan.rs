@@ -22,11 +22,12 @@ pub(crate) use self::grants::resolved;
 pub use self::plugin::{
     Burst, Fetch, Isolation, LineLevel, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Pull, Restart, Source,
 };
-pub use self::rollout::{Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Sticky};
+pub use self::rollout::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutStep, Sticky};
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
 pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use crate::findings::Findings;
 use crate::route::RouteTable;
+use crate::word::ImagePattern;
 
 /// A checked, immutable configuration.
 #[derive(Debug, Clone)]
@@ -100,6 +101,17 @@ pub struct Recordings {
 pub struct Admin {
     /// Address; port 0 lets the system choose and the chosen one is said on stderr.
     pub listen: SocketAddr,
+    /// From where modules may be taken that are rolled out beside the configuration; nothing may when absent.
+    pub rollouts_from: Option<RolloutsFrom>,
+}
+
+/// From where modules may be taken that the configuration does not name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutsFrom {
+    /// Folders, relative to that of the configuration.
+    pub folders: Vec<PathBuf>,
+    /// Repositories of images.
+    pub images: Vec<ImagePattern>,
 }
 
 /// What compiling one module may take.

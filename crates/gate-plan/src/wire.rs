@@ -28,7 +28,7 @@ pub(crate) use self::plugin::{
     Burst, Isolation, LineLevel, MatchRule, OnFault, Payload, Phase, Plugin, PluginDebug, PluginLimits, Pull, Restart,
     Source,
 };
-pub(crate) use self::rollout::{Analysis, PartBound, Rollout, RolloutStep, SpanBound, Sticky};
+pub(crate) use self::rollout::{Analysis, PartBound, Rollout, RolloutMetric, RolloutStep, SpanBound, Sticky};
 pub(crate) use self::route::{
     HeaderCondition, HeaderEdits, Match, PathMatch, QueryCondition, Redirect, Respond, Route, Scheme,
 };
@@ -36,7 +36,7 @@ pub(crate) use self::shape::Pairs;
 pub(crate) use self::signatures::{SignatureMode, Signatures, Signer};
 pub(crate) use self::store::{Bootstrap, Store};
 pub(crate) use self::upstream::{Balance, ClientTls, Timeouts, Upstream, UpstreamProtocol};
-use crate::word::{FilePath, Size, Written};
+use crate::word::{FilePath, ImagePattern, Size, Written};
 
 /// The configuration of a Cofferdam gateway.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -107,6 +107,20 @@ pub(crate) struct Config {
 pub(crate) struct Admin {
     /// Address and port; with port 0 the system chooses one.
     pub(crate) listen: Written<SocketAddr>,
+    /// From where `cofferdam rollout start --source` may take modules; without `--source`, other configurations of the modules that are
+    /// configured. Whoever reaches the listener may then say what is tried, within `signatures`, `audit` and `grants`. Without it, nobody:
+    /// what is rolled out is what the configuration says.
+    pub(crate) rollouts_from: Option<RolloutsFrom>,
+}
+
+/// From where modules may be taken that the configuration does not name.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RolloutsFrom {
+    /// Folders of this machine, with all that is below; links are followed first.
+    pub(crate) folders: Vec<Written<FilePath>>,
+    /// Repositories of images: `registry.example.com/team/plugin`, or `registry.example.com/team/*` with all that is below.
+    pub(crate) images: Vec<Written<ImagePattern>>,
 }
 
 /// Where access records go.

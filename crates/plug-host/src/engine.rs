@@ -233,6 +233,16 @@ impl Process {
         self.heritage.keep_only(is_wanted);
     }
 
+    /// A generation of a plugin went back: the next takes over from the one before it.
+    pub fn give_up_heritage(&self, plugin: &str, generation: u64) {
+        self.heritage.give_up(plugin, generation);
+    }
+
+    /// A generation that went back is tried again.
+    pub fn take_back_heritage(&self, plugin: &str, generation: u64) {
+        self.heritage.take_back(plugin, generation);
+    }
+
     /// What plugins of this `vm_id` share under a key.
     #[must_use]
     pub fn shared_value(&self, vm_id: &str, key: &[u8]) -> Option<bytes::Bytes> {

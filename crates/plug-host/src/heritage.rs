@@ -10,6 +10,10 @@ pub(crate) const HANDED_BYTES_MAX: usize = 1024 * 1024;
 /// Generations of one plugin whose bytes are kept: the one that serves, and the one that takes over from it.
 const GENERATIONS_MAX: usize = 2;
 
+/// LIMIT: generations of one plugin that are remembered as given up. An older one has ended long ago, or its numbers are so far behind
+/// that nobody takes over from it.
+const GIVEN_UP_MAX: usize = 64;
+
 /// One plugin on one worker.
 type Place = (usize, String);
 
@@ -18,13 +22,50 @@ type Place = (usize, String);
 pub(crate) struct Heritage {
     /// By generation, the older first.
     places: Mutex<HashMap<Place, Vec<(u64, Bytes)>>>,
+    /// Generations that were given up, by plugin: nobody takes over from them.
+    given_up: Mutex<HashMap<String, Vec<u64>>>,
 }
 
 impl Heritage {
-    /// Keeps what `generation` hands over, in place of what it handed over before; false when it is too much.
+    /// From now on nobody takes over from `generation`: it went back, and the next one comes after the one before it.
+    pub(crate) fn give_up(&self, plugin: &str, generation: u64) {
+        {
+            let mut given_up = self.given_up.lock();
+            let numbers = given_up.entry(plugin.to_owned()).or_default();
+            numbers.retain(|other| *other != generation);
+            numbers.push(generation);
+            let too_many = numbers.len().saturating_sub(GIVEN_UP_MAX);
+            numbers.drain(..too_many);
+        }
+        for ((_, name), handed) in self.places.lock().iter_mut() {
+            if name == plugin {
+                handed.retain(|(other, _)| *other != generation);
+            }
+        }
+    }
+
+    /// It is tried again.
+    pub(crate) fn take_back(&self, plugin: &str, generation: u64) {
+        if let Some(numbers) = self.given_up.lock().get_mut(plugin) {
+            numbers.retain(|other| *other != generation);
+        }
+    }
+
+    fn is_given_up(&self, plugin: &str, generation: u64) -> bool {
+        let given_up = self.given_up.lock();
+        given_up
+            .get(plugin)
+            .is_some_and(|numbers| numbers.contains(&generation))
+    }
+
+    /// Keeps what `generation` hands over, in place of what it handed over before; false when it is too much. What one hands over that was
+    /// given up is for nobody.
     pub(crate) fn hand_over(&self, (worker, plugin): (usize, &str), generation: u64, bytes: &Bytes) -> bool {
         if bytes.len() > HANDED_BYTES_MAX {
             return false;
+        }
+        if self.is_given_up(plugin, generation) {
+            return true;
         }
         let mut places = self.places.lock();
         let handed = places.entry((worker, plugin.to_owned())).or_default();
@@ -47,6 +88,7 @@ impl Heritage {
     /// Forgets what plugins left that are no more.
     pub(crate) fn keep_only(&self, is_wanted: impl Fn(&str) -> bool) {
         self.places.lock().retain(|(_, plugin), _| is_wanted(plugin));
+        self.given_up.lock().retain(|plugin, _| is_wanted(plugin));
     }
 }
 
@@ -90,6 +132,23 @@ mod tests {
         assert!(heritage.hand_over(HERE, 1, &bytes("kept")));
         assert!(!heritage.hand_over(HERE, 1, &Bytes::from(vec![0; HANDED_BYTES_MAX + 1])));
         assert_eq!(heritage.take_over(HERE, 2), Some(bytes("kept")));
+    }
+
+    #[test]
+    fn nobody_takes_over_from_a_generation_that_was_given_up() {
+        let heritage = Heritage::default();
+        assert!(heritage.hand_over(HERE, 1, &bytes("serves")));
+        assert!(heritage.hand_over(HERE, 2, &bytes("went back")));
+        heritage.give_up("p", 2);
+        assert_eq!(heritage.take_over(HERE, 3), Some(bytes("serves")));
+        // Its last exchanges still hand over, and so does the next that is tried.
+        assert!(heritage.hand_over(HERE, 2, &bytes("late")));
+        assert!(heritage.hand_over(HERE, 3, &bytes("third")));
+        heritage.give_up("p", 3);
+        assert_eq!(heritage.take_over(HERE, 4), Some(bytes("serves")));
+        heritage.take_back("p", 2);
+        assert!(heritage.hand_over(HERE, 2, &bytes("again")));
+        assert_eq!(heritage.take_over(HERE, 4), Some(bytes("again")));
     }
 
     #[test]

@@ -12,6 +12,61 @@ const METRICS_MAX: usize = 4_096;
 /// Upper bounds of histogram buckets; powers of two keep the list short over the whole range plugins use.
 const BUCKET_BITS: usize = 40;
 
+/// A metric as a plugin knows it: that of all its generations on all workers, and what this one makes of it on its worker.
+#[derive(Clone)]
+pub(crate) struct Counted {
+    /// What other plugins' guests and people see.
+    pub(crate) shared: Arc<Metric>,
+    /// None where nothing is counted, as where a plugin is tried out.
+    pub(crate) own: Option<Arc<Metric>>,
+}
+
+impl Counted {
+    /// Adds to a counter or a gauge.
+    pub(crate) fn add(&self, delta: i64) {
+        self.each(|metric| metric.add(delta));
+    }
+
+    /// As [`Metric::record`].
+    pub(crate) fn record(&self, value: u64) {
+        self.each(|metric| metric.record(value));
+    }
+
+    /// The value of a counter or gauge.
+    pub(crate) fn value(&self) -> i64 {
+        self.shared.value()
+    }
+
+    fn each(&self, change: impl Fn(&Metric)) {
+        change(&self.shared);
+        if let Some(own) = &self.own {
+            change(own);
+        }
+    }
+}
+
+/// What one generation of a plugin makes of its metrics on one worker. As many as the registry has for it.
+#[derive(Default)]
+pub(crate) struct OwnMetrics {
+    metrics: Mutex<BTreeMap<String, Arc<Metric>>>,
+}
+
+impl OwnMetrics {
+    /// The metric of that name, made if it is new. The registry has taken it, so that its bound holds.
+    pub(crate) fn define(&self, name: &str, kind: MetricKind) -> Arc<Metric> {
+        let mut metrics = self.metrics.lock();
+        let metric = metrics
+            .entry(name.to_owned())
+            .or_insert_with(|| Arc::new(Metric::new(kind)));
+        Arc::clone(metric)
+    }
+
+    /// What a metric says.
+    pub(crate) fn read(&self, name: &str) -> Option<Reading> {
+        self.metrics.lock().get(name).map(|metric| metric.read())
+    }
+}
+
 /// One metric of a plugin.
 pub(crate) struct Metric {
     /// Counter, gauge or histogram.
@@ -150,25 +205,25 @@ impl MetricRegistry {
 /// The ids one instance gave out; the low two bits are the kind, as in Envoy.
 #[derive(Default)]
 pub(crate) struct MetricIds {
-    by_id: HashMap<u32, Arc<Metric>>,
+    by_id: HashMap<u32, Counted>,
     last: u32,
 }
 
 impl MetricIds {
     /// A new id for `metric`.
-    pub(crate) fn insert(&mut self, metric: Arc<Metric>) -> Option<u32> {
+    pub(crate) fn insert(&mut self, metric: Counted) -> Option<u32> {
         // LIMIT: as many ids as metrics; Envoy gives a new one for each definition of the same name.
         if self.by_id.len() >= METRICS_MAX {
             return None;
         }
         self.last = self.last.checked_add(4)?;
-        let id = self.last | metric.kind.raw();
+        let id = self.last | metric.shared.kind.raw();
         self.by_id.insert(id, metric);
         Some(id)
     }
 
     /// The metric behind an id.
-    pub(crate) fn get(&self, id: u32) -> Option<&Arc<Metric>> {
+    pub(crate) fn get(&self, id: u32) -> Option<&Counted> {
         self.by_id.get(&id)
     }
 }

@@ -18,6 +18,7 @@ use crate::folders::Folders;
 use crate::granted::{Denied, Told};
 use crate::ledger::Tracing;
 use crate::limit::{Limit, Limits, Reached};
+use crate::metrics::{OwnMetrics, Reading};
 use crate::module::Module;
 use crate::pace::Wary;
 use crate::profile::Watch;
@@ -275,6 +276,7 @@ pub struct PluginStats {
     /// Faults by the callback in which they happened.
     faults_by_callback: Mutex<BTreeMap<&'static str, u64>>,
     pub(crate) tally: Tally,
+    pub(crate) metrics: OwnMetrics,
     pub(crate) wary: Wary,
     pub(crate) reached: Reached,
     pub(crate) denied: Denied,
@@ -283,6 +285,12 @@ pub struct PluginStats {
 }
 
 impl PluginStats {
+    /// What this generation of the plugin made of a metric that it defined; none when it did not.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<Reading> {
+        self.metrics.read(name)
+    }
+
     /// State now.
     #[must_use]
     pub fn state(&self) -> PluginState {

@@ -1,10 +1,11 @@
 //! Both arms compared, measured at the same time: what is urgent at each look, and what is said when a step ends.
 
 use crate::cost::Cost;
-use crate::policy::Policy;
-use crate::quantile;
+use crate::policy::{Policy, QuantileBound};
+use crate::quantile::{self, Kind};
 use crate::rate::Rate;
 use crate::sample::{Counts, Sample};
+use crate::spread::Spread;
 use crate::verdict::{Finding, Verdict};
 
 /// Metrics whose values are taken out of counts by name.
@@ -47,10 +48,8 @@ impl Analysis {
             cost("memory", " bytes", policy.memory),
             cost("log errors", "", policy.log_errors),
         ];
-        let custom = policy
-            .custom
-            .iter()
-            .map(|custom| Cost::new(format!("{CUSTOM}{}", custom.name), "", custom.bound));
+        let counters = policy.custom.iter().filter(|custom| custom.thousandths.is_none());
+        let custom = counters.map(|custom| Cost::new(format!("{CUSTOM}{}", custom.name), "", custom.bound));
         Self {
             rates: rates.into_iter().flatten().collect(),
             costs: costs.into_iter().flatten().chain(custom).collect(),
@@ -120,9 +119,25 @@ impl Analysis {
         let costs = self.costs.iter().map(|cost| cost.judge(is_look));
         let latency = self.policy.latency.iter().map(|wanted| {
             let (candidate, control) = (&self.step.candidate.latency, &self.step.control.latency);
-            quantile::judge(*wanted, candidate, control, is_look)
+            quantile::judge((Kind::Latency, *wanted), candidate, control, is_look)
         });
-        [traffic].into_iter().chain(rates).chain(latency).chain(costs).collect()
+        let before = [traffic].into_iter().chain(rates).chain(latency).chain(costs);
+        before.chain(self.histograms(is_look)).collect()
+    }
+
+    /// What is said of histograms that the plugin defines.
+    fn histograms(&self, is_look: bool) -> impl Iterator<Item = Finding> {
+        self.policy.custom.iter().filter_map(move |custom| {
+            let wanted = QuantileBound {
+                thousandths: custom.thousandths?,
+                bound: custom.bound,
+            };
+            let nothing = Spread::default();
+            let of = |counts: &Counts| counts.spreads.get(&custom.name).unwrap_or(&nothing).clone();
+            let (candidate, control) = (of(&self.step.candidate), of(&self.step.control));
+            let kind = Kind::Metric(&custom.name);
+            Some(quantile::judge((kind, wanted), &candidate, &control, is_look))
+        })
     }
 
     /// Whether both arms had enough exchanges in this step to say anything.

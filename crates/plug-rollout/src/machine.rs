@@ -54,6 +54,18 @@ pub enum Event {
         /// Why.
         why: String,
     },
+    /// An effect was not done and will not be: what was so before it is so still, but the candidate is gone.
+    Refused {
+        /// Its key.
+        key: String,
+        /// Why.
+        why: String,
+    },
+    /// The candidate is not there any more, for something else was changed with which it did not start.
+    Lost {
+        /// Why.
+        why: String,
+    },
     /// The plugin is configured otherwise now, so that this candidate is no longer wanted.
     Overtaken,
 }
@@ -151,6 +163,10 @@ impl Rollout {
             Event::Operator(command) => turn.answer = Some(self.order(command, &mut turn)),
             Event::Done { key } => self.done(&key, &mut turn),
             Event::Failed { key, why } => self.failed(&key, &why, &mut turn),
+            Event::Refused { key, why } => self.refused(&key, &why, &mut turn),
+            Event::Lost { why } if self.may_go_back() => self.go_back(Why::Effect { text: why }, &mut turn),
+            // The control is being let go: that makes the candidate again, or is refused.
+            Event::Lost { .. } => {}
             Event::Overtaken if self.may_go_back() => self.go_back(Why::Overtaken, &mut turn),
             Event::Overtaken => {}
         }
@@ -429,6 +445,19 @@ impl Rollout {
         }
         self.record.given_up.push((effect.key.clone(), why.to_owned()));
         self.done(&effect.key, turn);
+    }
+
+    /// Trying again would be of no use; and there is a way back, also from where the control was about to be let go.
+    fn refused(&mut self, key: &str, why: &str, turn: &mut Turn) {
+        let Some(effect) = self.pending.front().filter(|effect| effect.key == key) else {
+            return;
+        };
+        if matches!(self.record.standing, Standing::RollingBack { .. }) {
+            self.failed(key, why, turn);
+            return;
+        }
+        let text = format!("`{}` was not done: {why}", effect.act.word());
+        self.go_back(Why::Effect { text }, turn);
     }
 
     fn next(&mut self, number: usize, turn: &mut Turn) {

@@ -49,12 +49,15 @@ pub struct QuantileBound {
     pub bound: Bound,
 }
 
-/// A bound on a metric that the plugin counts itself.
+/// A bound on a metric that the plugin defines itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CustomBound {
     /// Name of the metric.
     pub name: String,
-    /// The bound, for each exchange.
+    /// Which quantile of a histogram, in thousandths; none for a counter, of which the growth for each exchange is meant.
+    #[serde(default)]
+    pub thousandths: Option<u16>,
+    /// The bound, in the unit of the metric.
     pub bound: Bound,
 }
 

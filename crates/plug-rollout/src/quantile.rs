@@ -1,4 +1,4 @@
-//! What the plugin adds to the slower exchanges: quantiles out of buckets, each with what chance may make of it.
+//! What the plugin adds to the slower exchanges, and histograms of its own: quantiles out of buckets, each with what chance may make of it.
 
 use crate::policy::QuantileBound;
 use crate::spread::Spread;
@@ -9,8 +9,47 @@ const SURE: f64 = 4.0;
 /// Standard errors by which the control's quantile may be higher than it looks.
 const CAREFUL: f64 = 3.0;
 
-/// Judges one quantile; only a look may give the candidate up.
-pub(crate) fn judge(wanted: QuantileBound, candidate: &Spread, control: &Spread, is_look: bool) -> Finding {
+/// Of what a quantile is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind<'a> {
+    /// Of what the plugin adds to each exchange.
+    Latency,
+    /// Of a histogram of that name.
+    Metric(&'a str),
+}
+
+impl Kind<'_> {
+    fn measure(self, quantile: f64) -> String {
+        let quantile = number(quantile * 100.0);
+        match self {
+            Self::Latency => format!("latency p{quantile}"),
+            Self::Metric(name) => format!("metric {name} p{quantile}"),
+        }
+    }
+
+    fn shown(self, value: f64) -> String {
+        match self {
+            Self::Latency => micros(value),
+            Self::Metric(_) => number(value),
+        }
+    }
+
+    fn compared(self, mine: f64, theirs: f64) -> String {
+        let (mine, theirs) = (self.shown(mine), self.shown(theirs));
+        match self {
+            Self::Latency => format!("{mine} added by the candidate, {theirs} by the control"),
+            Self::Metric(_) => format!("{mine} of the candidate, {theirs} of the control"),
+        }
+    }
+}
+
+/// Judges one quantile of both; only a look may give the candidate up.
+pub(crate) fn judge(
+    (kind, wanted): (Kind<'_>, QuantileBound),
+    candidate: &Spread,
+    control: &Spread,
+    is_look: bool,
+) -> Finding {
     let quantile = f64::from(wanted.thousandths.min(1000)) / 1000.0;
     let mine = at(candidate, quantile).map_or(0.0, Spread::end_us);
     let theirs = at(control, quantile).map_or(0.0, Spread::end_us);
@@ -20,7 +59,7 @@ pub(crate) fn judge(wanted: QuantileBound, candidate: &Spread, control: &Spread,
     } else if is_look && is_above(wanted, quantile, candidate, control) {
         let allowed = format!(
             "allowed are {}, or {} times the control's",
-            micros(wanted.bound.absolute),
+            kind.shown(wanted.bound.absolute),
             number(wanted.bound.relative)
         );
         (Verdict::Fail, allowed)
@@ -31,16 +70,12 @@ pub(crate) fn judge(wanted: QuantileBound, candidate: &Spread, control: &Spread,
         )
     };
     Finding {
-        measure: format!("latency p{}", number(quantile * 100.0)),
+        measure: kind.measure(quantile),
         candidate: mine,
         control: theirs,
         bound,
         verdict,
-        reason: format!(
-            "{} added by the candidate, {} by the control; {why}",
-            micros(mine),
-            micros(theirs)
-        ),
+        reason: format!("{}; {why}", kind.compared(mine, theirs)),
     }
 }
 

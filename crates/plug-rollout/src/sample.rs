@@ -22,8 +22,10 @@ pub struct Counts {
     pub memory_bytes: u64,
     /// Lines that it logged as errors.
     pub log_errors: u64,
-    /// Metrics of its own, by name.
+    /// Counters of its own, by name.
     pub custom: BTreeMap<String, f64>,
+    /// Histograms of its own, by name, their values in place of microseconds.
+    pub spreads: BTreeMap<String, Spread>,
 }
 
 impl Counts {
@@ -44,6 +46,9 @@ impl Counts {
         for (name, value) in &other.custom {
             *self.custom.entry(name.clone()).or_default() += value;
         }
+        for (name, spread) in &other.spreads {
+            self.spreads.entry(name.clone()).or_default().add(spread);
+        }
     }
 
     /// What has come since `before`, of counts that only grow. One that is smaller began anew.
@@ -55,7 +60,11 @@ impl Counts {
         });
         let custom = self.custom.iter().map(|(name, value)| {
             let had = before.custom.get(name).copied().unwrap_or_default();
-            (name.clone(), value - had)
+            (name.clone(), (value - had).max(0.0))
+        });
+        let spreads = self.spreads.iter().map(|(name, spread)| {
+            let new = before.spreads.get(name).map(|had| spread.since(had));
+            (name.clone(), new.unwrap_or_else(|| spread.clone()))
         });
         let mut classes = self.classes;
         for (now, had) in classes.iter_mut().zip(before.classes) {
@@ -70,6 +79,7 @@ impl Counts {
             memory_bytes: self.memory_bytes.saturating_sub(before.memory_bytes),
             log_errors: self.log_errors.saturating_sub(before.log_errors),
             custom: custom.collect(),
+            spreads: spreads.collect(),
         }
     }
 

@@ -64,6 +64,14 @@ impl Spread {
         }
     }
 
+    /// Counts values of which only is known that they are up to `upper`, by buckets that somebody else chose.
+    pub fn add_up_to(&mut self, upper: u64, count: u64) {
+        let bucket = Self::bucket(Duration::from_micros(upper));
+        if let Some(mine) = self.counts.get_mut(bucket) {
+            *mine = mine.saturating_add(count);
+        }
+    }
+
     /// Adds other counts.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {

@@ -1,5 +1,9 @@
 //! New generations of plugins on a part of the exchanges: rolled back by themselves when they are worse, promoted when they are not.
 
+mod begun;
+mod measures;
+mod saga;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;

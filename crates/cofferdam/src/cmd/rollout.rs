@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use clap::{Args, Subcommand};
 use console::house::RolloutOrder;
 use hyper::Method;
 use hyper::body::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::plugin::admin::{self, Question};
 use crate::Format;
@@ -23,8 +24,20 @@ const ANSWER_MAX: Duration = Duration::from_secs(90);
 /// What is to be done.
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Try a generation again whose rollout went back
-    Start(Whose),
+    /// Try a generation again whose rollout went back, or one that the configuration does not have
+    Start {
+        #[command(flatten)]
+        whose: Whose,
+        /// A module instead of the configured one: a file of the gateway's machine, or the name of an image
+        #[arg(long, value_name = "FILE|IMAGE")]
+        source: Option<String>,
+        /// A file with what the plugin gets as configuration instead, as it is
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Steps instead of the configured ones, such as `5%:10m,50%:manual`
+        #[arg(long)]
+        steps: Option<String>,
+    },
     /// Show where it is, and both generations compared
     Status {
         #[command(flatten)]
@@ -56,7 +69,13 @@ pub(crate) struct Whose {
 /// Asks the gateway; 0 when it did what was wanted.
 pub(crate) fn rollout(verb: &Verb) -> ExitCode {
     let outcome = match verb {
-        Verb::Start(whose) => order(whose, RolloutOrder::Start),
+        Verb::Start {
+            whose,
+            source,
+            config,
+            steps,
+        } => body(source.as_deref(), config.as_deref(), steps.as_deref())
+            .and_then(|body| tell(whose, RolloutOrder::Start, body)),
         Verb::Status { whose, format } => status(whose, *format),
         Verb::Pause(whose) => order(whose, RolloutOrder::Pause),
         Verb::Resume(whose) => order(whose, RolloutOrder::Resume),
@@ -73,14 +92,55 @@ pub(crate) fn rollout(verb: &Verb) -> ExitCode {
 }
 
 fn order(whose: &Whose, order: RolloutOrder) -> Result<(), String> {
+    tell(whose, order, Bytes::new())
+}
+
+/// What is to be begun, in the words of a configuration; nothing when nothing is said of it.
+fn body(source: Option<&str>, config: Option<&Path>, steps: Option<&str>) -> Result<Bytes, String> {
+    let mut order = Map::new();
+    if let Some(source) = source {
+        let is_file = source.ends_with(".wasm") || source.starts_with(['/', '.']) || Path::new(source).exists();
+        let source = if is_file {
+            let file = std::path::absolute(source).map_err(|why| format!("`{source}` is no file: {why}"))?;
+            json!({ "file": file })
+        } else {
+            json!({ "oci": source.strip_prefix("oci://").unwrap_or(source) })
+        };
+        order.insert(String::from("source"), source);
+    }
+    if let Some(file) = config {
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|why| format!("`{}` cannot be read: {why}", file.display()))?;
+        order.insert(String::from("config"), json!(text));
+    }
+    if let Some(steps) = steps {
+        let step = |text: &str| {
+            let (share, pause) = text.split_once(':')?;
+            Some(json!({ "share": share, "pause": pause }))
+        };
+        let steps: Option<Vec<Value>> = steps.split(',').map(step).collect();
+        let steps = steps.ok_or("the steps are not understood; hint: write them as `5%:10m,50%:manual`")?;
+        order.insert(String::from("steps"), json!(steps));
+    }
+    Ok(match order.is_empty() {
+        true => Bytes::new(),
+        false => Value::Object(order).to_string().into(),
+    })
+}
+
+fn tell(whose: &Whose, order: RolloutOrder, body: Bytes) -> Result<(), String> {
     let target = format!("/plugins/{}/rollout/{}", whose.name, order.word());
-    let answer = ask(whose.admin, Method::POST, &target)?;
+    let answer = ask(whose.admin, (Method::POST, body), &target)?;
     say(String::from_utf8_lossy(&answer).trim());
     Ok(())
 }
 
 fn status(whose: &Whose, format: Format) -> Result<(), String> {
-    let answer = ask(whose.admin, Method::GET, &format!("/plugins/{}/rollout", whose.name))?;
+    let answer = ask(
+        whose.admin,
+        (Method::GET, Bytes::new()),
+        &format!("/plugins/{}/rollout", whose.name),
+    )?;
     let text = match format {
         Format::Json => String::from_utf8_lossy(&answer).into_owned(),
         Format::Text => {
@@ -92,12 +152,13 @@ fn status(whose: &Whose, format: Format) -> Result<(), String> {
     Ok(())
 }
 
-fn ask(admin: SocketAddr, method: Method, target: &str) -> Result<Bytes, String> {
+fn ask(admin: SocketAddr, (method, body): (Method, Bytes), target: &str) -> Result<Bytes, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no event queue: {why}"))?;
     let question = Question {
         method,
         target,
+        body,
         bytes_max: ANSWER_BYTES_MAX,
     };
     let answer = runtime.block_on(async { tokio::time::timeout(ANSWER_MAX, admin::ask(admin, question)).await });

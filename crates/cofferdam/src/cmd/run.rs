@@ -32,6 +32,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     };
     let mut loaded = match feed
         .text()
+        .map(|text| crate::begun::recall(&text, file))
         .and_then(|text| loader.load(&text, Before::Start(file.to_owned())))
     {
         Ok(loaded) => loaded,

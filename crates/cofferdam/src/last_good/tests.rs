@@ -27,9 +27,11 @@ fn kept(bytes: &[u8]) -> tempfile::TempDir {
             module: sha256,
             image: Some(("example.com/p:1".to_owned(), format!("sha256:{}", "a".repeat(64)))),
             signatures: vec![KeptSignature::of(&Document::new(Form::Raw, vec![1, 2].into()))],
+            generation: Some((7, "made of".to_owned())),
         }],
         held: vec![("r".to_owned(), plug_host::digest(BEFORE.as_bytes()))],
         missing: vec!["q".to_owned()],
+        spare: Vec::new(),
     };
     replace(&folder.path().join(SERVED), &serde_json::to_vec(&served).unwrap()).unwrap();
     folder

@@ -44,7 +44,8 @@ impl Loader {
         {
             return Ok(Arc::clone(same));
         }
-        let generation = same.map_or(1, |plugin| plugin.generation + 1);
+        let made_of = crate::loaded::fingerprint(found, &spec);
+        let generation = self.numbers.give(&spec.name, made_of);
         let plugin = Plugin::new(spec, module, generation, workers(plan).get());
         if let Some(debug) = wanted.debug.as_ref().filter(|_| self.runs) {
             let twin = self.debugged(&plugin, debug, (path, bytes), compiler(plan))?;

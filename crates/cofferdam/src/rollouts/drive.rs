@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use gate_serve::worker::Workers;
-use plug_host::{Plugin, PluginStats};
-use plug_rollout::{Act, Answer, Command, Counts, Effect, Event, Sample, Share, Turn};
+use plug_host::{Plugin, PluginStats, Reading};
+use plug_rollout::{Act, Answer, Command, Counts, CustomBound, Effect, Event, Sample, Share, Standing, Turn};
 
-use super::{Book, Entry, Rollouts, arrange, file, is_serving};
+use super::{Book, Entry, Rollouts, arrange, file, is_serving, spare};
 use crate::assemble::{ANSWER_MAX, House};
 use crate::loaded::Loaded;
 use crate::voice::{fail, say, warn};
@@ -35,34 +35,34 @@ impl Rollouts {
     /// Goes over to another configuration; plugins with a rollout begin one. How many plugins do not run as they are wanted, and
     /// what is to be said of that.
     pub(crate) fn apply(&self, house: &House, mut loaded: Loaded) -> anyhow::Result<(usize, Vec<String>)> {
-        let mut book = self.book.lock();
+        let mut book = self.hold();
         loaded.comes_after(house.former());
         let entries = arrange(&book.entries, &mut loaded, book.folder.as_deref());
+        loaded.spare = spare(&entries);
         house.change(&mut loaded)?;
         let troubles = (loaded.refused(), loaded.troubles());
         let before = std::mem::replace(&mut book.entries, entries);
-        for mut gone in before.into_iter().filter(|entry| !entry.record().is_over()) {
+        book.loaded = loaded;
+        for gone in before.into_iter().filter(|entry| !entry.record().is_over()) {
             let stays = |entry: &Entry| entry.record().id == gone.record().id;
             if !book.entries.iter().any(stays) {
-                gone.overtaken();
-                told(&gone, "");
+                book.leave(house, gone);
             }
         }
-        book.loaded = loaded;
         book.begin(house);
         Ok(troubles)
     }
 
     /// Does what the start of the gateway asks for.
     pub(crate) fn begin(&self, house: &House) {
-        self.book.lock().begin(house);
+        self.hold().begin(house);
     }
 
     fn look(&self, house: &House) {
-        let mut book = self.book.lock();
-        if book.entries.iter().all(|entry| entry.record().is_over()) {
+        if self.book.lock().entries.iter().all(|entry| entry.record().is_over()) {
             return;
         }
+        let mut book = self.hold();
         let samples = samples(house);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -81,18 +81,21 @@ impl Rollouts {
             }
             book.happens(house, index, Event::Time { now_ms });
         }
+        book.tell_lost(house);
     }
 
     /// What an operator orders; none when the plugin has no rollout.
     pub(crate) fn order(&self, house: &House, plugin: &str, command: Command) -> Option<Answer> {
-        let mut book = self.book.lock();
+        let mut book = self.hold();
         let index = book.entries.iter().position(|entry| entry.plugin == plugin)?;
-        book.happens(house, index, Event::Operator(command))
+        let answer = book.happens(house, index, Event::Operator(command));
+        book.tell_lost(house);
+        answer
     }
 
     /// Tries a generation again that went back; none when the plugin has no rollout.
     pub(crate) fn start(&self, house: &House, plugin: &str) -> Option<Result<(), String>> {
-        let mut book = self.book.lock();
+        let mut book = self.hold();
         let index = book.entries.iter().position(|entry| entry.plugin == plugin)?;
         let entry = book.entries.get(index)?;
         if !entry.record().is_over() {
@@ -105,15 +108,16 @@ impl Rollouts {
         // What is wanted is wanted again, and nothing is known of how it went before.
         loaded.adopt(entry.candidate.clone());
         loaded.comes_after(house.former());
-        if let Some(folder) = &book.folder {
-            // A record that cannot be removed is replaced by the next.
-            let _ = std::fs::remove_file(file(folder, plugin));
-        }
-        let begun = arrange(&[], &mut loaded, book.folder.as_deref());
+        // Without a folder, for the record there says how it went; the new one takes its place once it has begun.
+        let begun = arrange(&[], &mut loaded, None);
         let Some(begun) = begun.into_iter().find(|entry| entry.plugin == plugin) else {
             return Some(Err(String::from("there is nothing to go over to")));
         };
+        loaded.spare = [spare(&book.entries), spare(std::slice::from_ref(&begun))].concat();
+        let number = begun.candidate.plugin.generation;
+        house.process.take_back_heritage(plugin, number);
         if let Err(why) = house.change(&mut loaded) {
+            house.process.give_up_heritage(plugin, number);
             return Some(Err(why.to_string()));
         }
         if let Some(entry) = book.entries.get_mut(index) {
@@ -126,12 +130,22 @@ impl Rollouts {
 }
 
 impl Entry {
+    /// What both generations have counted so far is left out of what follows.
+    fn look_anew(&mut self) {
+        let custom = &self.record().policy.custom;
+        self.seen = (
+            counts(&self.control.plugin, custom),
+            counts(&self.candidate.plugin, custom),
+        );
+    }
+
     /// What both generations did since the last look: what the exchanges tell, and what each generation counts for itself.
     fn sample<'sample>(&mut self, of_exchanges: impl Iterator<Item = &'sample Sample>) -> Sample {
         let mut sample = Sample::default();
         of_exchanges.for_each(|more| sample.add(more));
-        let control = counts(&self.control.plugin);
-        let candidate = counts(&self.candidate.plugin);
+        let custom = &self.record().policy.custom;
+        let control = counts(&self.control.plugin, custom);
+        let candidate = counts(&self.candidate.plugin, custom);
         let since = (control.since(&self.seen.0), candidate.since(&self.seen.1));
         self.seen = (control, candidate);
         take(&mut sample.control, since.0);
@@ -157,10 +171,17 @@ fn take(counts: &mut Counts, own: Counts) {
     counts.cpu_us = scaled(own.cpu_us);
     counts.memory_bytes = scaled(own.memory_bytes);
     counts.log_errors = scaled(own.log_errors);
+    counts.custom = own
+        .custom
+        .into_iter()
+        .map(|(name, value)| (name, value * part))
+        .collect();
+    // How values are spread does not depend on how many exchanges take part.
+    counts.spreads = own.spreads;
 }
 
 /// What a generation has counted for itself, on all workers.
-pub(super) fn counts(plugin: &Plugin) -> Counts {
+pub(super) fn counts(plugin: &Plugin, custom: &[CustomBound]) -> Counts {
     let sum = |count: fn(&PluginStats) -> u64| plugin.workers.iter().map(count).sum();
     let mut counts = Counts {
         exchanges: sum(|stats| stats.exchanges.load(Ordering::Relaxed)),
@@ -174,7 +195,30 @@ pub(super) fn counts(plugin: &Plugin) -> Counts {
             *counts.faults.entry(code.to_owned()).or_default() += count;
         }
     }
+    for wanted in custom {
+        let readings = plugin.workers.iter().filter_map(|stats| stats.metric(&wanted.name));
+        readings.for_each(|reading| count_metric(&mut counts, wanted, &reading));
+    }
     counts
+}
+
+/// Takes in what a worker made of a metric that the plugin defines. A gauge goes up and down, and nothing is said of it.
+fn count_metric(counts: &mut Counts, wanted: &CustomBound, reading: &Reading) {
+    match (wanted.thousandths, reading) {
+        (None, Reading::Counter(value)) => {
+            *counts.custom.entry(wanted.name.clone()).or_default() += *value as f64;
+        }
+        (Some(_), Reading::Histogram(histogram)) => {
+            let spread = counts.spreads.entry(wanted.name.clone()).or_default();
+            let mut below = 0;
+            for (upper, seen) in &histogram.buckets {
+                spread.add_up_to(*upper, seen.saturating_sub(below));
+                below = *seen;
+            }
+            spread.add_up_to(u64::MAX, histogram.count.saturating_sub(below));
+        }
+        _ => {}
+    }
 }
 
 /// What exchanges tell, from every worker. One that does not answer in time tells it at the next look.
@@ -201,6 +245,8 @@ impl Book {
                 continue;
             };
             if let Some(turn) = entry.first.take() {
+                // What failed while it was staged beside others is not held against it.
+                entry.look_anew();
                 let words = if entry.record().is_over() {
                     entry.record().words()
                 } else {
@@ -209,9 +255,10 @@ impl Book {
                 self.follow(house, index, &words, turn);
             }
         }
+        self.tell_lost(house);
     }
 
-    fn happens(&mut self, house: &House, index: usize, event: Event) -> Option<Answer> {
+    pub(super) fn happens(&mut self, house: &House, index: usize, event: Event) -> Option<Answer> {
         let entry = self.entries.get_mut(index)?;
         let words = entry.record().words();
         let turn = entry.rollout.on(event);
@@ -239,9 +286,20 @@ impl Book {
                 let key = effect.key;
                 turns.push_back(entry.rollout.on(match done {
                     Ok(()) => Event::Done { key },
-                    Err(why) => Event::Failed { key, why },
+                    Err(Undone::Failed(why)) => Event::Failed { key, why },
+                    Err(Undone::Refused(why)) => Event::Refused { key, why },
                 }));
             }
+        }
+        self.keep_less(house);
+    }
+
+    /// What only rollouts need that are over is kept no longer.
+    fn keep_less(&mut self, house: &House) {
+        let spare = spare(&self.entries);
+        if spare.len() < self.loaded.spare.len() {
+            self.loaded.spare = spare;
+            house.keep(&self.loaded);
         }
     }
 
@@ -257,14 +315,14 @@ impl Book {
         }
     }
 
-    fn perform(&mut self, house: &House, index: usize, effect: &Effect) -> Result<(), String> {
-        let entry = self.entries.get(index).ok_or("it is gone")?;
+    fn perform(&mut self, house: &House, index: usize, effect: &Effect) -> Result<(), Undone> {
+        let entry = self.entries.get(index).ok_or_else(|| String::from("it is gone"))?;
         let name = entry.plugin.clone();
         match effect.act {
             // The configuration that brought it has started it on every worker.
             Act::Stage => match self.loaded.on_trial.iter().any(|trial| trial.runs.name() == name) {
                 true => Ok(()),
-                false => Err(self.why_not(&name)),
+                false => Err(self.why_not(&name).into()),
             },
             Act::SetShare(share) => {
                 self.give(house, &name, share);
@@ -275,28 +333,34 @@ impl Book {
                 let mut adopted = self.loaded.clone();
                 adopted.adopt(entry.candidate.clone());
                 house.keep(&adopted);
-                kept(house)
+                Ok(kept(house)?)
             }
             Act::RestoreControl => {
                 house.keep(&self.loaded);
-                kept(house)
+                Ok(kept(house)?)
             }
             Act::RetireControl => {
                 let mut adopted = self.loaded.clone();
                 adopted.adopt(entry.candidate.clone());
-                self.change(house, adopted)
+                self.change(house, adopted)?;
+                self.took_over(index).map_err(Undone::Refused)
             }
             Act::RetireCandidate => {
                 let mut without = self.loaded.clone();
                 let was_tried = without.on_trial.iter().any(|trial| trial.runs.name() == name);
                 without.give_up(&name);
                 without.hold_back(&name, &entry.why_not());
-                if was_tried { self.change(house, without) } else { Ok(()) }
+                entry.disinherit(house);
+                match was_tried {
+                    true => Ok(self.change(house, without)?),
+                    false => Ok(()),
+                }
             }
         }
     }
 
     fn change(&mut self, house: &House, mut loaded: Loaded) -> Result<(), String> {
+        loaded.spare = spare(&self.entries);
         house.change(&mut loaded).map_err(|why| format!("{why:#}"))?;
         self.loaded = loaded;
         Ok(())
@@ -319,11 +383,25 @@ impl Book {
         }
     }
 
-    fn why_not(&self, name: &str) -> String {
+    pub(super) fn why_not(&self, name: &str) -> String {
         let mut standings = self.loaded.standings.iter();
         let standing = standings.find(|standing| standing.plugin == name);
         let why = standing.and_then(|standing| standing.why_not.clone());
         why.unwrap_or_else(|| String::from("it is not wanted any more"))
+    }
+}
+
+/// Why an effect is not done.
+enum Undone {
+    /// It may go well another time.
+    Failed(String),
+    /// It will not.
+    Refused(String),
+}
+
+impl From<String> for Undone {
+    fn from(why: String) -> Self {
+        Self::Failed(why)
     }
 }
 
@@ -334,12 +412,12 @@ fn kept(house: &House) -> Result<(), String> {
     }
 }
 
-fn write(folder: &Path, entry: &Entry) -> io::Result<()> {
+pub(super) fn write(folder: &Path, entry: &Entry) -> io::Result<()> {
     crate::last_good::replace(&file(folder, &entry.plugin), entry.record().to_json().as_bytes())
 }
 
 /// Tells people where a rollout is, if it is elsewhere than it was.
-fn told(entry: &Entry, before: &str) -> String {
+pub(super) fn told(entry: &Entry, before: &str) -> String {
     let (record, words) = (entry.record(), entry.record().words());
     if words == before {
         return words;
@@ -353,6 +431,12 @@ fn told(entry: &Entry, before: &str) -> String {
     match record.why() {
         Some(why) => fail(&format!("{line}: {}", why.text())),
         None => say(&line),
+    }
+    if record.standing == Standing::Promoted && entry.candidate.text.begun.contains_key(&entry.plugin) {
+        say(&format!(
+            "hint: plugin `{}` serves as `rollout start` has it until the text of the configuration changes: write it there",
+            entry.plugin
+        ));
     }
     words
 }

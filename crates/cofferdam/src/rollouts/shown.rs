@@ -1,38 +1,64 @@
 //! Rollouts as an operator sees them.
 
+use std::time::Duration;
+
 use plug_rollout::{Arm, Finding};
 use serde_json::{Value, json};
 
-use super::{Entry, Rollouts, is_serving};
+use super::{Book, Entry, Rollouts, is_serving};
+
+/// LIMIT: how long somebody who looks waits for the book. While a change comes into force, the last view is shown.
+const LOOK_MAX: Duration = Duration::from_millis(50);
+
+/// A rollout as it was when somebody looked last, or before the change began that comes into force now.
+#[derive(Clone)]
+pub(super) struct View {
+    plugin: String,
+    page: Value,
+    /// Exchanges and faults of control and candidate.
+    counted: [(u64, u64); 2],
+    share: f64,
+}
+
+/// All rollouts of a book.
+pub(super) fn view(book: &Book) -> Vec<View> {
+    let of = |entry: &Entry| {
+        let total = entry.rollout.analysis().total();
+        let counts = [Arm::Control, Arm::Candidate].map(|arm| total.arm(arm));
+        View {
+            plugin: entry.plugin.clone(),
+            page: shown(entry),
+            counted: counts.map(|counts| (counts.exchanges, counts.all_faults())),
+            share: f64::from(entry.record().share().parts_per_million()) / 1_000_000.0,
+        }
+    };
+    book.entries.iter().map(of).collect()
+}
 
 impl Rollouts {
     /// The rollout of a plugin, or its last one.
     pub(crate) fn shown(&self, plugin: &str) -> Option<Value> {
-        let book = self.book.lock();
-        let entry = book.entries.iter().find(|entry| entry.plugin == plugin)?;
-        Some(shown(entry))
+        let found = self.looked().into_iter().find(|view| view.plugin == plugin)?;
+        Some(found.page)
     }
 
     /// Exchanges and faults of control and candidate, for each plugin with a rollout, since the process looks.
     pub(crate) fn counted(&self) -> Vec<(String, [(u64, u64); 2])> {
-        let book = self.book.lock();
-        let of = |entry: &Entry| {
-            let total = entry.rollout.analysis().total();
-            let counts = [Arm::Control, Arm::Candidate].map(|arm| total.arm(arm));
-            (
-                entry.plugin.clone(),
-                counts.map(|counts| (counts.exchanges, counts.all_faults())),
-            )
-        };
-        book.entries.iter().map(of).collect()
+        let all = self.looked().into_iter();
+        all.map(|view| (view.plugin, view.counted)).collect()
     }
 
     /// The candidate's part of the exchanges, for each plugin with a rollout.
     pub(crate) fn shares(&self) -> Vec<(String, f64)> {
-        let book = self.book.lock();
-        let share = |entry: &Entry| f64::from(entry.record().share().parts_per_million()) / 1_000_000.0;
-        let shares = book.entries.iter().map(|entry| (entry.plugin.clone(), share(entry)));
-        shares.collect()
+        let all = self.looked().into_iter();
+        all.map(|view| (view.plugin, view.share)).collect()
+    }
+
+    fn looked(&self) -> Vec<View> {
+        if let Some(book) = self.book.try_lock_for(LOOK_MAX) {
+            *self.view.lock() = view(&book);
+        }
+        self.view.lock().clone()
     }
 }
 

@@ -80,6 +80,13 @@ impl House for Cottage {
         })
     }
 
+    fn begin_rollout(&self, plugin: &str, order: &[u8]) -> Result<String, String> {
+        match plugin {
+            "hello" => Ok(format!("begun, {} bytes", order.len())),
+            _ => Err("it is not configured".to_owned()),
+        }
+    }
+
     fn lift(&self, plugin: &str) -> bool {
         plugin == "auth"
     }
@@ -197,6 +204,23 @@ fn a_rollout_is_shown_and_led() {
 }
 
 #[test]
+fn what_is_to_be_rolled_out_may_stand_in_the_order() {
+    let console = open(Arc::default());
+    let start = |plugin: &str, body: &str| {
+        let head = format!(
+            "POST /plugins/{plugin}/rollout/start HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        talk(&console, &head)
+    };
+    let answer = start("hello", &"x".repeat(100_000));
+    assert!(answer.ends_with("rollout of hello: begun, 100000 bytes\n"), "{answer}");
+    assert!(start("none", "{}").starts_with("HTTP/1.1 409 "));
+    // Without a word, what went back is tried again.
+    assert!(start("hello", "").ends_with("the rollout is over\n"));
+}
+
+#[test]
 fn a_small_body_is_ignored_and_a_large_one_refused() {
     let console = open(Arc::default());
     let with = |body: &str, length: usize| {
@@ -206,6 +230,9 @@ fn a_small_body_is_ignored_and_a_large_one_refused() {
     };
     assert!(with("abc", 3).starts_with("HTTP/1.1 200 "));
     assert!(with("", 1_000_000).starts_with("HTTP/1.1 413 "));
+    let order =
+        "POST /plugins/hello/rollout/start HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 2000000\r\n\r\n";
+    assert!(talk(&console, order).starts_with("HTTP/1.1 413 "));
 }
 
 #[test]

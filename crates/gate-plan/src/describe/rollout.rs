@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::span;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, Sticky};
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, Sticky};
 
 pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
     let steps = rollout.steps.iter().map(|step| {
@@ -41,7 +41,21 @@ fn analysis(analysis: &RolloutAnalysis) -> Value {
         "cpu": of_micros(analysis.cpu),
         "memory": { "absolute": analysis.memory.absolute, "relative": parts(analysis.memory.relative) },
         "log_errors": of_parts(analysis.log_errors),
+        "metrics": analysis.metrics.iter().map(metric).collect::<Vec<_>>(),
     })
+}
+
+fn metric(metric: &RolloutMetric) -> Value {
+    let relative = parts(metric.bound.relative);
+    match metric.thousandths {
+        None => json!({ "counter": metric.name, "absolute": parts(metric.bound.absolute), "relative": relative }),
+        Some(thousandths) => json!({
+            "histogram": metric.name,
+            "quantile": parts(f64::from(thousandths) / 1_000.0),
+            "absolute": metric.bound.absolute,
+            "relative": relative,
+        }),
+    }
 }
 
 /// As it is written in a configuration.

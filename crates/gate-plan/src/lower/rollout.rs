@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Lowering;
 use crate::findings::Draft;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Sticky};
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutStep, Sticky};
 use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
@@ -85,6 +85,32 @@ fn analysis(written: &wire::Analysis) -> RolloutAnalysis {
             relative: written.memory.relative.as_ref().map_or(2.0, part),
         },
         log_errors: parts(&written.log_errors, (0.01, 2.0)),
+        metrics: written.metrics.iter().map(metric).collect(),
+    }
+}
+
+fn metric(written: &wire::RolloutMetric) -> RolloutMetric {
+    let bound = |absolute, relative: &Option<Written<Part>>| RolloutBound {
+        absolute,
+        relative: relative.as_ref().map_or(2.0, part),
+    };
+    match written {
+        wire::RolloutMetric::Counter(counter) => RolloutMetric {
+            name: counter.name.word.0.clone(),
+            thousandths: None,
+            bound: bound(counter.absolute.as_ref().map_or(0.01, part), &counter.relative),
+        },
+        wire::RolloutMetric::Histogram(histogram) => RolloutMetric {
+            name: histogram.name.word.0.clone(),
+            // The schema bounds it to 99.9 %.
+            thousandths: Some(
+                histogram
+                    .quantile
+                    .as_ref()
+                    .map_or(990, |quantile| u16::try_from(quantile.word.0 / 1_000).unwrap_or(1_000)),
+            ),
+            bound: bound(histogram.absolute as f64, &histogram.relative),
+        },
     }
 }
 

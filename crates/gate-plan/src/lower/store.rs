@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use super::upstream::client_tls;
 use crate::findings::{Draft, Report};
-use crate::plan::{Admin, Bootstrap, Machine, Plan, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
+use crate::plan::{Bootstrap, Machine, Plan, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use crate::tree::Node;
 use crate::wire;
 use crate::word::{EnvironmentName, FilePath, Written};
@@ -25,9 +25,7 @@ pub(crate) fn bootstrap(tree: &Node, report: &mut Report) -> Option<Bootstrap> {
         }
     };
     let machine = Machine {
-        admin: written.admin.map(|admin| Admin {
-            listen: admin.listen.word,
-        }),
+        admin: written.admin.map(super::admin),
         workers: written
             .workers
             .and_then(|workers| NonZeroUsize::new(usize::from(workers))),

@@ -24,6 +24,43 @@ fn plugin_config(keys: &str) -> String {
 }
 
 #[test]
+fn metrics_of_a_plugin_have_bounds_in_their_own_units() {
+    let plan = plan(
+        "plugins:
+  - name: p
+    source: { file: p.wasm }
+    rollout:
+      steps: [{ share: 5%, pause: 1m }]
+      analysis:
+        metrics:
+          - counter: { name: misses, absolute: 250%, relative: 150% }
+          - counter: { name: refused }
+          - histogram: { name: took, quantile: 99.9%, absolute: 2000 }
+          - histogram: { name: rows, absolute: 1 }
+",
+    );
+    let metrics = &plan.plugins[0].rollout.as_ref().unwrap().analysis.metrics;
+    let found = metrics.iter().map(|metric| {
+        let bound = (metric.bound.absolute, metric.bound.relative);
+        (metric.name.as_str(), metric.thousandths, bound)
+    });
+    let expected = [
+        ("misses", None, (2.5, 1.5)),
+        ("refused", None, (0.01, 2.0)),
+        ("took", Some(999), (2_000.0, 2.0)),
+        ("rows", Some(990), (1.0, 2.0)),
+    ];
+    assert_eq!(found.collect::<Vec<_>>(), expected);
+    let described = plan.describe();
+    let described = &described["plugins"][0]["rollout"]["analysis"]["metrics"];
+    assert_eq!(
+        described[0],
+        json!({"counter": "misses", "absolute": "250%", "relative": "150%"})
+    );
+    assert_eq!(described[2]["quantile"], "99.9%");
+}
+
+#[test]
 fn what_is_not_said_has_its_default() {
     let plan =
         plan("upstreams: [{ name: u, endpoints: [127.0.0.1:1] }]\nplugins: [{ name: p, source: { file: p.wasm } }]\n");

@@ -46,7 +46,7 @@ pub enum Sticky {
 }
 
 /// What a new generation may be worse by.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RolloutAnalysis {
     /// Exchanges of each generation below which a step says nothing.
     pub exchanges_min: u64,
@@ -66,6 +66,19 @@ pub struct RolloutAnalysis {
     pub memory: RolloutBound,
     /// Lines logged as errors for each exchange.
     pub log_errors: RolloutBound,
+    /// Metrics that the plugin defines.
+    pub metrics: Vec<RolloutMetric>,
+}
+
+/// What a metric may be that the plugin defines.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolloutMetric {
+    /// Its name.
+    pub name: String,
+    /// Which quantile of a histogram, in thousandths; none for a counter, of which the growth for each exchange is meant.
+    pub thousandths: Option<u16>,
+    /// The bound, in its unit.
+    pub bound: RolloutBound,
 }
 
 /// What a measure may be. It is too much when it is above both.

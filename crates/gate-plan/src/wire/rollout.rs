@@ -82,6 +82,50 @@ pub(crate) struct Analysis {
     pub(crate) memory: SizeBound,
     /// Lines that it logs as errors, for each exchange. Default: `1%` and `200%`.
     pub(crate) log_errors: PartBound,
+    /// Metrics that the plugin defines itself. One that neither generation has defined is nought. Default: none.
+    #[schemars(length(max = 32))]
+    pub(crate) metrics: Vec<RolloutMetric>,
+}
+
+/// A metric that the plugin defines, and what it may be worse by. More is worse.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum RolloutMetric {
+    /// What a counter grows by for each exchange.
+    Counter(CounterBound),
+    /// A quantile of the values of a histogram.
+    Histogram(HistogramBound),
+}
+
+/// A bound on a counter that the plugin defines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CounterBound {
+    /// Its name, as the plugin defines it.
+    pub(crate) name: Written<Label>,
+    /// Never too much below this: `100%` is one for each exchange. Default: `1%`.
+    #[schemars(extend("x-minimum" = "0.0001%", "x-maximum" = "100000000%"))]
+    pub(crate) absolute: Option<Written<Part>>,
+    /// Never too much below this part of the control's. Default: `200%`.
+    #[schemars(extend("x-minimum" = "100%", "x-maximum" = "100000%"))]
+    pub(crate) relative: Option<Written<Part>>,
+}
+
+/// A bound on a histogram that the plugin defines.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HistogramBound {
+    /// Its name, as the plugin defines it.
+    pub(crate) name: Written<Label>,
+    /// Which quantile. Default: `99%`.
+    #[schemars(extend("x-minimum" = "1%", "x-maximum" = "99.9%"))]
+    pub(crate) quantile: Option<Written<Part>>,
+    /// Never too much below this value, in the unit of the histogram. Its buckets end at powers of two.
+    #[schemars(range(min = 1, max = 60000000))]
+    pub(crate) absolute: u64,
+    /// Never too much below this part of the control's. Default: `200%`.
+    #[schemars(extend("x-minimum" = "100%", "x-maximum" = "100000%"))]
+    pub(crate) relative: Option<Written<Part>>,
 }
 
 /// A bound on what an exchange has or has not.

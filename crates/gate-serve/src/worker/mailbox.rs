@@ -46,7 +46,7 @@ pub(super) enum Letter<S> {
     },
 }
 
-/// Reaches one worker from any thread; never waits.
+/// Reaches one worker from any thread; waits only where its verb says so.
 pub struct Mailbox<S> {
     letters: Sender<Letter<S>>,
     /// Letters refused because it was full. Shared by all who write; none of them is on the request path.
@@ -78,6 +78,11 @@ impl<S: 'static> Mailbox<S> {
     pub fn tell(&self, work: impl FnOnce(&Rc<S>) + Send + 'static) -> Result<(), MailboxFault> {
         self.try_send(Letter::Work(Box::new(move |service, _| work(service))))
             .map_err(|(fault, _)| self.refused(fault))
+    }
+
+    /// As [`Mailbox::tell`], for what must not be lost: waits up to `wait` while the mailbox is full.
+    pub fn deliver(&self, work: impl FnOnce(&Rc<S>) + Send + 'static, wait: Duration) -> Result<(), MailboxFault> {
+        self.send(Letter::Work(Box::new(move |service, _| work(service))), wait)
     }
 
     /// Has something done on the worker that may take a while, as a task of its own, and gives its answer.

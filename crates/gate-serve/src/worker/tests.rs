@@ -98,6 +98,21 @@ fn a_full_mailbox_says_so() {
 }
 
 #[test]
+fn what_must_not_be_lost_waits_for_a_full_mailbox() {
+    let stage = Stage::start(1, &[], LIMITS);
+    let mailbox = stage.workers.mailboxes().next().unwrap().clone();
+    let (release, gate) = sync_channel::<()>(0);
+    mailbox.tell(move |_| gate.recv().unwrap_or(())).unwrap();
+    while mailbox.tell(|_| ()).is_ok() {}
+    assert_eq!(mailbox.deliver(|_| (), Duration::ZERO), Err(MailboxFault::Full));
+    let (said, heard) = sync_channel(1);
+    let waiting = std::thread::spawn(move || mailbox.deliver(move |_| said.send(()).unwrap(), PATIENCE));
+    drop(release);
+    assert_eq!(heard.recv_timeout(PATIENCE), Ok(()));
+    assert_eq!(waiting.join().unwrap(), Ok(()));
+}
+
+#[test]
 fn a_stop_lets_exchanges_end_and_closes_idle_connections() {
     let stage = Stage::start(1, &[http_listener()], LIMITS);
     let address = stage.address();

@@ -4,6 +4,7 @@ use plug_abi::{MetricKind, Status};
 
 use crate::calls::Done;
 use crate::guest::Host;
+use crate::metrics::Counted;
 
 /// LIMIT: bytes of a metric's name; the registry keeps it for the life of the process.
 const NAME_BYTES_MAX: usize = 1_024;
@@ -13,12 +14,15 @@ pub(crate) fn proxy_define_metric(host: &mut Host<'_>, kind: u32, name: u32, len
     let name = host.name((name, length), NAME_BYTES_MAX)?;
     host.check_u32(id_at)?;
     let plugin = &host.guest.plugin().spec.name;
-    let metric = host
+    let shared = host
         .guest
         .process
         .metrics
         .define(plugin, &name, kind)
         .ok_or(Status::BadArgument)?;
+    let stats = host.guest.plugin().workers.get(host.guest.worker);
+    let own = stats.map(|stats| stats.metrics.define(&name, kind));
+    let metric = Counted { shared, own };
     let id = host.guest.metrics.insert(metric).ok_or(Status::InternalFailure)?;
     host.write_u32(id_at, id)
 }

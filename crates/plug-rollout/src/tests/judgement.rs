@@ -31,13 +31,24 @@ pub(super) fn policy() -> Policy {
         cpu: bound(50.0, 2.0),
         memory: bound(1_024.0, 2.0),
         log_errors: bound(0.01, 2.0),
-        custom: vec![CustomBound {
-            name: String::from("refused"),
-            bound: Bound {
-                absolute: 0.01,
-                relative: 2.0,
+        custom: vec![
+            CustomBound {
+                name: String::from("refused"),
+                thousandths: None,
+                bound: Bound {
+                    absolute: 0.01,
+                    relative: 2.0,
+                },
             },
-        }],
+            CustomBound {
+                name: String::from("looked_at"),
+                thousandths: Some(990),
+                bound: Bound {
+                    absolute: 64.0,
+                    relative: 2.0,
+                },
+            },
+        ],
         ends_within_ms: 3_600_000,
     }
 }
@@ -177,6 +188,74 @@ fn whatever_is_worse_is_found_by_its_measure() {
             assert!(by, "seed {seed}: {measure} was not found, but {found:?}");
         }
     }
+}
+
+/// Spans of time of equal arms, of which the candidate's metrics may be others.
+fn metrics(candidate: (f64, u64), control: (f64, u64)) -> Vec<crate::Finding> {
+    let mut analysis = Analysis::new(&policy());
+    analysis.begin_step();
+    let of = |(refused, looked_at): (f64, u64)| {
+        let mut counts = Counts {
+            exchanges: 20,
+            ..Counts::default()
+        };
+        counts.custom.insert(String::from("refused"), refused);
+        let mut spread = Spread::default();
+        spread.add_up_to(looked_at, 20);
+        counts.spreads.insert(String::from("looked_at"), spread);
+        counts
+    };
+    for _ in 0..50 {
+        analysis.add(&Sample {
+            candidate: of(candidate),
+            control: of(control),
+        });
+    }
+    let all = analysis.look();
+    all.into_iter()
+        .filter(|finding| finding.measure.starts_with("metric "))
+        .collect()
+}
+
+#[test]
+fn metrics_of_the_plugin_are_compared_as_what_they_are() {
+    let verdicts = |candidate, control| {
+        let found = metrics(candidate, control);
+        found
+            .into_iter()
+            .map(|finding| (finding.measure.clone(), finding.verdict, finding.reason))
+            .collect::<Vec<_>>()
+    };
+    let good = verdicts((1.0, 511), (1.0, 511));
+    let both = ["metric refused", "metric looked_at p99"];
+    let is = |number: usize, verdict, found: &[(String, Verdict, String)]| {
+        assert_eq!(
+            (found[number].0.as_str(), found[number].1),
+            (both[number], verdict),
+            "{found:?}"
+        );
+    };
+    for number in 0..2 {
+        is(number, Verdict::Pass, &good);
+    }
+    let more = verdicts((4.0, 511), (1.0, 511));
+    is(0, Verdict::Fail, &more);
+    is(1, Verdict::Pass, &more);
+    assert!(
+        more[0]
+            .2
+            .starts_with("0.2 for each exchange of the candidate, 0.05 of the control"),
+        "{more:?}"
+    );
+    let slower = verdicts((1.0, 4_095), (1.0, 511));
+    is(0, Verdict::Pass, &slower);
+    is(1, Verdict::Fail, &slower);
+    assert!(
+        slower[1].2.starts_with("4096 of the candidate, 512 of the control"),
+        "{slower:?}"
+    );
+    // Within what is allowed whatever the control does.
+    is(1, Verdict::Pass, &verdicts((1.0, 63), (1.0, 1)));
 }
 
 #[test]

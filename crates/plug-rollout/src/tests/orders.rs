@@ -221,6 +221,38 @@ fn a_candidate_that_cannot_be_made_ready_is_rolled_back() {
 }
 
 #[test]
+fn a_candidate_that_does_not_take_the_place_of_the_control_is_rolled_back() {
+    let mut house = House::new(|_| {});
+    let mut turn = house.rollout.on(Event::Operator(Command::Promote));
+    while turn.effects[0].act != Act::RetireControl {
+        let key = turn.effects[0].key.clone();
+        turn = house.rollout.on(Event::Done { key });
+    }
+    let retiring = Standing::Promoting { retiring: true };
+    assert_eq!(house.rollout.record().standing, retiring);
+    // From here there is no way back for an order, as the control may be gone.
+    assert!(matches!(house.order(Command::Abort), Some(Answer::Refused(_))));
+    let key = turn.effects[0].key.clone();
+    let why = String::from("it refused its configuration");
+    house.on(Event::Refused { key, why });
+    assert_eq!(house.words(), "rolled back");
+    let why = house.rollout.record().why().map(Why::text);
+    let expected = "`retire-control` was not done: it refused its configuration";
+    assert_eq!(why.as_deref(), Some(expected));
+    let back = [Act::SetShare(Share::NONE), Act::RestoreControl, Act::RetireCandidate];
+    assert!(house.done.ends_with(&back), "{:?}", house.done);
+}
+
+#[test]
+fn a_candidate_that_is_lost_in_a_step_is_rolled_back() {
+    let mut house = House::new(|_| {});
+    let why = String::from("it does not start beside another plugin");
+    house.on(Event::Lost { why: why.clone() });
+    assert_eq!(house.words(), "rolled back");
+    assert_eq!(house.rollout.record().why(), Some(&Why::Effect { text: why }));
+}
+
+#[test]
 fn a_process_that_starts_anew_goes_on_in_its_step_and_measures_it_again() {
     let mut house = House::new(|_| {});
     house.traffic(200, 0);

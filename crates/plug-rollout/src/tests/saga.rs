@@ -38,6 +38,10 @@ struct Weather {
     faults: u64,
     /// Stages fail once in so many.
     unready: u64,
+    /// In a hundred: controls that are not let go, for the candidate does not start where it was.
+    refusals: u64,
+    /// In a hundred things that happen to nobody: changes of something else with which the candidate does not start.
+    losses: u64,
 }
 
 struct World {
@@ -59,6 +63,8 @@ impl World {
             orders: dice.below(4),
             faults: dice.below(3),
             unready: 5 + dice.below(200),
+            refusals: dice.below(60),
+            losses: dice.below(2),
         };
         let mut policy = policy();
         policy.shadow = dice.in_hundred(30);
@@ -166,13 +172,27 @@ impl World {
             memory.answers.push_back(Event::Failed { key, why });
             return;
         }
+        let is_refused = act == Act::RetireControl && memory.control && self.dice.in_hundred(self.weather.refusals);
+        if is_refused {
+            (memory.share, memory.candidate) = (Share::NONE, false);
+            self.disk.good = Arm::Control;
+            let why = String::from("it does not start there");
+            memory.answers.push_back(Event::Refused { key, why });
+            return;
+        }
         match act {
             Act::Stage => memory.candidate = true,
-            Act::SetShare(share) => memory.share = share,
+            Act::SetShare(share) if memory.candidate => memory.share = share,
+            // There is nobody to give it to.
+            Act::SetShare(_) => {}
             Act::StartShadow | Act::StopShadow => {}
             Act::Adopt => self.disk.good = Arm::Candidate,
             Act::RestoreControl => self.disk.good = Arm::Control,
-            Act::RetireControl => (memory.control, self.disk.control) = (false, false),
+            Act::RetireControl => {
+                (memory.control, self.disk.control) = (false, false);
+                // What serves after a change is kept.
+                self.disk.good = Arm::Candidate;
+            }
             Act::RetireCandidate => memory.candidate = false,
         }
         memory.answers.push_back(Event::Done { key });
@@ -237,10 +257,23 @@ impl World {
                 self.on(Event::Sample(sample));
             }
             _ if self.dice.in_hundred(self.weather.orders) => self.order(),
+            _ if self.dice.in_hundred(self.weather.losses) => self.lose(),
             _ => {
                 self.dies_here();
             }
         }
+    }
+
+    /// Something else is changed, and the candidate does not start with that.
+    fn lose(&mut self) {
+        let Some(memory) = &mut self.memory else { return };
+        let is_retiring = Standing::Promoting { retiring: true };
+        if !memory.candidate || !memory.control || memory.rollout.record().standing == is_retiring {
+            return;
+        }
+        (memory.share, memory.candidate) = (Share::NONE, false);
+        let why = String::from("something else was changed");
+        self.on(Event::Lost { why });
     }
 
     fn jump(&mut self) {
@@ -349,7 +382,7 @@ fn every_interleaving_ends_in_promoted_or_rolled_back() {
     }
     // A simulation in which one of the ends never comes shows nothing of it.
     assert!(promoted > 100, "{promoted} promoted, back {back:?}");
-    for why in ["faults", "an", "another", "stage", "it"] {
+    for why in ["faults", "an", "another", "stage", "it", "retire-control", "something"] {
         assert!(
             back.get(why).is_some_and(|count| *count > 3),
             "{why}: {promoted} promoted, back {back:?}"

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -14,6 +14,8 @@ pub(crate) const USUAL: &str = "127.0.0.1:9901";
 pub(crate) struct Question<'a> {
     pub(crate) method: Method,
     pub(crate) target: &'a str,
+    /// What it is told, if anything.
+    pub(crate) body: Bytes,
     /// LIMIT: bytes of the answer.
     pub(crate) bytes_max: usize,
 }
@@ -31,7 +33,7 @@ pub(crate) async fn ask(admin: SocketAddr, question: Question<'_>) -> Result<Byt
         .method(question.method)
         .uri(question.target)
         .header(hyper::header::HOST, admin.to_string())
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(question.body))
         .map_err(|why| format!("`{}` cannot be asked for: {why}", question.target))?;
     let exchange = async {
         let answer = sender.send_request(request).await.map_err(broke)?;

@@ -122,6 +122,7 @@ async fn ask(options: &Options) -> Result<Bytes, String> {
     let question = Question {
         method: Method::POST,
         target: &target,
+        body: Bytes::new(),
         bytes_max: PROFILE_BYTES_MAX,
     };
     admin::ask(options.admin, question).await

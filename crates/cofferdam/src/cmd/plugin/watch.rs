@@ -212,6 +212,7 @@ async fn follow(admin: SocketAddr, plugin: &str, digest: &str) -> Result<Ended<(
         let question = Question {
             method: Method::GET,
             target: "/plugins",
+            body: hyper::body::Bytes::new(),
             bytes_max: PAGE_BYTES_MAX,
         };
         let answer = match tokio::time::timeout(SWAP_MAX, admin::ask(admin, question)).await {
