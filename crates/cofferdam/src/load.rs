@@ -140,13 +140,16 @@ impl Loader {
         let store = self.cache_folder(plan);
         // A signature is judged anew each time, and so the module is read for it.
         let same = |spec: &Arc<gate_plan::Plugin>| former.untouched((spec, plan)).filter(|_| signers.is_none());
-        let to_read: Vec<_> = plan.plugins.iter().filter(|spec| same(spec).is_none()).collect();
+        // Looked at once: a file may be written while others are read.
+        let all: Vec<_> = plan.plugins.iter().map(|spec| (spec, same(spec))).collect();
+        let unread = all.iter().filter(|(_, same)| same.is_none());
+        let to_read: Vec<_> = unread.map(|(spec, _)| *spec).collect();
         let mut modules = self.sources.gather((&to_read, signers), &text.folder, store);
         let before = former.plugins();
-        let mut all = Vec::new();
-        for spec in &plan.plugins {
-            if let Some(runs) = same(spec) {
-                all.push(Tried {
+        let mut tried = Vec::new();
+        for (spec, same) in all {
+            if let Some(runs) = same {
+                tried.push(Tried {
                     name: spec.name.clone(),
                     outcome: Ok(Runs {
                         text: Arc::clone(text),
@@ -164,14 +167,14 @@ impl Loader {
                 text: format!("error: plugin `{}`: {why}", spec.name),
                 may_pass,
             });
-            all.push(Tried {
+            tried.push(Tried {
                 name: spec.name.clone(),
                 outcome,
             });
         }
-        self.try_out(plan, &mut all, &before);
-        probe(&mut all, &before);
-        all
+        self.try_out(plan, &mut tried, &before);
+        probe(&mut tried, &before);
+        tried
     }
 
     /// A plugin from its module; the one that served before when nothing about it changed.

@@ -188,7 +188,10 @@ fn pin_workers(process: u32, core: usize) -> Result<()> {
         }
         let mut command = Command::new("taskset");
         command.args(["--pid", "--cpu-list", &core.to_string()]).arg(name);
-        let done = command.stdout(Stdio::null()).status().context("cannot start `taskset`")?;
+        let done = command
+            .stdout(Stdio::null())
+            .status()
+            .context("cannot start `taskset`")?;
         ensure!(done.success(), "a worker cannot be put on core {core}");
         pinned += 1;
     }
