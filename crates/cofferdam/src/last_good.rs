@@ -179,11 +179,16 @@ impl LastGood {
         Ok((Arc::clone(spec), Arc::clone(text), had))
     }
 
-    /// A plugin that cannot serve as it did: the other generation of its rollout takes its place, if there is one.
+    /// A plugin that cannot serve as it did: the generation before it takes its place, if its rollout was not over. One that was only tried
+    /// does not.
     pub(crate) fn forget(&mut self, name: &str) {
+        let number = |kept: &Kept| kept.generation.as_ref().map(|(number, _)| *number);
+        let served = self.plugins.iter().find(|(kept, _)| kept.name == name);
+        let served = served.and_then(|(kept, _)| number(kept));
         self.specs.retain(|spec| spec.name != name);
         self.plugins.retain(|(kept, _)| kept.name != name);
-        if let Some(place) = self.spare.iter().position(|(kept, ..)| kept.name == name) {
+        let is_before = |kept: &Kept| kept.name == name && number(kept) < served;
+        if let Some(place) = self.spare.iter().position(|(kept, ..)| is_before(kept)) {
             let (kept, text, spec) = self.spare.remove(place);
             self.specs.push(spec);
             self.plugins.push((kept, text));

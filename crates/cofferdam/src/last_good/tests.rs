@@ -54,6 +54,47 @@ fn what_was_kept_is_had_again() {
 }
 
 #[test]
+fn the_generation_before_takes_the_place_of_one_that_was_adopted_and_one_that_was_tried_does_not() {
+    for (number, is_before) in [(3, true), (9, false)] {
+        let folder = kept(b"served");
+        let other = plug_host::digest(b"other");
+        replace(&module(folder.path(), &other), b"other").unwrap();
+        let mut served = served(folder.path()).unwrap().unwrap();
+        served.spare = vec![Kept {
+            module: other,
+            generation: Some((number, "made of else".to_owned())),
+            ..served.plugins[0].clone()
+        }];
+        replace(&folder.path().join(SERVED), &serde_json::to_vec(&served).unwrap()).unwrap();
+        let mut numbers = numbers(folder.path());
+        numbers.sort_by_key(|(_, _, number)| *number);
+        assert_eq!(numbers.len(), 2);
+        let mut last = LastGood::read(folder.path()).unwrap().unwrap();
+        assert_eq!(&last.had("p").unwrap().2.bytes[..], b"served");
+        last.forget("p");
+        let now = last.had("p").ok().map(|(_, _, had)| had.bytes.to_vec());
+        assert_eq!(now, is_before.then(|| b"other".to_vec()));
+        assert_eq!(last.specs.len(), usize::from(is_before));
+        // After that, nothing is left.
+        last.forget("p");
+        assert!(last.had("p").is_err());
+    }
+}
+
+#[test]
+fn what_an_older_release_kept_is_read() {
+    let folder = kept(b"module");
+    let file = folder.path().join(SERVED);
+    let mut served: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    served.as_object_mut().unwrap().remove("spare");
+    served["plugins"][0].as_object_mut().unwrap().remove("generation");
+    replace(&file, served.to_string().as_bytes()).unwrap();
+    let last = LastGood::read(folder.path()).unwrap().unwrap();
+    assert_eq!(&last.had("p").unwrap().2.bytes[..], b"module");
+    assert!(numbers(folder.path()).is_empty());
+}
+
+#[test]
 fn nothing_kept_is_no_mistake() {
     let folder = tempfile::tempdir().unwrap();
     assert!(LastGood::read(folder.path()).unwrap().is_none());
