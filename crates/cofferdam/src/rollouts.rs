@@ -1,9 +1,11 @@
 //! Rollouts of a gateway: which plugins come into force by one, what is done of it on the workers and on disk, and what an operator sees.
 
 mod drive;
+pub(crate) mod shadow;
 mod shown;
 
 pub(crate) use self::drive::drive;
+use self::shadow::Aside;
 
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -43,11 +45,14 @@ struct Entry {
     first: Option<Turn>,
     /// Counts of both generations at the last look: control, candidate.
     seen: (Counts, Counts),
+    /// The candidate as it runs aside, if it does in this rollout.
+    aside: Option<Aside>,
 }
 
 impl Entry {
     fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
         let (rollout, turn) = Rollout::begin(record);
+        let aside = Aside::of(rollout.record(), &candidate);
         let seen = (drive::counts(&control.plugin), drive::counts(&candidate.plugin));
         Self {
             plugin: candidate.name().to_owned(),
@@ -56,6 +61,7 @@ impl Entry {
             control,
             first: Some(turn),
             seen,
+            aside,
         }
     }
 
@@ -150,6 +156,8 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
                 } else {
                     entry.record().share()
                 },
+                shadow: entry.aside.as_ref().map(Aside::plugin),
+                is_shadowing: entry.first.is_none() && entry.aside.is_some() && is_serving(entry.record()),
             });
         }
         entries.push(entry);
@@ -224,7 +232,7 @@ fn policy(wanted: &Wanted) -> Policy {
     };
     Policy {
         steps: steps.collect(),
-        shadow: false,
+        shadow: wanted.shadow.is_some(),
         exchanges_min: analysis.exchanges_min,
         faults: Some(bound(analysis.faults)),
         faults_max: analysis.faults_max,
@@ -235,6 +243,7 @@ fn policy(wanted: &Wanted) -> Policy {
         memory: Some(bound(analysis.memory)),
         log_errors: Some(bound(analysis.log_errors)),
         custom: Vec::new(),
+        differences_max: analysis.differences_max,
         ends_within_ms: ms(wanted.ends_within),
     }
 }

@@ -31,8 +31,8 @@ pub use crate::plan::{
     AccessLog, Action, Admin, Audit, AuditToolchain, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates,
     ClientTls, Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits,
     Isolation, Limits, LineLevel, Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
-    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Route,
-    ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace,
+    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutShadow, RolloutStep,
+    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace,
     StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};

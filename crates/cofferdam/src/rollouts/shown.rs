@@ -3,7 +3,7 @@
 use plug_rollout::{Arm, Finding};
 use serde_json::{Value, json};
 
-use super::{Entry, Rollouts, is_serving};
+use super::{Aside, Entry, Rollouts, is_serving};
 
 impl Rollouts {
     /// The rollout of a plugin, or its last one.
@@ -60,6 +60,7 @@ fn shown(entry: &Entry) -> Value {
         "generations": { "control": generation(&entry.control), "candidate": generation(&entry.candidate) },
         "measures": findings.iter().map(measure).collect::<Vec<_>>(),
         "given_up": record.given_up,
+        "shadow": entry.aside.as_ref().map(Aside::shown),
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::span;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, Shadow, Sticky};
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutShadow, Sticky};
 
 pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
     let steps = rollout.steps.iter().map(|step| {
@@ -25,7 +25,7 @@ pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
     })
 }
 
-fn shadow(shadow: &Shadow) -> Value {
+fn shadow(shadow: &RolloutShadow) -> Value {
     let ignored = shadow.ignored_headers.iter().map(http::HeaderName::as_str);
     json!({
         "share": parts(f64::from(shadow.share) / 1_000_000.0),

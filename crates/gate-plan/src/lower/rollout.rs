@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Lowering;
 use crate::findings::Draft;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutStep, Shadow, Sticky};
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutShadow, RolloutStep, Sticky};
 use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
@@ -86,10 +86,10 @@ impl Lowering<'_> {
     }
 }
 
-fn shadow(written: &wire::Shadow) -> Shadow {
+fn shadow(written: &wire::Shadow) -> RolloutShadow {
     let parts = |part: &Written<Part>| u32::try_from(part.word.0).unwrap_or(1_000_000);
     let percent = |part: &Written<Percent>| u8::try_from(part.word.0).unwrap_or(100);
-    Shadow {
+    RolloutShadow {
         share: written.share.as_ref().map_or(SHADOW_SHARE, parts),
         body_bytes_max: written.body.as_ref().map_or(SHADOW_BODY_BYTES_MAX, |size| size.word.0),
         waiting_max: written.waiting.unwrap_or(SHADOW_WAITING_MAX),

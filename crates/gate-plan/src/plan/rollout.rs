@@ -18,7 +18,7 @@ pub struct Rollout {
     /// Names of the routes that take part; all when absent.
     pub routes: Option<Vec<String>>,
     /// How the new generation runs aside; not at all when absent.
-    pub shadow: Option<Shadow>,
+    pub shadow: Option<RolloutShadow>,
     /// What the new generation may be worse by.
     pub analysis: RolloutAnalysis,
     /// Time in service after which a rollout that is not over goes back.
@@ -36,7 +36,7 @@ pub struct RolloutStep {
 
 /// How a new generation runs aside over exchanges of the control.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shadow {
+pub struct RolloutShadow {
     /// Parts per million of the control's exchanges.
     pub share: u32,
     /// Bytes of each body that are kept.
