@@ -64,7 +64,7 @@ impl Rollouts {
             return;
         }
         let samples = samples(house);
-        let mut aside = super::shadow::tallies(house);
+        let mut aside = super::shadow::tallies(house, &book.entries);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         for index in 0..book.entries.len() {

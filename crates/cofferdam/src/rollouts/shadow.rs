@@ -129,7 +129,10 @@ impl Rollouts {
 }
 
 /// What workers compared since they were last asked. One that does not answer in time tells it at the next look.
-pub(super) fn tallies(house: &House) -> Vec<(String, Tally)> {
+pub(super) fn tallies(house: &House, entries: &[Entry]) -> Vec<(String, Tally)> {
+    if entries.iter().all(|entry| entry.aside.is_none()) {
+        return Vec::new();
+    }
     let workers = house.workers.lock();
     let asked: Vec<_> = workers
         .iter()

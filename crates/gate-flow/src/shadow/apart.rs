@@ -60,6 +60,14 @@ impl Apart {
         self.made.take()
     }
 
+    /// Where there is no such upstream, nobody is answered.
+    fn knows(&self, upstream: &str) -> Result<(), CallRefused> {
+        match self.callouts.upstream_name(upstream) {
+            Some(_) => Ok(()),
+            None => Err(CallRefused::UnknownUpstream),
+        }
+    }
+
     fn is_strange(&self, upstream: &str) {
         let mut made = self.made.borrow_mut();
         if self.is_playing.get() && made.strange.len() < STRANGE_MAX {
@@ -77,6 +85,7 @@ impl Outside for Apart {
     }
 
     fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {
+        self.knows(&call.upstream)?;
         let Some(noted) = self.memory.find(&Asked::http(&call)) else {
             self.is_strange(&call.upstream);
             // That it fails without an answer is what every SDK survives.
@@ -92,10 +101,11 @@ impl Outside for Apart {
 
     fn grpc_call(
         &self,
-        _: GrpcCall,
+        call: GrpcCall,
         _: mpsc::UnboundedReceiver<GrpcOut>,
         _: mpsc::Sender<GrpcEvent>,
     ) -> Result<LocalFuture<()>, CallRefused> {
+        self.knows(&call.upstream)?;
         self.made.borrow_mut().is_unanswerable |= self.is_playing.get();
         // Who drives it goes at once, so that it is told as broken off.
         Ok(Box::pin(async {}))
@@ -106,6 +116,7 @@ impl Outside for Apart {
     }
 
     fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+        self.knows(&client.upstream)?;
         let Some(noted) = self.memory.find(&Asked::redis(client, &query)) else {
             self.is_strange(&client.upstream);
             return Ok(Box::pin(async { None }));
