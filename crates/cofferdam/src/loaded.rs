@@ -172,6 +172,9 @@ pub(crate) struct OnTrial {
     pub(crate) id: String,
     pub(crate) runs: Runs,
     pub(crate) share: Share,
+    /// The same as it runs aside, if it does in this rollout, and whether it does now.
+    pub(crate) shadow: Option<Arc<Plugin>>,
+    pub(crate) is_shadowing: bool,
 }
 
 /// A configuration with everything it names.
@@ -329,6 +332,8 @@ impl Loaded {
             spec: Arc::clone(&trial.runs.spec),
             plugin: Arc::clone(&trial.runs.plugin),
             share: trial.share,
+            shadow: trial.shadow.clone(),
+            is_shadowing: trial.is_shadowing,
         });
         trials.collect()
     }

@@ -2,9 +2,11 @@
 
 mod drive;
 mod lost;
+pub(crate) mod shadow;
 mod shown;
 
 pub(crate) use self::drive::drive;
+use self::shadow::Aside;
 use self::shown::View;
 
 use std::path::{Path, PathBuf};
@@ -50,11 +52,14 @@ struct Entry {
     first: Option<Turn>,
     /// Counts of both generations at the last look: control, candidate.
     seen: (Counts, Counts),
+    /// The candidate as it runs aside, if it does in this rollout.
+    aside: Option<Aside>,
 }
 
 impl Entry {
     fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
         let (rollout, turn) = Rollout::begin(record);
+        let aside = Aside::of(rollout.record(), &candidate);
         let custom = &rollout.record().policy.custom;
         let seen = (
             drive::counts(&control.plugin, custom),
@@ -67,6 +72,7 @@ impl Entry {
             control,
             first: Some(turn),
             seen,
+            aside,
         }
     }
 
@@ -190,6 +196,8 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
                 } else {
                     entry.record().share()
                 },
+                shadow: entry.aside.as_ref().map(Aside::plugin),
+                is_shadowing: entry.first.is_none() && entry.aside.is_some() && is_serving(entry.record()),
             });
         }
         entries.push(entry);
@@ -258,7 +266,7 @@ fn policy(wanted: &Wanted) -> Policy {
     };
     Policy {
         steps: steps.collect(),
-        shadow: false,
+        shadow: wanted.shadow.is_some(),
         exchanges_min: analysis.exchanges_min,
         faults: Some(bound(analysis.faults)),
         faults_max: analysis.faults_max,
@@ -269,6 +277,7 @@ fn policy(wanted: &Wanted) -> Policy {
         memory: Some(bound(analysis.memory)),
         log_errors: Some(bound(analysis.log_errors)),
         custom: analysis.metrics.iter().map(custom).collect(),
+        differences_max: analysis.differences_max,
         ends_within_ms: ms(wanted.ends_within),
     }
 }

@@ -13,6 +13,7 @@ use plug_host::{Exchange, Plugin, PluginHandle, Property, WorkerPlugins};
 use plug_rollout::{Arm, Sample, Selector, Share};
 
 use crate::journal::route_key;
+use crate::shadow::Shadow;
 
 /// A generation of a plugin that is tried beside the one in force.
 #[derive(Clone)]
@@ -25,6 +26,10 @@ pub struct Trial {
     pub plugin: Arc<Plugin>,
     /// Its part of the exchanges at first.
     pub share: Share,
+    /// The same as it runs aside, if it does in this rollout.
+    pub shadow: Option<Arc<Plugin>>,
+    /// Whether it runs aside at first.
+    pub is_shadowing: bool,
 }
 
 /// A trial on one worker.
@@ -34,6 +39,8 @@ pub(crate) struct Arms {
     pub(crate) plugin: Rc<str>,
     pub(crate) candidate: Rc<PluginHandle>,
     pub(crate) body_bytes_max: u64,
+    /// The candidate as it runs aside over exchanges of the control.
+    pub(crate) shadow: Option<Rc<Shadow>>,
     selector: Cell<Selector>,
     matches: Option<ExchangeMatch>,
     sticky: Sticky,
@@ -49,7 +56,7 @@ impl Arms {
     /// None when the plugin of the trial was not arranged. It goes on with the counts of one of `before`, if that is of the same rollout.
     pub(crate) fn new(
         trial: &Trial,
-        candidates: &WorkerPlugins,
+        (candidates, shadow): (&WorkerPlugins, Option<Rc<Shadow>>),
         (worker, before): (usize, &[Rc<Self>]),
     ) -> Option<Rc<Self>> {
         let rollout = trial.spec.rollout.as_ref();
@@ -59,6 +66,7 @@ impl Arms {
             plugin: trial.spec.name.as_str().into(),
             candidate: Rc::clone(candidates.find(&trial.spec.name)?),
             body_bytes_max: trial.spec.limits.body_bytes_max,
+            shadow,
             selector: Cell::new(Selector::new(&trial.id, trial.share)),
             matches: rollout.map(|rollout| rollout.matches.clone()),
             sticky: rollout.map_or(Sticky::Nothing, |rollout| rollout.sticky.clone()),

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -21,6 +21,7 @@ use tokio::sync::mpsc;
 use crate::head;
 use crate::pump::Pump;
 use crate::redis::Link;
+use crate::shadow::{Answered, Asked, Memory, Noted};
 
 /// LIMIT: bytes of a callout's answer; Envoy's `http.async_response_buffer_limit`.
 const REPLY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -33,6 +34,8 @@ pub struct Callouts {
     upstreams: Rc<Upstreams>,
     voice: Voice,
     redis: RefCell<HashMap<RedisClient, Rc<Link>>>,
+    /// Who remembers what is answered, while a candidate runs aside.
+    memory: RefCell<Weak<Memory>>,
 }
 
 impl Callouts {
@@ -43,7 +46,25 @@ impl Callouts {
             upstreams,
             voice,
             redis: RefCell::default(),
+            memory: RefCell::default(),
         })
+    }
+
+    /// From now on callouts are remembered, for as long as somebody has the memory.
+    pub(crate) fn remember(&self) -> Rc<Memory> {
+        let mut memory = self.memory.borrow_mut();
+        memory.upgrade().unwrap_or_else(|| {
+            let new = Rc::new(Memory::default());
+            *memory = Rc::downgrade(&new);
+            new
+        })
+    }
+
+    /// Notes a callout that begins, where that is remembered.
+    fn note(&self, asked: impl FnOnce() -> Asked) -> Option<(Rc<Memory>, Rc<Noted>)> {
+        let memory = self.memory.borrow().upgrade()?;
+        let noted = memory.begins(asked());
+        Some((memory, noted))
     }
 }
 
@@ -57,7 +78,14 @@ impl Outside for Callouts {
             .upstreams
             .find(&call.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
-        Ok(Box::pin(http_call(upstream, call)))
+        let noted = self.note(|| Asked::http(&call));
+        Ok(Box::pin(async move {
+            let reply = http_call(upstream, call).await;
+            if let Some((memory, noted)) = noted {
+                memory.ends(&noted, Answered::Http(reply.clone()));
+            }
+            reply
+        }))
     }
 
     fn grpc_call(
@@ -90,8 +118,16 @@ impl Outside for Callouts {
         let link = links
             .entry(client.clone())
             .or_insert_with(|| Link::new(upstream, client.clone()));
+        let asked = query.clone();
         let reply = link.ask(query).ok_or(CallRefused::TooMany)?;
-        Ok(Box::pin(reply))
+        let noted = self.note(|| Asked::redis(client, &asked));
+        Ok(Box::pin(async move {
+            let reply = reply.await;
+            if let Some((memory, noted)) = noted {
+                memory.ends(&noted, Answered::Redis(reply.clone()));
+            }
+            reply
+        }))
     }
 }
 

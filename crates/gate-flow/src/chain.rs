@@ -4,11 +4,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use gate_plan::{ExchangeMatch, OnFault, PluginDebug};
-use plug_host::{Exchange, Fault, FaultKind, PluginHandle, PluginStream};
+use plug_host::{Direction, Exchange, Fault, FaultKind, PluginHandle, PluginStream};
 use plug_rollout::Arm;
+use plug_shadow::Skipped;
 
+use crate::answer::Whole;
 use crate::arms::Arms;
-use crate::journal::route_key;
+use crate::journal::{Journal, route_key};
+use crate::shadow::{Shadow, Sight};
 
 /// A plugin's place in the chain of a route.
 pub(crate) struct Link {
@@ -54,6 +57,8 @@ pub(crate) struct Chain {
     places: RefCell<Vec<Place>>,
     /// Where two generations serve: which one this exchange stays with. By place in the chain.
     chosen: RefCell<Vec<(usize, Arm)>>,
+    /// What is recorded of this exchange for candidates that run aside. By place in the chain.
+    sights: RefCell<Vec<(usize, Rc<Sight>)>>,
     pub(crate) exchange: Rc<Exchange>,
     pub(crate) verdicts: RefCell<Vec<Verdict>>,
     ended: Cell<bool>,
@@ -67,6 +72,7 @@ impl Chain {
             links,
             places,
             chosen: RefCell::default(),
+            sights: RefCell::default(),
             exchange,
             verdicts: RefCell::default(),
             ended: Cell::new(false),
@@ -121,12 +127,56 @@ impl Chain {
             let handle = handle.ok_or_else(|| Fault::missing(&link.name))?;
             let stream = handle.open(&self.exchange).await?;
             stream.measure();
+            if arm == Arm::Control {
+                self.show(index, arms);
+            }
             return Ok(stream);
         }
         let handle = link.handle.as_ref().ok_or_else(|| Fault::missing(&link.name))?;
         match &link.debug {
             Some(debug) if self.is_meant(&debug.matches) => handle.open_debugged(&self.exchange, debug.wait).await,
             _ => handle.open(&self.exchange).await,
+        }
+    }
+
+    /// Begins to record what the control sees, if a candidate that runs aside shall see it too.
+    fn show(&self, index: usize, arms: &Arms) {
+        if self.sight(index).is_none() {
+            let sight = arms.shadow.as_ref().and_then(Shadow::begin);
+            self.sights.borrow_mut().extend(sight.map(|sight| (index, sight)));
+        }
+    }
+
+    /// Who records what the plugin at `index` sees and gives.
+    pub(crate) fn sight(&self, index: usize) -> Option<Rc<Sight>> {
+        let sights = self.sights.borrow();
+        let found = sights.iter().find(|(place, _)| *place == index);
+        found.map(|(_, sight)| Rc::clone(sight))
+    }
+
+    /// A plugin answered by itself.
+    pub(crate) fn replied(&self, plugin: &Rc<str>, direction: Direction, whole: &Whole) {
+        self.note(plugin, "local_response");
+        for (index, sight) in self.sights.borrow().iter() {
+            if self.links.get(*index).is_some_and(|link| link.name == *plugin) {
+                sight.replied(direction, &self.exchange, whole);
+            }
+        }
+    }
+
+    /// Gives the exchange, which is over, to candidates that run aside.
+    pub(crate) fn show_shadows(&self, journal: &Journal) {
+        for (_, sight) in self.sights.take() {
+            if self.exchange.reset.get() {
+                // Which of several plugins did it is not known.
+                match self.len() {
+                    1 => sight.ended_it(),
+                    _ => sight.give_up(Skipped::Unfinished),
+                }
+            }
+            if let Some(shadow) = sight.shadow() {
+                shadow.ended(sight, &self.exchange, journal);
+            }
         }
     }
 
@@ -167,6 +217,9 @@ impl Chain {
     /// Applies the plugin's policy: `Ok` means that the exchange goes on without it.
     pub(crate) fn failed(&self, index: usize, fault: &Fault) -> Result<(), Fault> {
         self.note(&fault.plugin, fault.code());
+        if let Some(sight) = self.sight(index) {
+            sight.give_up(Skipped::ControlFault);
+        }
         self.put(index, Place::Skipped);
         let policy = |link: &Link| match fault.kind {
             FaultKind::Restarting => link.while_restarting,

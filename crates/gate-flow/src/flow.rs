@@ -22,6 +22,7 @@ use log_record::sink::AccessBuffer;
 
 use plug_host::{Fault, Plugin, Process, Services};
 use plug_rollout::{Sample, Share};
+use plug_shadow::Tally;
 use tokio::task::spawn_local;
 
 use crate::arms::Trial;
@@ -30,6 +31,7 @@ use crate::chain::Chain;
 use crate::journal::Journal;
 use crate::response_body::ResponseBody;
 use crate::serving::Serving;
+use crate::shadow::Shadow;
 
 /// Counts of one route on one worker.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +80,7 @@ pub struct Flow {
     /// The number of the change that is prepared; 0 for none.
     newest: Cell<u64>,
     upstreams: Rc<Upstreams>,
+    callouts: Rc<Callouts>,
     services: Services,
     log: RefCell<AccessBuffer>,
     tally: RefCell<HashMap<String, RouteTally>>,
@@ -92,14 +95,14 @@ impl Flow {
     pub async fn start(parts: FlowParts, change: Change) -> Result<Rc<Self>, Vec<Fault>> {
         let upstreams = Upstreams::new();
         upstreams.apply(&change.upstreams);
-        let outside = Callouts::new(Rc::clone(&upstreams), parts.voice);
+        let callouts = Callouts::new(Rc::clone(&upstreams), parts.voice);
         let services = Services {
             process: parts.process,
-            outside,
+            outside: Rc::<Callouts>::clone(&callouts),
             worker: parts.worker,
             trial: None,
         };
-        let serving = Serving::arrange(&change, Rc::clone(&upstreams), &services, None);
+        let serving = Serving::arrange(&change, (Rc::clone(&upstreams), &callouts), &services, None);
         if let Err(faults) = serving.warm().await {
             // Those that did start are told their end.
             serving.close().await;
@@ -110,6 +113,7 @@ impl Flow {
             staged: RefCell::default(),
             newest: Cell::default(),
             upstreams,
+            callouts,
             services,
             log: RefCell::new(parts.log),
             tally: RefCell::default(),
@@ -145,6 +149,31 @@ impl Flow {
         }
     }
 
+    /// Lets the generation of a plugin that is tried run aside, from the next exchange of the control on.
+    pub fn start_shadow(&self, plugin: &str) {
+        self.shadow_of(plugin, Shadow::start);
+    }
+
+    /// Lets it run aside no more.
+    pub fn stop_shadow(&self, plugin: &str) {
+        self.shadow_of(plugin, Shadow::stop);
+    }
+
+    fn shadow_of(&self, plugin: &str, order: fn(&Shadow)) {
+        let serving = self.serving();
+        let arms = serving.arms().filter(|arms| &*arms.plugin == plugin);
+        arms.filter_map(|arms| arms.shadow.as_deref()).for_each(order);
+    }
+
+    /// What came of comparing, for each plugin of which a generation runs aside, since this was last asked.
+    #[must_use]
+    pub fn take_shadows(&self) -> Vec<(String, Tally)> {
+        let serving = self.serving();
+        let with_shadow = serving.arms().filter_map(|arms| Some((arms, arms.shadow.as_ref()?)));
+        let all = with_shadow.map(|(arms, shadow)| (arms.plugin.to_string(), shadow.take()));
+        all.collect()
+    }
+
     /// What both generations of each plugin that is tried did since this was last asked, as far as the exchanges tell.
     #[must_use]
     pub fn take_arms(&self) -> Vec<(String, Sample)> {
@@ -167,7 +196,8 @@ impl Flow {
         self.newest.set(number);
         self.upstreams.apply(&change.upstreams_of_both);
         let before = self.serving();
-        let serving = Serving::arrange(&change, Rc::clone(&self.upstreams), &self.services, Some(&before));
+        let outside = (Rc::clone(&self.upstreams), &self.callouts);
+        let serving = Serving::arrange(&change, outside, &self.services, Some(&before));
         if let Err(faults) = serving.warm().await {
             // Those that did start are told their end; nobody waits for that.
             spawn_local(async move { serving.close().await });
@@ -233,6 +263,8 @@ impl Flow {
         let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
         self.count(route, journal, duration);
         self.write(route, journal, chain, duration);
+        drop(chosen);
+        chain.show_shadows(journal);
     }
 
     fn count(&self, route: &str, journal: &Journal, duration: Duration) {

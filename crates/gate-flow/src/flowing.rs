@@ -10,6 +10,7 @@ use http::HeaderMap;
 use http_body::Frame;
 use plug_host::Direction;
 
+use crate::answer;
 use crate::chain::Chain;
 use crate::journal::Journal;
 use crate::lane::{Lane, Out, Stop};
@@ -180,8 +181,10 @@ fn broken(stop: &Stop, chain: &Chain) -> (&'static str, Cow<'static, str>) {
             let Some(reply) = chain.exchange.local_reply.take() else {
                 return ("", Cow::default());
             };
-            chain.note(&reply.plugin, "local_response");
-            ("", reply.details.into())
+            let (plugin, details) = (Rc::clone(&reply.plugin), reply.details.clone());
+            let whole = answer::local(&chain.exchange.request.borrow(), reply);
+            chain.replied(&plugin, Direction::Response, &whole);
+            ("", details.into())
         }
         Stop::Reset => ("LR", "plugin_reset".into()),
         Stop::Fault(fault) => ("LR", fault.code().into()),

@@ -15,6 +15,7 @@ use plug_abi::{BodyAction, HeadersAction, TrailersAction};
 use plug_host::{Direction, Fault, FaultKind, HeldBody, Limit, PluginStream};
 
 use crate::chain::Chain;
+use crate::shadow::Sight;
 use crate::source::{Piece, Source, SourceFault};
 
 /// What comes out behind the last plugin.
@@ -135,6 +136,11 @@ impl Lane {
 
     fn stream(&self, at: usize) -> Option<Rc<PluginStream>> {
         self.chain.stream(self.position(at))
+    }
+
+    /// Who records what the plugin of a stage sees and gives, where another generation of it runs aside.
+    fn sight(&self, at: usize) -> Option<Rc<Sight>> {
+        self.chain.sight(self.position(at))
     }
 
     /// The whole body, when all of it has passed the plugins already.
@@ -309,6 +315,9 @@ impl Lane {
             self.pass_headers(at, end);
             return Ok(());
         };
+        if let Some(sight) = self.sight(at) {
+            sight.hears_headers(self.direction, &self.chain.exchange, end);
+        }
         let asked = match self.direction {
             Direction::Request => self.ask_anew(at, &stream, end).await?,
             Direction::Response => stream.response_headers(end).await,
@@ -355,6 +364,9 @@ impl Lane {
     }
 
     fn pass_headers(&mut self, at: usize, end: bool) {
+        if let Some(sight) = self.sight(at) {
+            sight.gives_headers(self.direction, &self.chain.exchange, end);
+        }
         if let Some(stage) = self.stages.get_mut(at) {
             stage.headers_passed = true;
         }
@@ -368,6 +380,7 @@ impl Lane {
             return Ok(());
         };
         let side = stream.context().side(self.direction);
+        let sight = self.sight(at).map(|sight| (sight, bytes.clone()));
         let Some(stage) = self.stages.get_mut(at) else {
             return Ok(());
         };
@@ -380,6 +393,9 @@ impl Lane {
             } else {
                 Ok(())
             };
+        }
+        if let Some((sight, bytes)) = sight {
+            sight.hears_data(self.direction, &bytes, end);
         }
         // Envoy adds the bytes before it asks the plugin, and does not ask when they are too many.
         if stage.buffering && held > limit {
@@ -438,6 +454,12 @@ impl Lane {
 
     fn pass_data(&mut self, at: usize, bytes: Bytes, end: bool) {
         let new_trailers = end && self.trailers_follow();
+        if let Some(sight) = self.sight(at) {
+            sight.gives_data(self.direction, &bytes, end && !new_trailers);
+            if new_trailers {
+                sight.gives_trailers(self.direction, &self.chain.exchange);
+            }
+        }
         if new_trailers {
             self.work.push_front(Work::Trailers { at: at + 1 });
         }
@@ -460,6 +482,9 @@ impl Lane {
             if stage.gate == Gate::Stopped {
                 return Ok(());
             }
+        }
+        if let Some(sight) = self.sight(at) {
+            sight.hears_trailers(self.direction, &self.chain.exchange);
         }
         match stream.trailers(self.direction).await {
             Ok(TrailersAction::Continue) => self.release(at, false),
@@ -491,6 +516,18 @@ impl Lane {
         let to = if again { at } else { at + 1 };
         // Pushed to the front, so in reverse order.
         let made = end && !trailers && !again && self.trailers_follow();
+        if let Some(sight) = self.sight(at) {
+            let (direction, exchange) = (self.direction, &self.chain.exchange);
+            if headers {
+                sight.gives_headers(direction, exchange, headers_end);
+            }
+            if !again {
+                sight.gives_data(direction, &bytes, end && !trailers && !made);
+            }
+            if !again && (trailers || made) {
+                sight.gives_trailers(direction, exchange);
+            }
+        }
         if trailers || made {
             self.work.push_front(Work::Trailers { at: to });
         }
@@ -537,9 +574,17 @@ impl Lane {
                 continue;
             }
             let Some(stage) = self.stages.get_mut(at) else { continue };
-            if stage.headers_seen && !stage.headers_passed {
-                stage.headers_passed = true;
+            let headers = stage.headers_seen && !std::mem::replace(&mut stage.headers_passed, true);
+            if headers {
                 self.work.push_back(Work::Headers { at: at + 1, end: false });
+            }
+            if let Some(sight) = self.sight(at) {
+                if headers {
+                    sight.gives_headers(self.direction, &self.chain.exchange, false);
+                }
+                for (bytes, end) in &injected {
+                    sight.gives_data(self.direction, bytes, *end);
+                }
             }
             for (bytes, end) in injected {
                 self.work.push_back(Work::Data { at: at + 1, bytes, end });

@@ -12,6 +12,7 @@ mod property;
 mod chain;
 mod arms;
 pub use arms::Trial;
+mod shadow;
 mod lane;
 mod instead;
 mod flowing;

@@ -119,7 +119,7 @@ impl Rehearsal {
 }
 
 /// A chain of one plugin, whose faults close what they concern.
-fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
+pub(crate) fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
     let link = Link {
         name: plugin.plugin().spec.name.as_str().into(),
         handle: Some(Rc::clone(plugin)),

@@ -144,8 +144,10 @@ impl Passage {
                     return Answer::Nothing;
                 };
                 self.why("", &reply.details, direction);
-                self.chain.note(&reply.plugin, "local_response");
-                return Answer::Own(answer::local(&self.exchange().request.borrow(), reply));
+                let plugin = Rc::clone(&reply.plugin);
+                let whole = answer::local(&self.exchange().request.borrow(), reply);
+                self.chain.replied(&plugin, direction, &whole);
+                return Answer::Own(whole);
             }
             Stop::Reset => {
                 self.why("LR", "plugin_reset", direction);

@@ -9,8 +9,10 @@ use gate_upstream::Upstreams;
 use plug_host::{Fault, Services, WorkerPlugins};
 
 use crate::arms::Arms;
+use crate::callouts::Callouts;
 use crate::chain::{Link, Links};
 use crate::flow::Change;
+use crate::shadow::Shadow;
 
 /// A configuration in force on one worker.
 pub struct Serving {
@@ -19,6 +21,9 @@ pub struct Serving {
     /// Generations that are tried beside them.
     candidates: WorkerPlugins,
     arms: Vec<Rc<Arms>>,
+    /// Candidates that run aside, and the instances in which they do.
+    shadows: Vec<Rc<Shadow>>,
+    asides: Vec<WorkerPlugins>,
     pub(crate) upstreams: Rc<Upstreams>,
     chains: HashMap<String, Links>,
     tcp_chains: HashMap<String, Links>,
@@ -28,18 +33,31 @@ pub struct Serving {
 impl Serving {
     /// Arranges a plan's plugins in chains; instances of plugins that did not change stay.
     #[must_use]
-    pub fn arrange(change: &Change, upstreams: Rc<Upstreams>, services: &Services, before: Option<&Self>) -> Self {
+    pub fn arrange(
+        change: &Change,
+        (upstreams, callouts): (Rc<Upstreams>, &Rc<Callouts>),
+        services: &Services,
+        before: Option<&Self>,
+    ) -> Self {
         let plan = Arc::clone(&change.plan);
         let parts = before.map(|before| [&before.plugins, &before.candidates]);
         let parts = parts.iter().flatten().copied().collect::<Vec<_>>();
         let plugins = WorkerPlugins::arrange_after(&change.plugins, services, &parts);
         let tried: Vec<_> = change.trials.iter().map(|trial| Arc::clone(&trial.plugin)).collect();
         let candidates = WorkerPlugins::arrange_after(&tried, services, &parts);
-        let trials = change.trials.iter();
+        let (mut shadows, mut asides) = (Vec::new(), Vec::new());
+        let aside = before.map_or((&[][..], &[][..]), |before| (&before.shadows, &before.asides));
         let place = (services.worker, before.map_or(&[][..], |before| before.arms.as_slice()));
-        let arms: Vec<Rc<Arms>> = trials
-            .filter_map(|trial| Arms::new(trial, &candidates, place))
-            .collect();
+        let mut arms: Vec<Rc<Arms>> = Vec::new();
+        for trial in &change.trials {
+            let arranged = Shadow::arrange(trial, (services, callouts), aside);
+            let shadow = arranged.map(|(shadow, plugins)| {
+                asides.push(plugins);
+                shadows.push(Rc::clone(&shadow));
+                shadow
+            });
+            arms.extend(Arms::new(trial, (&candidates, shadow), place));
+        }
         let chains = plan
             .routes
             .iter()
@@ -64,6 +82,8 @@ impl Serving {
             plugins,
             candidates,
             arms,
+            shadows,
+            asides,
             upstreams,
             chains,
             tcp_chains,
@@ -77,13 +97,19 @@ impl Serving {
     /// The faults of those that did not start.
     pub(crate) async fn warm(&self) -> Result<(), Vec<Fault>> {
         self.plugins.warm().await?;
-        self.candidates.warm().await
+        self.candidates.warm().await?;
+        for aside in &self.asides {
+            aside.warm().await?;
+        }
+        Ok(())
     }
 
     /// Ends what no later configuration took over.
     pub(crate) async fn close(&self) {
+        self.shadows.iter().for_each(|shadow| shadow.leave());
+        let asides = futures_util::future::join_all(self.asides.iter().map(|aside| aside.close()));
         // At once, so that the bound on their last exchanges counts once.
-        tokio::join!(self.plugins.close(), self.candidates.close());
+        tokio::join!(self.plugins.close(), self.candidates.close(), asides);
     }
 
     /// Where two generations serve.

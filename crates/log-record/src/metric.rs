@@ -103,6 +103,9 @@ metrics! {
     ROLLOUT_SHARE = "cofferdam_rollout_share", Gauge, ["plugin"], "Part of the exchanges that goes to the generation of a plugin that its rollout tries, from 0 to 1.";
     ROLLOUT_EXCHANGES = "cofferdam_rollout_exchanges_total", Counter, ["plugin", "arm"], "Exchanges that took part in a rollout, by arm: control or candidate.";
     ROLLOUT_FAULTS = "cofferdam_rollout_faults_total", Counter, ["plugin", "arm"], "Faults of a plugin during a rollout, by arm: control or candidate.";
+    ROLLOUT_SHADOWED = "cofferdam_rollout_shadowed_total", Counter, ["plugin", "outcome"], "Exchanges of the control that the generation which a rollout tries was to be run over aside, by outcome: same, different or not_compared.";
+    ROLLOUT_DIFFERENCES = "cofferdam_rollout_differences_total", Counter, ["plugin", "kind"], "Exchanges of the control of which the generation that a rollout tries made something else aside, by what differed.";
+    ROLLOUT_NOT_COMPARED = "cofferdam_rollout_not_compared_total", Counter, ["plugin", "reason"], "Exchanges of the control that were not compared, by reason.";
 
     ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";

@@ -73,6 +73,20 @@ impl Folders {
         folders.map(|folders| Some(Self(folders)))
     }
 
+    /// The same folders once more, without the right to write.
+    pub(crate) fn reopened(&self) -> std::io::Result<Self> {
+        let reopened = self.0.iter().map(|folder| {
+            Ok(Opened {
+                name: folder.name.clone(),
+                write: false,
+                path: folder.path.clone(),
+                identity: folder.identity,
+                root: folder.root.try_clone()?,
+            })
+        });
+        reopened.collect::<std::io::Result<_>>().map(Self)
+    }
+
     pub(crate) fn get(&self, at: usize) -> Option<&Opened> {
         self.0.get(at)
     }

@@ -85,6 +85,13 @@ impl Heritage {
         before.map(|(_, bytes)| bytes.clone())
     }
 
+    /// The same once more, apart from this.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            places: Mutex::new(self.places.lock().clone()),
+        }
+    }
+
     /// Forgets what plugins left that are no more.
     pub(crate) fn keep_only(&self, is_wanted: impl Fn(&str) -> bool) {
         self.places.lock().retain(|(_, plugin), _| is_wanted(plugin));

@@ -22,6 +22,7 @@ mod vm;
 pub use vm::{PluginHandle, WorkerPlugins};
 mod restart;
 pub use restart::RestartPolicy;
+mod apart;
 mod trial;
 pub use trial::{Trial, Witnessed};
 mod services;

@@ -20,6 +20,8 @@ mod evidence;
 mod rate;
 mod cost;
 mod quantile;
+mod shadowed;
+pub use shadowed::Shadowed;
 mod verdict;
 pub use verdict::{Finding, Verdict};
 mod analysis;

@@ -411,7 +411,11 @@ impl Rollout {
             Standing::Step { number, reading } => {
                 self.mark(number, StepState::Applied);
                 self.step_ms = 0;
-                self.analysis.begin_step();
+                let share = self.record.steps.get(number).map(|step| step.share);
+                match self.record.policy.shadow && share == Some(Share::NONE) {
+                    true => self.analysis.begin_shadow_step(),
+                    false => self.analysis.begin_step(),
+                }
                 let is_manual = self.pause(number) == Some(Pause::Manual);
                 let reading = match reading {
                     Reading::Applying if is_manual => Reading::Held,

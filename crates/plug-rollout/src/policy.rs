@@ -78,6 +78,7 @@ impl Policy {
             memory: None,
             log_errors: None,
             custom: Vec::new(),
+            differences_max: None,
             ends_within_ms: u64::MAX,
         }
     }
@@ -110,6 +111,9 @@ pub struct Policy {
     pub log_errors: Option<Bound>,
     /// The plugin's own metrics.
     pub custom: Vec<CustomBound>,
+    /// Part of the compared exchanges of which the candidate, as a shadow, may make something else.
+    #[serde(default)]
+    pub differences_max: Option<f64>,
     /// Time in service after which a rollout that is not over is rolled back, in milliseconds.
     pub ends_within_ms: u64,
 }

@@ -38,6 +38,10 @@ impl Rate {
         }
     }
 
+    pub(crate) fn measure(&self) -> &'static str {
+        self.measure
+    }
+
     pub(crate) fn events(&self, candidate: &Counts, control: &Counts) -> Events {
         Events {
             events: ((self.count)(candidate), (self.count)(control)),

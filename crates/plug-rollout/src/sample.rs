@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::shadowed::Shadowed;
 use crate::share::Arm;
 use crate::spread::Spread;
 
@@ -104,6 +105,8 @@ pub struct Sample {
     pub control: Counts,
     /// The generation that is tried.
     pub candidate: Counts,
+    /// What the generation that is tried made aside of exchanges of the control.
+    pub shadow: Shadowed,
 }
 
 impl Sample {
@@ -120,5 +123,6 @@ impl Sample {
     pub fn add(&mut self, other: &Self) {
         self.control.add(&other.control);
         self.candidate.add(&other.candidate);
+        self.shadow.add(&other.shadow);
     }
 }

@@ -5,4 +5,5 @@ mod fairness;
 mod judgement;
 mod orders;
 mod saga;
+mod shadow;
 mod waves;

@@ -33,6 +33,7 @@ mod reload;
 mod generations;
 mod stores;
 mod rollouts;
+mod shadows;
 mod stop;
 mod admin;
 mod access_log;

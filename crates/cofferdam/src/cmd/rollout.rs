@@ -201,5 +201,47 @@ fn table(rollout: &Value) -> String {
         let of = |key: &str| measure.get(key).and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(text, "{:<12}  {:<12}  {}", of("verdict"), of("measure"), of("reason"));
     }
+    text.extend(rollout.get("shadow").filter(|shadow| shadow.is_object()).map(aside));
+    text
+}
+
+/// What the generation that is tried made of exchanges aside.
+fn aside(shadow: &Value) -> String {
+    let list = |key: &str| shadow.get(key).and_then(Value::as_array).into_iter().flatten();
+    let count = |key: &str| shadow.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let skipped = shadow.get("not_compared").and_then(Value::as_object);
+    let reasons: Vec<String> = skipped
+        .into_iter()
+        .flatten()
+        .map(|(why, count)| format!("{why} {count}"))
+        .collect();
+    let mut text = format!(
+        "shadow     {} exchanges of the control compared, {} differ; not compared: {}\n",
+        count("compared"),
+        count("differed"),
+        if reasons.is_empty() {
+            String::from("none")
+        } else {
+            reasons.join(", ")
+        }
+    );
+    for difference in list("differences") {
+        let of = |key: &str| difference.get(key).and_then(Value::as_str).unwrap_or_default();
+        let exchanges = difference.get("exchanges").and_then(Value::as_u64).unwrap_or_default();
+        let what = format!("{} {}", of("kind").replace('_', " "), of("name"));
+        let _ = writeln!(text, "{exchanges:>12}  {}", what.trim_end());
+    }
+    for example in list("examples") {
+        let of = |key: &str| example.get(key).and_then(Value::as_str).unwrap_or_default();
+        let differences = example.get("differences").and_then(Value::as_array);
+        let differences: Vec<&str> = differences.into_iter().flatten().filter_map(Value::as_str).collect();
+        let _ = writeln!(
+            text,
+            "example      request_id={} route={}: {}",
+            of("request_id"),
+            of("route"),
+            differences.join("; ")
+        );
+    }
     text
 }

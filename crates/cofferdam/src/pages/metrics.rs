@@ -11,9 +11,11 @@ use log_record::exposition::Exposition;
 use log_record::metric::{self, Kind, Metric};
 use plug_host::{Computed, Isolation, Plugin, PluginState, PluginStats, Reading};
 use plug_rollout::Arm;
+use plug_shadow::Tally;
 
 use super::traffic::Traffic;
 use crate::assemble::House;
+use crate::rollouts::shadow;
 
 /// Writes the page.
 pub(super) fn page(house: &House) -> Vec<u8> {
@@ -32,6 +34,7 @@ pub(super) fn page(house: &House) -> Vec<u8> {
         (&standing.plugin, u64::from(standing.why_not.is_some()))
     });
     about_rollouts(house, &mut page);
+    about_shadows(house, &mut page);
     about_lines(house, &mut page);
     by_plugins(house, &mut page);
     page.finish()
@@ -364,6 +367,43 @@ fn about_rollouts(house: &House, page: &mut Exposition) {
     for (plugin, counts) in &all {
         for (arm, (_, faults)) in arms(*counts) {
             family.sample(&[plugin, arm.word()], faults);
+        }
+    }
+}
+
+/// Every plugin with `rollout.shadow` has samples, also before its first one.
+fn about_shadows(house: &House, page: &mut Exposition) {
+    let plan = house.plan();
+    let aside = house.rollouts.aside();
+    let is_aside =
+        |plugin: &&Arc<gate_plan::Plugin>| plugin.rollout.as_ref().is_some_and(|rollout| rollout.shadow.is_some());
+    let wanted = plan.plugins.iter().filter(is_aside);
+    let mut all: BTreeMap<&str, Tally> = wanted.map(|plugin| (&*plugin.name, Tally::default())).collect();
+    for (plugin, tally) in &aside {
+        all.insert(plugin, tally.clone());
+    }
+    let mut family = page.family(&metric::ROLLOUT_SHADOWED);
+    for (plugin, tally) in &all {
+        let same = tally.compared.saturating_sub(tally.differed);
+        let outcomes = [
+            ("same", same),
+            ("different", tally.differed),
+            ("not_compared", tally.all_skipped()),
+        ];
+        for (outcome, count) in outcomes {
+            family.sample(&[plugin, outcome], count);
+        }
+    }
+    let mut family = page.family(&metric::ROLLOUT_DIFFERENCES);
+    for (plugin, tally) in &all {
+        for (kind, count) in shadow::counts_of(tally).0 {
+            family.sample(&[plugin, kind], count);
+        }
+    }
+    let mut family = page.family(&metric::ROLLOUT_NOT_COMPARED);
+    for (plugin, tally) in &all {
+        for (reason, count) in shadow::counts_of(tally).1 {
+            family.sample(&[plugin, reason], count);
         }
     }
 }

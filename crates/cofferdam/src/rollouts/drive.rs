@@ -64,6 +64,7 @@ impl Rollouts {
         }
         let mut book = self.hold();
         let samples = samples(house);
+        let mut aside = super::shadow::tallies(house, &book.entries);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         for index in 0..book.entries.len() {
@@ -76,7 +77,8 @@ impl Rollouts {
             if is_serving(entry.record()) {
                 let plugin = entry.plugin.clone();
                 let of_exchanges = samples.iter().filter(|(known, _)| *known == plugin);
-                let sample = entry.sample(of_exchanges.map(|(_, sample)| sample));
+                let mut sample = entry.sample(of_exchanges.map(|(_, sample)| sample));
+                sample.shadow = entry.shadowed(&mut aside);
                 book.happens(house, index, Event::Sample(Box::new(sample)));
             }
             book.happens(house, index, Event::Time { now_ms });
@@ -328,7 +330,10 @@ impl Book {
                 self.give(house, &name, share);
                 Ok(())
             }
-            Act::StartShadow | Act::StopShadow => Ok(()),
+            Act::StartShadow | Act::StopShadow => {
+                super::shadow::lead(house, &mut self.loaded, &name, effect.act);
+                Ok(())
+            }
             Act::Adopt => {
                 let mut adopted = self.loaded.clone();
                 adopted.adopt(entry.candidate.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use plug_rollout::{Arm, Finding};
 use serde_json::{Value, json};
 
-use super::{Book, Entry, Rollouts, is_serving};
+use super::{Aside, Book, Entry, Rollouts, is_serving};
 
 /// LIMIT: how long somebody who looks waits for the book. While a change comes into force, the last view is shown.
 const LOOK_MAX: Duration = Duration::from_millis(50);
@@ -86,6 +86,7 @@ fn shown(entry: &Entry) -> Value {
         "generations": { "control": generation(&entry.control), "candidate": generation(&entry.candidate) },
         "measures": findings.iter().map(measure).collect::<Vec<_>>(),
         "given_up": record.given_up,
+        "shadow": entry.aside.as_ref().map(Aside::shown),
     })
 }
 

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::span;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, Sticky};
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, Sticky};
 
 pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
     let steps = rollout.steps.iter().map(|step| {
@@ -19,8 +19,21 @@ pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
             Sticky::Cookie(name) => json!({ "cookie": name }),
         },
         "routes": rollout.routes,
+        "shadow": rollout.shadow.as_ref().map(shadow),
         "analysis": analysis(&rollout.analysis),
         "ends_within": span(rollout.ends_within),
+    })
+}
+
+fn shadow(shadow: &RolloutShadow) -> Value {
+    let ignored = shadow.ignored_headers.iter().map(http::HeaderName::as_str);
+    json!({
+        "share": parts(f64::from(shadow.share) / 1_000_000.0),
+        "body": shadow.body_bytes_max,
+        "waiting": shadow.waiting_max,
+        "cpu_share": parts(f64::from(shadow.cpu_share_percent_max) / 100.0),
+        "ignore_headers": ignored.collect::<Vec<_>>(),
+        "show_values": shadow.shows_values,
     })
 }
 
@@ -42,6 +55,7 @@ fn analysis(analysis: &RolloutAnalysis) -> Value {
         "memory": { "absolute": analysis.memory.absolute, "relative": parts(analysis.memory.relative) },
         "log_errors": of_parts(analysis.log_errors),
         "metrics": analysis.metrics.iter().map(metric).collect::<Vec<_>>(),
+        "differences_max": analysis.differences_max.map(parts),
     })
 }
 

@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use super::Lowering;
 use crate::findings::Draft;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutStep, Sticky};
+use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, RolloutStep, Sticky};
 use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
-use crate::word::{Part, Pause, Written};
+use crate::word::{Part, Pause, Percent, Written};
 
 /// Time in service after which a rollout that is not over goes back, where nothing else is said.
 const ENDS_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 /// Exchanges of each generation below which a step says nothing, where nothing else is said.
 const EXCHANGES_MIN: u64 = 100;
+/// How a generation runs aside, where nothing else is said: parts per million of the exchanges, bytes of a body, exchanges that wait, and
+/// percent of CPU time.
+const SHADOW_SHARE: u32 = 100_000;
+const SHADOW_BODY_BYTES_MAX: u64 = 64 * 1024;
+const SHADOW_WAITING_MAX: usize = 32;
+const SHADOW_CPU_SHARE: u8 = 10;
 
 impl Lowering<'_> {
     pub(super) fn rollout(&mut self, mut written: wire::Rollout, node: &Node) -> Rollout {
+        self.aside(&written, node);
         let hosts = self.hosts(written.matches.hosts.take(), node.at("match"));
         let (path, conditions) = self.conditions(written.matches, node.at("match"));
         self.growing(&written.steps, node);
@@ -36,6 +43,7 @@ impl Lowering<'_> {
             routes: written
                 .routes
                 .map(|routes| routes.into_iter().map(|route| route.word.0).collect()),
+            shadow: written.shadow.as_ref().map(shadow),
             analysis: analysis(&written.analysis),
             ends_within: written.ends_within.map_or(ENDS_WITHIN, |span| span.word),
         }
@@ -53,6 +61,41 @@ impl Lowering<'_> {
             let draft = Draft::error(node.at("share").span, message);
             self.error(draft.help("let shares grow; a rollout that is worse goes back by itself"));
         }
+    }
+}
+
+impl Lowering<'_> {
+    /// What only makes sense of a generation that runs aside.
+    fn aside(&mut self, written: &wire::Rollout, node: &Node) {
+        if written.shadow.is_some() {
+            return;
+        }
+        let first = written.steps.first();
+        if first.is_some_and(|step| step.share.word.0 == 0)
+            && let Some(node) = node.list("steps").first()
+        {
+            let message = "a step with the share `0%` does nothing without `shadow`".to_owned();
+            let draft = Draft::error(node.at("share").span, message);
+            self.error(draft.help("add `shadow: {}` to the rollout, or give the new generation a share"));
+        }
+        if written.analysis.differences_max.is_some() {
+            let message = "`differences_max` is measured by `shadow`, which is not there".to_owned();
+            let draft = Draft::error(node.at("analysis").at("differences_max").span, message);
+            self.error(draft.help("add `shadow: {}` to the rollout"));
+        }
+    }
+}
+
+fn shadow(written: &wire::Shadow) -> RolloutShadow {
+    let parts = |part: &Written<Part>| u32::try_from(part.word.0).unwrap_or(1_000_000);
+    let percent = |part: &Written<Percent>| u8::try_from(part.word.0).unwrap_or(100);
+    RolloutShadow {
+        share: written.share.as_ref().map_or(SHADOW_SHARE, parts),
+        body_bytes_max: written.body.as_ref().map_or(SHADOW_BODY_BYTES_MAX, |size| size.word.0),
+        waiting_max: written.waiting.unwrap_or(SHADOW_WAITING_MAX),
+        cpu_share_percent_max: written.cpu_share.as_ref().map_or(SHADOW_CPU_SHARE, percent),
+        ignored_headers: written.ignore_headers.iter().map(|name| name.word.clone()).collect(),
+        shows_values: written.show_values,
     }
 }
 
@@ -86,6 +129,7 @@ fn analysis(written: &wire::Analysis) -> RolloutAnalysis {
         },
         log_errors: parts(&written.log_errors, (0.01, 2.0)),
         metrics: written.metrics.iter().map(metric).collect(),
+        differences_max: written.differences_max.as_ref().map(part),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Rollout {
     pub sticky: Sticky,
     /// Names of the routes that take part; all when absent.
     pub routes: Option<Vec<String>>,
+    /// How the new generation runs aside; not at all when absent.
+    pub shadow: Option<RolloutShadow>,
     /// What the new generation may be worse by.
     pub analysis: RolloutAnalysis,
     /// Time in service after which a rollout that is not over goes back.
@@ -30,6 +32,23 @@ pub struct RolloutStep {
     pub share: u32,
     /// How long it serves; until an operator's word when absent.
     pub pause: Option<Duration>,
+}
+
+/// How a new generation runs aside over exchanges of the control.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutShadow {
+    /// Parts per million of the control's exchanges.
+    pub share: u32,
+    /// Bytes of each body that are kept.
+    pub body_bytes_max: u64,
+    /// Exchanges that each worker keeps at a time.
+    pub waiting_max: usize,
+    /// Percent of a worker's CPU time.
+    pub cpu_share_percent_max: u8,
+    /// Headers and trailers that are not compared.
+    pub ignored_headers: Vec<HeaderName>,
+    /// Whether values that differ are shown.
+    pub shows_values: bool,
 }
 
 /// What keeps a client with the same generation of a plugin.
@@ -68,6 +87,8 @@ pub struct RolloutAnalysis {
     pub log_errors: RolloutBound,
     /// Metrics that the plugin defines.
     pub metrics: Vec<RolloutMetric>,
+    /// Part of the compared exchanges that may differ; any when absent.
+    pub differences_max: Option<f64>,
 }
 
 /// What a metric may be that the plugin defines.

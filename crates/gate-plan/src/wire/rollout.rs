@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::route::Match;
-use crate::word::{Label, Part, Pause, Size, Written};
+use crate::word::{Label, Part, Pause, Percent, Size, Written};
 
 /// How a new generation of a plugin comes into force: on a share of the exchanges first, beside the generation before, which is the control.
 /// It goes on by itself while it is no worse, and back when it is.
@@ -26,6 +26,9 @@ pub(crate) struct Rollout {
     /// Names of the routes that take part. Default: all that have the plugin.
     #[schemars(length(min = 1))]
     pub(crate) routes: Option<Vec<Written<Label>>>,
+    /// Runs the new generation aside over exchanges of the control and compares what both make of them. Nothing that it does aside is
+    /// applied. `{}` takes all defaults. Default: nothing runs aside.
+    pub(crate) shadow: Option<Shadow>,
     /// What the new generation may be worse by.
     #[serde(default)]
     pub(crate) analysis: Analysis,
@@ -38,11 +41,34 @@ pub(crate) struct Rollout {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RolloutStep {
-    /// The part of the exchanges that go to the new generation. Without a control, as at `100%`, nothing can be compared.
-    #[schemars(extend("x-minimum" = "0.0001%", "x-maximum" = "100%"))]
+    /// The part of the exchanges that go to the new generation. Without a control, as at `100%`, nothing can be compared. With `shadow` the
+    /// first step may have `0%`: the new generation serves nothing and runs aside only.
+    #[schemars(extend("x-minimum" = "0%", "x-maximum" = "100%"))]
     pub(crate) share: Written<Part>,
     /// How long the step serves before it is judged, or `manual`: it waits for `cofferdam rollout resume`.
     pub(crate) pause: Written<Pause>,
+}
+
+/// How the new generation runs aside.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Shadow {
+    /// The part of the control's exchanges over which the new generation is run. Default: `10%`.
+    #[schemars(extend("x-minimum" = "0.0001%", "x-maximum" = "100%"))]
+    pub(crate) share: Option<Written<Part>>,
+    /// Bytes of each body that are kept. An exchange with a longer one is not compared. Default: `64KiB`.
+    #[schemars(extend("x-minimum" = "0", "x-maximum" = "16MiB"))]
+    pub(crate) body: Option<Written<Size>>,
+    /// Exchanges that each worker keeps at a time, until they are compared. Those beyond are not compared. Default: 32.
+    #[schemars(range(min = 1, max = 4096))]
+    pub(crate) waiting: Option<usize>,
+    /// The part of a worker's CPU time that is spent on it at most. Exchanges beyond are not compared. Default: `10%`.
+    #[schemars(extend("x-minimum" = "1%", "x-maximum" = "100%"))]
+    pub(crate) cpu_share: Option<Written<Percent>>,
+    /// Headers and trailers that are not compared, such as those that hold a date or a number drawn at random. Default: none.
+    pub(crate) ignore_headers: Vec<Written<HeaderName>>,
+    /// Shows the beginnings of values that differ to operators, and not only their names. They may be secret. Default: false.
+    pub(crate) show_values: bool,
 }
 
 /// What keeps a client with the same generation.
@@ -85,6 +111,10 @@ pub(crate) struct Analysis {
     /// Metrics that the plugin defines itself. One that neither generation has defined is nought. Default: none.
     #[schemars(length(max = 32))]
     pub(crate) metrics: Vec<RolloutMetric>,
+    /// Part of the compared exchanges of which the new generation may make something else when it runs aside. Looked at all the time; fewer
+    /// than `exchanges` of them say nothing. Needs `shadow`. Default: differences are told, and nothing follows from them.
+    #[schemars(extend("x-minimum" = "0%", "x-maximum" = "100%"))]
+    pub(crate) differences_max: Option<Written<Part>>,
 }
 
 /// A metric that the plugin defines, and what it may be worse by. More is worse.

@@ -49,6 +49,7 @@ pub(super) fn policy() -> Policy {
                 },
             },
         ],
+        differences_max: None,
         ends_within_ms: 3_600_000,
     }
 }
@@ -269,7 +270,7 @@ fn a_candidate_that_dies_in_each_exchange_is_given_up_although_nothing_else_pass
     dead.faults.insert(String::from("plugin.panicked"), 5);
     analysis.add(&Sample {
         candidate: dead,
-        control: Counts::default(),
+        ..Sample::default()
     });
     let why = analysis.urgent().unwrap().reason;
     assert_eq!(

@@ -70,6 +70,7 @@ impl House {
                 exchanges: 1_000,
                 ..Counts::default()
             },
+            ..Sample::default()
         };
         sample.candidate.faults.insert(String::from("plugin.panicked"), faults);
         self.on(Event::Sample(Box::new(sample)));

@@ -220,6 +220,7 @@ impl World {
         let mut sample = Sample {
             candidate: of(candidate),
             control: of(exchanges - candidate),
+            ..Sample::default()
         };
         if self.dice.below(50) < self.weather.faults {
             sample
