@@ -2,6 +2,8 @@
 
 mod drive;
 mod shown;
+pub(crate) mod waves;
+mod word;
 
 pub(crate) use self::drive::drive;
 
@@ -10,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gate_plan::{Rollout as Wanted, RolloutBound};
 use parking_lot::Mutex;
-use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn};
+use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn, Why};
 
 use crate::loaded::{Loaded, OnTrial, Runs};
 use crate::voice::warn;
@@ -21,6 +23,7 @@ const RECORD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The rollouts of a gateway.
 pub(crate) struct Rollouts {
     book: Mutex<Book>,
+    pub(crate) waves: waves::Waves,
 }
 
 /// What is known of rollouts, and the configuration that they change.
@@ -41,6 +44,8 @@ struct Entry {
     control: Runs,
     /// What followed from its beginning, until it is done.
     first: Option<Turn>,
+    /// Whether it does not begin before its wave comes.
+    waits: bool,
     /// Counts of both generations at the last look: control, candidate.
     seen: (Counts, Counts),
 }
@@ -49,12 +54,15 @@ impl Entry {
     fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
         let (rollout, turn) = Rollout::begin(record);
         let seen = (drive::counts(&control.plugin), drive::counts(&candidate.plugin));
+        let has_waves = candidate.spec.rollout.as_ref().is_some_and(|rollout| rollout.waves.is_some());
+        let waits = has_waves && rollout.record().standing == Standing::Staged;
         Self {
             plugin: candidate.name().to_owned(),
             rollout,
             candidate,
             control,
             first: Some(turn),
+            waits,
             seen,
         }
     }
@@ -67,10 +75,16 @@ impl Entry {
     fn why_not(&self) -> String {
         let name = &self.plugin;
         match self.record().why() {
-            Some(why) => format!(
-                "error: plugin `{name}`: its rollout went back: {}\nhint: `cofferdam rollout start {name}` tries it again",
-                why.text()
-            ),
+            Some(why) => {
+                let everywhere = match why {
+                    Why::Elsewhere { .. } => " --everywhere",
+                    _ => "",
+                };
+                format!(
+                    "error: plugin `{name}`: its rollout went back: {}\nhint: `cofferdam rollout start {name}{everywhere}` tries it again",
+                    why.text()
+                )
+            }
             None => {
                 format!("plugin `{name}` comes into force by a rollout; `cofferdam rollout status {name}` shows it")
             }
@@ -104,7 +118,10 @@ impl Rollouts {
             entries,
             folder,
         };
-        Self { book: Mutex::new(book) }
+        Self {
+            book: Mutex::new(book),
+            waves: waves::Waves::default(),
+        }
     }
 }
 
@@ -174,6 +191,7 @@ fn served(old: Option<&Entry>, folder: Option<&Path>, serves: &str, runs: &Runs)
             Entry::begin(record, runs.clone(), runs.clone())
         }
     };
+    entry.waits = false;
     if entry.record().is_over() {
         return Some(entry);
     }

@@ -15,8 +15,9 @@ const BETWEEN: char = '\0';
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) text: String,
-    /// Grants that were delivered beside it.
+    /// Grants that were delivered beside it, and where they stand.
     pub(crate) grants: Option<String>,
+    pub(crate) grants_from: Option<String>,
     /// Its SHA-256, grants included.
     pub(crate) sha256: String,
     /// What messages call it.
@@ -41,6 +42,7 @@ impl Text {
             sha256: plug_host::digest(&kept(&text, grants.as_deref())),
             text,
             grants,
+            grants_from: None,
             origin: origin.to_owned(),
             folder: folder.to_owned(),
             machine: None,
@@ -51,6 +53,13 @@ impl Text {
     pub(crate) fn on(self: Arc<Self>, machine: &Arc<Machine>) -> Arc<Self> {
         let mut text = Arc::unwrap_or_clone(self);
         text.machine = Some(Arc::clone(machine));
+        Arc::new(text)
+    }
+
+    /// The same, with where its grants stand.
+    pub(crate) fn granted_from(self: Arc<Self>, place: Option<String>) -> Arc<Self> {
+        let mut text = Arc::unwrap_or_clone(self);
+        text.grants_from = place;
         Arc::new(text)
     }
 
@@ -89,10 +98,16 @@ impl Text {
         Ok(plan)
     }
 
-    /// Whose word it is.
+    /// Whose word it is. A store says where and as which change it stands; who may write there is the store's to say.
     pub(crate) fn word(&self, plan: &Plan) -> String {
+        let grants = self.grants_from.as_deref().filter(|_| plan.grants.store);
         match &self.machine {
-            Some(_) => self.origin.clone(),
+            Some(_) => format!(
+                "{} at={}{}",
+                grants.unwrap_or(&self.origin),
+                crate::stores::clock(),
+                grants.map(|_| format!(" beside={}", self.origin)).unwrap_or_default()
+            ),
             None => crate::granting::origin(plan, Path::new(&self.origin)),
         }
     }

@@ -56,6 +56,11 @@ pub enum Event {
     },
     /// The plugin is configured otherwise now, so that this candidate is no longer wanted.
     Overtaken,
+    /// Another gateway went back.
+    Elsewhere {
+        /// Which, when and why.
+        text: String,
+    },
 }
 
 /// What an operator is told.
@@ -152,7 +157,8 @@ impl Rollout {
             Event::Done { key } => self.done(&key, &mut turn),
             Event::Failed { key, why } => self.failed(&key, &why, &mut turn),
             Event::Overtaken if self.may_go_back() => self.go_back(Why::Overtaken, &mut turn),
-            Event::Overtaken => {}
+            Event::Elsewhere { text } if self.may_go_back() => self.go_back(Why::Elsewhere { text }, &mut turn),
+            Event::Overtaken | Event::Elsewhere { .. } => {}
         }
         turn
     }

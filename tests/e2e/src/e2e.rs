@@ -33,6 +33,8 @@ mod reload;
 mod generations;
 mod stores;
 mod rollouts;
+mod waves;
+mod matrix;
 mod stop;
 mod admin;
 mod access_log;

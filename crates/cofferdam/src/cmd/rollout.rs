@@ -24,7 +24,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(90);
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Try a generation again whose rollout went back
-    Start(Whose),
+    Start(Where),
     /// Show where it is, and both generations compared
     Status {
         #[command(flatten)]
@@ -38,9 +38,9 @@ pub(crate) enum Verb {
     /// Let it go on; a step that waits for a person, or is inconclusive, is over
     Resume(Whose),
     /// Let the new generation take over now
-    Promote(Whose),
+    Promote(Where),
     /// Go back to the generation before now
-    Abort(Whose),
+    Abort(Where),
 }
 
 /// Whose rollout.
@@ -53,15 +53,25 @@ pub(crate) struct Whose {
     admin: SocketAddr,
 }
 
+/// Whose rollout, and on which gateways.
+#[derive(Args)]
+pub(crate) struct Where {
+    #[command(flatten)]
+    whose: Whose,
+    /// On every gateway of the store, not only on this one; for plugins with `rollout.waves`
+    #[arg(long)]
+    everywhere: bool,
+}
+
 /// Asks the gateway; 0 when it did what was wanted.
 pub(crate) fn rollout(verb: &Verb) -> ExitCode {
     let outcome = match verb {
-        Verb::Start(whose) => order(whose, RolloutOrder::Start),
+        Verb::Start(place) => order_at(place, RolloutOrder::Start, RolloutOrder::StartEverywhere),
         Verb::Status { whose, format } => status(whose, *format),
         Verb::Pause(whose) => order(whose, RolloutOrder::Pause),
         Verb::Resume(whose) => order(whose, RolloutOrder::Resume),
-        Verb::Promote(whose) => order(whose, RolloutOrder::Promote),
-        Verb::Abort(whose) => order(whose, RolloutOrder::Abort),
+        Verb::Promote(place) => order_at(place, RolloutOrder::Promote, RolloutOrder::PromoteEverywhere),
+        Verb::Abort(place) => order_at(place, RolloutOrder::Abort, RolloutOrder::AbortEverywhere),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -70,6 +80,11 @@ pub(crate) fn rollout(verb: &Verb) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn order_at(place: &Where, here: RolloutOrder, everywhere: RolloutOrder) -> Result<(), String> {
+    let wanted = if place.everywhere { everywhere } else { here };
+    order(&place.whose, wanted)
 }
 
 fn order(whose: &Whose, order: RolloutOrder) -> Result<(), String> {
@@ -135,10 +150,41 @@ fn table(rollout: &Value) -> String {
             of("state")
         );
     }
+    waves(rollout, &mut text);
     let measures = rollout.get("measures").and_then(Value::as_array).into_iter().flatten();
     for measure in measures {
         let of = |key: &str| measure.get(key).and_then(Value::as_str).unwrap_or_default();
         let _ = writeln!(text, "{:<12}  {:<12}  {}", of("verdict"), of("measure"), of("reason"));
     }
     text
+}
+
+/// How far the other gateways are.
+fn waves(rollout: &Value, text: &mut String) {
+    let Some(waves) = rollout.get("waves").filter(|waves| !waves.is_null()) else {
+        return;
+    };
+    let number = |key: &str| waves.get(key).and_then(Value::as_u64);
+    if let Some(wave) = number("wave") {
+        let (of_wave, of_all) = (number("of_wave"), number("of_all"));
+        let _ = writeln!(
+            text,
+            "wave       {wave}, with {} of {} gateways",
+            of_wave.unwrap_or_default(),
+            of_all.unwrap_or_default()
+        );
+    }
+    for (word, key) in [("stopped", "stopped"), ("alone", "lost")] {
+        if let Some(why) = waves.get(key).and_then(Value::as_str) {
+            let _ = writeln!(text, "{word:<9}  {why}");
+        }
+    }
+    let gateways = waves.get("gateways").and_then(Value::as_array).into_iter().flatten();
+    for gateway in gateways {
+        let of = |key: &str| gateway.get(key).and_then(Value::as_str).unwrap_or_default();
+        let is = |key: &str| gateway.get(key).and_then(Value::as_bool).unwrap_or_default();
+        let in_wave = if is("in_wave") { ", in this wave or before" } else { "" };
+        let silent = if is("silent") { ", silent" } else { "" };
+        let _ = writeln!(text, "gateway    {}: {}{in_wave}{silent}", of("gateway"), of("state"));
+    }
 }

@@ -70,7 +70,7 @@ impl Rollouts {
             let Some(entry) = book.entries.get_mut(index) else {
                 continue;
             };
-            if entry.record().is_over() {
+            if entry.record().is_over() || entry.waits {
                 continue;
             }
             if is_serving(entry.record()) {
@@ -87,6 +87,12 @@ impl Rollouts {
     pub(crate) fn order(&self, house: &House, plugin: &str, command: Command) -> Option<Answer> {
         let mut book = self.book.lock();
         let index = book.entries.iter().position(|entry| entry.plugin == plugin)?;
+        match command {
+            // Who takes it upon themselves does not wait for the others.
+            Command::Promote => book.stop_waiting(house, plugin),
+            Command::Abort => book.entries.get_mut(index)?.do_not_begin(),
+            Command::Pause | Command::Resume => {}
+        }
         book.happens(house, index, Event::Operator(command))
     }
 
@@ -195,11 +201,16 @@ fn samples(house: &House) -> Vec<(String, Sample)> {
 
 impl Book {
     /// Does what follows from beginnings.
-    fn begin(&mut self, house: &House) {
+    pub(super) fn begin(&mut self, house: &House) {
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index) else {
                 continue;
             };
+            // Without a store there are no others.
+            entry.waits &= house.store.get().is_some();
+            if entry.waits {
+                continue;
+            }
             if let Some(turn) = entry.first.take() {
                 let words = if entry.record().is_over() {
                     entry.record().words()
@@ -211,7 +222,7 @@ impl Book {
         }
     }
 
-    fn happens(&mut self, house: &House, index: usize, event: Event) -> Option<Answer> {
+    pub(super) fn happens(&mut self, house: &House, index: usize, event: Event) -> Option<Answer> {
         let entry = self.entries.get_mut(index)?;
         let words = entry.record().words();
         let turn = entry.rollout.on(event);
@@ -245,7 +256,7 @@ impl Book {
         }
     }
 
-    fn write(&self, index: usize) {
+    pub(super) fn write(&self, index: usize) {
         let (Some(folder), Some(entry)) = (&self.folder, self.entries.get(index)) else {
             return;
         };
@@ -296,7 +307,7 @@ impl Book {
         }
     }
 
-    fn change(&mut self, house: &House, mut loaded: Loaded) -> Result<(), String> {
+    pub(super) fn change(&mut self, house: &House, mut loaded: Loaded) -> Result<(), String> {
         house.change(&mut loaded).map_err(|why| format!("{why:#}"))?;
         self.loaded = loaded;
         Ok(())
@@ -339,7 +350,7 @@ fn write(folder: &Path, entry: &Entry) -> io::Result<()> {
 }
 
 /// Tells people where a rollout is, if it is elsewhere than it was.
-fn told(entry: &Entry, before: &str) -> String {
+pub(super) fn told(entry: &Entry, before: &str) -> String {
     let (record, words) = (entry.record(), entry.record().words());
     if words == before {
         return words;

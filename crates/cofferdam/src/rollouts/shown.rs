@@ -10,7 +10,11 @@ impl Rollouts {
     pub(crate) fn shown(&self, plugin: &str) -> Option<Value> {
         let book = self.book.lock();
         let entry = book.entries.iter().find(|entry| entry.plugin == plugin)?;
-        Some(shown(entry))
+        let mut value = shown(entry);
+        if let Some(object) = value.as_object_mut() {
+            object.insert(String::from("waves"), json!(self.waves.shown(plugin)));
+        }
+        Some(value)
     }
 
     /// Exchanges and faults of control and candidate, for each plugin with a rollout, since the process looks.
@@ -50,7 +54,7 @@ fn shown(entry: &Entry) -> Value {
     json!({
         "plugin": entry.plugin,
         "id": record.id,
-        "state": record.words(),
+        "state": if entry.waits { String::from("waiting for its wave") } else { record.words() },
         "over": record.is_over(),
         "share": record.share().to_string(),
         "why": record.why().map(plug_rollout::Why::text),
