@@ -82,7 +82,8 @@ impl Feed {
         };
         let settings = crate::stores::settings(&bootstrap.store, &folder);
         let shown = settings.backend.shown();
-        let watch = Watch::start(settings.clone(), ring).map_err(|why| Wrong::of(vec![format!("error: {why}")], &[]))?;
+        let watch =
+            Watch::start(settings.clone(), ring).map_err(|why| Wrong::of(vec![format!("error: {why}")], &[]))?;
         let machine = Arc::new(bootstrap.machine);
         let end = Instant::now() + bootstrap.store.wait;
         let first = first(&watch, end);

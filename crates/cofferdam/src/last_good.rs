@@ -153,7 +153,9 @@ impl LastGood {
             digest: kept.module.clone(),
             looks: None,
             image: image.transpose()?,
-            made: kept.made.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))),
+            made: kept
+                .made
+                .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))),
             documents: kept.signatures.iter().filter_map(KeptSignature::document).collect(),
             unasked: None,
         };

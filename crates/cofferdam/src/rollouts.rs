@@ -12,7 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use gate_plan::{Rollout as Wanted, RolloutBound};
 use parking_lot::Mutex;
-use plug_rollout::{Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn, Why};
+use plug_rollout::{
+    Bound, Counts, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn, Why,
+};
 
 use crate::loaded::{Loaded, OnTrial, Runs};
 use crate::voice::warn;
@@ -54,7 +56,11 @@ impl Entry {
     fn begin(record: Record, control: Runs, candidate: Runs) -> Self {
         let (rollout, turn) = Rollout::begin(record);
         let seen = (drive::counts(&control.plugin), drive::counts(&candidate.plugin));
-        let has_waves = candidate.spec.rollout.as_ref().is_some_and(|rollout| rollout.waves.is_some());
+        let has_waves = candidate
+            .spec
+            .rollout
+            .as_ref()
+            .is_some_and(|rollout| rollout.waves.is_some());
         let waits = has_waves && rollout.record().standing == Standing::Staged;
         Self {
             plugin: candidate.name().to_owned(),

@@ -158,11 +158,7 @@ impl Board {
     }
 }
 
-fn answered<T>(
-    runtime: &tokio::runtime::Runtime,
-    place: &str,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
+fn answered<T>(runtime: &tokio::runtime::Runtime, place: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
     let late = || StoreFault::Unreachable {
         place: place.to_owned(),
         why: format!("no answer within {ANSWER_WAIT_MAX:?}"),

@@ -31,9 +31,9 @@ pub use crate::plan::{
     AccessLog, Action, Admin, Audit, AuditToolchain, Balance, Bootstrap, Burst, CertificateFiles, ClientCertificates,
     ClientTls, Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits,
     Isolation, Limits, LineLevel, Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
-    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep,
-    RolloutWaves, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend,
-    StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol, WaveGateways,
+    Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutStep, RolloutWaves,
+    Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace,
+    StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol, WaveGateways,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

@@ -30,7 +30,11 @@ impl Fleet {
             let old = before.remove(&report.gateway).unwrap_or_default();
             let sign = |report: &Report| (report.process.clone(), report.beat);
             let is_same = old.report.as_ref().map(sign) == Some(sign(&report));
-            let silent_ms = if is_same { old.silent_ms.saturating_add(passed_ms) } else { 0 };
+            let silent_ms = if is_same {
+                old.silent_ms.saturating_add(passed_ms)
+            } else {
+                0
+            };
             let gateway = report.gateway.clone();
             let report = Some(report);
             self.seen.insert(gateway, Seen { report, silent_ms });
@@ -39,7 +43,10 @@ impl Fleet {
             let old = before.remove(gateway);
             self.seen.entry(gateway.clone()).or_insert_with(|| {
                 let silent_ms = old.map_or(0, |old| old.silent_ms.saturating_add(passed_ms));
-                Seen { report: None, silent_ms }
+                Seen {
+                    report: None,
+                    silent_ms,
+                }
             });
         }
     }

@@ -96,7 +96,9 @@ impl Member {
         let under_way = |word: &Word| matches!(word.progress, Progress::Waiting | Progress::RollingOut);
         let is_in_the_way = campaign.is_some_and(|campaign| {
             let of_it = |word: &Word| word.target == campaign.target && under_way(word);
-            let others = fleet.words(mine.plugin).filter(|(gateway, ..)| *gateway != mine.gateway);
+            let others = fleet
+                .words(mine.plugin)
+                .filter(|(gateway, ..)| *gateway != mine.gateway);
             let mut speaking = others.filter(|(.., silent_ms)| *silent_ms < rules.gone_after_ms);
             speaking.any(|(_, word, _)| word.is_some_and(of_it))
         });
@@ -162,7 +164,10 @@ impl Member {
             None => self.next_wave(rules, campaign, (is_complete, is_last), passed_ms),
         };
         // What stops it now stops this gateway, too.
-        let seen = write.as_ref().filter(|write| write.stopped.is_some()).unwrap_or(campaign);
+        let seen = write
+            .as_ref()
+            .filter(|write| write.stopped.is_some())
+            .unwrap_or(campaign);
         Advice {
             task: task(mine, seen, view.of_wave.iter().any(|gateway| gateway == mine.gateway)),
             write,
@@ -173,7 +178,11 @@ impl Member {
 
     fn follow(&mut self, campaign: &Campaign, passed_ms: u64) {
         let is_known = (&self.of.0, self.of.1) == (&campaign.target, campaign.attempt);
-        self.known_ms = if is_known { self.known_ms.saturating_add(passed_ms) } else { 0 };
+        self.known_ms = if is_known {
+            self.known_ms.saturating_add(passed_ms)
+        } else {
+            0
+        };
         let of = (campaign.target.clone(), campaign.attempt, campaign.wave);
         if self.of != of {
             self.complete_ms = 0;
@@ -189,7 +198,9 @@ impl Member {
         campaign: &Campaign,
         fleet: &'fleet Fleet,
     ) -> Vec<(&'fleet str, Option<&'fleet Word>)> {
-        let others = fleet.words(mine.plugin).filter(|(gateway, ..)| *gateway != mine.gateway);
+        let others = fleet
+            .words(mine.plugin)
+            .filter(|(gateway, ..)| *gateway != mine.gateway);
         let others = others.filter_map(|(gateway, word, silent_ms)| {
             let word = word.filter(|word| word.target == campaign.target && word.attempt >= campaign.attempt);
             let is_there = silent_ms < rules.gone_after_ms;
@@ -220,7 +231,9 @@ impl Member {
 
 /// Who went back by itself in this try, also if it is gone since.
 fn stop(mine: Mine<'_>, campaign: &Campaign, fleet: &Fleet) -> Option<Stop> {
-    let others = fleet.words(mine.plugin).filter(|(gateway, ..)| *gateway != mine.gateway);
+    let others = fleet
+        .words(mine.plugin)
+        .filter(|(gateway, ..)| *gateway != mine.gateway);
     let others = others.filter_map(|(gateway, word, _)| Some((gateway, word?)));
     let all = [(mine.gateway, mine.word)].into_iter().chain(others);
     let of_this = |word: &Word| word.target == campaign.target && word.attempt >= campaign.attempt;
@@ -243,7 +256,9 @@ fn task(mine: Mine<'_>, campaign: &Campaign, is_in_wave: bool) -> Task {
 }
 
 fn gateways(mine: Mine<'_>, rules: &Rules, fleet: &Fleet) -> Vec<(String, Option<Progress>, bool)> {
-    let others = fleet.words(mine.plugin).filter(|(gateway, ..)| *gateway != mine.gateway);
+    let others = fleet
+        .words(mine.plugin)
+        .filter(|(gateway, ..)| *gateway != mine.gateway);
     let others = others.map(|(gateway, word, silent_ms)| {
         let word = word.filter(|word| word.target == mine.word.target);
         let is_there = silent_ms < rules.gone_after_ms;

@@ -37,7 +37,8 @@ impl Store for testkit::etcd::Etcd {
 impl Store for testkit::redis::Redis {
     fn put(&self, key: &str, value: &str) -> Result<()> {
         self.cli(&["SET", key, value])?;
-        self.cli(&["XADD", &format!("{PREFIX}/events"), "*", "revision", "by hand"]).map(|_| ())
+        self.cli(&["XADD", &format!("{PREFIX}/events"), "*", "revision", "by hand"])
+            .map(|_| ())
     }
 
     fn get(&self, key: &str) -> Result<String> {
@@ -99,7 +100,9 @@ async fn written(gateway: &Gateway) -> Result<(bool, bool)> {
 }
 
 async fn said(gateway: &Gateway, from: usize, words: &str) -> Result<Line> {
-    let line = gateway.process.wait_for_line(from, DEADLINE, |line| line.text.contains(words));
+    let line = gateway
+        .process
+        .wait_for_line(from, DEADLINE, |line| line.text.contains(words));
     line.await
 }
 
@@ -114,7 +117,10 @@ async fn narrows(store: &impl Store, gateway: &Gateway, place: &str) -> Result<(
         ensure!(put.elapsed() < DEADLINE, "the narrower matrix never came into force");
     }
     let took = put.elapsed();
-    println!("a narrower matrix was in force {took:?} after the put, which took {:?}", put - begun);
+    println!(
+        "a narrower matrix was in force {took:?} after the put, which took {:?}",
+        put - begun
+    );
     assert!(took < IN_FORCE_WITHIN, "{took:?}");
     let line = said(gateway, from, "grant changed plugin=probe").await?.text;
     for part in [
@@ -132,7 +138,10 @@ async fn narrows(store: &impl Store, gateway: &Gateway, place: &str) -> Result<(
 /// A matrix that cannot be read is refused with a status, and what was in force stays so.
 async fn refuses(store: &impl Store, gateway: &Gateway) -> Result<()> {
     let from = gateway.process.line_count();
-    store.put(&format!("{PREFIX}/grants"), "grants: { writers: { calls: [proxy_lgo] } }")?;
+    store.put(
+        &format!("{PREFIX}/grants"),
+        "grants: { writers: { calls: [proxy_lgo] } }",
+    )?;
     said(gateway, from, "configuration refused").await?;
     let end = Instant::now() + DEADLINE;
     let status = loop {

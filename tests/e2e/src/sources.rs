@@ -189,7 +189,9 @@ async fn a_url_is_a_source_also_over_tls() -> Result<()> {
 /// So many days ago, in RFC 3339.
 fn days_ago(days: u64) -> Result<String> {
     let ago = format!("{days} days ago");
-    let output = Command::new("date").args(["-u", "-d", &ago, "+%Y-%m-%dT%H:%M:%SZ"]).output()?;
+    let output = Command::new("date")
+        .args(["-u", "-d", &ago, "+%Y-%m-%dT%H:%M:%SZ"])
+        .output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
@@ -227,13 +229,19 @@ async fn an_image_is_as_old_as_its_manifest_says_also_when_it_is_recalled() -> R
         (&images[4], "30d", 0, unknown),
     ] {
         let file = desk.path("gateway.yaml");
-        fs::write(&file, audited(&configuration(&desk, &[("hello", json!({ "oci": image }))]), age)?)?;
+        fs::write(
+            &file,
+            audited(&configuration(&desk, &[("hello", json!({ "oci": image }))]), age)?,
+        )?;
         // From the registry, and then from the store.
         for _ in 0..2 {
             let mut command = Command::new(place::cofferdam().await?);
             quiet(&mut command, &desk);
             let ended = finish(command.arg("check").arg(&file), desk.folder.path()).await?;
-            assert!(ended.code == Some(code) && ended.err.contains(words), "{image} {age}: {ended:?}");
+            assert!(
+                ended.code == Some(code) && ended.err.contains(words),
+                "{image} {age}: {ended:?}"
+            );
             assert_eq!(ended.err.contains(unknown), words == unknown, "{image}: {ended:?}");
         }
     }
@@ -250,6 +258,9 @@ async fn an_image_is_as_old_as_its_manifest_says_also_when_it_is_recalled() -> R
     let Err(refused) = gateway.start_again(Signal::TERM).await else {
         anyhow::bail!("it starts with a module that is too old");
     };
-    ensure!(format!("{refused:#}").contains("its image was made 40 days ago"), "{refused:#}");
+    ensure!(
+        format!("{refused:#}").contains("its image was made 40 days ago"),
+        "{refused:#}"
+    );
     Ok(())
 }

@@ -91,11 +91,17 @@ impl Fleet {
     fn keys(&self, below: &str) -> Result<Vec<String>> {
         let prefix = format!("{KEY}.rollouts/{below}");
         let listed = self.etcd.ctl(&["get", "--prefix", "--keys-only", &prefix])?;
-        Ok(listed.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        Ok(listed
+            .lines()
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     fn put(&self, generation: &str, rollout: &Value) -> Result<()> {
-        self.etcd.ctl(&["put", KEY, &configuration(generation, rollout)?]).map(|_| ())
+        self.etcd
+            .ctl(&["put", KEY, &configuration(generation, rollout)?])
+            .map(|_| ())
     }
 
     /// When a gateway first said something.
@@ -107,7 +113,9 @@ impl Fleet {
     /// The gateways that said something, the first of them first.
     fn who_said(&self, words: &str) -> Vec<String> {
         let names = self.gateways.keys();
-        let mut said: Vec<_> = names.filter_map(|name| Some((self.said(name, words)?, name.clone()))).collect();
+        let mut said: Vec<_> = names
+            .filter_map(|name| Some((self.said(name, words)?, name.clone())))
+            .collect();
         said.sort();
         said.into_iter().map(|(_, name)| name).collect()
     }
@@ -159,7 +167,10 @@ impl Fleet {
     async fn command(&self, gateway: &str, words: &[&str]) -> Result<Ended> {
         let gateway = &self.gateways[gateway];
         let mut command = Command::new(place::cofferdam().await?);
-        command.arg("rollout").args(words).args(["--admin", &gateway.admin.to_string()]);
+        command
+            .arg("rollout")
+            .args(words)
+            .args(["--admin", &gateway.admin.to_string()]);
         finish(&mut command, gateway.folder()).await
     }
 }
@@ -173,6 +184,7 @@ async fn a_good_generation_comes_to_one_gateway_after_the_other() -> Result<()> 
     fleet.put("new", &rollout)?;
     fleet.until(3, PROMOTED, &[]).await?;
     let order = fleet.who_said(BEGUN);
+    assert_eq!(order.len(), 3);
     for pair in order.windows(2) {
         let (promoted, begun) = (fleet.said(&pair[0], PROMOTED), fleet.said(&pair[1], BEGUN));
         assert!(promoted.is_some() && promoted < begun, "{}", fleet.story());
@@ -207,13 +219,23 @@ async fn a_generation_that_goes_back_on_the_first_gateway_never_begins_on_the_ot
     for name in EVERYBODY.iter().filter(|name| *name != first) {
         let shown = fleet.page(name).await?;
         let why = shown["why"].as_str().context("a reason")?;
-        for part in [format!("gateway `{first}` went back").as_str(), "its faults: ", "of the candidate"] {
+        for part in [
+            format!("gateway `{first}` went back").as_str(),
+            "its faults: ",
+            "of the candidate",
+        ] {
             assert!(why.contains(part), "{part} is not in: {why}");
         }
         assert_eq!(shown["waves"]["stopped"].as_str(), Some(why));
         let status = fleet.command(name, &["status", "p"]).await?;
-        assert!(status.out.contains(&format!("gateway    {first}: rolled back")), "{status:?}");
-        let took = fleet.said(name, BACK).zip(fleet.said(first, BACK)).map(|(here, there)| here - there);
+        assert!(
+            status.out.contains(&format!("gateway    {first}: rolled back")),
+            "{status:?}"
+        );
+        let took = fleet
+            .said(name, BACK)
+            .zip(fleet.said(first, BACK))
+            .map(|(here, there)| here - there);
         println!("{name} knew it {took:?} after {first} had gone back");
     }
     assert_eq!(fleet.arms().await?, ["old"; 3]);
@@ -234,18 +256,31 @@ async fn gateways_that_went_over_go_back_too_and_an_operator_tries_again_everywh
     fleet.until(1, PROMOTED, &[]).await?;
     let first = fleet.who_said(PROMOTED).remove(0);
     let others: Vec<&str> = EVERYBODY.into_iter().filter(|name| *name != first).collect();
-    // Each exchange of fifty is too few for a step of 300 ms: it is told to stand.
     fleet.until(2, BEGUN, &[]).await?;
     let second = fleet.who_said(BEGUN).remove(1);
     ensure!(others.contains(&second.as_str()), "{second}: {}", fleet.story());
-    assert_eq!(fleet.command(&second, &["abort", "p", "--everywhere"]).await?.code, Some(0));
+    assert_eq!(
+        fleet.command(&second, &["abort", "p", "--everywhere"]).await?.code,
+        Some(0)
+    );
     fleet.until(3, BACK, &[]).await?;
     assert_eq!(fleet.arms().await?, ["old"; 3], "{}", fleet.story());
     let shown = fleet.page(&first).await?;
-    assert!(shown["why"].as_str().is_some_and(|why| why.contains("an operator gave it up everywhere")), "{shown}");
+    assert!(
+        shown["why"]
+            .as_str()
+            .is_some_and(|why| why.contains("an operator gave it up everywhere")),
+        "{shown}"
+    );
     let stopped = fleet.command(&first, &["promote", "p", "--everywhere"]).await?;
-    assert!(stopped.code == Some(1) && stopped.err.contains("tries it again"), "{stopped:?}");
-    assert_eq!(fleet.command(&first, &["start", "p", "--everywhere"]).await?.code, Some(0));
+    assert!(
+        stopped.code == Some(1) && stopped.err.contains("tries it again"),
+        "{stopped:?}"
+    );
+    assert_eq!(
+        fleet.command(&first, &["start", "p", "--everywhere"]).await?.code,
+        Some(0)
+    );
     let end = Instant::now() + DEADLINE;
     while fleet.arms().await? != ["new"; 3] {
         ensure!(Instant::now() < end, "{}", fleet.story());
@@ -267,7 +302,10 @@ async fn an_operator_promotes_one_gateway_or_all_of_them_without_waiting() -> Re
     assert_eq!(fleet.command(others[0], &["promote", "p"]).await?.code, Some(0));
     assert_eq!(fleet.who_said(PROMOTED), [others[0]], "{}", fleet.story());
     assert_eq!(fleet.page(others[1]).await?["state"], "waiting for its wave");
-    assert_eq!(fleet.command(others[1], &["promote", "p", "--everywhere"]).await?.code, Some(0));
+    assert_eq!(
+        fleet.command(others[1], &["promote", "p", "--everywhere"]).await?.code,
+        Some(0)
+    );
     fleet.until(3, PROMOTED, &[]).await?;
     assert_eq!(fleet.arms().await?, ["new"; 3]);
     Ok(())

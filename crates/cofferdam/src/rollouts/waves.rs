@@ -153,7 +153,10 @@ impl Follower {
             None => Board::open(&self.settings)?,
         };
         let posted = board.read()?;
-        let reports = posted.reports.iter().filter_map(|text| serde_json::from_slice(text).ok());
+        let reports = posted
+            .reports
+            .iter()
+            .filter_map(|text| serde_json::from_slice(text).ok());
         self.fleet.look(reports.collect(), &posted.gateways, passed_ms);
         let words = self.words(&locals);
         self.say(&mut board, &words)?;
@@ -171,10 +174,22 @@ impl Follower {
             }
             self.act(house, local, &advice);
             let shown = (local.target.clone(), advice.view);
-            house.rollouts.waves.shown.lock().plugins.insert(local.plugin.clone(), shown);
+            house
+                .rollouts
+                .waves
+                .shown
+                .lock()
+                .plugins
+                .insert(local.plugin.clone(), shown);
         }
         let is_known = |plugin: &String| locals.iter().any(|local| local.plugin == *plugin);
-        house.rollouts.waves.shown.lock().plugins.retain(|plugin, _| is_known(plugin));
+        house
+            .rollouts
+            .waves
+            .shown
+            .lock()
+            .plugins
+            .retain(|plugin, _| is_known(plugin));
         self.tidy(&mut board, &posted, &locals)?;
         // What was done is said at once.
         let locals = house.rollouts.locals();
@@ -231,7 +246,10 @@ impl Follower {
             Task::GoBack(_) if self.stays(local).is_some() => return,
             Task::GoBack(stop) => {
                 if let Err(why) = rollouts.follow_back(house, plugin, &stop.text()) {
-                    fail(&format!("rollout plugin={plugin}: it stays, though {}: {why}", stop.text()));
+                    fail(&format!(
+                        "rollout plugin={plugin}: it stays, though {}: {why}",
+                        stop.text()
+                    ));
                     let why = format!("it stays: {why}");
                     self.staying.insert(plugin.clone(), (local.target.clone(), why));
                 }
@@ -239,13 +257,18 @@ impl Follower {
             Task::Again => match rollouts.start(house, plugin) {
                 Some(Ok(())) => {}
                 Some(Err(why)) => {
-                    warn(&format!("warning: the rollout of plugin `{plugin}` is not tried again: {why}"));
+                    warn(&format!(
+                        "warning: the rollout of plugin `{plugin}` is not tried again: {why}"
+                    ));
                     return;
                 }
                 None => return,
             },
         }
-        let is_back = matches!(local.progress, Progress::RolledBack | Progress::Followed | Progress::LeftOut);
+        let is_back = matches!(
+            local.progress,
+            Progress::RolledBack | Progress::Followed | Progress::LeftOut
+        );
         if !is_back || advice.task == Task::Again {
             let attempt = (local.target.clone(), advice.attempt);
             self.attempts.insert(plugin.clone(), attempt);
@@ -265,8 +288,12 @@ impl Follower {
             let old = before.and_then(|before| before.plugins.get(&local.plugin));
             let old = old.filter(|old| old.target == local.target);
             let attempt = self.attempts.get(&local.plugin);
-            let attempt = attempt.filter(|(target, _)| *target == local.target).map(|(_, attempt)| *attempt);
-            let since = old.filter(|old| old.progress == local.progress).map(|old| old.since.clone());
+            let attempt = attempt
+                .filter(|(target, _)| *target == local.target)
+                .map(|(_, attempt)| *attempt);
+            let since = old
+                .filter(|old| old.progress == local.progress)
+                .map(|old| old.since.clone());
             let word = Word {
                 target: local.target.clone(),
                 attempt: attempt.or(old.map(|old| old.attempt)).unwrap_or(0),
@@ -299,7 +326,11 @@ impl Follower {
 
     /// Removes what nobody needs any more: so much stands there as there are gateways and plugins.
     fn tidy(&self, board: &mut Board, posted: &Posted, locals: &[Local]) -> Result<(), StoreFault> {
-        let gone_after_ms = locals.iter().map(|local| local.rules.gone_after_ms).max().unwrap_or(u64::MAX);
+        let gone_after_ms = locals
+            .iter()
+            .map(|local| local.rules.gone_after_ms)
+            .max()
+            .unwrap_or(u64::MAX);
         if !self.fleet.is_first(&self.settings.node, gone_after_ms) {
             return Ok(());
         }
@@ -325,7 +356,9 @@ impl Follower {
 fn is_open(word: &Word, advice: &Advice) -> bool {
     let is_under_way = |progress: Progress| matches!(progress, Progress::Waiting | Progress::RollingOut);
     let others = advice.view.gateways.iter();
-    let mut others = others.filter(|(.., is_there)| *is_there).filter_map(|(_, progress, _)| *progress);
+    let mut others = others
+        .filter(|(.., is_there)| *is_there)
+        .filter_map(|(_, progress, _)| *progress);
     is_under_way(word.progress) || others.any(is_under_way)
 }
 
@@ -336,7 +369,10 @@ fn announce(plugin: &str, note: Option<&Note>, write: &Campaign) {
     match &write.stopped {
         Some(stop) => fail(&format!("waves plugin={plugin}: stopped: {}", stop.text())),
         None if is_new => say(&format!("waves plugin={plugin}: begin with target={}", write.target)),
-        None => say(&format!("waves plugin={plugin}: wave {} begins", write.wave.saturating_add(1))),
+        None => say(&format!(
+            "waves plugin={plugin}: wave {} begins",
+            write.wave.saturating_add(1)
+        )),
     }
 }
 
@@ -372,7 +408,9 @@ impl Waves {
         let settings = self.settings.lock().clone();
         let target = self.shown.lock().plugins.get(plugin).map(|(target, _)| target.clone());
         let (Some(settings), Some(target)) = (settings, target) else {
-            return Err(String::from("it has no `waves`, or the configuration comes out of no store"));
+            return Err(String::from(
+                "it has no `waves`, or the configuration comes out of no store",
+            ));
         };
         let plugin = plugin.to_owned();
         // A thread of its own: connections to stores wait, and who asks may be within a runtime.

@@ -9,8 +9,8 @@ use testkit::consul::Consul;
 use testkit::cut::Line;
 
 use crate::setting::{
-    accept, connected, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word, lets_one_of_many_win, lost, prefix, push,
-    settings, until,
+    accept, connected, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word,
+    lets_one_of_many_win, lost, prefix, push, settings, until,
 };
 
 fn of(address: SocketAddr, place: Place) -> Settings {

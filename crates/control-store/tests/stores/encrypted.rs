@@ -47,7 +47,11 @@ fn untrusted(tls: &Tls, client: &Identity) -> [(Option<Tls>, &'static str); 3] {
         authorities: Some(client.chain.clone()),
         ..tls.clone()
     };
-    [(Some(elsewhere), "refuses this: TLS: "), (Some(another), "refuses this: TLS: "), (None, "")]
+    [
+        (Some(elsewhere), "refuses this: TLS: "),
+        (Some(another), "refuses this: TLS: "),
+        (None, ""),
+    ]
 }
 
 #[test]
@@ -84,9 +88,14 @@ fn consul_is_spoken_to_over_tls_with_an_authority_of_ones_own() {
     let folder = tempfile::tempdir().unwrap();
     let (_authority, server, client, tls) = identities(folder.path());
     let consul = Consul::start(None).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build();
     let runtime = runtime.unwrap();
-    let address = runtime.block_on(in_front_of(&server, consul.address, &["http/1.1"])).unwrap();
+    let address = runtime
+        .block_on(in_front_of(&server, consul.address, &["http/1.1"]))
+        .unwrap();
     let with = |tls: Option<Tls>| {
         settings(
             Backend::Consul(control_store::Consul {

@@ -9,8 +9,8 @@ use testkit::etcd::{Etcd, cluster, etcd, etcd_with, etcd_with_tls};
 use testkit::tls::Authority;
 
 use crate::setting::{
-    accept, block, connected, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word, lets_one_of_many_win, lost, prefix,
-    push, settings, until,
+    accept, block, connected, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word,
+    lets_one_of_many_win, lost, prefix, push, settings, until,
 };
 
 fn backend(endpoints: Vec<Endpoint>) -> control_store::Etcd {
@@ -183,10 +183,7 @@ fn a_wrong_password_is_refused_and_a_right_one_is_read_anew() {
 fn a_token_that_has_run_out_is_had_anew() {
     let etcd = block(etcd_with(&["--auth-token-ttl", "1", "--log-level", "debug"]));
     etcd.ctl(&["put", "/gateway.yaml", "one"]).unwrap();
-    for words in [
-        ["user", "add", "root:pass"],
-        ["user", "grant-role", "root"],
-    ] {
+    for words in [["user", "add", "root:pass"], ["user", "grant-role", "root"]] {
         let words = [&words[..], if words[1] == "grant-role" { &["root"] } else { &[] }].concat();
         etcd.ctl(&words).unwrap();
     }
@@ -217,7 +214,8 @@ fn a_token_that_has_run_out_is_had_anew() {
     block(etcd.process.wait_for(0, crate::setting::DEADLINE, all_gone));
     board.report(b"second".to_vec()).unwrap();
     assert_eq!(board.read().unwrap().reports, ["second"]);
-    etcd.ctl(&["--user", "root:pass", "put", "/gateway.yaml", "two"]).unwrap();
+    etcd.ctl(&["--user", "root:pass", "put", "/gateway.yaml", "two"])
+        .unwrap();
     let two = delivered(&watch);
     assert_eq!(two.text, "two");
     accept(&watch, &two);

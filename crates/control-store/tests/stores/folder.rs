@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use testkit::registry::openssl;
 
 use crate::setting::{
-    accept, delivered, does_what_stores_do, follow, lets_gateways_leave_word, lets_one_of_many_win, prefix, publication, push, settings, untaken,
-    until, write,
+    accept, delivered, does_what_stores_do, follow, lets_gateways_leave_word, lets_one_of_many_win, prefix,
+    publication, push, settings, untaken, until, write,
 };
 
 fn store() -> (TempDir, Settings) {

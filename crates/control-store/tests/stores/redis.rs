@@ -8,8 +8,8 @@ use testkit::process::DEADLINE;
 use testkit::redis::{Redis, redis};
 
 use crate::setting::{
-    accept, block, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word, lets_one_of_many_win, lost, prefix, push,
-    settings, untaken, until,
+    accept, block, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word, lets_one_of_many_win,
+    lost, prefix, push, settings, untaken, until,
 };
 
 fn backend(redis: &Redis) -> control_store::Redis {

@@ -44,7 +44,11 @@ impl Lowering<'_> {
             analysis: analysis(&written.analysis),
             ends_within: written.ends_within.map_or(ENDS_WITHIN, |span| span.word),
             waves: written.waves.map(|waves| RolloutWaves {
-                gateways: waves.gateways.iter().map(|gateways| gateways_of(gateways.word)).collect(),
+                gateways: waves
+                    .gateways
+                    .iter()
+                    .map(|gateways| gateways_of(gateways.word))
+                    .collect(),
                 pause: waves.pause.map_or(Duration::ZERO, |span| span.word),
                 gone_after: waves.gone_after.map_or(GONE_AFTER, |span| span.word),
             }),

@@ -29,7 +29,11 @@ fn seconds(text: &str) -> Option<u64> {
         return None;
     }
     // Days since 1970, in years that begin with March, so that the leap day is the last one.
-    let (year, month) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (year, month) = if month < 3 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
     let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
     let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (month * 153 + 2) / 5 + day - 1 - 719_468;
     u64::try_from(days * 86_400 + hour * 3_600 + minute * 60 + second - offset).ok()

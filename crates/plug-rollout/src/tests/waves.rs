@@ -88,7 +88,9 @@ impl Gateway {
             word: &self.word,
             now: "now",
         };
-        let advice = self.member.look(mine, rules, (seen.campaign.as_ref(), &self.fleet), LOOK_MS);
+        let advice = self
+            .member
+            .look(mine, rules, (seen.campaign.as_ref(), &self.fleet), LOOK_MS);
         match advice.task {
             Task::Nothing => {}
             Task::Begin | Task::Promote => {
@@ -248,26 +250,48 @@ fn ends(seed: u64, is_rough: bool) -> bool {
     world.run();
     let alive: Vec<&Gateway> = world.gateways.iter().filter(|gateway| gateway.is_alive).collect();
     let said = || -> Vec<_> {
-        let words = alive.iter().map(|gateway| (&gateway.name, &gateway.word, gateway.is_kept));
+        let words = alive
+            .iter()
+            .map(|gateway| (&gateway.name, &gateway.word, gateway.is_kept));
         words.collect()
     };
     if alive.iter().all(|gateway| gateway.word.progress == Progress::Promoted) {
         let campaign = world.store.campaign.as_ref();
         let is_stopped = campaign.is_some_and(|campaign| campaign.stopped.is_some());
         // The one exception: all of those that are left were promoted, and have no way back.
-        assert!(!is_stopped || alive.iter().all(|gateway| !gateway.is_kept), "seed {seed}: {:?}", said());
+        assert!(
+            !is_stopped || alive.iter().all(|gateway| !gateway.is_kept),
+            "seed {seed}: {:?}",
+            said()
+        );
         return !is_stopped;
     }
     for gateway in &alive {
         let is_back = matches!(gateway.word.progress, Progress::RolledBack | Progress::Followed);
         let has_no_way_back = gateway.word.progress == Progress::Promoted && !gateway.is_kept;
-        assert!(is_back || has_no_way_back, "seed {seed}: {} in {:?}", gateway.name, said());
+        assert!(
+            is_back || has_no_way_back,
+            "seed {seed}: {} in {:?}",
+            gateway.name,
+            said()
+        );
         let followed = gateway.word.progress == Progress::Followed;
         let why = gateway.word.why.as_deref().unwrap_or_default();
-        assert!(!followed || why.contains("faults: 4 in 212") && why.contains("gw-"), "seed {seed}: {why}");
+        assert!(
+            !followed || why.contains("faults: 4 in 212") && why.contains("gw-"),
+            "seed {seed}: {why}"
+        );
     }
-    let stopped = world.store.campaign.as_ref().and_then(|campaign| campaign.stopped.as_ref());
-    assert!(alive.is_empty() || stopped.is_some(), "seed {seed}: nobody says why: {:?}", said());
+    let stopped = world
+        .store
+        .campaign
+        .as_ref()
+        .and_then(|campaign| campaign.stopped.as_ref());
+    assert!(
+        alive.is_empty() || stopped.is_some(),
+        "seed {seed}: nobody says why: {:?}",
+        said()
+    );
     false
 }
 
@@ -322,7 +346,9 @@ fn a_wave_waits_for_a_gateway_that_is_silent_until_it_is_gone_and_a_lost_store_i
     };
     let others = |beat| {
         let names = ["b", "c"];
-        names.map(|name| report(name, beat, word("t", 0, Progress::RollingOut))).to_vec()
+        names
+            .map(|name| report(name, beat, word("t", 0, Progress::RollingOut)))
+            .to_vec()
     };
     let mut waves = Vec::new();
     for look in 0..40 {
@@ -344,7 +370,11 @@ fn a_wave_waits_for_a_gateway_that_is_silent_until_it_is_gone_and_a_lost_store_i
 fn a_target_takes_the_place_of_another_when_nobody_is_under_way_to_that_one() {
     let own = word("new", 0, Progress::Waiting);
     let campaign = Campaign::new("old");
-    for (others, looks) in [(Progress::Promoted, 1), (Progress::RolledBack, 1), (Progress::Waiting, 20)] {
+    for (others, looks) in [
+        (Progress::Promoted, 1),
+        (Progress::RolledBack, 1),
+        (Progress::Waiting, 20),
+    ] {
         let (mut fleet, mut member) = (Fleet::default(), Member::default());
         let mut replaced = None;
         for look in 1..100 {
@@ -369,7 +399,9 @@ fn what_was_stopped_is_tried_again_everywhere_when_an_operator_says_so() {
     let advice = member.look(mine(&waiting), &rules(0), (Some(&campaign), &fleet), LOOK_MS);
     let stopped = advice.write.unwrap();
     assert_eq!(stopped.stopped.as_ref().unwrap().gateway, "b");
-    assert!(matches!(&advice.task, Task::GoBack(stop) if stop.text().contains("`b`") && stop.text().contains("4 in 212")));
+    assert!(
+        matches!(&advice.task, Task::GoBack(stop) if stop.text().contains("`b`") && stop.text().contains("4 in 212"))
+    );
     let followed = word("t", 0, Progress::Followed);
     let again = stopped.again();
     let advice = member.look(mine(&followed), &rules(0), (Some(&again), &fleet), LOOK_MS);
