@@ -60,7 +60,7 @@ impl console::house::House for House {
 
     fn lead_rollout(&self, plugin: &str, order: RolloutOrder) -> Option<Led> {
         let everywhere = |order: Everywhere| {
-            let ordered = self.rollouts.waves.order(plugin, order);
+            let ordered = self.rollouts.order_everywhere(plugin, order);
             Some(ordered.map_or_else(Led::Refused, |()| Led::Done))
         };
         let command = match order {

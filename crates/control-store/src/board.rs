@@ -7,9 +7,11 @@ use tokio::time::timeout;
 
 use crate::fault::{Result, StoreFault};
 use crate::keys::{ANSWER_WAIT_MAX, Entry, Keys, Write, Written};
-use crate::layout::{Layout, RECORD_BYTES_MAX, STATUS_BYTES_MAX};
+use crate::layout::{Layout, RECORD_BYTES_MAX};
 use crate::settings::Settings;
 
+/// LIMIT: bytes of a report, which Consul has for a value.
+const REPORT_BYTES_MAX: usize = 512 * 1024;
 /// How often it is asked which gateways follow the store; they are few that come and go, and a list costs.
 const KNOWN_EVERY: Duration = Duration::from_secs(10);
 
@@ -85,7 +87,7 @@ impl Board {
         };
         let reports = reports.into_iter().map(|(_, entry)| entry.value);
         Ok(Posted {
-            reports: reports.filter(|text| text.len() <= STATUS_BYTES_MAX).collect(),
+            reports: reports.filter(|text| text.len() <= REPORT_BYTES_MAX).collect(),
             gateways: self.known()?,
             notes: notes.into_iter().filter_map(note).collect(),
         })

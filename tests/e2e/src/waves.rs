@@ -55,6 +55,8 @@ struct Fleet {
     gateways: BTreeMap<String, Gateway>,
     lines: BTreeMap<String, Connection>,
     sent: usize,
+    /// One of so many exchanges is of the kind in which the new generation dies.
+    dies_every: usize,
 }
 
 impl Fleet {
@@ -79,6 +81,7 @@ impl Fleet {
             gateways,
             lines,
             sent: 0,
+            dies_every: 50,
         };
         let end = Instant::now() + DEADLINE;
         while fleet.keys("gateways/")?.len() < 3 {
@@ -120,13 +123,13 @@ impl Fleet {
         said.into_iter().map(|(_, name)| name).collect()
     }
 
-    /// One exchange with each gateway; of those with one that is among `dying`, one of fifty lets the new generation die.
+    /// One exchange with each gateway; of those with one that is among `dying`, some let the new generation die.
     async fn exchange(&mut self, dying: &[&str]) -> Result<()> {
         self.sent += 1;
         ensure!(self.sent < EXCHANGES_MAX, "nothing happened: {}", self.story());
         for (name, line) in &mut self.lines {
             let request = Request::get("/");
-            let dies = dying.contains(&name.as_str()) && self.sent.is_multiple_of(50);
+            let dies = dying.contains(&name.as_str()) && self.sent.is_multiple_of(self.dies_every);
             let request = if dies { request.field("x-case", "die") } else { request };
             line.send(&request).await?;
         }
@@ -250,26 +253,26 @@ async fn a_generation_that_goes_back_on_the_first_gateway_never_begins_on_the_ot
 
 #[tokio::test]
 async fn gateways_that_went_over_go_back_too_and_an_operator_tries_again_everywhere() -> Result<()> {
-    let rollout = rollout("300ms");
+    let rollout = rollout("2s");
     let mut fleet = Fleet::start(&rollout).await?;
+    fleet.dies_every = 4;
     fleet.put("new", &rollout)?;
     fleet.until(1, PROMOTED, &[]).await?;
     let first = fleet.who_said(PROMOTED).remove(0);
     let others: Vec<&str> = EVERYBODY.into_iter().filter(|name| *name != first).collect();
-    fleet.until(2, BEGUN, &[]).await?;
-    let second = fleet.who_said(BEGUN).remove(1);
-    ensure!(others.contains(&second.as_str()), "{second}: {}", fleet.story());
-    assert_eq!(
-        fleet.command(&second, &["abort", "p", "--everywhere"]).await?.code,
-        Some(0)
-    );
-    fleet.until(3, BACK, &[]).await?;
+    fleet.until(3, BACK, &others).await?;
     assert_eq!(fleet.arms().await?, ["old"; 3], "{}", fleet.story());
+    let second = fleet.who_said(BEGUN).remove(1);
+    assert_eq!(
+        fleet.who_said(BEGUN),
+        [first.as_str(), second.as_str()],
+        "{}",
+        fleet.story()
+    );
     let shown = fleet.page(&first).await?;
+    let why = shown["why"].as_str().context("a reason")?;
     assert!(
-        shown["why"]
-            .as_str()
-            .is_some_and(|why| why.contains("an operator gave it up everywhere")),
+        why.contains(&format!("gateway `{second}` went back")) && why.contains("its faults: "),
         "{shown}"
     );
     let stopped = fleet.command(&first, &["promote", "p", "--everywhere"]).await?;
@@ -308,6 +311,25 @@ async fn an_operator_promotes_one_gateway_or_all_of_them_without_waiting() -> Re
     );
     fleet.until(3, PROMOTED, &[]).await?;
     assert_eq!(fleet.arms().await?, ["new"; 3]);
+    let over = fleet.command(&first, &["abort", "p", "--everywhere"]).await?;
+    assert!(
+        over.code == Some(1) && over.err.contains("it is over on every gateway"),
+        "{over:?}"
+    );
+    fleet.put("newest", &rollout)?;
+    let end = Instant::now() + DEADLINE;
+    while fleet.page(&first).await?["over"] == json!(true) {
+        ensure!(Instant::now() < end, "nothing begins: {}", fleet.story());
+    }
+    assert_eq!(
+        fleet.command(&first, &["abort", "p", "--everywhere"]).await?.code,
+        Some(0)
+    );
+    fleet.until(3, BACK, &[]).await?;
+    assert_eq!(fleet.arms().await?, ["new"; 3]);
+    let shown = fleet.page(others[0]).await?;
+    let why = shown["why"].as_str().context("a reason")?;
+    assert!(why.contains("an operator gave it up everywhere"), "{why}");
     Ok(())
 }
 

@@ -1,5 +1,9 @@
 //! Rollouts over several gateways: a thread that tells the others how far this one is, looks how far they are, and does what follows.
 
+mod everywhere;
+
+pub(crate) use self::everywhere::Everywhere;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -22,19 +26,8 @@ const BEAT_EVERY_MAX: Duration = Duration::from_secs(5);
 const BEATS: u64 = 4;
 /// Silence after which what a gateway said is removed, in milliseconds.
 const FORGET_AFTER_MS: u64 = 24 * 3_600_000;
-/// LIMIT: tries to write for all while others write, too.
-const TRIES_MAX: usize = 10;
-
-/// What an operator wants of a rollout on every gateway.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Everywhere {
-    /// Try again what was stopped.
-    Start,
-    /// Let the new generation take over.
-    Promote,
-    /// Go back.
-    Abort,
-}
+/// LIMIT: characters of a reason that others are told.
+const WHY_CHARS_MAX: usize = 1_000;
 
 /// What is known of the other gateways.
 #[derive(Default)]
@@ -74,6 +67,8 @@ struct Follower {
     beat: u64,
     /// Of each plugin, the target and which try of it is under way.
     attempts: BTreeMap<String, (String, u32)>,
+    /// Whether another gateway spoke under this one's name.
+    is_doubled: bool,
     /// Targets that stay although others went back, and why.
     staying: BTreeMap<String, (String, String)>,
 }
@@ -93,6 +88,7 @@ impl Follower {
             process: format!("{}-{}", std::process::id(), since.as_nanos()),
             beat: 0,
             attempts: BTreeMap::new(),
+            is_doubled: false,
             staying: BTreeMap::new(),
         }
     }
@@ -158,14 +154,15 @@ impl Follower {
             .iter()
             .filter_map(|text| serde_json::from_slice(text).ok());
         self.fleet.look(reports.collect(), &posted.gateways, passed_ms);
+        self.notice_double();
         let words = self.words(&locals);
         self.say(&mut board, &words)?;
-        let mut is_under_way = false;
+        let mut any_under_way = false;
         for local in &locals {
             let Some(word) = words.get(&local.plugin) else { continue };
             let note = posted.notes.iter().find(|note| note.plugin == local.plugin);
             let advice = self.look(local, word, note, passed_ms);
-            is_under_way |= is_open(word, &advice);
+            any_under_way |= is_under_way(word.progress) || others_are_under_way(&advice.view);
             if let Some(write) = &advice.write {
                 let text = serde_json::to_vec(write).unwrap_or_default();
                 if board.replace(&local.plugin, note, Some(text))? {
@@ -196,7 +193,22 @@ impl Follower {
         let words = self.words(&locals);
         self.say(&mut board, &words)?;
         self.board = Some(board);
-        Ok(is_under_way)
+        Ok(any_under_way)
+    }
+
+    /// Two gateways of one name would each overwrite what the other says.
+    fn notice_double(&mut self) {
+        let node = &self.settings.node;
+        let spoke = self
+            .fleet
+            .report(node)
+            .is_some_and(|report| report.process != self.process);
+        if spoke && self.said.is_some() && !self.is_doubled {
+            self.is_doubled = true;
+            warn(&format!(
+                "waves: another gateway calls itself `{node}`, too\nhint: `node` of `store` gives each its own name"
+            ));
+        }
     }
 
     /// A gateway that is there says so in time, also when it lost the store for a moment.
@@ -294,11 +306,12 @@ impl Follower {
             let since = old
                 .filter(|old| old.progress == local.progress)
                 .map(|old| old.since.clone());
+            let why = local.why.as_ref().or_else(|| self.stays(local));
             let word = Word {
                 target: local.target.clone(),
                 attempt: attempt.or(old.map(|old| old.attempt)).unwrap_or(0),
                 progress: local.progress,
-                why: local.why.clone().or_else(|| self.stays(local).cloned()),
+                why: why.map(|why| why.chars().take(WHY_CHARS_MAX).collect()),
                 since: since.unwrap_or_else(crate::stores::clock),
             };
             (local.plugin.clone(), word)
@@ -352,14 +365,14 @@ impl Follower {
     }
 }
 
-/// Whether somebody is still to go over.
-fn is_open(word: &Word, advice: &Advice) -> bool {
-    let is_under_way = |progress: Progress| matches!(progress, Progress::Waiting | Progress::RollingOut);
-    let others = advice.view.gateways.iter();
-    let mut others = others
-        .filter(|(.., is_there)| *is_there)
-        .filter_map(|(_, progress, _)| *progress);
-    is_under_way(word.progress) || others.any(is_under_way)
+fn is_under_way(progress: Progress) -> bool {
+    matches!(progress, Progress::Waiting | Progress::RollingOut)
+}
+
+/// Whether a gateway that is there is still to go over.
+fn others_are_under_way(view: &View) -> bool {
+    let there = view.gateways.iter().filter(|(.., is_there)| *is_there);
+    there.filter_map(|(_, progress, _)| *progress).any(is_under_way)
 }
 
 /// Tells people what this gateway wrote for all.
@@ -401,65 +414,5 @@ impl Waves {
             "lost": shown.lost,
             "gateways": gateways.collect::<Vec<_>>(),
         }))
-    }
-
-    /// Orders something of every gateway, through the store.
-    pub(crate) fn order(&self, plugin: &str, order: Everywhere) -> Result<(), String> {
-        let settings = self.settings.lock().clone();
-        let target = self.shown.lock().plugins.get(plugin).map(|(target, _)| target.clone());
-        let (Some(settings), Some(target)) = (settings, target) else {
-            return Err(String::from(
-                "it has no `waves`, or the configuration comes out of no store",
-            ));
-        };
-        let plugin = plugin.to_owned();
-        // A thread of its own: connections to stores wait, and who asks may be within a runtime.
-        let work = move || write(&settings, &plugin, &target, order);
-        let written = std::thread::Builder::new().name("waves-order".to_owned()).spawn(work);
-        let written = written.map_err(|why| format!("no thread: {why}"))?.join();
-        written.unwrap_or_else(|_| Err(String::from("writing it failed")))
-    }
-}
-
-fn write(settings: &Settings, plugin: &str, target: &str, order: Everywhere) -> Result<(), String> {
-    let text = |fault: StoreFault| fault.to_string();
-    let mut board = Board::open(settings).map_err(text)?;
-    for _ in 0..TRIES_MAX {
-        let posted = board.read().map_err(text)?;
-        let note = posted.notes.iter().find(|note| note.plugin == plugin);
-        let campaign: Option<Campaign> = note.and_then(|note| serde_json::from_slice(note.text()).ok());
-        let ours = campaign.filter(|campaign| campaign.target == target);
-        let next = ordered(ours, (target, &settings.node), order)?;
-        let json = serde_json::to_vec(&next).unwrap_or_default();
-        if board.replace(plugin, note, Some(json)).map_err(text)? {
-            return Ok(());
-        }
-    }
-    Err(String::from("others write all the time; nothing was ordered"))
-}
-
-fn ordered(
-    campaign: Option<Campaign>,
-    (target, gateway): (&str, &str),
-    order: Everywhere,
-) -> Result<Campaign, &'static str> {
-    let campaign = campaign.unwrap_or_else(|| Campaign::new(target));
-    match (order, campaign.stopped.is_some()) {
-        (Everywhere::Start, true) => Ok(campaign.again()),
-        (Everywhere::Start, false) => Err("it was not stopped"),
-        (Everywhere::Promote, true) => Err("it was stopped; `start --everywhere` tries it again"),
-        (Everywhere::Promote, false) => Ok(Campaign {
-            promote: true,
-            ..campaign
-        }),
-        (Everywhere::Abort, true) => Err("it was stopped before"),
-        (Everywhere::Abort, false) => Ok(Campaign {
-            stopped: Some(Stop {
-                gateway: gateway.to_owned(),
-                why: String::from("an operator gave it up everywhere"),
-                at: crate::stores::clock(),
-            }),
-            ..campaign
-        }),
     }
 }

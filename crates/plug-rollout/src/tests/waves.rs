@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::dice::Dice;
-use crate::{Campaign, Fleet, Member, Mine, Progress, Report, Rules, Task, WaveSize, Word};
+use crate::{
+    Act, Campaign, Event, Fleet, Member, Mine, Progress, Record, Report, Rollout, Rules, Share, Standing, Task,
+    WaveSize, Why, Word,
+};
 
 const PLUGIN: &str = "hello";
 const LOOK_MS: u64 = 500;
@@ -428,4 +431,40 @@ fn waves_never_shrink_and_the_last_has_all() {
     assert_eq!(sizes(1), [1, 1, 1, 1]);
     assert_eq!(sizes(8), [3, 3, 4, 8]);
     assert_eq!(sizes(101), [3, 26, 51, 101]);
+}
+
+#[test]
+fn a_rollout_goes_back_because_of_another_gateway_as_long_as_the_control_is_kept() {
+    let policy = super::judgement::policy();
+    let text = String::from("gateway `b` went back: faults: 4 in 212");
+    let elsewhere = Event::Elsewhere { text: text.clone() };
+    let back = |rollout: &Rollout| rollout.record().why().map(Why::text);
+    // Before it has begun: nothing of it was done, and it goes back all the same.
+    let names = (String::from("old"), String::from("new"));
+    let record = Record::new(String::from("r"), PLUGIN.to_owned(), names, policy);
+    let (mut waiting, _) = Rollout::begin(record.clone());
+    waiting.on(elsewhere.clone());
+    assert_eq!(back(&waiting), Some(text.clone()));
+    // In a step.
+    let (mut serving, turn) = Rollout::begin(record);
+    let mut effects = turn.effects;
+    while let Some(effect) = effects.pop() {
+        effects = serving.on(Event::Done { key: effect.key }).effects;
+    }
+    assert!(matches!(serving.record().standing, Standing::Step { .. }));
+    let mut effects = serving.on(elsewhere.clone()).effects;
+    assert_eq!(
+        effects.first().map(|effect| effect.act),
+        Some(Act::SetShare(Share::NONE))
+    );
+    while let Some(effect) = effects.pop() {
+        effects = serving.on(Event::Done { key: effect.key }).effects;
+    }
+    assert_eq!((serving.record().is_over(), back(&serving)), (true, Some(text)));
+    // When the control is being let go, there is no way back here.
+    let mut record = serving.record().clone();
+    record.standing = Standing::Promoting { retiring: true };
+    let (mut retiring, _) = Rollout::begin(record);
+    retiring.on(elsewhere);
+    assert_eq!(back(&retiring), None);
 }
