@@ -93,20 +93,19 @@ fn of_facts(audit: &Audit, facts: &ModuleFacts) -> Vec<String> {
 /// Why it is too old. Where its age cannot be known, that is said.
 fn age(plugin: &gate_plan::Plugin, had: &Had, audit: &Audit) -> Option<String> {
     let age_max = audit.age_max?;
-    let written = match &plugin.source {
-        Source::File { .. } => std::fs::metadata(&had.path).and_then(|about| about.modified()).ok(),
-        // The store's file is as old as its fetch.
-        Source::Oci { .. } | Source::Http { .. } => None,
-    };
-    let Some(written) = written else {
+    let Some(made) = had.made else {
         crate::voice::warn(&format!(
             "warning: plugin `{}`: nobody knows when its module was made, so that `audit.age` lets it pass",
             plugin.name
         ));
         return None;
     };
-    let age = SystemTime::now().duration_since(written).unwrap_or_default();
-    (age > age_max).then(|| format!("its file was written {} days ago", age.as_secs() / 86_400))
+    let age = SystemTime::now().duration_since(made).unwrap_or_default();
+    let what = match &plugin.source {
+        Source::File { .. } => "its file was written",
+        Source::Oci { .. } | Source::Http { .. } => "its image was made",
+    };
+    (age > age_max).then(|| format!("{what} {} days ago", age.as_secs() / 86_400))
 }
 
 fn toolchain(found: Toolchain) -> AuditToolchain {

@@ -25,6 +25,7 @@ pub(crate) enum Feed {
 /// A store that is followed.
 pub(crate) struct Followed {
     watch: Arc<Watch>,
+    settings: Settings,
     machine: Arc<Machine>,
     text: Arc<Text>,
     /// Of the text; none when it is what served before the start.
@@ -69,7 +70,8 @@ pub(crate) fn now(file: &Path) -> Result<Arc<Text>, Wrong> {
 
 fn text(delivered: &Delivered, machine: &Arc<Machine>) -> Arc<Text> {
     let grants = delivered.documents.get("grants").cloned();
-    Text::new((delivered.text.clone(), grants), &delivered.origin, &delivered.folder).on(machine)
+    let text = Text::new((delivered.text.clone(), grants), &delivered.origin, &delivered.folder);
+    text.on(machine).granted_from(delivered.grants_from.clone())
 }
 
 impl Feed {
@@ -80,7 +82,8 @@ impl Feed {
         };
         let settings = crate::stores::settings(&bootstrap.store, &folder);
         let shown = settings.backend.shown();
-        let watch = Watch::start(settings, ring).map_err(|why| Wrong::of(vec![format!("error: {why}")], &[]))?;
+        let watch =
+            Watch::start(settings.clone(), ring).map_err(|why| Wrong::of(vec![format!("error: {why}")], &[]))?;
         let machine = Arc::new(bootstrap.machine);
         let end = Instant::now() + bootstrap.store.wait;
         let first = first(&watch, end);
@@ -89,6 +92,7 @@ impl Feed {
                 text: text(&delivered, &machine),
                 revision: Some(delivered.revision),
                 watch: Arc::new(watch),
+                settings,
                 machine,
             })));
         }
@@ -104,6 +108,7 @@ impl Feed {
                     text: kept.on(&machine),
                     revision: None,
                     watch: Arc::new(watch),
+                    settings,
                     machine,
                 })))
             }
@@ -138,6 +143,14 @@ impl Feed {
                 Some(revision) => format!("{}@{}", followed.text.origin, revision.number),
                 None => followed.text.origin.clone(),
             },
+        }
+    }
+
+    /// The store, when there is one.
+    pub(crate) fn store(&self) -> Option<Settings> {
+        match self {
+            Self::File(_) => None,
+            Self::Store(followed) => Some(followed.settings.clone()),
         }
     }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,6 +67,9 @@ struct Kept {
     module: String,
     /// Its image and the digest of that.
     image: Option<(String, String)>,
+    /// When it was made, in seconds since 1970.
+    #[serde(default)]
+    made: Option<u64>,
     /// Signatures that came with it.
     signatures: Vec<KeptSignature>,
     /// Its number, and what it was made of; none where an older release kept it.
@@ -173,6 +176,9 @@ impl LastGood {
             digest: kept.module.clone(),
             looks: None,
             image: image.transpose()?,
+            made: kept
+                .made
+                .and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds))),
             documents: kept.signatures.iter().filter_map(KeptSignature::document).collect(),
             unasked: None,
         };
@@ -327,6 +333,7 @@ impl Snapshot {
             let Provenance {
                 sha256,
                 image,
+                made,
                 documents,
                 ..
             } = &*runs.provenance;
@@ -337,6 +344,9 @@ impl Snapshot {
                 image: image
                     .as_ref()
                     .map(|(reference, digest)| (reference.to_string(), digest.to_string())),
+                made: made
+                    .and_then(|made| made.duration_since(UNIX_EPOCH).ok())
+                    .map(|since| since.as_secs()),
                 signatures: documents.iter().map(KeptSignature::of).collect(),
                 generation: Some((runs.plugin.generation, runs.fingerprint())),
             }

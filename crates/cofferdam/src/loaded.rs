@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use gate_plan::{OnFault, Plan};
@@ -31,6 +32,7 @@ pub(crate) struct Runs {
 pub(crate) struct Provenance {
     pub(crate) sha256: String,
     pub(crate) image: Option<(Reference, Digest)>,
+    pub(crate) made: Option<SystemTime>,
     pub(crate) documents: Vec<Document>,
     /// What its file looked like before it was read.
     looks: Option<(PathBuf, Looks)>,
@@ -43,6 +45,7 @@ impl Runs {
         let provenance = Arc::new(Provenance {
             sha256: had.digest,
             image: had.image,
+            made: had.made,
             documents: had.documents,
             looks: had.looks.map(|looks| (had.path, looks)),
             bytes: Mutex::new(Some(had.bytes)),
@@ -304,6 +307,15 @@ impl Loaded {
             may_pass: false,
         });
         self.become_of(name, outcome);
+    }
+
+    /// A plugin goes back to a generation before that which serves.
+    pub(crate) fn return_to(&mut self, runs: Runs, why: &str) {
+        let name = runs.name().to_owned();
+        self.former.forget(&name);
+        self.former.specs.push(Arc::clone(&runs.spec));
+        self.former.runs.push(runs);
+        self.hold_back(&name, why);
     }
 
     /// A plugin runs as `runs` has it.

@@ -15,6 +15,7 @@ use plug_rollout::{Answer, Command};
 use crate::assemble::House;
 use crate::loaded::Waiting;
 use crate::looking;
+use crate::rollouts::waves::Everywhere;
 use crate::voice::say;
 
 mod metrics;
@@ -58,7 +59,14 @@ impl console::house::House for House {
     }
 
     fn lead_rollout(&self, plugin: &str, order: RolloutOrder) -> Option<Led> {
+        let everywhere = |order: Everywhere| {
+            let ordered = self.rollouts.order_everywhere(plugin, order);
+            Some(ordered.map_or_else(Led::Refused, |()| Led::Done))
+        };
         let command = match order {
+            RolloutOrder::StartEverywhere => return everywhere(Everywhere::Start),
+            RolloutOrder::PromoteEverywhere => return everywhere(Everywhere::Promote),
+            RolloutOrder::AbortEverywhere => return everywhere(Everywhere::Abort),
             RolloutOrder::Start => {
                 let started = self.rollouts.start(self, plugin)?;
                 return Some(started.map_or_else(Led::Refused, |()| Led::Done));

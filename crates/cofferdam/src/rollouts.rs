@@ -4,6 +4,8 @@ mod drive;
 mod lost;
 pub(crate) mod shadow;
 mod shown;
+pub(crate) mod waves;
+mod word;
 
 pub(crate) use self::drive::drive;
 use self::shadow::Aside;
@@ -15,7 +17,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gate_plan::{Rollout as Wanted, RolloutBound, RolloutMetric};
 use parking_lot::{Mutex, MutexGuard};
 use plug_rollout::{
-    Bound, Counts, CustomBound, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn,
+    Bound, Counts, CustomBound, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn, Why,
 };
 
 use crate::loaded::{Loaded, OnTrial, Runs};
@@ -30,6 +32,7 @@ pub(crate) struct Rollouts {
     book: Mutex<Book>,
     /// What is shown meanwhile.
     view: Mutex<Vec<View>>,
+    pub(crate) waves: waves::Waves,
 }
 
 /// What is known of rollouts, and the configuration that they change.
@@ -50,6 +53,8 @@ struct Entry {
     control: Runs,
     /// What followed from its beginning, until it is done.
     first: Option<Turn>,
+    /// Whether it does not begin before its wave comes.
+    waits: bool,
     /// Counts of both generations at the last look: control, candidate.
     seen: (Counts, Counts),
     /// The candidate as it runs aside, if it does in this rollout.
@@ -65,12 +70,19 @@ impl Entry {
             drive::counts(&control.plugin, custom),
             drive::counts(&candidate.plugin, custom),
         );
+        let has_waves = candidate
+            .spec
+            .rollout
+            .as_ref()
+            .is_some_and(|rollout| rollout.waves.is_some());
+        let waits = has_waves && rollout.record().standing == Standing::Staged;
         Self {
             plugin: candidate.name().to_owned(),
             rollout,
             candidate,
             control,
             first: Some(turn),
+            waits,
             seen,
             aside,
         }
@@ -84,10 +96,16 @@ impl Entry {
     fn why_not(&self) -> String {
         let name = &self.plugin;
         match self.record().why() {
-            Some(why) => format!(
-                "error: plugin `{name}`: its rollout went back: {}\nhint: `cofferdam rollout start {name}` tries it again",
-                why.text()
-            ),
+            Some(why) => {
+                let everywhere = match why {
+                    Why::Elsewhere { .. } => " --everywhere",
+                    _ => "",
+                };
+                format!(
+                    "error: plugin `{name}`: its rollout went back: {}\nhint: `cofferdam rollout start {name}{everywhere}` tries it again",
+                    why.text()
+                )
+            }
             None => {
                 format!("plugin `{name}` comes into force by a rollout; `cofferdam rollout status {name}` shows it")
             }
@@ -130,6 +148,7 @@ impl Rollouts {
         Self {
             view: Mutex::new(shown::view(&book)),
             book: Mutex::new(book),
+            waves: waves::Waves::default(),
         }
     }
 
@@ -222,6 +241,7 @@ fn served(old: Option<&Entry>, folder: Option<&Path>, serves: &str, runs: &Runs)
             Entry::begin(record, runs.clone(), runs.clone())
         }
     };
+    entry.waits = false;
     if entry.record().is_over() {
         return Some(entry);
     }

@@ -30,6 +30,8 @@ pub(crate) struct Had {
     pub(crate) looks: Option<Looks>,
     /// Where its image is, and which it is.
     pub(crate) image: Option<(Reference, Digest)>,
+    /// When it was made: its file was written, or its image built.
+    pub(crate) made: Option<SystemTime>,
     /// Signatures that came with it, when somebody wants to see them.
     pub(crate) documents: Vec<Document>,
     /// Why more of them could not be had.
@@ -157,6 +159,7 @@ fn read(plugin: &Plugin, folder: &Path) -> Result<Had, String> {
     };
     let path = folder.join(path);
     let looks = Looks::settled(&path);
+    let made = std::fs::metadata(&path).and_then(|about| about.modified()).ok();
     let bytes = std::fs::read(&path).map_err(|why| format!("module `{}` cannot be read: {why}", path.display()))?;
     let found = digest(&bytes);
     if let Some(sha256) = sha256 {
@@ -174,6 +177,7 @@ fn read(plugin: &Plugin, folder: &Path) -> Result<Had, String> {
         digest: found,
         looks,
         image: None,
+        made,
         documents: Vec::new(),
         unasked: None,
     })
@@ -270,6 +274,7 @@ async fn have(order: &Order, signers: Option<&Signers>, store: &Store) -> Result
         path: fetched.file,
         looks: None,
         image,
+        made: fetched.created,
         documents: Vec::new(),
         unasked: None,
     };

@@ -19,8 +19,9 @@ const BEFORE_BEGUN: &str = "\0\0";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) text: String,
-    /// Grants that were delivered beside it.
+    /// Grants that were delivered beside it, and where they stand.
     pub(crate) grants: Option<String>,
+    pub(crate) grants_from: Option<String>,
     /// What an operator began beside it, by plugin, as JSON.
     pub(crate) begun: Begun,
     /// Its SHA-256, all of this included.
@@ -52,6 +53,7 @@ impl Text {
             begun: Begun::new(),
             text,
             grants,
+            grants_from: None,
             origin: origin.to_owned(),
             folder: folder.to_owned(),
             machine: None,
@@ -69,6 +71,13 @@ impl Text {
     pub(crate) fn with_begun(&self, begun: Begun) -> Arc<Self> {
         let mut text = Self { begun, ..self.clone() };
         text.sha256 = plug_host::digest(&text.kept());
+        Arc::new(text)
+    }
+
+    /// The same, with where its grants stand.
+    pub(crate) fn granted_from(self: Arc<Self>, place: Option<String>) -> Arc<Self> {
+        let mut text = Arc::unwrap_or_clone(self);
+        text.grants_from = place;
         Arc::new(text)
     }
 
@@ -142,10 +151,16 @@ impl Text {
         Ok(plan)
     }
 
-    /// Whose word it is.
+    /// Whose word it is. A store says where and as which change it stands; who may write there is the store's to say.
     pub(crate) fn word(&self, plan: &Plan) -> String {
+        let grants = self.grants_from.as_deref().filter(|_| plan.grants.store);
         match &self.machine {
-            Some(_) => self.origin.clone(),
+            Some(_) => format!(
+                "{} at={}{}",
+                grants.unwrap_or(&self.origin),
+                crate::stores::clock(),
+                grants.map(|_| format!(" beside={}", self.origin)).unwrap_or_default()
+            ),
             None => crate::granting::origin(plan, Path::new(&self.origin)),
         }
     }

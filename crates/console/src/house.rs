@@ -54,11 +54,26 @@ pub enum RolloutOrder {
     Promote,
     /// Go back to the generation before now.
     Abort,
+    /// As [`Self::Start`], on every gateway of the store.
+    StartEverywhere,
+    /// As [`Self::Promote`], on every gateway of the store.
+    PromoteEverywhere,
+    /// As [`Self::Abort`], on every gateway of the store.
+    AbortEverywhere,
 }
 
 impl RolloutOrder {
     /// Every order.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Pause, Self::Resume, Self::Promote, Self::Abort];
+    pub const ALL: [Self; 8] = [
+        Self::Start,
+        Self::Pause,
+        Self::Resume,
+        Self::Promote,
+        Self::Abort,
+        Self::StartEverywhere,
+        Self::PromoteEverywhere,
+        Self::AbortEverywhere,
+    ];
 
     /// The word for it.
     pub fn word(self) -> &'static str {
@@ -68,6 +83,9 @@ impl RolloutOrder {
             Self::Resume => "resume",
             Self::Promote => "promote",
             Self::Abort => "abort",
+            Self::StartEverywhere => "start/everywhere",
+            Self::PromoteEverywhere => "promote/everywhere",
+            Self::AbortEverywhere => "abort/everywhere",
         }
     }
 }

@@ -147,6 +147,27 @@ const NAMED: &[Named] = &[
         page: |name| Page::LeadRollout(name, RolloutOrder::Abort),
         meaning: "POST: goes back to the generation before now",
     },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/start/everywhere",
+        page: |name| Page::LeadRollout(name, RolloutOrder::StartEverywhere),
+        meaning: "POST: tries again, on every gateway of the store, what one of them stopped",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/promote/everywhere",
+        page: |name| Page::LeadRollout(name, RolloutOrder::PromoteEverywhere),
+        meaning: "POST: lets the new generation take over now, on every gateway of the store",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/rollout/abort/everywhere",
+        page: |name| Page::LeadRollout(name, RolloutOrder::AbortEverywhere),
+        meaning: "POST: goes back to the generation before now, on every gateway of the store",
+    },
 ];
 
 impl Named {

@@ -78,6 +78,26 @@ impl Layout {
         format!("{}{node}", self.statuses())
     }
 
+    /// What stands before the names of nodes that speak of their rollouts.
+    pub(crate) fn reports(&self) -> String {
+        self.below(".rollouts/gateways/", "rollouts/gateways/")
+    }
+
+    /// What a node says of its rollouts.
+    pub(crate) fn report(&self, node: &str) -> String {
+        format!("{}{node}", self.reports())
+    }
+
+    /// What stands before the names of plugins that are rolled out in waves.
+    pub(crate) fn notes(&self) -> String {
+        self.below(".rollouts/plugins/", "rollouts/plugins/")
+    }
+
+    /// The target of a plugin.
+    pub(crate) fn note(&self, plugin: &str) -> String {
+        format!("{}{plugin}", self.notes())
+    }
+
     /// The stream that tells of changes, in Redis.
     pub(crate) fn events(&self) -> String {
         self.below(".events", "events")

@@ -29,5 +29,7 @@ mod consul;
 mod redis;
 mod watch;
 pub use watch::{Health, News, Outcome, Watch};
+mod board;
+pub use board::{Board, Note, Posted};
 mod store;
 pub use store::{Current, Publication, Published, Store};

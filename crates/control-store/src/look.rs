@@ -83,7 +83,12 @@ impl Looker {
             Err(untaken) => return Ok(Looked::Untaken(untaken)),
         };
         let mut documents = BTreeMap::new();
+        let mut grants_from = None;
         if let Some(grants) = grants {
+            let change = Some(grants.version).filter(|version| *version > 0);
+            let change = change.map(|version| format!("@{version}")).unwrap_or_default();
+            let shown = self.settings.backend.shown();
+            grants_from = Some(format!("{shown}/{}{change}", beside.trim_start_matches('/')));
             match self.beside(keys, &beside, &grants).await? {
                 Ok(text) => documents.insert(String::from("grants"), text),
                 Err(why) => {
@@ -98,6 +103,7 @@ impl Looker {
             origin: format!("{}/{}", self.settings.backend.shown(), current.trim_start_matches('/')),
             folder: self.settings.folder.clone(),
             documents,
+            grants_from,
         }))
     }
 

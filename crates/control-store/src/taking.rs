@@ -21,6 +21,8 @@ pub struct Delivered {
     pub folder: PathBuf,
     /// What stands beside it, by name: `grants`.
     pub documents: BTreeMap<String, String>,
+    /// Where the grants beside it stand, and as which change of the store where it counts them.
+    pub grants_from: Option<String>,
 }
 
 impl Delivered {

@@ -34,8 +34,9 @@ pub use crate::plan::{
     ClientTls, Compile, CrashReports, Drain, EndpointSpec, Fetch, FixedResponse, Forwarding, Grants, HeaderEdits,
     Isolation, Limits, LineLevel, Listener, Machine, OnFault, Plan, Plugin, PluginDebug, PluginLimits, PluginPhase,
     Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutMetric,
-    RolloutShadow, RolloutStep, RolloutsFrom, Route, ServerTls, Signatures, Signer, SignerIdentity, Source, Sticky,
-    Store, StoreBackend, StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream, UpstreamProtocol,
+    RolloutShadow, RolloutStep, RolloutWaves, RolloutsFrom, Route, ServerTls, Signatures, Signer, SignerIdentity,
+    Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream,
+    UpstreamProtocol, WaveGateways,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};

@@ -22,7 +22,10 @@ pub(crate) use self::grants::resolved;
 pub use self::plugin::{
     Burst, Fetch, Isolation, LineLevel, OnFault, Plugin, PluginDebug, PluginLimits, PluginPhase, Pull, Restart, Source,
 };
-pub use self::rollout::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, RolloutStep, Sticky};
+pub use self::rollout::{
+    Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, RolloutStep, RolloutWaves, Sticky,
+    WaveGateways,
+};
 pub use self::signatures::{Signatures, Signer, SignerIdentity};
 pub use self::store::{Bootstrap, Machine, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use crate::findings::Findings;

@@ -28,7 +28,9 @@ pub(crate) use self::plugin::{
     Burst, Isolation, LineLevel, MatchRule, OnFault, Payload, Phase, Plugin, PluginDebug, PluginLimits, Pull, Restart,
     Source,
 };
-pub(crate) use self::rollout::{Analysis, PartBound, Rollout, RolloutMetric, RolloutStep, Shadow, SpanBound, Sticky};
+pub(crate) use self::rollout::{
+    Analysis, PartBound, Rollout, RolloutMetric, RolloutStep, Shadow, SpanBound, Sticky, Waves,
+};
 pub(crate) use self::route::{
     HeaderCondition, HeaderEdits, Match, PathMatch, QueryCondition, Redirect, Respond, Route, Scheme,
 };

@@ -29,7 +29,7 @@ pub use self::image::ImagePattern;
 pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
 pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
-pub(crate) use self::rollout::{Part, Pause};
+pub(crate) use self::rollout::{Gateways, Part, Pause};
 
 /// A text with a meaning of its own.
 pub(crate) trait Word: Sized {
@@ -101,6 +101,7 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<Percent>(),
     Format::of::<Part>(),
     Format::of::<Pause>(),
+    Format::of::<Gateways>(),
     Format::of::<std::net::SocketAddr>(),
     Format::of::<crate::plan::EndpointSpec>(),
     Format::of::<crate::route::HostPattern>(),

@@ -2,7 +2,7 @@
 //! again when the network fails.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use tokio::time::timeout;
@@ -10,6 +10,7 @@ use url::Url;
 
 use crate::digest::Digest;
 use crate::fault::{PackageFault, Result};
+use crate::image::created::created;
 use crate::image::layout::{self, Layout};
 use crate::image::manifest::{Descriptor, Document, MANIFEST_BYTES_MAX, Manifest};
 use crate::image::unpack;
@@ -65,6 +66,8 @@ pub struct Fetched {
     pub layout: Option<Layout>,
     /// The digest of the image's manifest.
     pub image: Option<Digest>,
+    /// When the image was made, as its manifest says; nobody says it of a file.
+    pub created: Option<SystemTime>,
     /// A file with the same bytes.
     pub file: PathBuf,
     /// How it came here.
@@ -221,6 +224,7 @@ async fn oci(client: &Client, reference: &Reference, (name, store): (&str, &Stor
     Ok(Fetched {
         layout: Some(layout),
         image: Some(pinned),
+        created: created(&manifest),
         ..fetched
     })
 }
@@ -263,6 +267,7 @@ fn here(store: &Store, module: Vec<u8>, way: Way) -> Result<Fetched> {
         digest,
         layout: None,
         image: None,
+        created: None,
         way,
     })
 }
@@ -304,6 +309,7 @@ fn image_parts(store: &Store, pinned: Digest) -> std::result::Result<Fetched, Ke
     Ok(Fetched {
         layout: Some(layout),
         image: Some(pinned),
+        created: created(&manifest),
         ..fetched
     })
 }

@@ -6,5 +6,6 @@ pub(crate) mod layout;
 pub(crate) mod unpack;
 pub(crate) mod pack;
 pub(crate) mod attachment;
+pub(crate) mod created;
 #[cfg(test)]
 mod tests;

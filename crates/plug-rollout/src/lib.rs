@@ -33,7 +33,11 @@ mod machine;
 pub use machine::{Answer, Command, Event, Rollout, Turn};
 
 mod wave;
-pub use wave::{Campaign, Report, ReportState, Waves};
+pub use wave::{Campaign, Progress, Report, Rules, Stop, WaveSize, Word};
+mod fleet;
+pub use fleet::Fleet;
+mod member;
+pub use member::{Advice, Member, Mine, Task, View};
 
 #[cfg(test)]
 mod tests;

@@ -68,6 +68,11 @@ pub enum Event {
     },
     /// The plugin is configured otherwise now, so that this candidate is no longer wanted.
     Overtaken,
+    /// Another gateway went back.
+    Elsewhere {
+        /// Which, when and why.
+        text: String,
+    },
 }
 
 /// What an operator is told.
@@ -168,7 +173,8 @@ impl Rollout {
             // The control is being let go: that makes the candidate again, or is refused.
             Event::Lost { .. } => {}
             Event::Overtaken if self.may_go_back() => self.go_back(Why::Overtaken, &mut turn),
-            Event::Overtaken => {}
+            Event::Elsewhere { text } if self.may_go_back() => self.go_back(Why::Elsewhere { text }, &mut turn),
+            Event::Overtaken | Event::Elsewhere { .. } => {}
         }
         turn
     }

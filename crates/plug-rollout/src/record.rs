@@ -103,6 +103,11 @@ pub enum Why {
     TooLong,
     /// Another configuration came.
     Overtaken,
+    /// Another gateway went back.
+    Elsewhere {
+        /// Which, when and why.
+        text: String,
+    },
 }
 
 impl Why {
@@ -110,7 +115,7 @@ impl Why {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Measure { text } | Self::Effect { text } => text.clone(),
+            Self::Measure { text } | Self::Effect { text } | Self::Elsewhere { text } => text.clone(),
             Self::Operator => String::from("an operator gave it up"),
             Self::TooLong => String::from("it was not over within `ends_within`"),
             Self::Overtaken => String::from("another configuration of the plugin came"),

@@ -129,7 +129,7 @@ impl Selector {
 }
 
 /// A hash that is the same in every release and on every machine: gateways behind one balancer tell a client to the same arm.
-fn hash(salt: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn hash(salt: u64, bytes: &[u8]) -> u64 {
     let start = mix(salt ^ u64::try_from(bytes.len()).unwrap_or(u64::MAX));
     let folded = bytes.chunks(8).fold(start, |state, chunk| {
         let word = chunk.iter().fold(0_u64, |word, byte| word << 8 | u64::from(*byte));

@@ -1,116 +1,191 @@
-//! One rollout over several gateways: waves with a common target, each begun when the one before has promoted it everywhere.
+//! One rollout over several gateways: what gateways say of themselves, the target that they have in common, and how many of them each wave has.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What one gateway says of one plugin. It writes it to the store; the others read it there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Report {
-    /// The gateway.
-    pub instance: String,
-    /// The plugin.
-    pub plugin: String,
-    /// Names the generation of which it speaks.
-    pub digest: String,
-    /// How far it is with it.
-    pub state: ReportState,
-    /// Why it went back, or cannot go on.
-    pub error: Option<String>,
-}
+use crate::share::hash;
+
+/// LIMIT: characters of a reason that is handed around.
+const WHY_CHARS_MAX: usize = 1_000;
+/// The whole of a fleet, in parts per million.
+const WHOLE: u64 = 1_000_000;
 
 /// How far a gateway is with a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ReportState {
+pub enum Progress {
     /// It has not begun.
     Waiting,
     /// Its rollout goes on.
     RollingOut,
     /// The target serves alone.
     Promoted,
-    /// The generation before serves alone.
+    /// It went back by itself: the generation before serves alone.
     RolledBack,
+    /// It went back because another gateway did.
+    Followed,
+    /// An operator took this gateway alone out.
+    LeftOut,
 }
 
-/// A target with the waves in which gateways go over to it.
+impl Progress {
+    /// The word for it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::RollingOut => "in rollout",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled back",
+            Self::Followed => "went back with the others",
+            Self::LeftOut => "left out",
+        }
+    }
+}
+
+/// What a gateway says of one plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Campaign {
-    /// The plugin.
-    pub plugin: String,
-    /// Names the generation that is wanted everywhere.
-    pub digest: String,
-    /// The gateways of each wave.
-    pub waves: Vec<Vec<String>>,
-    /// Who went back first, and why. A campaign that was stopped stays so: another target begins another.
-    pub stopped: Option<(String, String)>,
+pub struct Word {
+    /// Names the generation of which it speaks: module and configuration.
+    pub target: String,
+    /// Which try of it.
+    #[serde(default)]
+    pub attempt: u32,
+    /// How far it is.
+    pub progress: Progress,
+    /// Why it went back, or stays although others went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// Since when, in RFC 3339, by its own clock: for people.
+    pub since: String,
 }
 
-/// Where a campaign is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Waves {
-    /// The gateways of this wave may begin.
-    Going {
-        /// Which, from 0.
-        wave: usize,
-    },
-    /// Nobody begins any more.
-    Stopped {
-        /// Who went back first.
-        instance: String,
-        /// Why.
-        why: String,
-    },
-    /// Every gateway has promoted the target.
-    Over,
+/// What a gateway says of itself. It writes it to the store, and again and again while it lives; the others read it there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The gateway.
+    pub gateway: String,
+    /// Its process: another one after each start.
+    pub process: String,
+    /// Counts up: one that does not count any more is gone. Nobody's clock is compared with another's.
+    pub beat: u64,
+    /// Each plugin with waves.
+    pub plugins: BTreeMap<String, Word>,
+}
+
+/// Who went back first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// The gateway.
+    pub gateway: String,
+    /// Why.
+    pub why: String,
+    /// When, in RFC 3339.
+    pub at: String,
+}
+
+impl Stop {
+    pub(crate) fn new(gateway: &str, why: Option<&str>, at: &str) -> Self {
+        let why = why.unwrap_or("it gave no reason");
+        Self {
+            gateway: gateway.to_owned(),
+            why: why.chars().take(WHY_CHARS_MAX).collect(),
+            at: at.to_owned(),
+        }
+    }
+
+    /// What a gateway says that goes back because of it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("gateway `{}` went back at {}: {}", self.gateway, self.at, self.why)
+    }
+}
+
+/// A target that is wanted on every gateway, and which wave is open. It is replaced only by who saw what it replaces.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Campaign {
+    /// Names the generation that is wanted everywhere.
+    pub target: String,
+    /// Which try: an operator who tries again after a stop counts up.
+    pub attempt: u32,
+    /// The wave that is open, from 0.
+    pub wave: u32,
+    /// An operator lets it take over everywhere, without waiting.
+    #[serde(default)]
+    pub promote: bool,
+    /// Who went back. What was stopped stays so until somebody tries again, or another target comes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<Stop>,
 }
 
 impl Campaign {
-    /// A campaign at its beginning.
+    /// One at its beginning.
     #[must_use]
-    pub fn new(plugin: String, digest: String, waves: Vec<Vec<String>>) -> Self {
+    pub fn new(target: &str) -> Self {
         Self {
-            plugin,
-            digest,
-            waves,
+            target: target.to_owned(),
+            attempt: 0,
+            wave: 0,
+            promote: false,
             stopped: None,
         }
     }
 
-    /// Takes in what gateways say, the latest of each, in any order and as often as it comes. Reports of other targets are no matter.
-    pub fn hear<'report>(&mut self, reports: impl IntoIterator<Item = &'report Report>) -> Waves {
-        let mine = reports
-            .into_iter()
-            .filter(|report| report.plugin == self.plugin && report.digest == self.digest);
-        let latest: BTreeMap<&str, &Report> = mine.map(|report| (report.instance.as_str(), report)).collect();
-        let back = |report: &&&Report| report.state == ReportState::RolledBack;
-        if self.stopped.is_none()
-            && let Some(report) = latest.values().find(back)
-        {
-            let why = report
-                .error
-                .clone()
-                .unwrap_or_else(|| String::from("it gave no reason"));
-            self.stopped = Some((report.instance.clone(), why));
-        }
-        if let Some((instance, why)) = self.stopped.clone() {
-            return Waves::Stopped { instance, why };
-        }
-        let promoted = |instance: &String| {
-            let report = latest.get(instance.as_str());
-            report.is_some_and(|report| report.state == ReportState::Promoted)
-        };
-        let open = self.waves.iter().position(|wave| !wave.iter().all(promoted));
-        open.map_or(Waves::Over, |wave| Waves::Going { wave })
-    }
-
-    /// Whether a gateway may begin: its wave has come. One that is in no wave never begins.
+    /// The next try after a stop.
     #[must_use]
-    pub fn may_begin(&self, instance: &str, waves: &Waves) -> bool {
-        let Waves::Going { wave } = waves else { return false };
-        let up_to_now = self.waves.iter().take(wave.saturating_add(1));
-        up_to_now.flatten().any(|known| known == instance)
+    pub fn again(&self) -> Self {
+        Self {
+            attempt: self.attempt.saturating_add(1),
+            ..Self::new(&self.target)
+        }
     }
+}
+
+/// How many gateways have the target at the end of a wave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaveSize {
+    /// So many.
+    Gateways(u32),
+    /// So many of a million of those there are, rounded up.
+    Part(u32),
+}
+
+/// What is wanted of waves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The waves in their order. Behind the last one, all that are left.
+    pub sizes: Vec<WaveSize>,
+    /// Time between the last promotion of a wave and the beginning of the next, in milliseconds.
+    pub pause_ms: u64,
+    /// Silence after which a gateway is waited for no more, in milliseconds.
+    pub gone_after_ms: u64,
+}
+
+impl Rules {
+    /// How many of `all` gateways are in this wave and those before it.
+    #[must_use]
+    pub fn size(&self, wave: u32, all: usize) -> usize {
+        let wave = usize::try_from(wave).unwrap_or(usize::MAX);
+        if wave >= self.sizes.len() {
+            return all;
+        }
+        let size = |size: &WaveSize| match *size {
+            WaveSize::Gateways(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            WaveSize::Part(part) => {
+                let all = u64::try_from(all).unwrap_or(u64::MAX);
+                usize::try_from(all.saturating_mul(u64::from(part)).div_ceil(WHOLE)).unwrap_or(usize::MAX)
+            }
+        };
+        let sizes = self.sizes.iter().take(wave.saturating_add(1)).map(size);
+        sizes.max().unwrap_or(all).clamp(1, all.max(1))
+    }
+}
+
+/// Where a gateway stands among the others for this target: the same for all who look, and another one for another target, so that it is not
+/// always the same gateway that tries first.
+#[must_use]
+pub(crate) fn rank(gateway: &str, target: &str) -> (u64, String) {
+    let salt = hash(0, target.as_bytes());
+    (hash(salt, gateway.as_bytes()), gateway.to_owned())
 }

@@ -34,9 +34,17 @@ pub struct Etcd {
 /// # Errors
 /// When it cannot be started.
 pub async fn etcd() -> Result<Etcd> {
+    etcd_with(&[]).await
+}
+
+/// Starts one alone with these further command-line words, for example `["--auth-token-ttl", "1"]`.
+///
+/// # Errors
+/// When it cannot be started.
+pub async fn etcd_with(words: &[&str]) -> Result<Etcd> {
     let mut last = None;
     for _ in 0..TRIES_MAX {
-        match cluster_of(1, None).await {
+        match cluster_of(1, None, words).await {
             Ok(mut members) => return members.pop().context("no member"),
             Err(error) => last = Some(error),
         }
@@ -51,7 +59,7 @@ pub async fn etcd() -> Result<Etcd> {
 pub async fn etcd_with_tls(authority: &Path, identity: &Identity) -> Result<Etcd> {
     let mut last = None;
     for _ in 0..TRIES_MAX {
-        match cluster_of(1, Some((authority, identity))).await {
+        match cluster_of(1, Some((authority, identity)), &[]).await {
             Ok(mut members) => return members.pop().context("no member"),
             Err(error) => last = Some(error),
         }
@@ -66,7 +74,7 @@ pub async fn etcd_with_tls(authority: &Path, identity: &Identity) -> Result<Etcd
 pub async fn cluster(members: usize) -> Result<Vec<Etcd>> {
     let mut last = None;
     for _ in 0..TRIES_MAX {
-        match cluster_of(members, None).await {
+        match cluster_of(members, None, &[]).await {
             Ok(members) => return Ok(members),
             Err(error) => last = Some(error),
         }
@@ -74,7 +82,7 @@ pub async fn cluster(members: usize) -> Result<Vec<Etcd>> {
     Err(last.context("no try was made")?)
 }
 
-async fn cluster_of(count: usize, tls: Option<(&Path, &Identity)>) -> Result<Vec<Etcd>> {
+async fn cluster_of(count: usize, tls: Option<(&Path, &Identity)>, more: &[&str]) -> Result<Vec<Etcd>> {
     let ports: Vec<(u16, u16)> = (0..count)
         .map(|_| Ok((free_port()?, free_port()?)))
         .collect::<Result<_>>()?;
@@ -86,7 +94,7 @@ async fn cluster_of(count: usize, tls: Option<(&Path, &Identity)>) -> Result<Vec
     let names = names.join(",");
     let mut members = Vec::new();
     for (at, (client, own)) in ports.iter().enumerate() {
-        members.push(begin(at, (*client, *own), &names, tls)?);
+        members.push(begin((at, &names), (*client, *own), tls, more)?);
     }
     for member in &members {
         member.ready(0).await?;
@@ -94,7 +102,12 @@ async fn cluster_of(count: usize, tls: Option<(&Path, &Identity)>) -> Result<Vec
     Ok(members)
 }
 
-fn begin(at: usize, (client, own): (u16, u16), names: &str, tls: Option<(&Path, &Identity)>) -> Result<Etcd> {
+fn begin(
+    (at, names): (usize, &str),
+    (client, own): (u16, u16),
+    tls: Option<(&Path, &Identity)>,
+    more: &[&str],
+) -> Result<Etcd> {
     let folder = tempfile::tempdir().context("no temporary folder")?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (client_url, own_url) = (
@@ -121,6 +134,7 @@ fn begin(at: usize, (client, own): (u16, u16), names: &str, tls: Option<(&Path, 
     .into_iter()
     .map(str::to_owned)
     .collect();
+    words.extend(more.iter().map(|word| (*word).to_owned()));
     if let Some((authority, identity)) = tls {
         let authority = authority.display().to_string();
         let (chain, key) = (identity.chain.display().to_string(), identity.key.display().to_string());

@@ -34,6 +34,8 @@ mod generations;
 mod stores;
 mod rollouts;
 mod shadows;
+mod waves;
+mod matrix;
 mod stop;
 mod admin;
 mod access_log;

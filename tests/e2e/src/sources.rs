@@ -185,3 +185,82 @@ async fn a_url_is_a_source_also_over_tls() -> Result<()> {
     });
     greets(&trusting.await.context("with its authority")?).await
 }
+
+/// So many days ago, in RFC 3339.
+fn days_ago(days: u64) -> Result<String> {
+    let ago = format!("{days} days ago");
+    let output = Command::new("date")
+        .args(["-u", "-d", &ago, "+%Y-%m-%dT%H:%M:%SZ"])
+        .output()?;
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+fn audited(configuration: &str, age: &str) -> Result<String> {
+    let mut whole: Value = serde_json::from_str(configuration)?;
+    whole["audit"] = json!({ "age": age });
+    Ok(whole.to_string())
+}
+
+#[tokio::test]
+async fn an_image_is_as_old_as_its_manifest_says_also_when_it_is_recalled() -> Result<()> {
+    let (desk, registry) = (Desk::new()?, registry(None).await?);
+    let mut images = Vec::new();
+    for (tag, created) in [
+        ("young", Some(days_ago(10)?)),
+        ("old", Some(days_ago(40)?)),
+        ("epoch", Some(String::from("1970-01-01T00:00:00Z"))),
+        ("odd", Some(String::from("yesterday"))),
+        ("unsaid", None),
+    ] {
+        let name = registry.name(&format!("team/aged:{tag}"));
+        let annotation = created.map(|created| format!("org.opencontainers.image.created={created}"));
+        let mut words = vec!["push", "hello.wasm", name.as_str()];
+        words.extend(annotation.iter().flat_map(|annotation| ["--annotation", annotation]));
+        desk.told(&words).await?;
+        images.push(name.clone());
+    }
+    let unknown = "nobody knows when its module was made";
+    for (image, age, code, words) in [
+        (&images[0], "30d", 0, ""),
+        (&images[0], "5d", 1, "its image was made 10 days ago"),
+        (&images[1], "30d", 1, "its image was made 40 days ago"),
+        (&images[2], "30d", 0, unknown),
+        (&images[3], "30d", 0, unknown),
+        (&images[4], "30d", 0, unknown),
+    ] {
+        let file = desk.path("gateway.yaml");
+        fs::write(
+            &file,
+            audited(&configuration(&desk, &[("hello", json!({ "oci": image }))]), age)?,
+        )?;
+        // From the registry, and then from the store.
+        for _ in 0..2 {
+            let mut command = Command::new(place::cofferdam().await?);
+            quiet(&mut command, &desk);
+            let ended = finish(command.arg("check").arg(&file), desk.folder.path()).await?;
+            assert!(
+                ended.code == Some(code) && ended.err.contains(words),
+                "{image} {age}: {ended:?}"
+            );
+            assert_eq!(ended.err.contains(unknown), words == unknown, "{image}: {ended:?}");
+        }
+    }
+    // It serves; then the registry and what was fetched are gone, and what is kept of it is as old as it was.
+    let aged = configuration(&desk, &[("hello", json!({"oci": images[1], "pull": "always"}))]);
+    let gateway = Gateway::start_with(&audited(&aged, "60d")?, |command| quiet(command, &desk)).await?;
+    greets(&gateway).await?;
+    drop(registry);
+    fs::remove_dir_all(desk.path("cache").join("modules"))?;
+    let gateway = gateway.start_again(Signal::TERM).await?;
+    greets(&gateway).await?;
+    assert!(said(&gateway, "plugin recalled plugin=hello") && !said(&gateway, unknown));
+    fs::write(gateway.file(), audited(&aged, "30d")?)?;
+    let Err(refused) = gateway.start_again(Signal::TERM).await else {
+        anyhow::bail!("it starts with a module that is too old");
+    };
+    ensure!(
+        format!("{refused:#}").contains("its image was made 40 days ago"),
+        "{refused:#}"
+    );
+    Ok(())
+}

@@ -27,15 +27,15 @@ pub(crate) enum Verb {
     /// Try a generation again whose rollout went back, or one that the configuration does not have
     Start {
         #[command(flatten)]
-        whose: Whose,
+        place: Where,
         /// A module instead of the configured one: a file of the gateway's machine, or the name of an image
-        #[arg(long, value_name = "FILE|IMAGE")]
+        #[arg(long, value_name = "FILE|IMAGE", conflicts_with = "everywhere")]
         source: Option<String>,
         /// A file with what the plugin gets as configuration instead, as it is
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", conflicts_with = "everywhere")]
         config: Option<PathBuf>,
         /// Steps instead of the configured ones, such as `5%:10m,50%:manual`
-        #[arg(long)]
+        #[arg(long, conflicts_with = "everywhere")]
         steps: Option<String>,
     },
     /// Show where it is, and both generations compared
@@ -51,9 +51,9 @@ pub(crate) enum Verb {
     /// Let it go on; a step that waits for a person, or is inconclusive, is over
     Resume(Whose),
     /// Let the new generation take over now
-    Promote(Whose),
+    Promote(Where),
     /// Go back to the generation before now
-    Abort(Whose),
+    Abort(Where),
 }
 
 /// Whose rollout.
@@ -66,21 +66,32 @@ pub(crate) struct Whose {
     admin: SocketAddr,
 }
 
+/// Whose rollout, and on which gateways.
+#[derive(Args)]
+pub(crate) struct Where {
+    #[command(flatten)]
+    whose: Whose,
+    /// On every gateway of the store, not only on this one; for plugins with `rollout.waves`
+    #[arg(long)]
+    everywhere: bool,
+}
+
 /// Asks the gateway; 0 when it did what was wanted.
 pub(crate) fn rollout(verb: &Verb) -> ExitCode {
     let outcome = match verb {
+        Verb::Start { place, .. } if place.everywhere => order(&place.whose, RolloutOrder::StartEverywhere),
         Verb::Start {
-            whose,
+            place,
             source,
             config,
             steps,
         } => body(source.as_deref(), config.as_deref(), steps.as_deref())
-            .and_then(|body| tell(whose, RolloutOrder::Start, body)),
+            .and_then(|body| tell(&place.whose, RolloutOrder::Start, body)),
         Verb::Status { whose, format } => status(whose, *format),
         Verb::Pause(whose) => order(whose, RolloutOrder::Pause),
         Verb::Resume(whose) => order(whose, RolloutOrder::Resume),
-        Verb::Promote(whose) => order(whose, RolloutOrder::Promote),
-        Verb::Abort(whose) => order(whose, RolloutOrder::Abort),
+        Verb::Promote(place) => order_at(place, RolloutOrder::Promote, RolloutOrder::PromoteEverywhere),
+        Verb::Abort(place) => order_at(place, RolloutOrder::Abort, RolloutOrder::AbortEverywhere),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -89,6 +100,11 @@ pub(crate) fn rollout(verb: &Verb) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn order_at(place: &Where, here: RolloutOrder, everywhere: RolloutOrder) -> Result<(), String> {
+    let wanted = if place.everywhere { everywhere } else { here };
+    order(&place.whose, wanted)
 }
 
 fn order(whose: &Whose, order: RolloutOrder) -> Result<(), String> {
@@ -196,6 +212,7 @@ fn table(rollout: &Value) -> String {
             of("state")
         );
     }
+    waves(rollout, &mut text);
     let measures = rollout.get("measures").and_then(Value::as_array).into_iter().flatten();
     for measure in measures {
         let of = |key: &str| measure.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -244,4 +261,34 @@ fn aside(shadow: &Value) -> String {
         );
     }
     text
+}
+
+/// How far the other gateways are.
+fn waves(rollout: &Value, text: &mut String) {
+    let Some(waves) = rollout.get("waves").filter(|waves| !waves.is_null()) else {
+        return;
+    };
+    let number = |key: &str| waves.get(key).and_then(Value::as_u64);
+    if let Some(wave) = number("wave") {
+        let (of_wave, of_all) = (number("of_wave"), number("of_all"));
+        let _ = writeln!(
+            text,
+            "wave       {wave}, with {} of {} gateways",
+            of_wave.unwrap_or_default(),
+            of_all.unwrap_or_default()
+        );
+    }
+    for (word, key) in [("stopped", "stopped"), ("alone", "lost")] {
+        if let Some(why) = waves.get(key).and_then(Value::as_str) {
+            let _ = writeln!(text, "{word:<9}  {why}");
+        }
+    }
+    let gateways = waves.get("gateways").and_then(Value::as_array).into_iter().flatten();
+    for gateway in gateways {
+        let of = |key: &str| gateway.get(key).and_then(Value::as_str).unwrap_or_default();
+        let is = |key: &str| gateway.get(key).and_then(Value::as_bool).unwrap_or_default();
+        let in_wave = if is("in_wave") { ", in this wave or before" } else { "" };
+        let silent = if is("silent") { ", silent" } else { "" };
+        let _ = writeln!(text, "gateway    {}: {}{in_wave}{silent}", of("gateway"), of("state"));
+    }
 }

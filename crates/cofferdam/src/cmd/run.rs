@@ -68,6 +68,11 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     if let Err(why) = crate::rollouts::drive(Arc::clone(&house)) {
         return failed(&format!("error: no thread for rollouts: {why}"));
     }
+    if let Some(store) = feed.store()
+        && let Err(why) = crate::rollouts::waves::follow(Arc::clone(&house), store)
+    {
+        return failed(&format!("error: no thread for waves: {why}"));
+    }
     let crashes = Arc::clone(&loader.crashes);
     if let Err(why) = crate::reload::follow(Arc::clone(&house), (loader, may_pass), (feed, watcher), signals.reloads) {
         return failed(&format!("error: no thread for reloads: {why}"));

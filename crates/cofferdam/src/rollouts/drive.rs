@@ -71,7 +71,7 @@ impl Rollouts {
             let Some(entry) = book.entries.get_mut(index) else {
                 continue;
             };
-            if entry.record().is_over() {
+            if entry.record().is_over() || entry.waits {
                 continue;
             }
             if is_serving(entry.record()) {
@@ -90,6 +90,12 @@ impl Rollouts {
     pub(crate) fn order(&self, house: &House, plugin: &str, command: Command) -> Option<Answer> {
         let mut book = self.hold();
         let index = book.entries.iter().position(|entry| entry.plugin == plugin)?;
+        match command {
+            // Who takes it upon themselves does not wait for the others.
+            Command::Promote => book.stop_waiting(house, plugin),
+            Command::Abort => book.entries.get_mut(index)?.do_not_begin(),
+            Command::Pause | Command::Resume => {}
+        }
         let answer = book.happens(house, index, Event::Operator(command));
         book.tell_lost(house);
         answer
@@ -241,11 +247,16 @@ fn samples(house: &House) -> Vec<(String, Sample)> {
 
 impl Book {
     /// Does what follows from beginnings.
-    fn begin(&mut self, house: &House) {
+    pub(super) fn begin(&mut self, house: &House) {
         for index in 0..self.entries.len() {
             let Some(entry) = self.entries.get_mut(index) else {
                 continue;
             };
+            // Without a store there are no others.
+            entry.waits &= house.store.get().is_some();
+            if entry.waits {
+                continue;
+            }
             if let Some(turn) = entry.first.take() {
                 // What failed while it was staged beside others is not held against it.
                 entry.look_anew();
@@ -305,7 +316,7 @@ impl Book {
         }
     }
 
-    fn write(&self, index: usize) {
+    pub(super) fn write(&self, index: usize) {
         let (Some(folder), Some(entry)) = (&self.folder, self.entries.get(index)) else {
             return;
         };
@@ -364,7 +375,7 @@ impl Book {
         }
     }
 
-    fn change(&mut self, house: &House, mut loaded: Loaded) -> Result<(), String> {
+    pub(super) fn change(&mut self, house: &House, mut loaded: Loaded) -> Result<(), String> {
         loaded.spare = spare(&self.entries);
         house.change(&mut loaded).map_err(|why| format!("{why:#}"))?;
         self.loaded = loaded;

@@ -38,8 +38,11 @@ pub(super) fn view(book: &Book) -> Vec<View> {
 impl Rollouts {
     /// The rollout of a plugin, or its last one.
     pub(crate) fn shown(&self, plugin: &str) -> Option<Value> {
-        let found = self.looked().into_iter().find(|view| view.plugin == plugin)?;
-        Some(found.page)
+        let mut page = self.looked().into_iter().find(|view| view.plugin == plugin)?.page;
+        if let Some(page) = page.as_object_mut() {
+            page.insert(String::from("waves"), json!(self.waves.shown(plugin)));
+        }
+        Some(page)
     }
 
     /// Exchanges and faults of control and candidate, for each plugin with a rollout, since the process looks.
@@ -76,7 +79,7 @@ fn shown(entry: &Entry) -> Value {
     json!({
         "plugin": entry.plugin,
         "id": record.id,
-        "state": record.words(),
+        "state": if entry.waits { String::from("waiting for its wave") } else { record.words() },
         "over": record.is_over(),
         "share": record.share().to_string(),
         "why": record.why().map(plug_rollout::Why::text),

@@ -193,6 +193,8 @@ fn a_rollout_is_shown_and_led() {
         ("/plugins/hello/rollout/pause", "200"),
         ("/plugins/hello/rollout/resume", "200"),
         ("/plugins/hello/rollout/abort", "409"),
+        ("/plugins/hello/rollout/abort/everywhere", "409"),
+        ("/plugins/hello/rollout/pause/everywhere", "404"),
         ("/plugins/none/rollout/abort", "404"),
         ("/plugins/hello/rollout", "405"),
         ("/plugins/hello/rollout/whatever", "404"),

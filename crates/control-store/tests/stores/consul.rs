@@ -9,8 +9,8 @@ use testkit::consul::Consul;
 use testkit::cut::Line;
 
 use crate::setting::{
-    accept, connected, delivered, does_what_stores_do, endpoint, follow, lets_one_of_many_win, lost, prefix, push,
-    settings, until,
+    accept, connected, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word,
+    lets_one_of_many_win, lost, prefix, push, settings, until,
 };
 
 fn of(address: SocketAddr, place: Place) -> Settings {
@@ -32,6 +32,12 @@ fn key() -> Place {
 fn consul_does_what_stores_do() {
     let consul = Consul::start(None).unwrap();
     does_what_stores_do(&of(consul.address, prefix()));
+}
+
+#[test]
+fn gateways_leave_word_for_each_other() {
+    let consul = Consul::start(None).unwrap();
+    lets_gateways_leave_word(&of(consul.address, prefix()));
 }
 
 #[test]

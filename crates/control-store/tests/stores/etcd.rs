@@ -3,14 +3,14 @@
 use std::fs;
 use std::time::Instant;
 
-use control_store::{Backend, Endpoint, Login, Place, Secret, Settings, Tls};
+use control_store::{Backend, Board, Endpoint, Login, Place, Secret, Settings, Tls};
 use testkit::cut::Line;
-use testkit::etcd::{Etcd, cluster, etcd, etcd_with_tls};
+use testkit::etcd::{Etcd, cluster, etcd, etcd_with, etcd_with_tls};
 use testkit::tls::Authority;
 
 use crate::setting::{
-    accept, block, connected, delivered, does_what_stores_do, endpoint, follow, lets_one_of_many_win, lost, prefix,
-    push, settings, until,
+    accept, block, connected, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word,
+    lets_one_of_many_win, lost, prefix, push, settings, until,
 };
 
 fn backend(endpoints: Vec<Endpoint>) -> control_store::Etcd {
@@ -33,6 +33,12 @@ fn key() -> Place {
 fn etcd_does_what_stores_do() {
     let etcd = block(etcd());
     does_what_stores_do(&of(&etcd, prefix()));
+}
+
+#[test]
+fn gateways_leave_word_for_each_other() {
+    let etcd = block(etcd());
+    lets_gateways_leave_word(&of(&etcd, prefix()));
 }
 
 #[test]
@@ -171,6 +177,48 @@ fn a_wrong_password_is_refused_and_a_right_one_is_read_anew() {
     let elsewhere = settings(Backend::Etcd(backend), Place::Key(String::from("/others")));
     let why = lost(&follow(&elsewhere));
     assert!(why.contains("permission denied"), "{why}");
+}
+
+#[test]
+fn a_token_that_has_run_out_is_had_anew() {
+    let etcd = block(etcd_with(&["--auth-token-ttl", "1", "--log-level", "debug"]));
+    etcd.ctl(&["put", "/gateway.yaml", "one"]).unwrap();
+    for words in [["user", "add", "root:pass"], ["user", "grant-role", "root"]] {
+        let words = [&words[..], if words[1] == "grant-role" { &["root"] } else { &[] }].concat();
+        etcd.ctl(&words).unwrap();
+    }
+    etcd.ctl(&["auth", "enable"]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let password = folder.path().join("password");
+    fs::write(&password, "pass").unwrap();
+    let login = Login {
+        user: Some(String::from("root")),
+        password: Secret::File(password),
+    };
+    let backend = control_store::Etcd {
+        login: Some(login),
+        ..backend(vec![endpoint(etcd.address)])
+    };
+    let settings = settings(Backend::Etcd(backend), key());
+    // Both have a token each, and are silent for longer than it lives.
+    let watch = follow(&settings);
+    let one = delivered(&watch);
+    accept(&watch, &one);
+    let mut board = Board::open(&settings).unwrap();
+    board.report(b"first".to_vec()).unwrap();
+    // Those of the watch, of who reported on it, and of the board.
+    let all_gone = |lines: &[testkit::process::Line]| {
+        let gone = lines.iter().filter(|line| line.text.contains("deleted a simple token"));
+        (gone.count() >= 3).then_some(())
+    };
+    block(etcd.process.wait_for(0, crate::setting::DEADLINE, all_gone));
+    board.report(b"second".to_vec()).unwrap();
+    assert_eq!(board.read().unwrap().reports, ["second"]);
+    etcd.ctl(&["--user", "root:pass", "put", "/gateway.yaml", "two"])
+        .unwrap();
+    let two = delivered(&watch);
+    assert_eq!(two.text, "two");
+    accept(&watch, &two);
 }
 
 #[test]

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use testkit::registry::openssl;
 
 use crate::setting::{
-    accept, delivered, does_what_stores_do, follow, lets_one_of_many_win, prefix, publication, push, settings, untaken,
-    until, write,
+    accept, delivered, does_what_stores_do, follow, lets_gateways_leave_word, lets_one_of_many_win, prefix,
+    publication, push, settings, untaken, until, write,
 };
 
 fn store() -> (TempDir, Settings) {
@@ -23,6 +23,12 @@ fn store() -> (TempDir, Settings) {
 fn a_folder_does_what_stores_do() {
     let (_folder, settings) = store();
     does_what_stores_do(&settings);
+}
+
+#[test]
+fn gateways_leave_word_for_each_other() {
+    let (_folder, settings) = store();
+    lets_gateways_leave_word(&settings);
 }
 
 #[test]

@@ -12,3 +12,4 @@ mod folder;
 mod etcd;
 mod consul;
 mod redis;
+mod encrypted;

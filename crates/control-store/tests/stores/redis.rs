@@ -8,8 +8,8 @@ use testkit::process::DEADLINE;
 use testkit::redis::{Redis, redis};
 
 use crate::setting::{
-    accept, block, delivered, does_what_stores_do, endpoint, follow, lets_one_of_many_win, lost, prefix, push,
-    settings, untaken, until,
+    accept, block, delivered, does_what_stores_do, endpoint, follow, lets_gateways_leave_word, lets_one_of_many_win,
+    lost, prefix, push, settings, untaken, until,
 };
 
 fn backend(redis: &Redis) -> control_store::Redis {
@@ -47,6 +47,12 @@ fn pending(redis: &Redis, node: &str) -> usize {
 fn redis_does_what_stores_do() {
     let redis = block(redis(&[]));
     does_what_stores_do(&of(&redis, prefix()));
+}
+
+#[test]
+fn gateways_leave_word_for_each_other() {
+    let redis = block(redis(&[]));
+    lets_gateways_leave_word(&of(&redis, prefix()));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use control_store::{
-    Backend, Delivered, Endpoint, News, Outcome, Place, Publication, Published, Settings, Store, Watch,
+    Backend, Board, Delivered, Endpoint, News, Outcome, Place, Publication, Published, Settings, Store, Watch,
 };
 
 /// How long what must happen may take; long, because the machine may be busy, and a silent line is noticed after 20 s.
@@ -186,6 +186,48 @@ pub(crate) fn does_what_stores_do(settings: &Settings) {
     assert_eq!(store.text_of(2).unwrap(), "routes: [] # two");
     let missing = store.roll_back(Some(77), "tester", "").unwrap_err();
     assert!(missing.to_string().contains("no revision 77"), "{missing}");
+}
+
+/// Gateways leave word for each other: each overwrites its own, a note is replaced only as it was seen, and what is removed is gone.
+pub(crate) fn lets_gateways_leave_word(settings: &Settings) {
+    let watch = follow(settings);
+    push(settings, "routes: []");
+    let first = delivered(&watch);
+    accept(&watch, &first);
+    let mut one = Board::open(settings).unwrap();
+    let of_two = Settings {
+        node: String::from("gw-2"),
+        ..settings.clone()
+    };
+    let mut two = Board::open(&of_two).unwrap();
+    let posted = one.read().unwrap();
+    assert_eq!(posted.gateways, ["gw-1"]);
+    assert!(posted.reports.is_empty() && posted.notes.is_empty(), "{posted:?}");
+    for text in ["I wait", "I begin"] {
+        one.report(text.into()).unwrap();
+        two.report(b"so do I".to_vec()).unwrap();
+    }
+    let mut reports = two.read().unwrap().reports;
+    reports.sort();
+    assert_eq!(reports, ["I begin", "so do I"]);
+    // Both saw nothing; one is faster. The name is none that a key may have.
+    let plugin = "../a b/é*";
+    assert!(one.replace(plugin, None, Some(b"first".to_vec())).unwrap());
+    assert!(!two.replace(plugin, None, Some(b"second".to_vec())).unwrap());
+    let seen = |board: &mut Board| board.read().unwrap().notes.pop().unwrap();
+    let note = seen(&mut two);
+    assert_eq!((note.plugin.as_str(), &note.text()[..]), (plugin, &b"first"[..]));
+    assert!(two.replace(plugin, Some(&note), Some(b"second".to_vec())).unwrap());
+    assert!(!one.replace(plugin, Some(&note), Some(b"third".to_vec())).unwrap());
+    assert!(!one.replace(plugin, Some(&note), None).unwrap());
+    let note = seen(&mut one);
+    assert_eq!(&note.text()[..], b"second");
+    assert!(one.replace(plugin, Some(&note), None).unwrap());
+    one.forget(&[String::from("gw-1"), String::from("gw-2")]).unwrap();
+    let posted = two.read().unwrap();
+    assert!(posted.reports.is_empty() && posted.notes.is_empty(), "{posted:?}");
+    // What gateways tell each other is no news of a configuration.
+    assert_eq!(watch.health().wanted, Some(first.revision));
 }
 
 /// Of many who push at the same time from the same state, exactly one is served.

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::span;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, Sticky};
+use crate::plan::{
+    Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, RolloutWaves, Sticky, WaveGateways,
+};
 
 pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
     let steps = rollout.steps.iter().map(|step| {
@@ -22,6 +24,19 @@ pub(super) fn describe_rollout(rollout: &Rollout) -> Value {
         "shadow": rollout.shadow.as_ref().map(shadow),
         "analysis": analysis(&rollout.analysis),
         "ends_within": span(rollout.ends_within),
+        "waves": rollout.waves.as_ref().map(waves),
+    })
+}
+
+fn waves(waves: &RolloutWaves) -> Value {
+    let gateways = waves.gateways.iter().map(|gateways| match *gateways {
+        WaveGateways::Count(count) => json!(count),
+        WaveGateways::Part(part) => json!(parts(f64::from(part) / 1_000_000.0)),
+    });
+    json!({
+        "gateways": gateways.collect::<Vec<_>>(),
+        "pause": span(waves.pause),
+        "gone_after": span(waves.gone_after),
     })
 }
 

@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use super::Lowering;
 use crate::findings::Draft;
-use crate::plan::{Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, RolloutStep, Sticky};
+use crate::plan::{
+    Rollout, RolloutAnalysis, RolloutBound, RolloutMetric, RolloutShadow, RolloutStep, RolloutWaves, Sticky,
+    WaveGateways,
+};
 use crate::route::ExchangeMatch;
 use crate::tree::Node;
 use crate::wire;
-use crate::word::{Part, Pause, Percent, Written};
+use crate::word::{Gateways, Part, Pause, Percent, Written};
 
 /// Time in service after which a rollout that is not over goes back, where nothing else is said.
 const ENDS_WITHIN: Duration = Duration::from_secs(7 * 86_400);
+/// Silence after which a gateway is waited for no more, where nothing else is said.
+const GONE_AFTER: Duration = Duration::from_secs(60);
 /// Exchanges of each generation below which a step says nothing, where nothing else is said.
 const EXCHANGES_MIN: u64 = 100;
 /// How a generation runs aside, where nothing else is said: parts per million of the exchanges, bytes of a body, exchanges that wait, and
@@ -27,6 +32,9 @@ impl Lowering<'_> {
         let hosts = self.hosts(written.matches.hosts.take(), node.at("match"));
         let (path, conditions) = self.conditions(written.matches, node.at("match"));
         self.growing(&written.steps, node);
+        if let Some(waves) = &written.waves {
+            self.growing_waves(waves, node.at("waves"));
+        }
         Rollout {
             steps: written.steps.iter().map(step).collect(),
             matches: ExchangeMatch {
@@ -46,6 +54,35 @@ impl Lowering<'_> {
             shadow: written.shadow.as_ref().map(shadow),
             analysis: analysis(&written.analysis),
             ends_within: written.ends_within.map_or(ENDS_WITHIN, |span| span.word),
+            waves: written.waves.map(|waves| RolloutWaves {
+                gateways: waves
+                    .gateways
+                    .iter()
+                    .map(|gateways| gateways_of(gateways.word))
+                    .collect(),
+                pause: waves.pause.map_or(Duration::ZERO, |span| span.word),
+                gone_after: waves.gone_after.map_or(GONE_AFTER, |span| span.word),
+            }),
+        }
+    }
+
+    /// Of two waves of one kind, the later one has more gateways; which of a number and a percentage is more, the fleet says.
+    fn growing_waves(&mut self, waves: &wire::Waves, node: &Node) {
+        let nodes = node.list("gateways");
+        let gateways = &waves.gateways;
+        for ((before, wave), node) in gateways.iter().zip(gateways.iter().skip(1)).zip(nodes.iter().skip(1)) {
+            let grows = match (before.word, wave.word) {
+                (Gateways::Count(before), Gateways::Count(now)) | (Gateways::Part(before), Gateways::Part(now)) => {
+                    now > before
+                }
+                _ => true,
+            };
+            if !grows {
+                let (now, former) = (wave.text(), before.text());
+                let message = format!("the wave of `{now}` is not larger than that of `{former}` before it");
+                let draft = Draft::error(node.span, message);
+                self.error(draft.help("each says how many gateways have gone over at its end, those before included"));
+            }
         }
     }
 
@@ -96,6 +133,13 @@ fn shadow(written: &wire::Shadow) -> RolloutShadow {
         cpu_share_percent_max: written.cpu_share.as_ref().map_or(SHADOW_CPU_SHARE, percent),
         ignored_headers: written.ignore_headers.iter().map(|name| name.word.clone()).collect(),
         shows_values: written.show_values,
+    }
+}
+
+fn gateways_of(word: Gateways) -> WaveGateways {
+    match word {
+        Gateways::Count(count) => WaveGateways::Count(count),
+        Gateways::Part(part) => WaveGateways::Part(part),
     }
 }
 

@@ -23,6 +23,28 @@ pub struct Rollout {
     pub analysis: RolloutAnalysis,
     /// Time in service after which a rollout that is not over goes back.
     pub ends_within: Duration,
+    /// In which order several gateways go over; each by itself when absent.
+    pub waves: Option<RolloutWaves>,
+}
+
+/// In which order gateways of one store go over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutWaves {
+    /// How many are in each wave and those before it.
+    pub gateways: Vec<WaveGateways>,
+    /// Time between two waves.
+    pub pause: Duration,
+    /// Silence after which a gateway is waited for no more.
+    pub gone_after: Duration,
+}
+
+/// How many gateways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WaveGateways {
+    /// So many.
+    Count(u32),
+    /// So many of a million, rounded up.
+    Part(u32),
 }
 
 /// One step of a rollout.

@@ -31,7 +31,8 @@ pub(crate) struct Audit {
     pub(crate) size: Option<Written<Size>>,
     /// Toolchains that may have built it, as far as that shows. Default: any.
     pub(crate) toolchains: Option<Vec<AuditToolchain>>,
-    /// How long ago its file may have been written last. Of a module out of an image or from a URL nobody knows that: it is loaded, and said.
+    /// How long ago its file may have been written last, or its image made, as the annotation `org.opencontainers.image.created` of its manifest
+    /// has it. Of an image without it, or a module from a URL, nobody knows that: it is loaded, and said.
     #[schemars(extend("x-minimum" = "1h", "x-maximum" = "3650d"))]
     pub(crate) age: Option<Written<Duration>>,
 }

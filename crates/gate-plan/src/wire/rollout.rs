@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::route::Match;
-use crate::word::{Label, Part, Pause, Percent, Size, Written};
+use crate::word::{Gateways, Label, Part, Pause, Percent, Size, Written};
 
 /// How a new generation of a plugin comes into force: on a share of the exchanges first, beside the generation before, which is the control.
 /// It goes on by itself while it is no worse, and back when it is.
@@ -35,6 +35,26 @@ pub(crate) struct Rollout {
     /// Time in service after which a rollout that is not over goes back. Default: `7d`.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "90d"))]
     pub(crate) ends_within: Option<Written<Duration>>,
+    /// Which gateways go over first, where several have one store: each wave begins its rollouts when all gateways of the one before
+    /// have gone over. One that goes back stops all of them, and those that went over go back, too. Default: each by itself. It
+    /// has no effect without a store.
+    pub(crate) waves: Option<Waves>,
+}
+
+/// In which order gateways go over.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Waves {
+    /// How many gateways there are in each wave and those before it: a number, or a percentage that is rounded up. Behind the last wave
+    /// come all that are left.
+    #[schemars(length(min = 1, max = 32))]
+    pub(crate) gateways: Vec<Written<Gateways>>,
+    /// Time between the last gateway of a wave and the next wave. Default: `0s`.
+    #[schemars(extend("x-maximum" = "7d"))]
+    pub(crate) pause: Option<Written<Duration>>,
+    /// Silence after which a gateway is waited for no more. Each says four times in that span that it is there. Default: `1m`.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1h"))]
+    pub(crate) gone_after: Option<Written<Duration>>,
 }
 
 /// One step.

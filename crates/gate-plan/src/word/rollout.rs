@@ -1,4 +1,4 @@
-//! Words of rollouts: parts of a whole, and what ends a step.
+//! Words of rollouts: parts of a whole, what ends a step, and how many gateways a wave has.
 
 use std::time::Duration;
 
@@ -72,6 +72,39 @@ impl Word for Pause {
             Self::For(length) => Some(length.as_nanos()),
             // It has no length that a key could bound.
             Self::Manual => None,
+        }
+    }
+}
+
+/// How many gateways there are in a wave and those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gateways {
+    /// So many.
+    Count(u32),
+    /// So many of a million.
+    Part(u32),
+}
+
+impl Word for Gateways {
+    const FORMAT: &'static str = "gateways";
+    const WANTED: &'static str = "a number of gateways such as `1`, or a percentage of them such as `25%`";
+    const PATTERN: Option<&'static str> = Some("^[0-9]+([.][0-9]{1,4})?%?$");
+    const NUMBER_TOO: bool = true;
+
+    fn read(text: &str) -> Result<Self, Flaw> {
+        let none = || Flaw::new(format!("`{text}` is no gateway")).help("a wave has at least one: write `1`");
+        if text.ends_with('%') {
+            let Part(parts) = Part::read(text)?;
+            return match u32::try_from(parts) {
+                Ok(0) => Err(none()),
+                Ok(parts) if parts <= 1_000_000 => Ok(Self::Part(parts)),
+                _ => Err(Flaw::new(format!("`{text}` is more than all gateways")).help("all are `100%`")),
+            };
+        }
+        match text.parse() {
+            Ok(0) => Err(none()),
+            Ok(count) => Ok(Self::Count(count)),
+            Err(_) => Err(Flaw::new(format!("`{text}` is not a number of gateways"))),
         }
     }
 }

@@ -131,6 +131,7 @@ fn file(path: &Path) -> Result<Had, String> {
         path: path.to_owned(),
         looks: None,
         image: None,
+        made: None,
         documents: Vec::new(),
         unasked: None,
     }))
@@ -173,6 +174,7 @@ async fn pulled(client: &Client, reference: &Reference, store: &Store) -> Result
         path: fetched.file,
         looks: None,
         image: Some((reference.clone(), image)),
+        made: fetched.created,
         documents,
         unasked: None,
     })

@@ -1,0 +1,182 @@
+//! What this gateway says to the others of its rollouts, and what is done here because of what they say.
+
+use plug_host::PluginSpec;
+use plug_rollout::{Command, Event, Progress, Rollout, Rules, Standing, StepState, WaveSize, Why};
+
+use super::drive::told;
+use super::{Book, Entry, Rollouts};
+use crate::assemble::House;
+use crate::loaded::Runs;
+
+/// A plugin with waves, as it stands here.
+pub(super) struct Local {
+    pub(super) plugin: String,
+    /// Names the generation that is wanted, by what is the same on every machine.
+    pub(super) target: String,
+    pub(super) progress: Progress,
+    /// Why it went back.
+    pub(super) why: Option<String>,
+    pub(super) rules: Rules,
+}
+
+impl Rollouts {
+    /// Whether a rollout waits or goes on.
+    pub(super) fn is_under_way(&self) -> bool {
+        let book = self.book.lock();
+        book.entries.iter().any(|entry| !entry.record().is_over())
+    }
+
+    /// Every plugin with waves.
+    pub(super) fn locals(&self) -> Vec<Local> {
+        let book = self.book.lock();
+        let serving = book.loaded.rolled_out();
+        let serves = |name: &str| serving.iter().any(|runs| runs.name() == name);
+        let tried = book.entries.iter().filter(|entry| !serves(&entry.plugin));
+        let tried = tried.filter_map(|entry| {
+            let (progress, why) = entry.progress()?;
+            local(&entry.candidate, progress, why)
+        });
+        let wanted = serving.iter().filter_map(|runs| local(runs, Progress::Promoted, None));
+        tried.chain(wanted).collect()
+    }
+
+    /// Its wave has come, or an operator does not wait for it.
+    pub(super) fn come(&self, house: &House, plugin: &str, is_promoted: bool) {
+        let mut book = self.hold();
+        book.stop_waiting(house, plugin);
+        if let Some(index) = book.place(plugin).filter(|_| is_promoted) {
+            book.happens(house, index, Event::Operator(Command::Promote));
+        }
+        book.tell_lost(house);
+    }
+
+    /// Another gateway went back: so does this one, also when the new generation serves here already. Why not, when it cannot.
+    pub(super) fn follow_back(&self, house: &House, plugin: &str, text: &str) -> Result<(), String> {
+        let mut book = self.hold();
+        let gone = || String::from("the generation before is not kept any more");
+        let index = book.place(plugin).ok_or_else(gone)?;
+        let Some(entry) = book.entries.get_mut(index) else {
+            return Err(gone());
+        };
+        if entry.record().standing == Standing::Promoted {
+            return book.return_to_control(house, index, text);
+        }
+        entry.do_not_begin();
+        let text = text.to_owned();
+        book.happens(house, index, Event::Elsewhere { text });
+        book.tell_lost(house);
+        Ok(())
+    }
+}
+
+impl Book {
+    fn place(&self, plugin: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.plugin == plugin)
+    }
+
+    /// A plugin's rollout waits for its wave no more.
+    pub(super) fn stop_waiting(&mut self, house: &House, plugin: &str) {
+        for entry in self.entries.iter_mut().filter(|entry| entry.plugin == plugin) {
+            entry.waits = false;
+        }
+        self.begin(house);
+    }
+
+    /// The generation before takes over again from one that serves alone. First it serves, then that is written down: a gateway that is
+    /// killed in between finds the generation before as what served last, and the way to the new one stopped.
+    fn return_to_control(&mut self, house: &House, index: usize, text: &str) -> Result<(), String> {
+        let entry = self.entries.get(index).ok_or("it is gone")?;
+        if target(&entry.control) == target(&entry.candidate) {
+            return Err(String::from("the generation before is not kept any more"));
+        }
+        let mut record = entry.record().clone();
+        record.standing = Standing::RolledBack {
+            why: Why::Elsewhere { text: text.to_owned() },
+        };
+        for step in &mut record.steps {
+            step.state = StepState::Compensated;
+        }
+        let before = entry.record().words();
+        let mut entry = entry.clone();
+        let (rollout, _) = Rollout::begin(record);
+        entry.rollout = rollout;
+        let mut back = self.loaded.clone();
+        back.comes_after(house.former());
+        back.return_to(entry.control.clone(), &entry.why_not());
+        let (name, promoted) = (entry.plugin.clone(), self.loaded.clone());
+        self.change(house, back)?;
+        if !self.loaded.running.iter().any(|runs| runs.name() == name) {
+            let mut again = promoted;
+            again.comes_after(house.former());
+            self.change(house, again)?;
+            return Err(String::from("the generation before does not start any more"));
+        }
+        told(&entry, &before);
+        if let Some(place) = self.entries.get_mut(index) {
+            *place = entry;
+        }
+        self.write(index);
+        Ok(())
+    }
+}
+
+impl Entry {
+    /// How far it is, for other gateways; none when nothing is to be said of its candidate.
+    fn progress(&self) -> Option<(Progress, Option<String>)> {
+        let record = self.record();
+        let back = |why: &Why| {
+            let progress = match why {
+                Why::Overtaken => return None,
+                Why::Operator => Progress::LeftOut,
+                Why::Elsewhere { .. } => Progress::Followed,
+                Why::Measure { .. } | Why::Effect { .. } | Why::TooLong => Progress::RolledBack,
+            };
+            Some((progress, Some(why.text())))
+        };
+        match &record.standing {
+            _ if self.waits => Some((Progress::Waiting, None)),
+            Standing::Promoted => Some((Progress::Promoted, None)),
+            Standing::RollingBack { why } | Standing::RolledBack { why } => back(why),
+            Standing::Staged | Standing::Step { .. } | Standing::Promoting { .. } => Some((Progress::RollingOut, None)),
+        }
+    }
+
+    /// What would follow from its beginning does not.
+    pub(super) fn do_not_begin(&mut self) {
+        if self.waits {
+            self.waits = false;
+            self.first = None;
+        }
+    }
+}
+
+fn local(runs: &Runs, progress: Progress, why: Option<String>) -> Option<Local> {
+    let waves = runs.spec.rollout.as_ref()?.waves.as_ref()?;
+    let ms = |length: std::time::Duration| u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
+    let size = |gateways: &gate_plan::WaveGateways| match *gateways {
+        gate_plan::WaveGateways::Count(count) => WaveSize::Gateways(count),
+        gate_plan::WaveGateways::Part(part) => WaveSize::Part(part),
+    };
+    Some(Local {
+        plugin: runs.name().to_owned(),
+        target: target(runs),
+        progress,
+        why,
+        rules: Rules {
+            sizes: waves.gateways.iter().map(size).collect(),
+            pause_ms: ms(waves.pause),
+            gone_after_ms: ms(waves.gone_after),
+        },
+    })
+}
+
+/// Names a generation for other gateways: its module and what is configured, without what belongs to a machine.
+fn target(runs: &Runs) -> String {
+    let spec = PluginSpec {
+        folders: None,
+        log_level: plug_abi::LogLevel::Info,
+        ..runs.plugin.spec.clone()
+    };
+    let text = format!("{}\n{spec:?}", runs.plugin.module.digest);
+    format!("sha256:{}", plug_host::digest(text.as_bytes()))
+}
