@@ -88,6 +88,7 @@ impl House {
             .map(|admin| BoundConsole::bind(admin.listen))
             .transpose()?;
         let sink = AccessSink::start(target(&plan))?;
+        crate::narrowing::narrow(&loaded, &loader.process);
         let mut workers = start_workers(&loaded, count, loader, &sink)?;
         for listener in &bound {
             say_listening(&plan, &listener.name(), listener.address());
@@ -218,6 +219,7 @@ impl House {
                 }
             })?;
         }
+        crate::narrowing::narrow(loaded, &self.process);
         let word = loaded.text.word(&loaded.plan);
         crate::granting::tell(&self.plugins(), &loaded.plugins(), &word);
         let mut present = self.present.lock();

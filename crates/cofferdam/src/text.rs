@@ -15,8 +15,10 @@ const BETWEEN: char = '\0';
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) text: String,
-    /// Grants that were delivered beside it.
+    /// Grants that were delivered beside it, or that its file of grants had when it served.
     pub(crate) grants: Option<String>,
+    /// Whether it was kept with its grants, so that a file of grants is not read again.
+    is_kept: bool,
     /// Its SHA-256, grants included.
     pub(crate) sha256: String,
     /// What messages call it.
@@ -41,6 +43,7 @@ impl Text {
             sha256: plug_host::digest(&kept(&text, grants.as_deref())),
             text,
             grants,
+            is_kept: false,
             origin: origin.to_owned(),
             folder: folder.to_owned(),
             machine: None,
@@ -51,6 +54,8 @@ impl Text {
     pub(crate) fn on(self: Arc<Self>, machine: &Arc<Machine>) -> Arc<Self> {
         let mut text = Arc::unwrap_or_clone(self);
         text.machine = Some(Arc::clone(machine));
+        // What the machine has is as it is now.
+        text.is_kept = false;
         Arc::new(text)
     }
 
@@ -66,27 +71,51 @@ impl Text {
             Some((text, grants)) => (text.to_owned(), Some(grants.to_owned())),
             None => (whole, None),
         };
-        Ok(Self::new(parts, origin, folder))
+        let mut kept = Self::new(parts, origin, folder);
+        Arc::make_mut(&mut kept).is_kept = true;
+        Ok(kept)
     }
 
     /// Its plan, with all paths as the process sees them, and every plugin with its grant.
     pub(crate) fn plan(&self) -> Result<Plan, Wrong> {
+        self.planned().map(|(plan, _)| plan)
+    }
+
+    /// Its plan, and the text with the grants of its file beside it, as it is to be kept.
+    pub(crate) fn with_grants(self: &Arc<Self>) -> Result<(Plan, Arc<Self>), Wrong> {
+        let (plan, read) = self.planned()?;
+        let text = match read {
+            None => Arc::clone(self),
+            Some(grants) => {
+                let mut text = Self::new((self.text.clone(), Some(grants)), &self.origin, &self.folder);
+                Arc::make_mut(&mut text).machine.clone_from(&self.machine);
+                text
+            }
+        };
+        Ok((plan, text))
+    }
+
+    /// Its plan, and what its file of grants says, if that was read.
+    fn planned(&self) -> Result<(Plan, Option<String>), Wrong> {
         let checked = match &self.machine {
             Some(machine) => gate_plan::check_delivered(&self.text, &self.origin, machine),
             None => gate_plan::check(&self.text, &self.origin),
         };
         let mut plan = checked.map_err(|findings| Wrong::from_findings(&findings))?;
         crate::anchor::anchor(&mut plan, &self.folder);
-        let granted = match self.grants.as_ref().filter(|_| plan.grants.store) {
-            Some(grants) => {
-                let origin = format!("{} (grants)", self.origin);
-                crate::granting::take_text(&mut plan, Some((grants, &origin)), &self.folder)
-            }
-            None => crate::granting::take(&mut plan, &self.folder),
-        };
-        let file = plan.grants.file.as_slice();
-        granted.map_err(|texts| Wrong::of(texts, file))?;
-        Ok(plan)
+        let beside = self
+            .grants
+            .as_ref()
+            .filter(|_| plan.grants.store || (self.is_kept && plan.grants.file.is_some()));
+        let files = plan.grants.file.clone();
+        let wrong = |texts| Wrong::of(texts, files.as_slice());
+        if let Some(grants) = beside {
+            let origin = format!("{} (grants)", self.origin);
+            let taken = crate::granting::take_text(&mut plan, Some((grants, &origin)), &self.folder);
+            return taken.map(|()| (plan, None)).map_err(wrong);
+        }
+        let read = crate::granting::take(&mut plan, &self.folder).map_err(wrong)?;
+        Ok((plan, read))
     }
 
     /// Whose word it is.

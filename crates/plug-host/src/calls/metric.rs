@@ -19,7 +19,7 @@ pub(crate) fn proxy_define_metric(host: &mut Host<'_>, kind: u32, name: u32, len
         .metrics
         .define(plugin, &name, kind)
         .ok_or(Status::BadArgument)?;
-    let id = host.guest.metrics.insert(metric).ok_or(Status::InternalFailure)?;
+    let id = host.guest.metrics.insert(metric, name).ok_or(Status::InternalFailure)?;
     host.write_u32(id_at, id)
 }
 
