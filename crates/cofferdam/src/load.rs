@@ -11,7 +11,7 @@ use std::sync::Arc;
 use gate_plan::Plan;
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{Changes, CodeCache, CompileLimits, Compiler, FileBounds, Module, Plugin, Process};
+use plug_host::{Changes, CodeCache, CompileLimits, Compiler, Module, Plugin, Process};
 
 pub(crate) use self::plugin::limits;
 use crate::canary::World;
@@ -63,16 +63,12 @@ impl Loader {
     /// Reads what `text` names. Plugins that served before and did not change stay the same, and those that cannot run as they are wanted
     /// stay what they were.
     pub(crate) fn load(&mut self, text: &Arc<Text>, before: Before) -> Result<Loaded, Wrong> {
-        let (plan, text) = &text.with_grants()?;
-        let plan = plan.clone();
+        let (plan, text) = text.with_grants()?;
+        let text = &text;
         if !plan.warnings.is_empty() {
             crate::voice::warn(plan.warnings.to_string().trim_end());
         }
         self.open_cache(&plan);
-        self.process.bound_files(FileBounds {
-            open_max: u64::from(plan.grants.open_files_max),
-            written_bytes_max: plan.grants.written_bytes_max,
-        });
         self.crashes.configure(&plan, self.runs);
         let files = files((&plan, &text.folder));
         let (mut wrong, around) = around(&plan);

@@ -147,7 +147,10 @@ mod tests {
         other.calls.remove(plug_abi::call_number("proxy_send_local_response"));
         other.metrics = names(&["more"]);
         let left = narrowed(Some(&has), Some(&other)).unwrap();
-        let told: Vec<String> = changes(Some(&has), Some(&left)).iter().map(ToString::to_string).collect();
+        let told: Vec<String> = changes(Some(&has), Some(&left))
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         assert_eq!(told, ["-calls: proxy_send_local_response"]);
     }
 }

@@ -118,7 +118,10 @@ impl Guest {
     #[cold]
     fn narrow(&mut self) {
         let first = self.first.grant();
-        let grants = self.allowances.iter().filter_map(|allowance| allowance.plugin().grant());
+        let grants = self
+            .allowances
+            .iter()
+            .filter_map(|allowance| allowance.plugin().grant());
         let least = |least: Option<Arc<Grant>>, grant: Arc<Grant>| match least {
             Some(least) if least != grant => Some(Arc::new(least.meet(&grant))),
             Some(least) => Some(least),
@@ -329,7 +332,9 @@ impl Host<'_> {
         if !grant.bodies.response.write {
             return Judgement::Denied("the body of a response".to_owned());
         }
-        let pairs = self.given(step, 5).and_then(|pairs| plug_abi::pairs::decode(pairs).ok());
+        let pairs = self
+            .given(step, 5)
+            .and_then(|pairs| plug_abi::pairs::decode(pairs).ok());
         let brought = pairs.iter().flatten().map(|(name, _)| *name);
         let mut changed = [&b":status"[..]].into_iter().chain(brought);
         let beyond = changed.find(|name| !grant.writes_header(MapKind::HttpResponseHeaders, name));

@@ -56,8 +56,14 @@ impl Scratch {
         let there = match folder.find(path, look) {
             Ok(found) => rustix::fs::fstat(&found)?,
             Err(Errno::NOENT) if wish.create => {
-                let parent = path.iter().rposition(|byte| *byte == b'/').and_then(|at| path.get(..at));
-                folder.find(parent.unwrap_or_default(), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)?;
+                let parent = path
+                    .iter()
+                    .rposition(|byte| *byte == b'/')
+                    .and_then(|at| path.get(..at));
+                folder.find(
+                    parent.unwrap_or_default(),
+                    OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+                )?;
                 return empty().map(Some);
             }
             Err(why) => return Err(why),
@@ -84,7 +90,8 @@ impl Scratch {
 
     /// Whether so many bytes more may be kept in memory.
     pub(crate) fn room(&self, bytes: u64) -> Result<(), Errno> {
-        let size = |file: &OwnedFd| rustix::fs::fstat(file).map_or(0, |about| u64::try_from(about.st_size).unwrap_or(0));
+        let size =
+            |file: &OwnedFd| rustix::fs::fstat(file).map_or(0, |about| u64::try_from(about.st_size).unwrap_or(0));
         let sizes = self.files.values().map(size);
         match sizes.fold(bytes, u64::saturating_add) <= FILE_BYTES_MAX {
             true => Ok(()),

@@ -245,9 +245,7 @@ fn new_guest(
         redis: Default::default(),
         metrics: MetricIds::default(),
         expressions: Expressions::default(),
-        free: grant
-            .as_ref()
-            .map_or(plug_grant::CallSet::ALL, |grant| grant.free()),
+        free: grant.as_ref().map_or(plug_grant::CallSet::ALL, |grant| grant.free()),
         grant,
         narrowings: 0,
         queues: Default::default(),

@@ -68,7 +68,11 @@ async fn what_a_narrower_grant_takes_is_taken_from_what_goes_on_as_it_was() -> R
     // Of what the module cannot live without nothing is taken, and that is said.
     let no_random = json!({"calls": ["map"], "request_headers": {"write": ["x-one"]}});
     change(&gateway, &with_grant(&module, &no_random).to_string()).await?;
-    said(&gateway, "with the grant that it had, which is wider: +calls: random_get").await?;
+    said(
+        &gateway,
+        "with the grant that it had, which is wider: +calls: random_get",
+    )
+    .await?;
     ensure!(adds(&gateway).await? && narrowed(&gateway).await? == Value::Null);
     let less = with_grant(&module, &json!({"calls": ["log"]})).to_string();
     change(&gateway, &less).await?;
@@ -77,7 +81,10 @@ async fn what_a_narrower_grant_takes_is_taken_from_what_goes_on_as_it_was() -> R
     ensure!(line.contains("-calls: proxy_add_header_map_value"), "{line}");
     ensure!(line.contains("`random_get` stays as it was"), "{line}");
     let (runs, why) = stands(&gateway, "p").await?;
-    ensure!(runs == "former" && why.contains("its grant cannot suffice"), "{runs}: {why}");
+    ensure!(
+        runs == "former" && why.contains("its grant cannot suffice"),
+        "{runs}: {why}"
+    );
     let taken = narrowed(&gateway).await?.to_string();
     ensure!(taken.contains("-request_headers.write: x-one"), "{taken}");
     let page = metrics(&gateway).await?;
@@ -185,7 +192,11 @@ async fn audit_is_asked_where_only_it_changed_and_at_a_recall() -> Result<()> {
     let gateway = gateway(with(None)?).await?;
     ensure!(stands(&gateway, "p").await?.0 == "wanted");
     kept(gateway.folder()).await?;
-    change(&gateway, &with(Some(json!({"forbidden_imports": ["map"]})))?.to_string()).await?;
+    change(
+        &gateway,
+        &with(Some(json!({"forbidden_imports": ["map"]})))?.to_string(),
+    )
+    .await?;
     let (runs, why) = stands(&gateway, "p").await?;
     ensure!(
         runs == "former" && why.contains("`audit` does not let it be loaded"),
@@ -293,11 +304,21 @@ async fn a_guest_in_cpp_lives_on_with_a_grant_of_nothing() -> Result<()> {
     .await?;
     for _ in 0..3 {
         let answer = ask(&gateway, &Request::get("/").field("x-name", "Ada")).await?;
-        ensure!(answer.status == 200 && answer.field("x-served-by").is_none(), "{}", answer.text());
+        ensure!(
+            answer.status == 200 && answer.field("x-served-by").is_none(),
+            "{}",
+            answer.text()
+        );
     }
     let plugins = page(&gateway, "/plugins").await?.to_string();
-    ensure!(plugins.contains("running") && plugins.contains("\"faults\":0"), "{plugins}");
+    ensure!(
+        plugins.contains("running") && plugins.contains("\"faults\":0"),
+        "{plugins}"
+    );
     let page = metrics(&gateway).await?;
-    ensure!(page.contains("cofferdam_plugin_denied_calls_total{plugin=\"demo\""), "{page}");
+    ensure!(
+        page.contains("cofferdam_plugin_denied_calls_total{plugin=\"demo\""),
+        "{page}"
+    );
     Ok(())
 }

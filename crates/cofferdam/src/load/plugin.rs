@@ -6,7 +6,8 @@ use std::sync::Arc;
 use gate_plan::Plan;
 use plug_abi::LogLevel;
 use plug_host::{
-    BurstPolicy, Changes, Compiler, Debugging, FileBounds, Folders, Isolation, Limits, Module, Plugin, PluginSpec, RestartPolicy,
+    BurstPolicy, Changes, Compiler, Debugging, FileBounds, Folders, Isolation, Limits, Module, Plugin, PluginSpec,
+    RestartPolicy,
 };
 
 use super::{Loader, compiler, workers};

@@ -119,12 +119,7 @@ fn kind_of(raw: u32) -> Result<MapKind, Status> {
 }
 
 /// The pairs that the plugin may read by this call.
-fn readable(
-    guest: &Guest,
-    kind: MapKind,
-    call: &'static str,
-    mut pairs: Vec<(Bytes, Bytes)>,
-) -> Vec<(Bytes, Bytes)> {
+fn readable(guest: &Guest, kind: MapKind, call: &'static str, mut pairs: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
     let Some(grant) = guest.narrows(kind) else { return pairs };
     if let Some((name, _)) = pairs.iter().find(|(name, _)| !grant.reads_header(kind, name)) {
         guest.hides(call, name);

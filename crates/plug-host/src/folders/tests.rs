@@ -271,8 +271,22 @@ fn what_does_not_serve_changes_copies_that_are_gone_with_it() {
     assert_eq!(read(&mut files, "sub/deep").unwrap(), b"");
     assert_eq!(files.about_path(3, b"sub/new", true).unwrap().st_size, 4);
     for (path, wish, why) in [
-        ("sub/new", Wish { exclusive: true, ..MAKE }, Errno::EXIST),
-        ("open", Wish { exclusive: true, ..MAKE }, Errno::EXIST),
+        (
+            "sub/new",
+            Wish {
+                exclusive: true,
+                ..MAKE
+            },
+            Errno::EXIST,
+        ),
+        (
+            "open",
+            Wish {
+                exclusive: true,
+                ..MAKE
+            },
+            Errno::EXIST,
+        ),
         ("nowhere/new", MAKE, Errno::NOENT),
         ("absent", Wish { write: true, ..READ }, Errno::NOENT),
         ("up", MAKE, Errno::XDEV),

@@ -186,7 +186,11 @@ fn the_status_of_grpc_is_read_with_the_right_to_each_place_where_it_may_stand() 
             session.start().await;
             session.exchange().await;
             let lines = said_in("log", &session.said());
-            let status = if is_read { "get_property -> 0" } else { "get_property -> 1" };
+            let status = if is_read {
+                "get_property -> 0"
+            } else {
+                "get_property -> 1"
+            };
             assert!(lines[0].starts_with(status), "{trailers:?} {headers:?}: {lines:?}");
         });
     }

@@ -91,7 +91,8 @@ fn what_is_taken_from_a_plugin_is_denied_from_its_next_callback_on() {
 
 #[test]
 fn a_plugin_that_had_everything_is_narrowed_as_well() {
-    let steps = json!([{"op": "get_request_header", "key": "x-one"}, {"op": "get_property", "path": ["request", "path"]}]);
+    let steps =
+        json!([{"op": "get_request_header", "key": "x-one"}, {"op": "get_property", "path": ["request", "path"]}]);
     let script = json!({"request_headers": steps});
     crate::session::play(Abi::V0_2_1, &script, async |session| {
         session.start().await;
@@ -129,7 +130,11 @@ fn a_grant_that_reports_counts_what_it_would_hide() {
         let lines = said(session).await;
         assert_eq!(lines[0], r#"environment KEY -> Some("value")"#);
         assert!(lines[1].contains("x-two"), "{lines:?}");
-        for call in ["environ_sizes_get", "proxy_get_header_map_pairs", "proxy_set_header_map_pairs"] {
+        for call in [
+            "environ_sizes_get",
+            "proxy_get_header_map_pairs",
+            "proxy_set_header_map_pairs",
+        ] {
             assert_eq!(counted(session, call), 1, "{call}");
         }
         // Said at once, with the name.
