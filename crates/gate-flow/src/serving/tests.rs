@@ -1,10 +1,12 @@
 //! Plans on their way into force: sockets that are not this plan's, and changes that come too late.
 
+use std::cell::Cell;
 use std::future::Future;
+use std::time::Duration;
 
 use gate_plan::Plan;
 use log_record::sink::{AccessSink, Target};
-use plug_host::Process;
+use plug_host::{Engines, Isolation, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy};
 
 use super::*;
 use crate::callouts::Callouts;
@@ -73,37 +75,110 @@ fn a_connection_of_tcp_meets_the_chain_of_its_socket_or_none_at_all() {
     });
 }
 
+fn parts() -> FlowParts {
+    FlowParts {
+        worker: 0,
+        process: Arc::new(Process::default()),
+        voice: Rc::new(|_| {}),
+        log: AccessSink::start(Target::Off).unwrap().buffer(),
+    }
+}
+
+/// The port of the listener in force.
+fn port(flow: &Flow) -> u16 {
+    listener(&flow.serving().plan).listen.port()
+}
+
 #[test]
-fn a_change_that_was_given_up_is_not_put_in_force_for_a_later_one() {
+fn a_change_comes_into_force_by_its_own_number_alone() {
     on_worker(async {
-        let plans = [1, 2, 3].map(|port| change(&tcp(port, "")));
-        let parts = FlowParts {
-            worker: 0,
-            process: Arc::new(Process::default()),
-            voice: Rc::new(|_| {}),
-            log: AccessSink::start(Target::Off).unwrap().buffer(),
-        };
-        let [first, second, third] = plans;
-        let flow = Flow::start(parts, first).await.unwrap();
-        let port = || listener(&flow.serving().plan).listen.port();
+        let [first, second, third] = [1, 2, 3].map(|port| change(&tcp(port, "")));
+        let flow = Flow::start(parts(), first).await.unwrap();
         flow.stage(second.clone(), 7).await.unwrap();
         // Nobody asked for this number.
         flow.commit(6);
-        assert_eq!(port(), 1);
+        assert_eq!(port(&flow), 1);
         flow.discard();
         // It is given up: neither its own number nor that of a later one puts it in force.
         flow.stage(second.clone(), 8).await.unwrap();
         flow.discard();
         flow.commit(8);
         flow.commit(9);
-        assert_eq!(port(), 1);
+        assert_eq!(port(&flow), 1);
         // Of two that were prepared, the number of the first is nobody's any more.
         flow.stage(second, 10).await.unwrap();
         flow.stage(third.clone(), 11).await.unwrap();
         flow.commit(10);
-        assert_eq!(port(), 1);
+        assert_eq!(port(&flow), 1);
         flow.stage(third, 12).await.unwrap();
         flow.commit(12);
-        assert_eq!(port(), 3);
+        assert_eq!(port(&flow), 3);
+    });
+}
+
+/// A plugin that takes its time to be configured, and gives way meanwhile.
+fn slow() -> Arc<Plugin> {
+    let text = r#"(module
+        (memory (export "memory") 1)
+        (func (export "proxy_abi_version_0_2_1"))
+        (func (export "malloc") (param i32) (result i32) (i32.const 64))
+        (func (export "proxy_on_configure") (param i32 i32) (result i32) (local $left i32)
+          (local.set $left (i32.const 100000000))
+          (loop $again
+            (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+            (br_if $again (local.get $left)))
+          (i32.const 1)))"#;
+    let stack_bytes_max = 512 * 1024;
+    let engine = Engines::default().for_stack(stack_bytes_max, None).unwrap();
+    let module = Module::load(&engine, &wat::parse_str(text).unwrap(), None).unwrap();
+    let spec = PluginSpec {
+        name: "slow".to_owned(),
+        config: Default::default(),
+        vm_config: Default::default(),
+        vm_id: String::new(),
+        isolation: Isolation::Worker,
+        root_id: String::new(),
+        environment: Vec::new(),
+        grant: None,
+        folders: None,
+        memory_bytes_max: 1 << 20,
+        cpu_slice: Duration::from_secs(60),
+        stack_bytes_max,
+        trusted_after: 0,
+        limits: Limits::default(),
+        allow_on_headers_stop_iteration: None,
+        restart: RestartPolicy::default(),
+        retire_after: Duration::from_secs(60),
+        log_level: plug_abi::LogLevel::Info,
+        burst: None,
+        recording_bytes_max: 0,
+    };
+    Plugin::new(spec, module, 1, 1)
+}
+
+#[test]
+fn a_change_that_is_prepared_too_late_is_not_taken_for_the_one_after_it() {
+    on_worker(async {
+        let [first, second, third] = [1, 2, 3].map(|port| change(&tcp(port, "")));
+        let late = Change {
+            plugins: vec![slow()],
+            ..second
+        };
+        let flow = Flow::start(parts(), first).await.unwrap();
+        let staged = Rc::new(Cell::new(false));
+        let (stages, is_staged) = (Rc::clone(&flow), Rc::clone(&staged));
+        let late = tokio::task::spawn_local(async move {
+            stages.stage(late, 1).await.unwrap();
+            is_staged.set(true);
+        });
+        tokio::task::yield_now().await;
+        assert!(!staged.get(), "its plugin starts at once: nothing is tried here");
+        // Nobody waits for it any more, and the next one is prepared meanwhile.
+        flow.discard();
+        flow.stage(third, 2).await.unwrap();
+        assert!(!staged.get(), "its plugin starts at once: nothing is tried here");
+        late.await.unwrap();
+        flow.commit(2);
+        assert_eq!(port(&flow), 3);
     });
 }
