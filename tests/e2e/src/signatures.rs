@@ -336,7 +336,7 @@ async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
 /// Keys are new in each run.
 #[tokio::test]
 async fn an_audit_takes_a_signer_that_is_not_verified_for_none() -> Result<()> {
-    let desk = desk(&[("ours", P256)])?;
+    let desk = desk(&[("ours", ED25519)])?;
     fs::copy(&desk.module, desk.path("within.wasm"))?;
     let audited = async |mode: &str| -> Result<Ended> {
         let signatures = json!({"mode": mode, "signers": [signer(&desk, "ours")]});
