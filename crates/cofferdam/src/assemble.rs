@@ -95,6 +95,7 @@ impl House {
             .map(|admin| BoundConsole::bind(admin.listen))
             .transpose()?;
         let sink = AccessSink::start(target(&plan))?;
+        crate::narrowing::narrow(&loaded, &loader.process);
         let mut workers = start_workers(&mut loaded, count, loader, &sink)?;
         rollouts.serve(&loaded);
         for listener in &bound {
@@ -225,6 +226,7 @@ impl House {
         }
         self.commit(&mailboxes, sink.as_ref());
         drop(guard);
+        crate::narrowing::narrow(loaded, &self.process);
         let word = loaded.text.word(&loaded.plan);
         crate::granting::tell(&self.plugins(), &loaded.plugins(), &word);
         let mut present = self.present.lock();

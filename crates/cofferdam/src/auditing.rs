@@ -56,6 +56,17 @@ pub(crate) fn signer(audit: Option<&Audit>, signer: &str) -> Result<(), String> 
     }
 }
 
+/// Whether it may run although no signature of it holds, as `signatures` only warns: who is not verified is none of the signers.
+pub(crate) fn unsigned(audit: Option<&Audit>, why: &str) -> Result<(), String> {
+    match audit.and_then(|audit| audit.signers.as_ref()) {
+        None => Ok(()),
+        Some(signers) => Err(format!(
+            "`audit` does not let it be loaded: one of {} has to have signed it, and {why}",
+            signers.join(", ")
+        )),
+    }
+}
+
 fn policy(audit: &Audit) -> Policy {
     Policy {
         capabilities: audit.capabilities.clone(),

@@ -4,13 +4,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use plug_host::{Fault, Plugin, Process, Services, WorkerPlugins};
+use plug_host::{ASIDE, Fault, Plugin, Process, Services, WorkerPlugins};
 
 use crate::crashes::{Crashes, Told};
 use crate::nowhere::Nowhere;
-
-/// Not the number of any worker, so that nothing is counted.
-const NO_WORKER: usize = usize::MAX;
 
 /// Where plugins are tried out.
 pub(crate) struct World {
@@ -86,7 +83,7 @@ fn start(plugins: &[Arc<Plugin>], world: World, crashes: &Crashes) -> Result<Vec
             upstreams: world.upstreams,
             says_lines: world.says_lines,
         }),
-        worker: NO_WORKER,
+        worker: ASIDE,
         trial: None,
     };
     let local = tokio::task::LocalSet::new();

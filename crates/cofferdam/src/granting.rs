@@ -12,13 +12,14 @@ use plug_host::Plugin;
 /// How many lines of a change are told; of more, their number.
 const LINES_TOLD_MAX: usize = 40;
 
-/// Gives every plugin of a plan its grant, also those whose grant the plan's file of grants has.
-pub(crate) fn take(plan: &mut Plan, folder: &Path) -> Result<(), Vec<String>> {
+/// Gives every plugin of a plan its grant, also those whose grant the plan's file of grants has; what that file says.
+pub(crate) fn take(plan: &mut Plan, folder: &Path) -> Result<Option<String>, Vec<String>> {
     let Some(file) = plan.grants.file.clone() else {
-        return take_text(plan, None, folder);
+        return take_text(plan, None, folder).map(|()| None);
     };
     let text = crate::text::read_text(&file).map_err(|why| vec![why.replacen("configuration", "grants", 1)])?;
-    take_text(plan, Some((&text, &file.display().to_string())), folder)
+    take_text(plan, Some((&text, &file.display().to_string())), folder)?;
+    Ok(Some(text))
 }
 
 /// The same with a text of grants that somebody delivered, and what messages call it.
@@ -160,18 +161,24 @@ pub(crate) fn tell(before: &[Arc<Plugin>], now: &[Arc<Plugin>], origin: &str) {
         if changes.is_empty() {
             continue;
         }
-        let told: Vec<String> = changes.iter().take(LINES_TOLD_MAX).map(ToString::to_string).collect();
-        let more = match changes.len().saturating_sub(LINES_TOLD_MAX) {
-            0 => String::new(),
-            more => format!("; and {more} more"),
-        };
+        let told: Vec<String> = changes.iter().map(ToString::to_string).collect();
         crate::voice::say(&format!(
-            "grant changed plugin={name} from_generation={} to_generation={} by={origin}: {}{more}",
+            "grant changed plugin={name} from_generation={} to_generation={} by={origin}: {}",
             same.generation,
             plugin.generation,
-            told.join("; ")
+            shown(&told)
         ));
     }
+}
+
+/// The first lines of a change, and how many more there are.
+pub(crate) fn shown(lines: &[String]) -> String {
+    let more = match lines.len().saturating_sub(LINES_TOLD_MAX) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let told = lines.get(..LINES_TOLD_MAX).unwrap_or(lines);
+    told.join("; ") + &more
 }
 
 /// Whose word a file is: who owns it, and since when it is as it is.

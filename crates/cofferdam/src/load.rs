@@ -81,7 +81,8 @@ impl Loader {
     }
 
     fn load_all(&mut self, text: &Arc<Text>, before: Before) -> Result<Loaded, Wrong> {
-        let plan = self.plan(text)?;
+        let (plan, text) = self.plan(text)?;
+        let text = &text;
         if !plan.warnings.is_empty() {
             crate::voice::warn(plan.warnings.to_string().trim_end());
         }
@@ -121,13 +122,15 @@ impl Loader {
         Ok(loaded)
     }
 
-    fn plan(&mut self, text: &Arc<Text>) -> Result<Plan, Wrong> {
+    /// The plan of a text, and the text with everything beside it.
+    fn plan(&mut self, text: &Arc<Text>) -> Result<(Plan, Arc<Text>), Wrong> {
         let checked = match self.checked.take().filter(|(before, _)| before.reads_as(text)) {
             Some((_, plan)) => plan,
             None => text.checked()?,
         };
         let (_, plan) = self.checked.insert((Arc::clone(text), checked));
-        text.completed(plan.clone())
+        let (plan, grants) = text.completed(plan.clone())?;
+        Ok((plan, text.with_grants(grants)))
     }
 
     /// Every plugin of a plan made, and started once aside; or why it is not.

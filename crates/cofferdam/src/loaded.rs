@@ -288,6 +288,14 @@ impl Loaded {
         tried.filter(|runs| runs.spec.rollout.is_some()).cloned().collect()
     }
 
+    /// How a plugin that goes on as it was is wanted.
+    pub(crate) fn held_back(&self, name: &str) -> Option<&gate_plan::Plugin> {
+        let mut standings = self.standings.iter();
+        standings.find(|standing| standing.plugin == name && standing.stand == Stand::Former)?;
+        let wanted = self.wanted.plugins.iter().find(|wanted| wanted.name == name);
+        wanted.map(Arc::as_ref)
+    }
+
     /// A plugin as it served before.
     pub(crate) fn former(&self, name: &str) -> Option<&Runs> {
         self.former.runs.iter().find(|runs| runs.name() == name)

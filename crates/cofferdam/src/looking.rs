@@ -8,7 +8,7 @@ use console::house::{Looked, NoProfile, Profiling};
 use gate_flow::Flow;
 use gate_serve::worker::{Mailbox, Workers};
 use parking_lot::Mutex;
-use plug_host::{Allocator, Changes, CodeCache, Isolation, Module, Plugin, Profiler, module_note};
+use plug_host::{Allocator, Changes, CodeCache, Isolation, Module, Plugin, PluginSpec, Profiler, module_note};
 use plug_report::Symbols;
 use serde_json::{Value, json};
 
@@ -111,9 +111,13 @@ impl MemoryLook {
             .flat_map(Workers::mailboxes)
             .cloned()
             .collect();
+        let spec = PluginSpec {
+            grant: plugin.grant(),
+            ..plugin.spec.clone()
+        };
         let look = Self {
             plugin: Arc::clone(plugin),
-            twin: Plugin::traced(plugin.spec.clone(), module, like),
+            twin: Plugin::traced(spec, module, like),
             crashes: Arc::clone(&house.crashes),
             workers,
             _turn: turn,

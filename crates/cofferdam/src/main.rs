@@ -31,6 +31,7 @@ mod rollouts;
 mod reload;
 mod canary;
 mod probe;
+mod narrowing;
 mod nowhere;
 mod crashes;
 mod debugging;

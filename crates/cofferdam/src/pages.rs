@@ -184,6 +184,8 @@ fn describe(plugin: &Plugin, plan: &Plan) -> Value {
             Isolation::Worker => "worker",
             Isolation::Exchange { .. } => "exchange",
         },
+        // What is taken of its grant while it goes on as it was.
+        "narrowed": plugin.narrowed().map(|left| crate::narrowing::taken(plugin, &left)),
         "limits": limits(plan, plugin).map(PluginLimits::describe),
         "reached": reached(plugin).into_iter().filter(|(_, count)| *count > 0).collect::<BTreeMap<_, _>>(),
         "workers": workers.collect::<Vec<_>>(),

@@ -19,14 +19,16 @@ const BEFORE_BEGUN: &str = "\0\0";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub(crate) text: String,
-    /// Grants that were delivered beside it, and where they stand.
+    /// Grants that were delivered beside it, or that its file of grants had when it served, and where they stand.
     pub(crate) grants: Option<String>,
     pub(crate) grants_from: Option<String>,
+    /// Whether it was kept with its grants, so that a file of grants is not read again.
+    is_kept: bool,
     /// What an operator began beside it, by plugin, as JSON.
     pub(crate) begun: Begun,
     /// Its SHA-256, all of this included.
     pub(crate) sha256: String,
-    /// The same without what was begun.
+    /// The same of the text alone.
     pub(crate) base: String,
     /// What messages call it.
     pub(crate) origin: String,
@@ -46,14 +48,14 @@ impl Text {
 
     /// A text with the grants beside it.
     pub(crate) fn new((text, grants): (String, Option<String>), origin: &str, folder: &Path) -> Arc<Self> {
-        let base = plug_host::digest(&kept(&text, grants.as_deref()));
         Arc::new(Self {
-            sha256: base.clone(),
-            base,
+            sha256: plug_host::digest(&kept(&text, grants.as_deref())),
+            base: plug_host::digest(text.as_bytes()),
             begun: Begun::new(),
             text,
             grants,
             grants_from: None,
+            is_kept: false,
             origin: origin.to_owned(),
             folder: folder.to_owned(),
             machine: None,
@@ -64,6 +66,8 @@ impl Text {
     pub(crate) fn on(self: Arc<Self>, machine: &Arc<Machine>) -> Arc<Self> {
         let mut text = Arc::unwrap_or_clone(self);
         text.machine = Some(Arc::clone(machine));
+        // What the machine has is as it is now.
+        text.is_kept = false;
         Arc::new(text)
     }
 
@@ -104,7 +108,8 @@ impl Text {
             Some((text, grants)) => (text.to_owned(), Some(grants.to_owned())),
             None => (whole, None),
         };
-        let text = Self::new(parts, origin, folder);
+        let mut text = Self::new(parts, origin, folder);
+        Arc::make_mut(&mut text).is_kept = true;
         match begun.is_empty() {
             true => Ok(text),
             false => Ok(text.with_begun(begun)),
@@ -113,7 +118,20 @@ impl Text {
 
     /// Its plan, with all paths as the process sees them, and every plugin with its grant.
     pub(crate) fn plan(&self) -> Result<Plan, Wrong> {
-        self.completed(self.checked()?)
+        self.completed(self.checked()?).map(|(plan, _)| plan)
+    }
+
+    /// The same with the grants beside it that its file of grants has, as it is to be kept.
+    pub(crate) fn with_grants(self: &Arc<Self>, read: Option<String>) -> Arc<Self> {
+        if read.is_none() {
+            return Arc::clone(self);
+        }
+        let mut text = Self {
+            grants: read,
+            ..Self::clone(self)
+        };
+        text.sha256 = plug_host::digest(&text.kept());
+        Arc::new(text)
     }
 
     /// Its plan from the text alone.
@@ -130,8 +148,8 @@ impl Text {
         (&self.text, &self.origin, &self.machine) == (&other.text, &other.origin, &other.machine)
     }
 
-    /// The plan from the text alone, with what is beside it.
-    pub(crate) fn completed(&self, mut plan: Plan) -> Result<Plan, Wrong> {
+    /// The plan from the text alone, with what is beside it; and what its file of grants says, if that was read.
+    pub(crate) fn completed(&self, mut plan: Plan) -> Result<(Plan, Option<String>), Wrong> {
         for (plugin, order) in &self.begun {
             gate_plan::begin(&mut plan, plugin, order).map_err(|why| {
                 let text = format!("error: what `rollout start` began for plugin `{plugin}`: {why}");
@@ -139,16 +157,19 @@ impl Text {
             })?;
         }
         crate::anchor::anchor(&mut plan, &self.folder);
-        let granted = match self.grants.as_ref().filter(|_| plan.grants.store) {
-            Some(grants) => {
-                let origin = format!("{} (grants)", self.origin);
-                crate::granting::take_text(&mut plan, Some((grants, &origin)), &self.folder)
-            }
-            None => crate::granting::take(&mut plan, &self.folder),
-        };
-        let file = plan.grants.file.as_slice();
-        granted.map_err(|texts| Wrong::of(texts, file))?;
-        Ok(plan)
+        let beside = self
+            .grants
+            .as_ref()
+            .filter(|_| plan.grants.store || (self.is_kept && plan.grants.file.is_some()));
+        let files = plan.grants.file.clone();
+        let wrong = |texts| Wrong::of(texts, files.as_slice());
+        if let Some(grants) = beside {
+            let origin = format!("{} (grants)", self.origin);
+            let taken = crate::granting::take_text(&mut plan, Some((grants, &origin)), &self.folder);
+            return taken.map(|()| (plan, None)).map_err(wrong);
+        }
+        let read = crate::granting::take(&mut plan, &self.folder).map_err(wrong)?;
+        Ok((plan, read))
     }
 
     /// Whose word it is. A store says where and as which change it stands; who may write there is the store's to say.
@@ -169,27 +190,6 @@ impl Text {
 fn kept(text: &str, grants: Option<&str>) -> Vec<u8> {
     let grants = grants.map(|grants| format!("{BETWEEN}{grants}")).unwrap_or_default();
     [text, &grants].concat().into_bytes()
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_kept_is_had_again_with_grants_and_what_was_begun() {
-        let begun = Begun::from([(String::from("p"), String::from("{\"config\": \"\\u0000\"}"))]);
-        for grants in [None, Some(""), Some("- {}")] {
-            for begun in [Begun::new(), begun.clone()] {
-                let text = Text::new(("a: b".to_owned(), grants.map(str::to_owned)), "o", Path::new("/f"));
-                let base = text.sha256.clone();
-                let text = text.with_begun(begun.clone());
-                let again = Text::from_kept(text.kept(), "o", Path::new("/f")).unwrap();
-                assert_eq!(again, text);
-                assert_eq!((&again.base, &again.sha256 == &base), (&base, begun.is_empty()));
-            }
-        }
-    }
 }
 
 /// Everything that is wrong, one text each, for people and for programs.
@@ -240,4 +240,31 @@ pub(crate) fn read_text(file: &Path) -> Result<String, String> {
         ));
     }
     std::fs::read_to_string(file).map_err(|why| format!("error: configuration `{shown}` cannot be read: {why}"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_had_again_with_grants_and_what_was_begun() {
+        let begun = Begun::from([(String::from("p"), String::from("{\"config\": \"\\u0000\"}"))]);
+        for grants in [None, Some(""), Some("- {}")] {
+            for begun in [Begun::new(), begun.clone()] {
+                let text = Text::new(("a: b".to_owned(), grants.map(str::to_owned)), "o", Path::new("/f"));
+                let alone = text.sha256.clone();
+                let text = text.with_begun(begun.clone());
+                let again = Text::from_kept(text.kept(), "o", Path::new("/f")).unwrap();
+                assert_eq!(again.sha256 == alone, begun.is_empty());
+                assert_eq!(
+                    Text {
+                        is_kept: false,
+                        ..Text::clone(&again)
+                    },
+                    *text
+                );
+            }
+        }
+    }
 }

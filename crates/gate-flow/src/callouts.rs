@@ -26,6 +26,9 @@ use crate::shadow::{Answered, Asked, Memory, Noted};
 /// LIMIT: bytes of a callout's answer; Envoy's `http.async_response_buffer_limit`.
 const REPLY_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// LIMIT: links to Redis of one worker. A plugin makes a new one with each new password; of more, the one that was asked longest ago is let go.
+const LINKS_MAX: usize = 256;
+
 /// What plugins say, to the operator.
 pub type Voice = Rc<dyn Fn(Saying<'_>)>;
 
@@ -33,7 +36,9 @@ pub type Voice = Rc<dyn Fn(Saying<'_>)>;
 pub struct Callouts {
     upstreams: Rc<Upstreams>,
     voice: Voice,
-    redis: RefCell<HashMap<RedisClient, Rc<Link>>>,
+    redis: RefCell<HashMap<RedisClient, (Rc<Link>, u64)>>,
+    /// Counts what was asked of Redis.
+    asked: Cell<u64>,
     /// Who remembers what is answered, while a candidate runs aside.
     memory: RefCell<Weak<Memory>>,
 }
@@ -46,6 +51,7 @@ impl Callouts {
             upstreams,
             voice,
             redis: RefCell::default(),
+            asked: Cell::default(),
             memory: RefCell::default(),
         })
     }
@@ -65,6 +71,28 @@ impl Callouts {
         let memory = self.memory.borrow().upgrade()?;
         let noted = memory.begins(asked());
         Some((memory, noted))
+    }
+
+    /// The link of a client to what its upstream is now.
+    fn link(&self, upstream: Rc<Upstream>, client: &RedisClient) -> Rc<Link> {
+        let mut links = self.redis.borrow_mut();
+        // The name may mean another upstream since a change of the configuration.
+        if links.get(client).is_some_and(|(link, _)| !link.leads_to(&upstream)) {
+            links.remove(client);
+        }
+        if links.len() >= LINKS_MAX && !links.contains_key(client) {
+            let eldest = links.iter().min_by_key(|(_, (_, asked))| *asked);
+            let eldest = eldest.map(|(client, _)| client.clone());
+            // What it was asked it still answers.
+            eldest.map(|client| links.remove(&client));
+        }
+        let now = self.asked.get().wrapping_add(1);
+        self.asked.set(now);
+        let (link, asked) = links
+            .entry(client.clone())
+            .or_insert_with(|| (Link::new(upstream, client.clone()), now));
+        *asked = now;
+        Rc::clone(link)
     }
 }
 
@@ -110,14 +138,7 @@ impl Outside for Callouts {
             .upstreams
             .find(&client.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
-        let mut links = self.redis.borrow_mut();
-        // The name may mean another upstream since a change of the configuration.
-        if links.get(client).is_some_and(|link| !link.leads_to(&upstream)) {
-            links.remove(client);
-        }
-        let link = links
-            .entry(client.clone())
-            .or_insert_with(|| Link::new(upstream, client.clone()));
+        let link = self.link(upstream, client);
         let asked = query.clone();
         let reply = link.ask(query).ok_or(CallRefused::TooMany)?;
         let noted = self.note(|| Asked::redis(client, &asked));
@@ -234,3 +255,39 @@ async fn collect(mut body: Incoming) -> Option<(Bytes, HeaderMap)> {
 
 /// Longest silence on a gRPC callout that has no timeout of its own.
 pub(crate) const GRPC_IDLE: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asks_redis_in_ever_new_names_has_no_more_links_than_there_may_be() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let text = "upstreams: [{ name: store, endpoints: ['127.0.0.1:1'] }]\n";
+        let plan = gate_plan::check(text, "t.yaml").unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, async {
+            let upstreams = Upstreams::new();
+            upstreams.apply(&Upstreams::prepare(&plan.upstreams).unwrap());
+            let upstream = upstreams.find("store").unwrap();
+            let callouts = Callouts::new(upstreams, Rc::new(|_| {}));
+            let client = |password: &str| RedisClient {
+                upstream: "store".to_owned(),
+                username: String::new(),
+                password: password.to_owned(),
+                database: 0,
+                timeout: Duration::from_secs(1),
+            };
+            let used = callouts.link(Rc::clone(&upstream), &client("used"));
+            for number in 0..2 * LINKS_MAX {
+                callouts.link(Rc::clone(&upstream), &client(&number.to_string()));
+                // One that goes on being asked stays the same.
+                assert!(Rc::ptr_eq(&used, &callouts.link(Rc::clone(&upstream), &client("used"))));
+                assert!(callouts.redis.borrow().len() <= LINKS_MAX);
+            }
+        });
+    }
+}

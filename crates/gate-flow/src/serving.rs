@@ -182,3 +182,7 @@ fn links(
     let links = links.collect();
     Links { links, body_bytes_max }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;

@@ -178,7 +178,7 @@ enum Amount {
 
 impl PluginLimits {
     /// Every limit by its key in the configuration.
-    fn amounts(&self) -> [(&'static str, Amount); 15] {
+    fn amounts(&self) -> [(&'static str, Amount); 17] {
         let count = |number| Amount::Count(usize::try_from(number).unwrap_or(usize::MAX));
         [
             ("memory", Amount::Bytes(self.memory_bytes_max)),
@@ -195,6 +195,8 @@ impl PluginLimits {
             ("timer", Amount::Span(self.timer_min)),
             ("cpu_share", Amount::Percent(self.cpu_share_percent_max)),
             ("trusted_after", count(self.trusted_after)),
+            ("open_files", count(self.open_files_max)),
+            ("written", Amount::Bytes(self.written_bytes_max)),
             ("instances", count(self.instances_max)),
         ]
     }

@@ -84,10 +84,12 @@ impl Grant {
             Family::Map => maps.into_iter().all(all),
             Family::Buffer => bodies.iter().all(|body| body.read && body.write),
             Family::Inject => self.bodies.response.write,
+            // In place of an answer that is there already.
+            Family::LocalResponse => self.bodies.response.write && self.response_headers.write.is_all(),
             Family::HttpCall => self.upstreams.is_all(),
             Family::GrpcCall => self.upstreams.is_all() || !BEGINS_A_CALL.contains(&name),
             // Plugins share a connection: that a call is one whole command is looked at whatever is granted.
-            Family::Redis => name != "proxy_redis_call" && self.upstreams.is_all(),
+            Family::Redis => name != "proxy_redis_call" && self.upstreams.is_all() && self.redis.databases.is_all(),
             Family::SharedData => all(&self.shared_data),
             // An id may be that of another's queue.
             Family::SharedQueue => false,
@@ -162,6 +164,7 @@ impl Grant {
         }
         let header = match property::shown(path) {
             Shown::Header(kind, name) => self.reads_header(kind, name),
+            Shown::Several(headers) => headers.iter().all(|(kind, name)| self.reads_header(*kind, name)),
             Shown::Map(_) | Shown::Nothing => true,
         };
         header && self.properties.read.has(&property::canonical(path))
@@ -204,6 +207,12 @@ impl Grant {
     /// What in them is not granted.
     pub fn asks_redis(&self, query: &[u8]) -> Result<(), redis::Refused> {
         redis::check(query, &self.redis)
+    }
+
+    /// Whether a client of Redis may choose a database. The one that every connection begins with needs no line.
+    #[must_use]
+    pub fn reaches_database(&self, database: u32) -> bool {
+        database == 0 || self.redis.databases.has(database.to_string().as_bytes())
     }
 
     /// Whether an environment variable may be seen.

@@ -84,6 +84,8 @@ pub struct Redis {
     pub commands: Names,
     /// Keys that they may name.
     pub keys: Names,
+    /// Databases that a client may choose beside 0, as decimal numbers.
+    pub databases: Names,
 }
 
 /// A folder of this machine that the plugin sees as a preopened one.
@@ -176,6 +178,7 @@ impl Grant {
             redis: Redis {
                 commands: Names::all(),
                 keys: Names::all(),
+                databases: Names::all(),
             },
             foreign_functions: Names::all(),
             environment: Names::all(),
@@ -202,6 +205,7 @@ impl Grant {
         }
         self.redis.commands.join(other.redis.commands);
         self.redis.keys.join(other.redis.keys);
+        self.redis.databases.join(other.redis.databases);
         self.foreign_functions.join(other.foreign_functions);
         self.environment.join(other.environment);
         self.folders.extend(other.folders);

@@ -64,6 +64,7 @@ impl Grant {
             ("queues", &self.queues),
             ("redis.commands", &self.redis.commands),
             ("redis.keys", &self.redis.keys),
+            ("redis.databases", &self.redis.databases),
             ("foreign_functions", &self.foreign_functions),
             ("environment", &self.environment),
         ];

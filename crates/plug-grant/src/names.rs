@@ -21,6 +21,15 @@ impl Name {
         }
     }
 
+    /// Whether it has every name that `other` has.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(own), Self::Exact(other)) => own == other,
+            (Self::Exact(_), Self::Prefix(_)) => false,
+            (Self::Prefix(own), Self::Exact(other) | Self::Prefix(other)) => other.starts_with(own.as_str()),
+        }
+    }
+
     fn has(&self, name: &[u8]) -> bool {
         match self {
             Self::Exact(exact) => exact.as_bytes() == name,

@@ -9,12 +9,21 @@ pub enum Shown<'a> {
     Nothing,
     /// One header or trailer.
     Header(MapKind, &'a [u8]),
+    /// The first that is there of several.
+    Several(&'static [(MapKind, &'static [u8])]),
     /// All of a map, out of which is taken what may not be read.
     Map(MapKind),
 }
 
 /// What the plugin is told of itself. SDKs ask for some of it while a context is made, and do not survive that it is absent.
 const OWN: [&[u8]; 4] = [b"plugin_name", b"plugin_root_id", b"plugin_vm_id", b"plugin_vm_memory"];
+
+/// Where the status of gRPC is read from: trailers, headers where there are no trailers, and the status of HTTP where there is neither.
+const GRPC_STATUS: &[(MapKind, &[u8])] = &[
+    (MapKind::HttpResponseTrailers, b"grpc-status"),
+    (MapKind::HttpResponseHeaders, b"grpc-status"),
+    (MapKind::HttpResponseHeaders, b":status"),
+];
 
 pub(crate) fn is_own(path: &[&[u8]]) -> bool {
     matches!(path, [only] if OWN.contains(only))
@@ -52,7 +61,7 @@ pub(crate) fn shown<'a>(path: &[&'a [u8]]) -> Shown<'a> {
         [b"response", b"headers", name] => Shown::Header(RESPONSE, name),
         [b"response", b"headers"] => Shown::Map(RESPONSE),
         [b"response", b"code"] => Shown::Header(RESPONSE, b":status"),
-        [b"response", b"grpc_status"] => Shown::Header(TRAILERS, b"grpc-status"),
+        [b"response", b"grpc_status"] => Shown::Several(GRPC_STATUS),
         [b"response", b"trailers", name] => Shown::Header(TRAILERS, name),
         [b"response", b"trailers"] => Shown::Map(TRAILERS),
         _ => Shown::Nothing,

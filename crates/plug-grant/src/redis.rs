@@ -20,19 +20,94 @@ enum Keys {
     Two,
     /// All arguments.
     All,
-    /// All but the last, which is a wait.
-    AllButLast,
     /// Every second argument from the first on.
     Pairs,
     /// As many as the first argument says, behind it.
     Counted,
     /// The first argument, and as many after the second as it says.
     FirstAndCounted,
+    /// The first half of what stands behind `STREAMS`, whose other half are places in them.
+    Streams,
     /// Any: a script, a search, a command about the server or the connection.
     Any,
 }
 
-use Keys::{All, AllButLast, Any, Counted, First, FirstAndCounted, Pairs, Two};
+use Keys::{All, Any, Counted, First, FirstAndCounted, Pairs, Streams, Two};
+
+/// Why a command is refused whatever is granted: plugins share connections, and a client has one database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Harm {
+    /// Its answer waits for something, and with it the answers of all that come after it.
+    Waits,
+    /// The connection is another one afterwards.
+    Connection,
+    /// It reaches a database that is not the client's.
+    Database,
+    /// Nobody here knows what its arguments ask.
+    Unclear,
+}
+
+impl Harm {
+    const fn why(self) -> &'static str {
+        match self {
+            Self::Waits => "which holds up other plugins on its connection",
+            Self::Connection => "which changes a connection that plugins share",
+            Self::Database => "which reaches another database",
+            Self::Unclear => "whose arguments are not known here",
+        }
+    }
+}
+
+/// Commands that are always refused. What is in no table is refused as well, without a reason of its own.
+const HARMFUL: &[(Harm, &[&str])] = &[
+    (
+        Harm::Waits,
+        &[
+            "BLMOVE",
+            "BLMPOP",
+            "BLPOP",
+            "BRPOP",
+            "BRPOPLPUSH",
+            "BZMPOP",
+            "BZPOPMAX",
+            "BZPOPMIN",
+            "WAIT",
+            "WAITAOF",
+        ],
+    ),
+    (
+        Harm::Connection,
+        &[
+            "ASKING",
+            "AUTH",
+            "CLIENT",
+            "DISCARD",
+            "EXEC",
+            "HELLO",
+            "MONITOR",
+            "MULTI",
+            "PSUBSCRIBE",
+            "PSYNC",
+            "PUNSUBSCRIBE",
+            "QUIT",
+            "READONLY",
+            "READWRITE",
+            "RESET",
+            "SELECT",
+            "SSUBSCRIBE",
+            "SUBSCRIBE",
+            "SUNSUBSCRIBE",
+            "SYNC",
+            "UNSUBSCRIBE",
+            "UNWATCH",
+            "WATCH",
+        ],
+    ),
+    (Harm::Database, &["MOVE", "SWAPDB"]),
+];
+
+/// What may stand behind `SCRIPT`: neither what stops scripts of others, nor a debugger, which stops the server.
+const OF_SCRIPTS: &[&str] = &["EXISTS", "FLUSH", "LOAD"];
 
 /// Commands by the places of their keys. A command that is not here is refused.
 const COMMANDS: &[(Keys, &[&str])] = &[
@@ -188,7 +263,6 @@ const COMMANDS: &[(Keys, &[&str])] = &[
             "UNLINK",
         ],
     ),
-    (AllButLast, &["BLPOP", "BRPOP", "BZPOPMAX", "BZPOPMIN"]),
     (Pairs, &["MSET", "MSETNX"]),
     (
         Counted,
@@ -222,14 +296,13 @@ const COMMANDS: &[(Keys, &[&str])] = &[
             "SORT_RO",
             "XGROUP",
             "XINFO",
-            "XREAD",
-            "XREADGROUP",
         ],
     ),
+    (Streams, &["XREAD", "XREADGROUP"]),
 ];
 
-/// Commands that can be granted, in upper case. What changes the connection, which plugins share, is none: `AUTH`, `SELECT`, `HELLO`, `CLIENT`,
-/// `MULTI`, `SUBSCRIBE`, `MONITOR` and their like are always refused to a plugin with a grant.
+/// Commands that can be granted, in upper case. What changes the connection, which plugins share, is none, nor what waits on it: `AUTH`, `SELECT`,
+/// `HELLO`, `CLIENT`, `MULTI`, `SUBSCRIBE`, `MONITOR`, `BLPOP` and their like are always refused to a plugin with a grant.
 pub fn commands_known() -> impl Iterator<Item = &'static str> + Clone {
     COMMANDS.iter().flat_map(|(_, names)| names.iter().copied())
 }
@@ -238,6 +311,19 @@ pub fn commands_known() -> impl Iterator<Item = &'static str> + Clone {
 #[must_use]
 pub fn knows_command(name: &str) -> bool {
     commands_known().any(|known| known == name)
+}
+
+/// Why a command, in upper case, cannot be granted, when there is a reason of its own.
+#[must_use]
+pub fn harm_of_command(name: &str) -> Option<&'static str> {
+    harm(name.as_bytes()).map(Harm::why)
+}
+
+fn harm(name: &[u8]) -> Option<Harm> {
+    let row = HARMFUL
+        .iter()
+        .find(|(_, names)| names.iter().any(|known| known.as_bytes() == name));
+    row.map(|(harm, _)| *harm)
 }
 
 /// Why Redis is not asked.
@@ -255,6 +341,8 @@ pub enum Refused {
     Key(String),
     /// The command may touch any key, and not all are granted.
     AnyKey(String),
+    /// The command is refused whatever is granted, for this reason.
+    Harmful(String, &'static str),
 }
 
 impl fmt::Display for Refused {
@@ -266,6 +354,7 @@ impl fmt::Display for Refused {
             Self::Unknown(command) => write!(formatter, "{command}, which is not known here"),
             Self::Key(command) => write!(formatter, "a key of {command}"),
             Self::AnyKey(command) => write!(formatter, "{command}, which may touch any key"),
+            Self::Harmful(command, why) => write!(formatter, "{command}, {why}"),
         }
     }
 }
@@ -276,6 +365,9 @@ pub(crate) fn check(query: &[u8], grant: &Redis) -> Result<(), Refused> {
     let (first, arguments) = words.split_first().ok_or(Refused::NotACommand)?;
     let name = first.to_ascii_uppercase();
     let shown = || String::from_utf8_lossy(name.get(..SHOWN_BYTES_MAX).unwrap_or(&name)).into_owned();
+    if let Some(harm) = harm(&name).or_else(|| harm_of_arguments(&name, arguments)) {
+        return Err(Refused::Harmful(shown(), harm.why()));
+    }
     if !grant.commands.has(&name) {
         return Err(Refused::Command(shown()));
     }
@@ -296,6 +388,47 @@ pub(crate) fn check(query: &[u8], grant: &Redis) -> Result<(), Refused> {
     }
 }
 
+/// The harm that is in what stands behind a command.
+fn harm_of_arguments(name: &[u8], arguments: &[&[u8]]) -> Option<Harm> {
+    let is = |word: &&[u8], known: &str| word.eq_ignore_ascii_case(known.as_bytes());
+    match name {
+        b"XREAD" | b"XREADGROUP" => match streams(arguments) {
+            Some((false, _)) => None,
+            Some((true, _)) => Some(Harm::Waits),
+            None => Some(Harm::Unclear),
+        },
+        b"SCRIPT" => {
+            let known = |word: &&[u8]| OF_SCRIPTS.iter().any(|known| is(word, known));
+            (!arguments.first().is_some_and(known)).then_some(Harm::Waits)
+        }
+        b"COPY" => {
+            let mut options = arguments.iter().skip(2);
+            options.any(|word| is(word, "DB")).then_some(Harm::Database)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a read of streams waits, and what stands behind `STREAMS`; none when an option is not known.
+fn streams<'a, 'b>(arguments: &'a [&'b [u8]]) -> Option<(bool, &'a [&'b [u8]])> {
+    let (mut at, mut waits) = (0_usize, false);
+    loop {
+        // A group may have the name of an option.
+        let words = match arguments.get(at)?.to_ascii_uppercase().as_slice() {
+            b"STREAMS" => return Some((waits, arguments.get(at.checked_add(1)?..)?)),
+            b"BLOCK" => {
+                waits = true;
+                2
+            }
+            b"COUNT" => 2,
+            b"GROUP" => 3,
+            b"NOACK" => 1,
+            _ => return None,
+        };
+        at = at.checked_add(words)?;
+    }
+}
+
 /// The keys among the arguments; none when they cannot be told.
 fn named<'a>(keys: Keys, arguments: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
     let counted = |place: usize| {
@@ -308,7 +441,13 @@ fn named<'a>(keys: Keys, arguments: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
         First => vec![*arguments.first()?],
         Two => vec![*arguments.first()?, *arguments.get(1)?],
         All => arguments.to_vec(),
-        AllButLast => arguments.split_last()?.1.to_vec(),
+        Streams => {
+            let (_, words) = streams(arguments)?;
+            let (names, places) = words.split_at_checked(words.len() / 2)?;
+            (!names.is_empty() && names.len() == places.len())
+                .then_some(names)?
+                .to_vec()
+        }
         Pairs => arguments.iter().step_by(2).copied().collect(),
         Counted => counted(0)?.to_vec(),
         FirstAndCounted => [&[*arguments.first()?], counted(1)?].concat(),
@@ -344,113 +483,5 @@ fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    fn grant(commands: &[&str], keys: &[&str]) -> Redis {
-        Redis {
-            commands: commands.iter().copied().collect(),
-            keys: keys.iter().copied().collect(),
-        }
-    }
-
-    fn resp(words: &[&str]) -> Vec<u8> {
-        let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
-        for word in words {
-            bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
-        }
-        bytes
-    }
-
-    #[test]
-    fn a_command_and_its_keys_are_granted_by_their_names() {
-        let grant = grant(&["GET", "MSET", "ZUNIONSTORE", "BLPOP"], &["team:*"]);
-        let ask = |words: &[&str]| check(&resp(words), &grant);
-        assert_eq!(ask(&["get", "team:1"]), Ok(()));
-        assert_eq!(ask(&["GET", "other"]), Err(Refused::Key("GET".to_owned())));
-        assert_eq!(ask(&["SET", "team:1", "x"]), Err(Refused::Command("SET".to_owned())));
-        assert_eq!(ask(&["MSET", "team:1", "other", "team:2", "x"]), Ok(()));
-        assert!(ask(&["MSET", "team:1", "x", "other", "x"]).is_err());
-        assert_eq!(ask(&["ZUNIONSTORE", "team:1", "2", "team:2", "team:3"]), Ok(()));
-        assert!(ask(&["ZUNIONSTORE", "team:1", "2", "team:2", "other"]).is_err());
-        assert!(ask(&["ZUNIONSTORE", "team:1", "9", "team:2"]).is_err());
-        assert_eq!(ask(&["BLPOP", "team:1", "0"]), Ok(()));
-        assert!(ask(&["BLPOP", "other", "team:1"]).is_err());
-        assert!(ask(&["GET"]).is_err());
-    }
-
-    #[test]
-    fn pipelined_and_inline_commands_do_not_pass() {
-        let grant = grant(&["GET"], &["team:*"]);
-        let good = resp(&["GET", "team:1"]);
-        assert_eq!(check(&good, &grant), Ok(()));
-        for behind in [&good[..], b"FLUSHALL\r\n", b"\r\n", b"\0", b"*0\r\n"] {
-            assert_eq!(check(&[&good, behind].concat(), &grant), Err(Refused::Several));
-        }
-        for inline in [
-            "GET team:1\r\n",
-            "FLUSHALL\r\n",
-            "\r\n*1\r\n$8\r\nFLUSHALL\r\n",
-            "",
-            "*0\r\n",
-            "*-1\r\n",
-        ] {
-            assert_eq!(
-                check(inline.as_bytes(), &grant),
-                Err(Refused::NotACommand),
-                "{inline:?}"
-            );
-        }
-        let odd = [
-            "*+2\r\n$3\r\nGET\r\n$6\r\nteam:1\r\n",
-            "*02\r\n$3\r\nGET\r\n$6\r\nteam:1\r\n",
-            "*2\n$3\nGET\n$6\nteam:1\n",
-        ];
-        for odd in odd {
-            assert_eq!(check(odd.as_bytes(), &grant), Err(Refused::NotACommand), "{odd:?}");
-        }
-        // Shorter than it says, so that what another call sends next would be its end.
-        assert_eq!(
-            check(b"*2\r\n$3\r\nGET\r\n$60\r\nteam:1\r\n", &grant),
-            Err(Refused::NotACommand)
-        );
-        assert_eq!(
-            check(b"*3\r\n$3\r\nGET\r\n$6\r\nteam:1\r\n", &grant),
-            Err(Refused::NotACommand)
-        );
-    }
-
-    #[test]
-    fn scripts_and_searches_need_all_keys_and_what_changes_the_connection_never_passes() {
-        let some = grant(&["*"], &["team:*"]);
-        let eval = resp(&["EVAL", "return redis.call('get', 'other')", "1", "team:1"]);
-        assert_eq!(check(&eval, &some), Err(Refused::AnyKey("EVAL".to_owned())));
-        let all = grant(&["*"], &["*"]);
-        assert_eq!(check(&eval, &all), Ok(()));
-        for words in [
-            &["AUTH", "x"][..],
-            &["SELECT", "1"],
-            &["MULTI"],
-            &["CLIENT", "REPLY", "OFF"],
-            &["SUBSCRIBE", "x"],
-            &["HELLO", "3"],
-            &["MONITOR"],
-            &["QUIT"],
-            &["RESET"],
-        ] {
-            let refused = check(&resp(words), &all);
-            assert!(matches!(refused, Err(Refused::Unknown(_))), "{words:?}");
-        }
-    }
-
-    #[test]
-    fn every_command_has_one_row() {
-        let mut names: Vec<_> = commands_known().collect();
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count);
-        assert!(knows_command("GET") && !knows_command("SELECT"));
-    }
-}
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests;

@@ -117,6 +117,7 @@ fn a_command_of_redis_is_looked_at_whatever_is_granted() {
     grant.calls.add_host("redis").unwrap();
     grant.redis.commands = Names::all();
     grant.redis.keys = Names::all();
+    grant.redis.databases = Names::all();
     assert!(grant.free().names().any(|name| name == "proxy_redis_init"));
     assert!(grant.free().names().all(|name| name != "proxy_redis_call"));
 }

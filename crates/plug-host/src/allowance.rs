@@ -44,6 +44,10 @@ impl Allowance {
         })
     }
 
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+
     /// The plugin reached a limit.
     pub(crate) fn reached(&self, limit: Limit) {
         if let Some(stats) = self.stats() {

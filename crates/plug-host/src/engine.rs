@@ -13,6 +13,7 @@ use wasmtime::{
 use crate::cache::CodeCache;
 use crate::calls;
 use crate::fault::LoadFault;
+use crate::file_counts::{FileBounds, FileCount};
 use crate::guest::OnWorker;
 use crate::module::own_code;
 use crate::shim;
@@ -225,9 +226,23 @@ pub struct Process {
     pub(crate) heritage: crate::heritage::Heritage,
     /// Metrics that plugins define.
     pub metrics: crate::metrics::MetricRegistry,
+    /// Files of granted folders.
+    pub(crate) files: Arc<FileCount>,
+    /// How often the grant of a plugin that serves was narrowed or given back.
+    pub(crate) narrowings: AtomicU64,
 }
 
 impl Process {
+    /// Grants of plugins were narrowed or given back: instances look at theirs before their next callback.
+    pub fn narrowed(&self) {
+        self.narrowings.fetch_add(1, Ordering::Release);
+    }
+
+    /// Holds all plugins together to these bounds.
+    pub fn bound_files(&self, bounds: FileBounds) {
+        self.files.bound(bounds);
+    }
+
     /// Forgets what plugins handed over of which there is no next generation.
     pub fn forget_heritage(&self, is_wanted: impl Fn(&str) -> bool) {
         self.heritage.keep_only(is_wanted);

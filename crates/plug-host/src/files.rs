@@ -3,30 +3,53 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
+use plug_grant::Grant;
 use rustc_hash::FxHashMap as HashMap;
 use rustix::fs::{Dir, FileType, OFlags, SeekFrom, Stat};
 use rustix::io::Errno;
 
+use crate::file_counts::{FileCounts, OpenFile};
 use crate::folders::{Folders, Opened, joined};
+use crate::scratch::{self, Scratch};
 
 /// The number of the first preopened folder, as WASI has it.
 pub(crate) const FIRST: u32 = 3;
 /// LIMIT: files and folders that one instance has open at a time, those that it began with left out.
-const OPEN_MAX: usize = 32;
+pub(crate) const OPEN_MAX: usize = 32;
 /// LIMIT: entries of a folder that are listed.
 const ENTRIES_MAX: usize = 4_096;
 /// LIMIT: bytes that one call reads or writes; the worker waits meanwhile.
 pub(crate) const PIECE_BYTES_MAX: usize = 1024 * 1024;
 /// LIMIT: bytes up to which a plugin writes a file.
-const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+pub(crate) const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// What a number means.
 #[derive(Debug)]
 enum Handle {
     /// A folder, by its way from a preopened one: it is found anew each time, so that whoever moves it elsewhere opens no door.
-    Folder { root: usize, path: Vec<u8> },
+    Folder {
+        root: usize,
+        path: Vec<u8>,
+        _open: OpenFile,
+    },
     /// A regular file.
-    File { file: OwnedFd, read: bool, write: bool },
+    File {
+        root: usize,
+        file: OwnedFd,
+        read: bool,
+        write: bool,
+        append: bool,
+        _open: OpenFile,
+    },
+}
+
+/// What may be done in a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum May {
+    /// It was taken away.
+    Nothing,
+    Read,
+    Write,
 }
 
 /// What is asked of an open.
@@ -54,56 +77,125 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) struct Files {
     folders: Arc<Folders>,
+    /// What may be done in each of them.
+    may: Vec<May>,
     open: HashMap<u32, Handle>,
+    counts: FileCounts,
+    /// Takes what is written, where the plugin does not serve.
+    scratch: Option<Scratch>,
 }
 
 impl Files {
-    pub(crate) fn new(folders: Arc<Folders>) -> Self {
+    /// What an instance has at its beginning. One `aside` changes nothing but copies.
+    pub(crate) fn new(folders: Arc<Folders>, counts: FileCounts, aside: bool) -> Self {
+        let may = |folder: &Opened| if folder.write { May::Write } else { May::Read };
         Self {
+            may: folders.iter().map(may).collect(),
             folders,
             open: HashMap::default(),
+            counts,
+            scratch: aside.then(Scratch::default),
         }
+    }
+
+    /// From now on nothing is done that `grant` does not let, with what is open neither.
+    pub(crate) fn narrow(&mut self, grant: Option<&Grant>) {
+        for (may, folder) in self.may.iter_mut().zip(self.folders.iter()) {
+            let granted = grant.map(|grant| grant.folders.iter().filter(|_| grant.opens_files()));
+            let same = granted.map(|mut granted| granted.find(|granted| folder.is_of(granted)));
+            *may = match same {
+                None if folder.write => May::Write,
+                Some(Some(same)) if same.write && folder.write => May::Write,
+                None | Some(Some(_)) => May::Read,
+                Some(None) => May::Nothing,
+            };
+        }
+    }
+
+    fn may(&self, root: usize) -> May {
+        self.may.get(root).copied().unwrap_or(May::Nothing)
     }
 
     /// What the plugin calls a preopened folder.
     pub(crate) fn preopened(&self, number: u32) -> Option<&str> {
         let at = usize::try_from(number.checked_sub(FIRST)?).ok()?;
-        self.folders.get(at).map(|folder| folder.name.as_str())
+        let folder = self.folders.get(at).filter(|_| self.may(at) != May::Nothing);
+        folder.map(|folder| folder.name.as_str())
     }
 
     /// The folder behind a number, and the way to it.
     fn folder(&self, number: u32) -> Result<(&Opened, usize, &[u8]), Errno> {
-        if let Some(Handle::Folder { root, path }) = self.open.get(&number) {
-            let opened = self.folders.get(*root).ok_or(Errno::BADF)?;
-            return Ok((opened, *root, path));
-        }
-        let root = number.checked_sub(FIRST).and_then(|at| usize::try_from(at).ok());
-        let root = root.filter(|_| !self.open.contains_key(&number)).ok_or(Errno::BADF)?;
-        self.folders
-            .get(root)
-            .map(|opened| (opened, root, &b""[..]))
-            .ok_or(Errno::BADF)
+        let (root, path) = match self.open.get(&number) {
+            Some(Handle::Folder { root, path, .. }) => (*root, path.as_slice()),
+            Some(Handle::File { .. }) => return Err(Errno::BADF),
+            None => {
+                let at = number.checked_sub(FIRST).ok_or(Errno::BADF)?;
+                (usize::try_from(at).map_err(|_| Errno::BADF)?, &b""[..])
+            }
+        };
+        let opened = self.folders.get(root).filter(|_| self.may(root) != May::Nothing);
+        opened.map(|opened| (opened, root, path)).ok_or(Errno::BADF)
+    }
+
+    /// Whether files may be made and changed in the folder behind a number.
+    fn may_write(&self, number: u32) -> bool {
+        self.folder(number)
+            .is_ok_and(|(_, root, _)| self.may(root) == May::Write)
     }
 
     /// Opens what is beneath a folder.
     pub(crate) fn open(&mut self, number: u32, path: &[u8], wish: Wish) -> Result<u32, Errno> {
-        let (folder, root, base) = self.folder(number)?;
+        let (_, root, base) = self.folder(number)?;
         let path = joined(base, path).ok_or(Errno::PERM)?;
         let changes = wish.create || wish.truncate || wish.write || wish.append;
-        if changes && !folder.write {
+        if changes && !self.may_write(number) {
             return Err(Errno::ROFS);
         }
         if self.open.len() >= OPEN_MAX {
             return Err(Errno::MFILE);
         }
-        let found = folder.find(&path, flags(wish))?;
+        let open = self.counts.open()?;
+        let aside = match &mut self.scratch {
+            Some(scratch) if changes => scratch.open((folder_of(&self.folders, root)?, root), &path, wish)?,
+            Some(scratch) => scratch.get(root, &path).map(scratch::again).transpose()?,
+            None => None,
+        };
+        let found = match aside {
+            Some(aside) => aside,
+            // Aside, what is not written is looked at as it is.
+            None if self.scratch.is_some() => {
+                let wish = Wish {
+                    create: false,
+                    write: false,
+                    truncate: false,
+                    append: false,
+                    ..wish
+                };
+                folder_of(&self.folders, root)?.find(&path, flags(wish))?
+            }
+            None => {
+                let folder = folder_of(&self.folders, root)?;
+                let look = OFlags::PATH | OFlags::CLOEXEC;
+                if wish.create && folder.find(&path, look).is_err_and(|why| why == Errno::NOENT) {
+                    self.counts.make()?;
+                }
+                folder.find(&path, flags(wish))?
+            }
+        };
         let about = rustix::fs::fstat(&found)?;
         let handle = match FileType::from_raw_mode(about.st_mode) {
-            FileType::Directory => Handle::Folder { root, path },
+            FileType::Directory => Handle::Folder {
+                root,
+                path,
+                _open: open,
+            },
             FileType::RegularFile if !wish.directory => Handle::File {
+                root,
                 file: found,
                 read: wish.read,
-                write: wish.write && folder.write,
+                write: wish.write,
+                append: wish.append,
+                _open: open,
             },
             // A pipe or a device could hold up the worker.
             _ => return Err(Errno::ACCESS),
@@ -133,7 +225,9 @@ impl Files {
     /// Reads up to so many bytes at the file's position.
     pub(crate) fn read(&self, number: u32, bytes_max: usize) -> Result<Vec<u8>, Errno> {
         match self.open.get(&number) {
-            Some(Handle::File { file, read: true, .. }) => {
+            Some(Handle::File {
+                root, file, read: true, ..
+            }) if self.may(*root) != May::Nothing => {
                 let mut bytes = vec![0; bytes_max.min(PIECE_BYTES_MAX)];
                 let count = rustix::io::read(file, &mut bytes)?;
                 bytes.truncate(count);
@@ -147,13 +241,27 @@ impl Files {
     /// Writes at the file's position, as much as is taken.
     pub(crate) fn write(&self, number: u32, bytes: &[u8]) -> Result<usize, Errno> {
         match self.open.get(&number) {
-            Some(Handle::File { file, write: true, .. }) => {
+            Some(Handle::File {
+                root,
+                file,
+                write: true,
+                append,
+                ..
+            }) if self.may(*root) == May::Write => {
                 let bytes = bytes.get(..PIECE_BYTES_MAX).unwrap_or(bytes);
-                let at = rustix::fs::seek(file, SeekFrom::Current(0))?;
-                let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                 let length = u64::try_from(rustix::fs::fstat(file)?.st_size).unwrap_or(u64::MAX);
+                let at = match append {
+                    // Copies do not know it of themselves.
+                    true => rustix::fs::seek(file, SeekFrom::End(0))?,
+                    false => rustix::fs::seek(file, SeekFrom::Current(0))?,
+                };
+                let end = at.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
                 if end.max(length) > FILE_BYTES_MAX {
                     return Err(Errno::FBIG);
+                }
+                match &self.scratch {
+                    Some(scratch) => scratch.room(end.saturating_sub(length))?,
+                    None => self.counts.write(bytes.len())?,
                 }
                 rustix::io::write(file, bytes)
             }
@@ -181,8 +289,11 @@ impl Files {
 
     /// What is known of what a path names.
     pub(crate) fn about_path(&self, number: u32, path: &[u8], follow: bool) -> Result<Stat, Errno> {
-        let (folder, _, base) = self.folder(number)?;
+        let (folder, root, base) = self.folder(number)?;
         let path = joined(base, path).ok_or(Errno::PERM)?;
+        if let Some(aside) = self.scratch.as_ref().and_then(|scratch| scratch.get(root, &path)) {
+            return rustix::fs::fstat(aside);
+        }
         let link = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
         rustix::fs::fstat(folder.find(&path, OFlags::PATH | OFlags::CLOEXEC | link)?)
     }
@@ -211,9 +322,13 @@ impl Files {
     pub(crate) fn kind(&self, number: u32) -> Option<(bool, bool, bool)> {
         match self.open.get(&number) {
             Some(Handle::File { read, write, .. }) => Some((false, *read, *write)),
-            _ => self.folder(number).ok().map(|(folder, ..)| (true, true, folder.write)),
+            _ => self.folder(number).ok().map(|_| (true, true, self.may_write(number))),
         }
     }
+}
+
+fn folder_of(folders: &Folders, root: usize) -> Result<&Opened, Errno> {
+    folders.get(root).ok_or(Errno::BADF)
 }
 
 fn flags(wish: Wish) -> OFlags {

@@ -94,9 +94,18 @@ impl Folders {
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Opened> {
+        self.0.iter()
+    }
 }
 
 impl Opened {
+    /// Whether a line of a grant means this folder.
+    pub(crate) fn is_of(&self, granted: &plug_grant::Folder) -> bool {
+        self.path == granted.path && self.name == granted.name
+    }
+
     /// Opens what a path names beneath the folder. A link in the path is followed as long as it stays beneath.
     pub(crate) fn find(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { b".".as_slice() } else { path };

@@ -1,11 +1,11 @@
 //! What a grant says to each host call: asked before the call is made, and where a call sees more than its arguments name.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use plug_abi::{Abi, BufferKind, CALLS, MapKind, Status, call_name, call_number, host_call, property as property_name};
-use plug_grant::{Grant, Shown};
+use plug_grant::{CallSet, Grant, Shown};
 
 use crate::calls::property::Found;
 use crate::calls::step::Step;
@@ -105,6 +105,47 @@ fn unshown(is_granted: bool) -> Judgement {
 }
 
 impl Guest {
+    /// Looks at what its plugins may do now, when that was changed for some plugin of the process.
+    pub(crate) fn keep_to_grant(&mut self) {
+        let narrowings = self.process.narrowings.load(Ordering::Acquire);
+        if narrowings != self.narrowings {
+            self.narrowings = narrowings;
+            self.narrow();
+        }
+    }
+
+    /// Plugins that share an instance have the same grant, and may be narrowed apart: what none of them may do, nobody does.
+    #[cold]
+    fn narrow(&mut self) {
+        let first = self.first.grant();
+        let grants = self
+            .allowances
+            .iter()
+            .filter_map(|allowance| allowance.plugin().grant());
+        let least = |least: Option<Arc<Grant>>, grant: Arc<Grant>| match least {
+            Some(least) if least != grant => Some(Arc::new(least.meet(&grant))),
+            Some(least) => Some(least),
+            None => Some(grant),
+        };
+        let grant = grants.fold(first, least);
+        self.free = grant.as_ref().map_or(CallSet::ALL, |grant| grant.free());
+        if let Some(files) = &mut self.files {
+            files.narrow(grant.as_deref());
+        }
+        self.grant = grant;
+    }
+
+    /// A call of which not all is shown that there is: it is counted, and said where it would be shown all the same.
+    pub(crate) fn hides(&self, call: &'static str, about: &[u8]) {
+        if self.grant.as_ref().is_some_and(|grant| grant.only_reports()) {
+            self.refuses(call, &shown(about));
+            return;
+        }
+        if let Some(stats) = self.plugin().workers.get(self.worker) {
+            stats.denied.once_more(call_number(call));
+        }
+    }
+
     /// A call that is not granted is counted and said; whether it is therefore denied.
     pub(crate) fn refuses(&self, call: &'static str, about: &str) -> bool {
         let Some(grant) = &self.grant else { return false };
@@ -145,10 +186,12 @@ impl Guest {
     pub(crate) fn visible(&self, path: &[&[u8]], found: Found) -> Found {
         let Some(grant) = &self.grant else { return found };
         match (found, grant.shown(path)) {
-            (Found::Known(plug_abi::property::PropertyValue::Map(mut entries)), Shown::Map(kind))
-                if !grant.only_reports() =>
-            {
-                entries.retain(|(name, _)| grant.reads_header(kind, name));
+            (Found::Known(plug_abi::property::PropertyValue::Map(mut entries)), Shown::Map(kind)) => {
+                let hidden = entries.iter().find(|(name, _)| !grant.reads_header(kind, name));
+                if let Some((name, _)) = hidden {
+                    self.hides("proxy_get_property", name);
+                }
+                entries.retain(|(name, _)| grant.only_reports() || grant.reads_header(kind, name));
                 Found::Known(plug_abi::property::PropertyValue::Map(entries))
             }
             (found, _) => found,
@@ -168,11 +211,10 @@ impl Guest {
         (!all).then_some(grant)
     }
 
-    /// A queue that was found or made by its name: its number may be used from now on.
-    pub(crate) fn knows_queue(&mut self, id: u32) {
-        if self.grant.is_some() {
-            self.queues.insert(id);
-        }
+    /// A queue that was found or made by its name: its number may be used from now on, as long as the name may.
+    pub(crate) fn knows_queue(&mut self, id: u32, vm_id: Option<&str>, name: &[u8]) {
+        let other = vm_id.filter(|vm_id| *vm_id != self.first.vm_id());
+        self.queues.insert(id, (other.map(str::to_owned), name.to_owned()));
     }
 }
 
@@ -261,6 +303,11 @@ impl Host<'_> {
             "proxy_get_shared_data" => name(0).map(|key| unshown(grant.shared_data.read.has(key))),
             "proxy_set_shared_data" => name(0).map(|key| unshown(grant.shared_data.write.has(key))),
             "proxy_call_foreign_function" => name(0).map(|name| about(grant.functions().has(name), name)),
+            "proxy_send_local_response" => return self.of_local_reply(grant, step),
+            "proxy_redis_init" => name(0).map(|named| {
+                let database = crate::calls::redis::database(&String::from_utf8_lossy(named));
+                about(grant.reaches_database(database), named)
+            }),
             "proxy_redis_call" => name(2).map(|query| match grant.asks_redis(query) {
                 Ok(()) => Judgement::Granted,
                 Err(why) => Judgement::Denied(why.to_string()),
@@ -274,6 +321,24 @@ impl Host<'_> {
         let kind = MapKind::from_raw(Self::number(step, 0));
         let named = kind.zip(self.given(step, 1));
         named.map_or(Judgement::Granted, |(kind, name)| about(is_granted(kind, name), name))
+    }
+
+    /// A reply in place of an answer that is there already changes all of it: its body, its status, and the headers that it brings along.
+    fn of_local_reply(&self, grant: &Grant, step: &Step<'_>) -> Judgement {
+        let exchange = self.guest.exchange();
+        if !exchange.is_some_and(|exchange| exchange.response.borrow().is_some()) {
+            return Judgement::Granted;
+        }
+        if !grant.bodies.response.write {
+            return Judgement::Denied("the body of a response".to_owned());
+        }
+        let pairs = self
+            .given(step, 5)
+            .and_then(|pairs| plug_abi::pairs::decode(pairs).ok());
+        let brought = pairs.iter().flatten().map(|(name, _)| *name);
+        let mut changed = [&b":status"[..]].into_iter().chain(brought);
+        let beyond = changed.find(|name| !grant.writes_header(MapKind::HttpResponseHeaders, name));
+        beyond.map_or(Judgement::Granted, |name| Judgement::Denied(shown(name)))
     }
 
     /// Queues and metrics: by name where they are made, afterwards by the number that they have.
@@ -291,13 +356,20 @@ impl Host<'_> {
                 Some(match Self::number(step, 0) {
                     // What a denied registration answered.
                     0 => Judgement::Void,
-                    id => unshown(self.guest.queues.contains(&id)),
+                    id => {
+                        let queue = self.guest.queues.get(&id);
+                        unshown(queue.is_some_and(|(vm_id, name)| grant.uses_queue(vm_id.as_deref(), name)))
+                    }
                 })
             }
             "proxy_define_metric" => self.given(step, 1).map(|name| about(grant.metrics.has(name), name)),
             "proxy_record_metric" | "proxy_increment_metric" | "proxy_get_metric" => {
-                // No metric has this number but those whose definition was denied.
-                (Self::number(step, 0) == 0).then_some(Judgement::Void)
+                let id = Self::number(step, 0);
+                match self.guest.metrics.name(id) {
+                    Some(name) => Some(about(grant.metrics.has(name.as_bytes()), name.as_bytes())),
+                    // No metric has this number but those whose definition was denied.
+                    None => (id == 0).then_some(Judgement::Void),
+                }
             }
             _ => None,
         };

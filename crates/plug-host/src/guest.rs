@@ -226,8 +226,10 @@ pub(crate) struct Guest {
     pub(crate) free: CallSet,
     /// What its plugins may do, which is the same for all that share the instance.
     pub(crate) grant: Option<Arc<Grant>>,
-    /// Numbers of queues that it found or made by a granted name.
-    pub(crate) queues: HashSet<u32>,
+    /// How often grants had been narrowed in the process when it looked at its own.
+    pub(crate) narrowings: u64,
+    /// Queues that it found or made by their names: of which `vm_id`, when that is not its own, and how they are called.
+    pub(crate) queues: HashMap<u32, (Option<String>, Vec<u8>)>,
     /// What it has open, when it is granted folders.
     pub(crate) files: Option<Box<Files>>,
     pub(crate) effects: Vec<Effect>,
@@ -256,6 +258,7 @@ impl Guest {
     /// A callback begins.
     pub(crate) fn entering(&mut self, visit: Visit) {
         let Visit { entry, current, answer } = visit;
+        self.keep_to_grant();
         self.end_line();
         self.last_words.begin();
         self.callback = entry.callback();

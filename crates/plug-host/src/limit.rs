@@ -6,6 +6,7 @@ use std::time::Duration;
 use plug_instrument::Changes;
 
 use crate::engine::TABLE_ENTRIES_MAX;
+use crate::file_counts::FileBounds;
 use crate::shared_data::{QUEUE_LENGTH_MAX, SHARED_DATA_BYTES_MAX};
 
 /// What a plugin may use, beside its memory, its stack and the CPU time of one callback.
@@ -25,6 +26,8 @@ pub struct Limits {
     pub log_lines_per_s_max: u32,
     /// Shortest period of a timer; shorter ones are raised to it.
     pub timer_min: Duration,
+    /// Files and folders of its grant that all its instances have open at a time, and bytes that they may write.
+    pub files: FileBounds,
     /// Share of one worker's CPU time in percent; not measured when 100.
     pub cpu_share_percent_max: u8,
     /// Frames of the guest that may stand on its stack; not counted when absent. Its module is loaded with [`Limits::changes`].
@@ -52,6 +55,7 @@ impl Default for Limits {
             queue_length_max: QUEUE_LENGTH_MAX,
             log_lines_per_s_max: 1_000,
             timer_min: Duration::from_millis(1),
+            files: FileBounds::default(),
             cpu_share_percent_max: 100,
             call_depth_max: None,
         }
@@ -94,6 +98,8 @@ limits! {
     QueueLength = "queue_length", "An entry was not put into a queue.";
     LogLines = "log_lines", "A line was left out.";
     Timer = "timer", "A period was raised.";
+    OpenFiles = "open_files", "A file was not opened.";
+    Written = "written", "Bytes were not written to a file, or a file was not made.";
     Instances = "instances", "An exchange found no place for an instance of its own.";
     CpuShare = "cpu_share", "An exchange was refused, or a timer or the wake-up of a queue had to wait.";
 }

@@ -205,25 +205,30 @@ impl MetricRegistry {
 /// The ids one instance gave out; the low two bits are the kind, as in Envoy.
 #[derive(Default)]
 pub(crate) struct MetricIds {
-    by_id: HashMap<u32, Counted>,
+    by_id: HashMap<u32, (Counted, String)>,
     last: u32,
 }
 
 impl MetricIds {
     /// A new id for `metric`.
-    pub(crate) fn insert(&mut self, metric: Counted) -> Option<u32> {
+    pub(crate) fn insert(&mut self, metric: Counted, name: String) -> Option<u32> {
         // LIMIT: as many ids as metrics; Envoy gives a new one for each definition of the same name.
         if self.by_id.len() >= METRICS_MAX {
             return None;
         }
         self.last = self.last.checked_add(4)?;
         let id = self.last | metric.shared.kind.raw();
-        self.by_id.insert(id, metric);
+        self.by_id.insert(id, (metric, name));
         Some(id)
     }
 
     /// The metric behind an id.
     pub(crate) fn get(&self, id: u32) -> Option<&Counted> {
-        self.by_id.get(&id)
+        self.by_id.get(&id).map(|(metric, _)| metric)
+    }
+
+    /// The name by which it was defined.
+    pub(crate) fn name(&self, id: u32) -> Option<&str> {
+        self.by_id.get(&id).map(|(_, name)| name.as_str())
     }
 }

@@ -14,6 +14,7 @@ use plug_report::profile::MemoryProfile;
 use crate::burst::BurstPolicy;
 use crate::debug::Debugging;
 use crate::fault::{Fault, FaultKind};
+use crate::file_counts::FileCount;
 use crate::folders::Folders;
 use crate::granted::{Denied, Told};
 use crate::ledger::Tracing;
@@ -114,6 +115,10 @@ pub struct Plugin {
     pub(crate) watch: Watch,
     /// When its denials were said last.
     pub(crate) told: Told,
+    /// What is left of its grant, since something was taken of it while it serves.
+    narrowed: Mutex<Option<Arc<Grant>>>,
+    /// Files that all its instances have open, and what they have written.
+    pub(crate) files: Arc<FileCount>,
     /// What its instances' allocators gave out; its module tells of that.
     pub(crate) tracing: Option<Tracing>,
 }
@@ -126,6 +131,7 @@ impl Plugin {
     }
 
     fn made(spec: PluginSpec, module: Arc<Module>, (generation, workers): (u64, usize)) -> Self {
+        let files = spec.limits.files;
         Self {
             spec,
             module,
@@ -135,6 +141,8 @@ impl Plugin {
             debugged: OnceLock::new(),
             watch: Watch::default(),
             told: Told::default(),
+            narrowed: Mutex::default(),
+            files: Arc::new(FileCount::new(files)),
             tracing: None,
         }
     }
@@ -163,6 +171,35 @@ impl Plugin {
             tracing: Some(Tracing::new(like.1)),
             ..Self::made(spec.slowed(TRACED_SLICES), module, like)
         })
+    }
+
+    /// What it may do now: its grant, or what is left of it. None is everything.
+    #[must_use]
+    pub fn grant(&self) -> Option<Arc<Grant>> {
+        self.narrowed.lock().clone().or_else(|| self.spec.grant.clone())
+    }
+
+    /// What is left of its grant, since something was taken of it.
+    #[must_use]
+    pub fn narrowed(&self) -> Option<Arc<Grant>> {
+        self.narrowed.lock().clone()
+    }
+
+    /// Holds it to `left` from its next callback on, on every worker, or to its own grant again; whether that is something new. Who narrows says
+    /// so to the process: [`Process::narrowed`].
+    ///
+    /// [`Process::narrowed`]: crate::Process::narrowed
+    pub fn narrow(&self, left: Option<Arc<Grant>>) -> bool {
+        let twin = self.debugged.get();
+        let mut narrowed = self.narrowed.lock();
+        if *narrowed == left {
+            return false;
+        }
+        if let Some(twin) = twin {
+            twin.narrowed.lock().clone_from(&left);
+        }
+        *narrowed = left;
+        true
     }
 
     /// Nobody looks at it any more, if [`Plugin::traced`] made it: exchanges go to the plugin's own instances, whatever else is in the way.

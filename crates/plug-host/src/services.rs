@@ -8,6 +8,9 @@ use crate::engine::Process;
 use crate::outside::Outside;
 use crate::trial::Trial;
 
+/// The number of no worker: plugins are tried out there, and nothing is counted.
+pub const ASIDE: usize = usize::MAX;
+
 /// What a worker gives its instances.
 #[derive(Clone)]
 pub struct Services {
@@ -22,6 +25,11 @@ pub struct Services {
 }
 
 impl Services {
+    /// Whether plugins do not serve here, so that what they write is kept from everybody.
+    pub(crate) fn is_aside(&self) -> bool {
+        self.worker == ASIDE || self.trial.is_some()
+    }
+
     /// Waits on the clock that plugins see.
     pub(crate) async fn sleep(&self, length: Duration) {
         match &self.trial {

@@ -18,6 +18,7 @@ use crate::entry::Entry;
 use crate::exports::Exports;
 use crate::expression::Expressions;
 use crate::fault::{Fault, FaultKind};
+use crate::file_counts::FileCounts;
 use crate::files::Files;
 use crate::growth::Growth;
 use crate::guest::{Answer, Current, Guest, OnWorker, Root, Visit};
@@ -215,6 +216,7 @@ fn new_guest(
     queue_listener: mpsc::Sender<(u32, u32)>,
 ) -> Guest {
     let spec = &plugin.spec;
+    let grant = plugin.grant();
     Guest {
         abi: plugin.module.abi(),
         memory: None,
@@ -243,16 +245,17 @@ fn new_guest(
         redis: Default::default(),
         metrics: MetricIds::default(),
         expressions: Expressions::default(),
-        free: spec
-            .grant
-            .as_ref()
-            .map_or(plug_grant::CallSet::ALL, |grant| grant.free()),
-        grant: spec.grant.clone(),
+        free: grant.as_ref().map_or(plug_grant::CallSet::ALL, |grant| grant.free()),
+        grant,
+        narrowings: 0,
         queues: Default::default(),
-        files: spec
-            .folders
-            .as_ref()
-            .map(|folders| Box::new(Files::new(Arc::clone(folders)))),
+        files: spec.folders.as_ref().map(|folders| {
+            let counts = FileCounts {
+                plugin: Arc::clone(&plugin.files),
+                process: Arc::clone(&services.process.files),
+            };
+            Box::new(Files::new(Arc::clone(folders), counts, services.is_aside()))
+        }),
         effects: Vec::new(),
         delivery: None,
         queue_listener,

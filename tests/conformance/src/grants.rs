@@ -3,6 +3,7 @@
 mod answers;
 mod names;
 mod maps;
+mod narrow;
 mod reach;
 mod doors;
 mod files;

@@ -126,6 +126,7 @@ impl Facts for Known {
 pub(crate) struct Session {
     pub(crate) world: Rc<World>,
     pub(crate) plugins: WorkerPlugins,
+    pub(crate) process: Arc<Process>,
 }
 
 /// Settings of the plugin under test.
@@ -175,7 +176,7 @@ pub(crate) fn play_plugins<R>(plugins: &[Arc<Plugin>], work: impl AsyncFnOnce(&S
         let world = Rc::new(World::default());
         let process = Arc::new(Process::default());
         let services = Services {
-            process,
+            process: Arc::clone(&process),
             outside: Rc::clone(&world) as Rc<dyn Outside>,
             worker: 0,
             trial: None,
@@ -183,6 +184,7 @@ pub(crate) fn play_plugins<R>(plugins: &[Arc<Plugin>], work: impl AsyncFnOnce(&S
         let session = Session {
             world,
             plugins: WorkerPlugins::arrange(plugins, &services, None),
+            process,
         };
         work(&session).await
     })

@@ -14,6 +14,7 @@ mod tcp;
 mod plugins;
 mod crashes;
 mod replay;
+mod least_power;
 mod lldb;
 mod profile;
 mod limits;

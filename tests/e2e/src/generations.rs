@@ -37,7 +37,7 @@ fn with(plugins: &[Value], routes: &Value) -> Value {
 }
 
 /// How a plugin stands, and why it is not as it is wanted.
-async fn stands(gateway: &Gateway, name: &str) -> Result<(String, String)> {
+pub(crate) async fn stands(gateway: &Gateway, name: &str) -> Result<(String, String)> {
     let plugins = page(gateway, "/plugins").await?;
     let found = plugins
         .as_array()
@@ -225,7 +225,7 @@ async fn a_start_finds_a_module_that_was_spoilt_as_it_served_last() -> Result<()
 }
 
 /// Waits until what serves is kept in the folder of a gateway's state.
-async fn kept(folder: &Path) -> Result<()> {
+pub(crate) async fn kept(folder: &Path) -> Result<()> {
     let served = folder.join("cofferdam/served");
     let until = tokio::time::Instant::now() + testkit::process::DEADLINE;
     loop {

@@ -15,7 +15,7 @@ use testkit::process::DEADLINE;
 use crate::setting::{Ended, backend, command, complete, finish, gateway, get, page, plugin, upstream};
 
 /// What a scripted guest needs to run at all, and to log.
-fn granted(more: &Value) -> Value {
+pub(crate) fn granted(more: &Value) -> Value {
     let mut grant = json!({"calls": ["log"], "wasi": ["random", "clock", "log"]});
     let keys = grant.as_object_mut().expect("a grant is a map");
     for (key, value) in more.as_object().expect("so is what comes to it") {
@@ -38,7 +38,7 @@ fn configuration(steps: &Value, grant: &Value, upstreams: &Value) -> Result<Valu
     }))
 }
 
-async fn said(gateway: &Gateway, what: &str) -> Result<String> {
+pub(crate) async fn said(gateway: &Gateway, what: &str) -> Result<String> {
     let line = gateway
         .process
         .wait_for_line(0, DEADLINE, |line| line.text.contains(what))
@@ -46,7 +46,7 @@ async fn said(gateway: &Gateway, what: &str) -> Result<String> {
     Ok(line.text)
 }
 
-async fn metrics(gateway: &Gateway) -> Result<String> {
+pub(crate) async fn metrics(gateway: &Gateway) -> Result<String> {
     Ok(send(gateway.admin, Version::Http1, &Request::get("/metrics"))
         .await?
         .text())
@@ -192,7 +192,7 @@ async fn a_changed_file_of_grants_is_in_force_within_a_second_or_so_and_is_told(
     Ok(())
 }
 
-async fn checked(configuration: &Value, files: &[(&'static str, Vec<u8>)]) -> Result<Ended> {
+pub(crate) async fn checked(configuration: &Value, files: &[(&'static str, Vec<u8>)]) -> Result<Ended> {
     let text = complete(configuration.clone()).to_string().into_bytes();
     let mut all: BTreeMap<&str, Vec<u8>> = files.iter().cloned().collect();
     all.insert("gateway.yaml", text);

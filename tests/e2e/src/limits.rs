@@ -163,6 +163,8 @@ async fn the_limits_in_force_are_shown() -> Result<()> {
     let mut limits = low();
     limits["cpu_slice"] = "20s".into();
     limits["instances"] = 100.into();
+    limits["open_files"] = 256.into();
+    limits["written"] = (1 << 30).into();
     for (size, bytes) in [
         ("memory", 4 << 20),
         ("stack", 64 << 10),

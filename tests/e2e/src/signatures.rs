@@ -334,6 +334,34 @@ async fn a_gateway_lets_only_signed_plugins_run_and_says_why() -> Result<()> {
 }
 
 /// Keys are new in each run.
+#[tokio::test]
+async fn an_audit_takes_a_signer_that_is_not_verified_for_none() -> Result<()> {
+    let desk = desk(&[("ours", ED25519)])?;
+    fs::copy(&desk.module, desk.path("within.wasm"))?;
+    let audited = async |mode: &str| -> Result<Ended> {
+        let signatures = json!({"mode": mode, "signers": [signer(&desk, "ours")]});
+        let mut whole: Value = serde_json::from_str(&configuration(
+            &desk,
+            json!({"file": desk.path("within.wasm")}),
+            signatures,
+        ))?;
+        whole["audit"] = json!({"signers": ["ours"]});
+        let file = desk.path("gateway.yaml");
+        fs::write(&file, whole.to_string())?;
+        let mut command = Command::new(place::cofferdam().await?);
+        finish(command.arg("check").arg(&file), desk.folder.path()).await
+    };
+    let refused = audited("warn").await?;
+    ensure!(
+        refused.code == Some(1) && refused.err.contains("one of ours has to have signed it"),
+        "{refused:?}"
+    );
+    desk.told(&["sign", "within.wasm", "--key", "ours.key"]).await?;
+    let passed = audited("warn").await?;
+    ensure!(passed.code == Some(0), "{passed:?}");
+    Ok(())
+}
+
 fn text_without_fingerprints(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     for word in text.split_inclusive([' ', '\n', '"']) {

@@ -43,7 +43,7 @@ async fn command(folder: &Path, words: &[&str]) -> Result<Command> {
 }
 
 /// Runs `cofferdam plugin WORDS` to its end.
-async fn plugin(folder: &Path, words: &[&str]) -> Result<Ended> {
+pub(crate) async fn plugin(folder: &Path, words: &[&str]) -> Result<Ended> {
     let mut command = command(folder, words).await?;
     // A compiler may take longer than anything else that a test waits for.
     let ended = tokio::task::spawn_blocking(move || command.output()).await??;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use gate_plan::Plan;
 use plug_abi::LogLevel;
 use plug_host::{
-    BurstPolicy, Changes, Compiler, Debugging, Folders, Isolation, Limits, Module, Plugin, PluginSpec, RestartPolicy,
+    BurstPolicy, Changes, Compiler, Debugging, FileBounds, Folders, Isolation, Limits, Module, Plugin, PluginSpec,
+    RestartPolicy,
 };
 
 use super::{Loader, compiler, workers};
@@ -157,6 +158,7 @@ pub(super) fn signed(
             if signers.enforced {
                 return Err(why);
             }
+            crate::auditing::unsigned(plan.audit.as_ref(), &why)?;
             crate::voice::warn(&format!(
                 "warning: plugin `{}` runs only as `signatures` has `mode: warn`: {why}",
                 plugin.name
@@ -175,6 +177,10 @@ pub(crate) fn limits(plan: &gate_plan::PluginLimits) -> Limits {
         queue_length_max: plan.queue_length_max,
         log_lines_per_s_max: plan.log_lines_per_s_max,
         timer_min: plan.timer_min,
+        files: FileBounds {
+            open_max: u64::from(plan.open_files_max),
+            written_bytes_max: plan.written_bytes_max,
+        },
         cpu_share_percent_max: plan.cpu_share_percent_max,
         call_depth_max: plan.call_depth_max,
     }

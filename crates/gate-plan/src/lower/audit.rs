@@ -41,6 +41,14 @@ impl Lowering<'_> {
 
     fn signers_of_audit(&mut self) {
         let tree = self.tree;
+        if tree.at("audit").get("signers").is_some() && tree.get("signatures").is_none() {
+            let draft = Draft::error(
+                tree.at("audit").key_span("signers"),
+                "`audit.signers` says who must have signed, and nothing verifies signatures",
+            );
+            self.error(draft.help("add `signatures` with these signers, or leave `audit.signers` out"));
+            return;
+        }
         let known = || {
             let signers = tree.at("signatures").list("signers");
             signers.iter().filter_map(|signer| signer.get("name")?.text())

@@ -25,6 +25,8 @@ impl Lowering<'_> {
             named: known.collect(),
             file: written.file.map(|file| file.word.0),
             store: written.store,
+            open_files_max: written.open_files,
+            written_bytes_max: written.written.word.0,
         }
     }
 
@@ -122,6 +124,7 @@ pub(crate) fn grant_of(written: wire::Grant, node: &Node, report: &mut Report) -
         redis: Redis {
             commands: written.redis.commands.into_iter().map(|word| word.word.0).collect(),
             keys: names(written.redis.keys),
+            databases: databases(&written.redis.databases),
         },
         foreign_functions: written.foreign_functions.into_iter().map(|word| word.word.0).collect(),
         environment: names(written.environment),
@@ -142,6 +145,11 @@ fn calls(written: &[Written<HostCallWord>]) -> CallSet {
 
 fn names(written: Vec<Written<NamePattern>>) -> Names {
     written.into_iter().map(|name| name.word.0).collect::<Names>()
+}
+
+fn databases(written: &[u32]) -> Names {
+    let name = |number: &u32| Name::Exact(number.to_string());
+    written.iter().map(name).collect()
 }
 
 fn access(written: wire::NameAccess) -> Access {

@@ -293,6 +293,8 @@ pub(crate) fn plugin_limits(written: &wire::PluginLimits) -> PluginLimits {
         // The schema bounds it to 100.
         cpu_share_percent_max: u8::try_from(written.cpu_share.word.0).unwrap_or(100),
         trusted_after: written.trusted_after,
+        open_files_max: written.open_files,
+        written_bytes_max: written.written.word.0,
         instances_max: written.instances,
     }
 }

@@ -119,6 +119,14 @@ fn what_is_not_said_has_its_default() {
         (2 << 30, Duration::from_secs(120), Duration::from_secs(300))
     );
     assert_eq!(plugin.allow_on_headers_stop_iteration, None);
+    assert_eq!(
+        (plugin.limits.open_files_max, plugin.limits.written_bytes_max),
+        (256, 1 << 30)
+    );
+    assert_eq!(
+        (plan.grants.open_files_max, plan.grants.written_bytes_max),
+        (1_024, 16 << 30)
+    );
 }
 
 /// A configuration that says everything.
@@ -151,7 +159,7 @@ plugins:
     environment: { B: "2", A: "1" }
     limits:
       { memory: 1MB, cpu_slice: 5ms, stack: 65536, call_depth: 20, body: 2KiB, table: 11, callouts: 12, shared_data: 13KiB, shared_keys: 14,
-        queue_length: 15, log_lines: 0, timer: 17ms, cpu_share: 18%, trusted_after: 19, instances: 8 }
+        queue_length: 15, log_lines: 0, timer: 17ms, cpu_share: 18%, trusted_after: 19, open_files: 21, written: 22B, instances: 8 }
     on_fault: open
     allow_on_headers_stop_iteration: true
     phase: stats
@@ -169,6 +177,7 @@ crash_reports: { dir: crashes, size: 1MiB, debug_files: debug }
 compile: { memory: 1GiB, cpu: 3s, time: 4s }
 limits: { header_bytes_max: 2KiB, header_count_max: 5, header_timeout: 3s, http2_streams_max: 6, connections_max: 7 }
 forwarding: { trusted_hops: 2, preserve_request_id: true }
+grants: { open_files: 23, written: 24KiB }
 "#;
 
 fn full() -> Plan {
@@ -234,6 +243,8 @@ fn every_limit_of_a_plugin_reaches_the_plan() {
         timer_min: Duration::from_millis(17),
         cpu_share_percent_max: 18,
         trusted_after: 19,
+        open_files_max: 21,
+        written_bytes_max: 22,
         instances_max: 8,
     };
     assert_eq!(full().plugins[0].limits, limits);
@@ -260,6 +271,10 @@ fn every_limit_of_a_plugin_reaches_the_plan() {
 #[test]
 fn every_key_of_plugins_routes_and_the_process_reaches_the_plan() {
     let plan = full();
+    assert_eq!(
+        (plan.grants.open_files_max, plan.grants.written_bytes_max),
+        (23, 24 * 1_024)
+    );
     let plugin = &plan.plugins[0];
     let Source::File { path, sha256 } = &plugin.source else {
         panic!("{:?}", plugin.source);

@@ -9,7 +9,7 @@ use plug_grant::{Grant, Name};
 use super::{Plan, Plugin, Upstream};
 
 /// What plugins may do, by name.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Grants {
     /// Those of the configuration itself.
     pub named: BTreeMap<String, Arc<Grant>>,
@@ -17,6 +17,10 @@ pub struct Grants {
     pub file: Option<PathBuf>,
     /// Whether those beside the text in its store come before the file.
     pub store: bool,
+    /// Files and folders of granted folders open at a time in the process. Default 1,024.
+    pub open_files_max: u32,
+    /// Bytes that all plugins together may write into granted folders. Default 16 GiB.
+    pub written_bytes_max: u64,
 }
 
 impl Plan {

@@ -157,6 +157,10 @@ pub struct PluginLimits {
     pub cpu_share_percent_max: u8,
     /// Quick callbacks in a row after which it runs on the worker's own stack; never when 0. Default 1,000.
     pub trusted_after: u32,
+    /// Files and folders of its grant open at a time in all its instances. Default 256.
+    pub open_files_max: u32,
+    /// Bytes that all its instances may write into folders of its grant. Default 1 GiB.
+    pub written_bytes_max: u64,
     /// Instances at a time on one worker when each exchange has its own. Default 100.
     pub instances_max: u32,
 }

@@ -15,7 +15,8 @@ use crate::word::{Digest, HostCallWord, Label, NamePattern, Size, WasiWord, Writ
 pub(crate) struct Audit {
     /// SHA-256 of the modules that may be loaded, and no others. Default: any.
     pub(crate) digests: Option<Vec<Written<Digest>>>,
-    /// Signers, by their names under `signatures`, of whom one must have signed it. Default: whoever `signatures` lets.
+    /// Signers, by their names under `signatures`, of whom one must have signed it. A signature that is not verified counts as none, also with
+    /// `mode: warn`. Default: whoever `signatures` lets.
     pub(crate) signers: Option<Vec<Written<Label>>>,
     /// What it may import functions for.
     pub(crate) capabilities: AuditCapabilities,

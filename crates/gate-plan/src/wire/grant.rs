@@ -15,7 +15,7 @@ use crate::word::{
 };
 
 /// Grants by name, here or in a file of their own. A plugin names its own: `grant: NAME`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Grants {
     /// A file with grants, relative to the folder of the configuration: `grants:` with a grant under each name, as under `named` here. It is
@@ -26,6 +26,24 @@ pub(crate) struct Grants {
     pub(crate) store: bool,
     /// Grants by name.
     pub(crate) named: Pairs<Label, Grant>,
+    /// Files and folders that all plugins together have open at a time in folders of their grants.
+    #[schemars(range(min = 0, max = 65536))]
+    pub(crate) open_files: u32,
+    /// Bytes that all plugins together may write into folders of their grants while the gateway runs. A file that is made counts 4 KiB.
+    #[schemars(extend("x-maximum" = "1TiB"))]
+    pub(crate) written: Written<Size>,
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self {
+            file: None,
+            store: false,
+            named: Pairs::default(),
+            open_files: 1_024,
+            written: Written::default_of("16GiB", Size(16 << 30)),
+        }
+    }
 }
 
 /// What becomes of what is not granted. Either way it is counted, and said once a second at most.
@@ -153,8 +171,8 @@ pub(crate) enum BodyAccess {
     ReadWrite,
 }
 
-/// What may be asked of Redis. Each call is one command in RESP. What changes the connection, such as `SELECT` or `MULTI`, is always denied, and
-/// so is a command that is not known; scripts and searches, whose keys nobody can tell, need `keys: ["*"]`.
+/// What may be asked of Redis. Each call is one command in RESP. What changes the connection, such as `SELECT` or `MULTI`, and what waits on it,
+/// such as `BLPOP`, is always denied, and so is a command that is not known; scripts and searches, whose keys nobody can tell, need `keys: ["*"]`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Redis {
@@ -162,6 +180,8 @@ pub(crate) struct Redis {
     pub(crate) commands: Vec<Written<RedisCommand>>,
     /// Keys that they may name.
     pub(crate) keys: Vec<Written<NamePattern>>,
+    /// Databases that it may choose by `?db=` when it names the upstream, beside 0. A key is granted in each of them.
+    pub(crate) databases: Vec<u32>,
 }
 
 /// A folder of this machine. Nothing outside it can be reached through it: neither by `..`, nor by links that lead out.

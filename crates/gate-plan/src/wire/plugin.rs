@@ -240,6 +240,13 @@ pub(crate) struct PluginLimits {
     /// Callbacks that must have been quick, one after the other, before the plugin runs on the worker's own stack; 0 for never. There a
     /// callback costs a fraction, but one that computes holds up the worker, once in ten minutes and for `cpu_slice` at most.
     pub(crate) trusted_after: u32,
+    /// Files and folders of its grant that all its instances have open at a time: 0 for none.
+    #[schemars(range(min = 0, max = 65536))]
+    pub(crate) open_files: u32,
+    /// Bytes that all its instances may write into folders of its grant before a new generation of it begins. A file that is made counts
+    /// 4 KiB.
+    #[schemars(extend("x-maximum" = "1TiB"))]
+    pub(crate) written: Written<Size>,
     /// With `isolation: exchange`, instances at a time on one worker: an exchange over it gets what `on_fault` says. Each may take
     /// `memory`. All plugins with that isolation have 1500 in the whole process.
     #[schemars(range(min = 1, max = 1500))]
@@ -426,6 +433,8 @@ impl Default for PluginLimits {
             timer: span("1ms", Duration::from_millis(1)),
             cpu_share: Written::default_of("100%", Percent(100)),
             trusted_after: 1_000,
+            open_files: 256,
+            written: size("1GiB", 1 << 30),
             instances: 100,
         }
     }

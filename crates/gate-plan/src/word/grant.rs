@@ -128,6 +128,9 @@ impl Word for RedisCommand {
         if upper == "*" || plug_grant::knows_command(&upper) {
             return Ok(Self(Name::read(&upper)));
         }
+        if let Some(why) = plug_grant::harm_of_command(&upper) {
+            return Err(Flaw::new(format!("`{text}` cannot be granted: it is a command {why}")));
+        }
         let flaw = unknown(
             "command of Redis that can be granted",
             text,

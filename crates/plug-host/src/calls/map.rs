@@ -118,11 +118,13 @@ fn kind_of(raw: u32) -> Result<MapKind, Status> {
     MapKind::from_raw(raw).ok_or(Status::BadArgument)
 }
 
-/// The pairs that the plugin may read.
-fn readable(guest: &Guest, kind: MapKind, mut pairs: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
-    if let Some(grant) = guest.narrows(kind).filter(|grant| !grant.only_reports()) {
-        pairs.retain(|(name, _)| grant.reads_header(kind, name));
+/// The pairs that the plugin may read by this call.
+fn readable(guest: &Guest, kind: MapKind, call: &'static str, mut pairs: Vec<(Bytes, Bytes)>) -> Vec<(Bytes, Bytes)> {
+    let Some(grant) = guest.narrows(kind) else { return pairs };
+    if let Some((name, _)) = pairs.iter().find(|(name, _)| !grant.reads_header(kind, name)) {
+        guest.hides(call, name);
     }
+    pairs.retain(|(name, _)| grant.only_reports() || grant.reads_header(kind, name));
     pairs
 }
 
@@ -144,7 +146,7 @@ impl Edits<'_> {
 /// What to do instead of writing the whole map, when not all of it may be read and written. What the plugin does not see stays although it is
 /// not among what it writes, and what it may not write stays as it is.
 fn protected<'a>(guest: &Guest, kind: MapKind, wanted: &[(&'a [u8], &'a [u8])]) -> Option<Edits<'a>> {
-    let grant = guest.narrows(kind).filter(|grant| !grant.only_reports())?;
+    let grant = guest.narrows(kind)?;
     let present = with_map(guest, kind, |map| map.pairs()).unwrap_or_default();
     let is_wanted = |name: &[u8]| {
         wanted
@@ -158,6 +160,14 @@ fn protected<'a>(guest: &Guest, kind: MapKind, wanted: &[(&'a [u8], &'a [u8])]) 
         guest.refuses("proxy_set_header_map_pairs", &String::from_utf8_lossy(name));
     }
     let leaves = |name: &Bytes| writes(name) && (grant.reads_header(kind, name) || is_wanted(name));
+    if grant.only_reports() {
+        // What would stay, and goes.
+        let goes = |(name, value): &&(Bytes, Bytes)| !leaves(name) && !wanted.contains(&(&name[..], &value[..]));
+        if let Some((name, _)) = present.iter().find(goes).filter(|_| beyond.is_none()) {
+            guest.refuses("proxy_set_header_map_pairs", &String::from_utf8_lossy(name));
+        }
+        return None;
+    }
     Some(Edits {
         removed: present.into_iter().map(|(name, _)| name).filter(leaves).collect(),
         added: wanted.iter().filter(|(name, _)| writes(name)).copied().collect(),
@@ -171,7 +181,7 @@ pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at:
         return Err(Status::BadArgument);
     }
     let bytes = with_map(host.guest, kind, |map| {
-        let sizes = readable(host.guest, kind, map.pairs())
+        let sizes = readable(host.guest, kind, "proxy_get_header_map_size", map.pairs())
             .into_iter()
             .map(|(name, value)| name.len().saturating_add(value.len()));
         sizes.fold(0, usize::saturating_add)
@@ -182,7 +192,7 @@ pub(crate) fn proxy_get_header_map_size(host: &mut Host<'_>, kind: u32, size_at:
 pub(crate) fn proxy_get_header_map_pairs(host: &mut Host<'_>, kind: u32) -> Value {
     let kind = kind_of(kind)?;
     let all = with_map(host.guest, kind, |map| map.pairs()).unwrap_or_default();
-    let all = readable(host.guest, kind, all);
+    let all = readable(host.guest, kind, "proxy_get_header_map_pairs", all);
     if all.is_empty() {
         return Ok(Bytes::new());
     }

@@ -23,7 +23,7 @@ pub(crate) fn proxy_define_metric(host: &mut Host<'_>, kind: u32, name: u32, len
     let stats = host.guest.plugin().workers.get(host.guest.worker);
     let own = stats.map(|stats| stats.metrics.define(&name, kind));
     let metric = Counted { shared, own };
-    let id = host.guest.metrics.insert(metric).ok_or(Status::InternalFailure)?;
+    let id = host.guest.metrics.insert(metric, name).ok_or(Status::InternalFailure)?;
     host.write_u32(id_at, id)
 }
 

@@ -24,6 +24,11 @@ fn split(name: &str) -> (&str, u32) {
     (upstream, database.unwrap_or(0))
 }
 
+/// The database that a name chooses.
+pub(crate) fn database(name: &str) -> u32 {
+    split(name).1
+}
+
 pub(crate) fn proxy_redis_init(
     host: &mut Host<'_>,
     upstream: (u32, u32),
@@ -67,6 +72,11 @@ pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query:
         .get(&(root, split(&name).0.to_owned()))
         .ok_or(Status::BadArgument)?;
     if !host.guest.may_reach("proxy_redis_call", &client.upstream) {
+        return Err(Status::BadArgument);
+    }
+    let grant = host.guest.grant.as_ref();
+    let is_beyond = grant.is_some_and(|grant| !grant.reaches_database(client.database));
+    if is_beyond && host.guest.refuses("proxy_redis_call", &name) {
         return Err(Status::BadArgument);
     }
     host.check_u32(token_at)?;

@@ -63,7 +63,8 @@ pub(crate) fn proxy_register_shared_queue(host: &mut Host<'_>, name: u32, length
         .shared
         .register_queue(host.guest.first.vm_id(), name, listener);
     let id = id.ok_or(Status::InternalFailure)?;
-    host.guest.knows_queue(id);
+    let name = name.to_owned();
+    host.guest.knows_queue(id, None, &name);
     host.write_u32(id_at, id)
 }
 
@@ -81,7 +82,8 @@ pub(crate) fn proxy_resolve_shared_queue(host: &mut Host<'_>, vm_id: (u32, u32),
         .shared
         .resolve_queue(vm_id, name)
         .ok_or(Status::NotFound)?;
-    host.guest.knows_queue(id);
+    let (vm_id, name) = (vm_id.to_owned(), name.to_owned());
+    host.guest.knows_queue(id, Some(&vm_id), &name);
     host.write_u32(id_at, id)
 }
 

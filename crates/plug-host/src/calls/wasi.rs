@@ -235,6 +235,12 @@ fn environment(host: &Host<'_>) -> Vec<String> {
 }
 
 fn environ_sizes_get(host: &mut Host<'_>, count_at: u32, bytes_at: u32) -> Written {
+    if let Some(grant) = &host.guest.grant {
+        let mut names = host.guest.first.spec.environment.iter().map(|(name, _)| name);
+        if let Some(name) = names.find(|name| !grant.sees_variable(name)) {
+            host.guest.hides("environ_sizes_get", name.as_bytes());
+        }
+    }
     let entries = environment(host);
     let bytes = entries.iter().map(String::len).sum::<usize>();
     let number = |size: usize| u32::try_from(size).map_err(|_| INVAL);

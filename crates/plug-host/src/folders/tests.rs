@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use plug_grant::{CallSet, Folder};
 
 use super::*;
+use crate::file_counts::FileCounts;
 use crate::files::{Files, Wish};
 
 /// How long a race may take until both have run.
@@ -37,6 +38,10 @@ fn house() -> tempfile::TempDir {
 }
 
 fn files(path: &Path, write: bool) -> Files {
+    Files::new(opened(path, write), FileCounts::default(), false)
+}
+
+fn grant(path: &Path, write: bool) -> Grant {
     let mut grant = Grant {
         folders: vec![Folder {
             path: path.to_owned(),
@@ -46,7 +51,11 @@ fn files(path: &Path, write: bool) -> Files {
         ..Grant::default()
     };
     grant.calls = CallSet::ALL;
-    Files::new(Arc::new(Folders::open(&grant).unwrap().unwrap()))
+    grant
+}
+
+fn opened(path: &Path, write: bool) -> Arc<Folders> {
+    Arc::new(Folders::open(&grant(path, write)).unwrap().unwrap())
 }
 
 fn read(files: &mut Files, path: &str) -> Result<Vec<u8>, Errno> {
@@ -235,4 +244,146 @@ fn pipes_are_refused_at_once_and_open_files_are_counted() {
     assert_eq!(files.open(3, b"open", READ), Ok(numbers[7]));
     assert_eq!(files.preopened(3), Some("/data"));
     assert_eq!(files.preopened(4), None);
+}
+
+const MAKE: Wish = Wish {
+    create: true,
+    write: true,
+    ..READ
+};
+
+#[test]
+fn what_does_not_serve_changes_copies_that_are_gone_with_it() {
+    let house = house();
+    let inside = house.path().join("in");
+    symlink("../secret", inside.join("up")).unwrap();
+    let mut files = Files::new(opened(&inside, true), FileCounts::default(), true);
+    let append = Wish { append: true, ..MAKE };
+    let known = files.open(3, b"open", append).unwrap();
+    assert_eq!(files.write(known, b" more"), Ok(5));
+    let new = files.open(3, b"sub/new", MAKE).unwrap();
+    assert_eq!(files.write(new, b"made"), Ok(4));
+    let emptied = Wish { truncate: true, ..MAKE };
+    files.open(3, b"sub/deep", emptied).unwrap();
+    // The plugin finds what it has written.
+    assert_eq!(read(&mut files, "open").unwrap(), b"open more");
+    assert_eq!(read(&mut files, "sub/new").unwrap(), b"made");
+    assert_eq!(read(&mut files, "sub/deep").unwrap(), b"");
+    assert_eq!(files.about_path(3, b"sub/new", true).unwrap().st_size, 4);
+    for (path, wish, why) in [
+        (
+            "sub/new",
+            Wish {
+                exclusive: true,
+                ..MAKE
+            },
+            Errno::EXIST,
+        ),
+        (
+            "open",
+            Wish {
+                exclusive: true,
+                ..MAKE
+            },
+            Errno::EXIST,
+        ),
+        ("nowhere/new", MAKE, Errno::NOENT),
+        ("absent", Wish { write: true, ..READ }, Errno::NOENT),
+        ("up", MAKE, Errno::XDEV),
+        ("../new", MAKE, Errno::PERM),
+    ] {
+        assert_eq!(files.open(3, path.as_bytes(), wish).unwrap_err(), why, "{path}");
+    }
+    drop(files);
+    assert_eq!(fs::read(inside.join("open")).unwrap(), b"open");
+    assert_eq!(fs::read(inside.join("sub/deep")).unwrap(), b"deep");
+    assert!(!inside.join("sub/new").exists());
+    assert_eq!(fs::read(house.path().join("secret")).unwrap(), b"secret");
+}
+
+#[test]
+fn copies_are_bounded_in_number_and_size() {
+    let house = house();
+    let inside = house.path().join("in");
+    let large = fs::File::create(inside.join("large")).unwrap();
+    large.set_len(40 << 20).unwrap();
+    let larger = fs::File::create(inside.join("larger")).unwrap();
+    larger.set_len(40 << 20).unwrap();
+    let mut files = Files::new(opened(&inside, true), FileCounts::default(), true);
+    let change = Wish { write: true, ..READ };
+    let number = files.open(3, b"large", change).unwrap();
+    files.close(number).unwrap();
+    assert_eq!(files.open(3, b"larger", change).unwrap_err(), Errno::FBIG);
+    for made in 0..31 {
+        let number = files.open(3, format!("{made}").as_bytes(), MAKE).unwrap();
+        files.close(number).unwrap();
+    }
+    assert_eq!(files.open(3, b"one more", MAKE).unwrap_err(), Errno::MFILE);
+}
+
+#[test]
+fn files_of_all_instances_are_counted_together() {
+    let house = house();
+    let inside = house.path().join("in");
+    let bounds = |open_max, written_bytes_max| {
+        Arc::new(crate::file_counts::FileCount::new(crate::FileBounds {
+            open_max,
+            written_bytes_max,
+        }))
+    };
+    let counts = FileCounts {
+        plugin: bounds(2, 4_096 + 10),
+        process: bounds(100, 1 << 20),
+    };
+    let instance = || Files::new(opened(&inside, true), counts.clone(), false);
+    let (mut one, mut other) = (instance(), instance());
+    let new = one.open(3, b"new", MAKE).unwrap();
+    other.open(3, b"sub", READ).unwrap();
+    assert_eq!(other.open(3, b"open", READ).unwrap_err(), Errno::MFILE);
+    assert_eq!(one.write(new, b"0123456789"), Ok(10));
+    assert_eq!(one.write(new, b"0"), Err(Errno::DQUOT));
+    // An instance that ends gives back what it had open, and not what it has written.
+    drop(one);
+    let known = other.open(3, b"open", MAKE).unwrap();
+    assert_eq!(other.write(known, b"0"), Err(Errno::DQUOT));
+    assert_eq!(other.open(3, b"another", MAKE).unwrap_err(), Errno::MFILE);
+    other.close(known).unwrap();
+    assert_eq!(other.open(3, b"another", MAKE).unwrap_err(), Errno::DQUOT);
+    assert!(!inside.join("another").exists());
+}
+
+#[test]
+fn a_folder_that_is_taken_away_is_gone_with_what_is_open_in_it() {
+    let house = house();
+    let inside = house.path().join("in");
+    let mut files = files(&inside, true);
+    let known = files.open(3, b"open", Wish { write: true, ..READ }).unwrap();
+    files.narrow(Some(&grant(&inside, false)));
+    assert_eq!(files.read(known, 10).unwrap(), b"open");
+    assert_eq!(files.write(known, b"x"), Err(Errno::BADF));
+    assert_eq!(files.open(3, b"new", MAKE).unwrap_err(), Errno::ROFS);
+    files.narrow(Some(&Grant::default()));
+    assert!(files.preopened(3).is_none());
+    assert_eq!(files.read(known, 10), Err(Errno::BADF));
+    assert_eq!(files.open(3, b"open", READ).unwrap_err(), Errno::BADF);
+    assert!(files.list(3).is_err() && files.about_path(3, b"open", true).is_err());
+    files.narrow(None);
+    assert_eq!(files.write(known, b"x"), Ok(1));
+}
+
+/// A rollout names a generation by what this says: it must not begin anew because a folder was opened once more.
+#[test]
+fn a_folder_is_told_the_same_each_time_it_is_opened_until_it_is_another() {
+    let house = house();
+    let inside = house.path().join("in");
+    let told = || format!("{:?}", opened(&inside, true));
+    let held = opened(&inside, true);
+    let first = told();
+    assert_eq!(first, told());
+    assert_eq!(*held, *opened(&inside, true));
+    assert_ne!(first, format!("{:?}", opened(&inside, false)));
+    fs::rename(&inside, house.path().join("before")).unwrap();
+    fs::create_dir(&inside).unwrap();
+    assert_ne!(first, told());
+    assert_ne!(*held, *opened(&inside, true));
 }

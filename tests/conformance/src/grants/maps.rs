@@ -106,3 +106,45 @@ fn bodies_are_read_and_written_only_on_the_side_that_is_granted() {
         assert_eq!(context.response.body.borrow_mut().read(0, 100), "evil");
     });
 }
+
+#[test]
+fn a_reply_in_place_of_an_answer_needs_the_right_to_all_that_it_changes() {
+    let reply = json!([{"op": "send_local_response", "status": 403, "body": "mine", "headers": [["x-mine", "1"]]}]);
+    let write = Body {
+        read: false,
+        write: true,
+    };
+    let with = |body: Body, names: &[&str]| Grant {
+        bodies: Bodies {
+            request: Body::default(),
+            response: body,
+        },
+        response_headers: Access {
+            write: names.iter().copied().collect(),
+            ..Access::default()
+        },
+        ..calls(&["local_response"])
+    };
+    let cases = [
+        ("request_headers", with(Body::default(), &[]), true),
+        ("response_headers", with(Body::default(), &["*"]), false),
+        ("response_headers", with(write, &[]), false),
+        ("response_headers", with(write, &["x-mine"]), false),
+        ("response_headers", with(write, &[":status"]), false),
+        ("response_headers", with(write, &[":status", "x-*"]), true),
+        ("response_body", with(Body::default(), &["*"]), false),
+        ("response_body", with(write, &["*"]), true),
+    ];
+    for (callback, grant, is_given) in cases {
+        let script = json!({ callback: reply });
+        play_granted(Abi::V0_2_1, grant, &script, async |session| {
+            session.start().await;
+            let stream = session.exchange().await;
+            let lines = said_in(callback, &session.said());
+            // Either way the plugin is told that it is done.
+            assert_eq!(lines, ["send_local_response -> 0"], "{callback}");
+            let reply = stream.context().exchange.local_reply.borrow();
+            assert_eq!(reply.is_some(), is_given, "{callback}");
+        });
+    }
+}

@@ -165,6 +165,38 @@ fn no_property_shows_a_header_that_may_not_be_read() {
 }
 
 #[test]
+fn the_status_of_grpc_is_read_with_the_right_to_each_place_where_it_may_stand() {
+    let script = json!({"log": [{"op": "get_property", "path": ["response", "grpc_status"], "as": "int"}]});
+    let places = [
+        (&["grpc-status"][..], &[][..], false),
+        (&[], &["grpc-status", ":status"], false),
+        (&["grpc-status"], &["grpc-status"], false),
+        (&["grpc-status"], &["grpc-status", ":status"], true),
+    ];
+    for (trailers, headers, is_read) in places {
+        let grant = Grant {
+            trailers: access(trailers, &[]),
+            response_headers: access(headers, &[]),
+            properties: access(&["*"], &[]),
+            ..calls(&["property"])
+        };
+        play_granted(Abi::V0_2_1, grant, &script, async |session| {
+            let status = ("response.grpc_status".to_owned(), PropertyValue::Int(5));
+            session.world.properties.borrow_mut().extend([status]);
+            session.start().await;
+            session.exchange().await;
+            let lines = said_in("log", &session.said());
+            let status = if is_read {
+                "get_property -> 0"
+            } else {
+                "get_property -> 1"
+            };
+            assert!(lines[0].starts_with(status), "{trailers:?} {headers:?}: {lines:?}");
+        });
+    }
+}
+
+#[test]
 fn other_names_of_a_property_are_the_property() {
     let grant = Grant {
         properties: access(&["colour", "route_name"], &["colour"]),

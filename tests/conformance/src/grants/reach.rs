@@ -12,6 +12,7 @@ fn grant() -> Grant {
         redis: Redis {
             commands: ["GET", "EVAL"].into_iter().collect(),
             keys: ["team:*"].into_iter().collect(),
+            databases: ["2"].into_iter().collect(),
         },
         ..calls(&["http_call", "grpc_call", "redis"])
     }
@@ -86,6 +87,9 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
         (resp(&["SET", "team:1", "x"]), 2),
         (resp(&["FLUSHALL"]), 2),
         (resp(&["SELECT", "1"]), 2),
+        (resp(&["BLPOP", "team:1", "0"]), 2),
+        (resp(&["COPY", "team:1", "team:2", "DB", "2"]), 2),
+        (resp(&["SCRIPT", "DEBUG", "SYNC"]), 2),
         (resp(&["EVAL", "return redis.call('GET','other')", "1", "team:1"]), 2),
         // Pipelined, inline, cut off, and hidden in a value.
         (good.clone() + &resp(&["FLUSHALL"]), 2),
@@ -96,7 +100,14 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
         (String::new(), 2),
     ];
     let init = |upstream: &str| json!({"op": "redis_init", "upstream": upstream});
-    let mut steps = vec![init("other"), init("other?db=1"), init("alias?db=2"), init("known")];
+    let mut steps = vec![
+        init("other"),
+        init("other?db=1"),
+        init("alias?db=2"),
+        init("alias?db=1"),
+        init("alias?x=2&db=3"),
+        init("known"),
+    ];
     steps.extend(
         queries
             .iter()
@@ -123,7 +134,7 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
             .filter(|line| line.starts_with("redis_"))
             .map(status)
             .collect();
-        let wanted: Vec<u32> = [2, 2, 0, 0]
+        let wanted: Vec<u32> = [2, 2, 0, 2, 2, 0]
             .into_iter()
             .chain(queries.iter().map(|(_, status)| *status))
             .chain([2])
@@ -136,7 +147,7 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
             .iter()
             .map(|(_, query)| String::from_utf8_lossy(query).into_owned())
             .collect();
-        assert_eq!(sent, [queries[0].0.clone(), queries[10].0.clone()]);
+        assert_eq!(sent, [queries[0].0.clone(), queries[13].0.clone()]);
     });
 }
 

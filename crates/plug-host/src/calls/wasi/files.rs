@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::{BADF, FAULT, INVAL, PIECES_MAX, Written, errno, piece_at, refusal};
 use crate::files::{Entry, FIRST, Files, PIECE_BYTES_MAX, Wish};
 use crate::guest::Host;
+use crate::limit::Limit;
 
 const SUCCESS: u32 = 0;
 const NAMETOOLONG: u32 = 37;
@@ -25,12 +26,14 @@ fn wasi(why: Errno) -> u32 {
         Errno::ACCESS => 2,
         Errno::AGAIN => 6,
         Errno::BADF => BADF,
+        Errno::DQUOT => 19,
         Errno::EXIST => 20,
         Errno::FBIG => 22,
         Errno::INVAL => INVAL,
         Errno::ISDIR => 31,
         Errno::LOOP => 32,
         Errno::MFILE => 33,
+        Errno::NFILE => 41,
         Errno::NAMETOOLONG => NAMETOOLONG,
         Errno::NOENT => 44,
         Errno::NOSPC => 51,
@@ -40,6 +43,16 @@ fn wasi(why: Errno) -> u32 {
         Errno::PERM | Errno::XDEV => 76,
         _ => 29,
     }
+}
+
+/// The same, where a limit of the plugin may be what speaks against it.
+fn refused(host: &Host<'_>, why: Errno) -> u32 {
+    match why {
+        Errno::MFILE => host.guest.reached(Limit::OpenFiles),
+        Errno::DQUOT => host.guest.reached(Limit::Written),
+        _ => {}
+    }
+    wasi(why)
 }
 
 fn kind(kind: FileType) -> u8 {
@@ -136,7 +149,8 @@ pub(super) fn path_open(host: &mut Host<'_>, open: &Open) -> Written {
             write: wish.write && (files.kind(open.folder).is_some_and(|(_, _, write)| write) || !wish.read),
             ..wish
         };
-        let number = files.open(open.folder, &path, wish).map_err(wasi)?;
+        let opened = files.open(open.folder, &path, wish);
+        let number = opened.map_err(|why| refused(host, why))?;
         host.write_u32(open.fd_at, number).map_err(errno)
     })
 }
@@ -187,7 +201,7 @@ pub(super) fn fd_write(host: &mut Host<'_>, fd: u32, at: u32, count: u32, writte
             let room = PIECE_BYTES_MAX.saturating_sub(bytes.len()).min(piece.len());
             bytes.extend_from_slice(piece.get(..room).unwrap_or_default());
         }
-        let written = files.write(fd, &bytes).map_err(wasi)?;
+        let written = files.write(fd, &bytes).map_err(|why| refused(host, why))?;
         let written = u32::try_from(written).map_err(|_| OVERFLOW)?;
         host.write_u32(written_at, written).map_err(errno)
     })

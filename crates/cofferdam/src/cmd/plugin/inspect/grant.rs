@@ -27,7 +27,7 @@ struct Seen {
 }
 
 /// Keys of a grant that hold lists, in the order in which they are written.
-const ORDER: [&[&str]; 20] = [
+const ORDER: [&[&str]; 21] = [
     &["calls"],
     &["wasi"],
     &["unneeded"],
@@ -46,6 +46,7 @@ const ORDER: [&[&str]; 20] = [
     &["queues"],
     &["redis", "commands"],
     &["redis", "keys"],
+    &["redis", "databases"],
     &["foreign_functions"],
     &["environment"],
 ];
@@ -138,7 +139,13 @@ impl Proposal {
             "proxy_get_property" => self.property(inputs.first(), "read"),
             "proxy_set_property" => self.property(inputs.first(), "write"),
             "proxy_http_call" | "proxy_grpc_call" | "proxy_grpc_stream" | "proxy_redis_init" => {
-                let upstream = text(0).map(|named| named.split('?').next().unwrap_or_default().to_owned());
+                let named = text(0);
+                let option = |named: &String| named.split_once('?').map(|(_, options)| options.to_owned());
+                let options = named.as_ref().and_then(option).unwrap_or_default();
+                let database = options.split('&').find_map(|option| option.strip_prefix("db="));
+                let database = database.filter(|number| *number != "0" && number.parse::<u32>().is_ok());
+                self.about(&["redis", "databases"], database.map(str::to_owned), WHY);
+                let upstream = named.map(|named| named.split('?').next().unwrap_or_default().to_owned());
                 self.about(&["upstreams"], starred(upstream), WHY);
             }
             "proxy_redis_call" => self.redis(inputs.get(1)),
@@ -196,12 +203,14 @@ impl Proposal {
         }
         let name = String::from_utf8_lossy(&names.join(&b'.')).into_owned();
         self.about(&["properties", way], Some(name.clone()), "as recorded");
-        let (map, header) = match Grant::default().shown(&names) {
-            Shown::Header(map, header) => (map, String::from_utf8_lossy(header).into_owned()),
-            Shown::Map(map) => (map, "*".to_owned()),
+        let shown = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        let headers = match Grant::default().shown(&names) {
+            Shown::Header(map, header) => vec![(map, shown(header))],
+            Shown::Several(headers) => headers.iter().map(|(map, header)| (*map, shown(header))).collect(),
+            Shown::Map(map) => vec![(map, "*".to_owned())],
             Shown::Nothing => return,
         };
-        if way == "read" {
+        for (map, header) in headers.into_iter().filter(|_| way == "read") {
             self.header(Some(map.raw()), Some(header), "read");
         }
     }
@@ -357,7 +366,10 @@ impl Proposal {
                 "      "
             };
             for (word, why) in words {
-                let _ = writeln!(text, "{indent}- {} # {why}", quoted(word));
+                // Numbers are written as such.
+                let is_number = way == ["redis", "databases"];
+                let word = if is_number { word.to_string() } else { quoted(word) };
+                let _ = writeln!(text, "{indent}- {word} # {why}");
             }
         }
         if self.lists.is_empty() && self.bodies.is_empty() {
