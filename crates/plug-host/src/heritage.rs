@@ -89,6 +89,7 @@ impl Heritage {
     pub(crate) fn copied(&self) -> Self {
         Self {
             places: Mutex::new(self.places.lock().clone()),
+            given_up: Mutex::new(self.given_up.lock().clone()),
         }
     }
 
