@@ -78,6 +78,12 @@ fn resp(words: &[&str]) -> String {
     format!("*{}\r\n{}", words.len(), words.concat())
 }
 
+/// What a step answered.
+fn status(line: &String) -> u32 {
+    let answer = line.split(" -> ").nth(1).unwrap();
+    answer.split(' ').next().unwrap().parse().unwrap()
+}
+
 #[test]
 fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
     let good = resp(&["get", "team:1"]);
@@ -100,14 +106,15 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
         (String::new(), 2),
     ];
     let init = |upstream: &str| json!({"op": "redis_init", "upstream": upstream});
-    let mut steps = vec![
-        init("other"),
-        init("other?db=1"),
-        init("alias?db=2"),
-        init("alias?db=1"),
-        init("alias?x=2&db=3"),
-        init("known"),
+    let named = [
+        "other",
+        "other?db=1",
+        "alias?db=2",
+        "alias?db=1",
+        "alias?x=2&db=3",
+        "known",
     ];
+    let mut steps: Vec<Value> = named.map(init).into();
     steps.extend(
         queries
             .iter()
@@ -119,16 +126,6 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
         session.start().await;
         session.exchange().await;
         let lines = crate::session::said_in("request_headers", &session.said());
-        let status = |line: &String| {
-            line.split(" -> ")
-                .nth(1)
-                .unwrap()
-                .split(' ')
-                .next()
-                .unwrap()
-                .parse::<u32>()
-                .unwrap()
-        };
         let statuses: Vec<u32> = lines
             .iter()
             .filter(|line| line.starts_with("redis_"))
