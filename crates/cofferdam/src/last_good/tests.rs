@@ -27,6 +27,7 @@ fn kept(bytes: &[u8]) -> tempfile::TempDir {
             module: sha256,
             image: Some(("example.com/p:1".to_owned(), format!("sha256:{}", "a".repeat(64)))),
             signatures: vec![KeptSignature::of(&Document::new(Form::Raw, vec![1, 2].into()))],
+            made: None,
             generation: Some((7, "made of".to_owned())),
         }],
         held: vec![("r".to_owned(), plug_host::digest(BEFORE.as_bytes()))],

@@ -83,7 +83,7 @@ impl Aside {
             "not_compared": skipped.collect::<serde_json::Map<_, _>>(),
             "differences": differences.collect::<Vec<_>>(),
             "examples": examples.collect::<Vec<_>>(),
-            "faults": drive::counts(&self.plugin).faults,
+            "faults": drive::counts(&self.plugin, &[]).faults,
         })
     }
 }
@@ -102,7 +102,7 @@ impl Entry {
             }
             is_other
         });
-        let now = drive::counts(&aside.plugin);
+        let now = drive::counts(&aside.plugin, &[]);
         let shadowed = Shadowed {
             compared: new.compared,
             differed: new.differed,

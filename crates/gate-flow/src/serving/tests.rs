@@ -47,14 +47,15 @@ fn listener(plan: &Plan) -> &Listener {
 fn a_connection_of_tcp_meets_the_chain_of_its_socket_or_none_at_all() {
     on_worker(async {
         let upstreams = Upstreams::new();
+        let callouts = Callouts::new(Rc::clone(&upstreams), Rc::new(|_| {}));
         let services = Services {
             process: Arc::new(Process::default()),
-            outside: Callouts::new(Rc::clone(&upstreams), Rc::new(|_| {})),
+            outside: Rc::clone(&callouts) as Rc<_>,
             worker: 0,
             trial: None,
         };
         let guarded = change(&tcp(2, "guard"));
-        let serving = Serving::arrange(&guarded, upstreams, &services, None);
+        let serving = Serving::arrange(&guarded, (upstreams, &callouts), &services, None);
         // Its own socket, also as an older plan has it: with the chain of the plan in force.
         for same in [&guarded, &change(&tcp(2, ""))] {
             let (links, upstream) = serving.tcp_chain(listener(&same.plan)).unwrap();
@@ -70,7 +71,7 @@ fn a_connection_of_tcp_meets_the_chain_of_its_socket_or_none_at_all() {
         }
         // And a socket for TCP whose place the plan has for HTTP: nothing is let through without a chain.
         let http = change("listeners: [{ name: t, listen: '127.0.0.1:2' }]\n");
-        let serving = Serving::arrange(&http, Upstreams::new(), &services, None);
+        let serving = Serving::arrange(&http, (Upstreams::new(), &callouts), &services, None);
         assert!(serving.tcp_chain(listener(&guarded.plan)).is_none());
     });
 }

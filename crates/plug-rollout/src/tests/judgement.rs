@@ -210,6 +210,7 @@ fn metrics(candidate: (f64, u64), control: (f64, u64)) -> Vec<crate::Finding> {
         analysis.add(&Sample {
             candidate: of(candidate),
             control: of(control),
+            ..Sample::default()
         });
     }
     let all = analysis.look();
