@@ -110,6 +110,8 @@ pub struct Rollout {
     now_ms: Option<u64>,
     /// Time in service of this step.
     step_ms: u64,
+    /// Whether this process has the control until it lets it go: not one that has started with the candidate alone.
+    has_control: bool,
 }
 
 impl Rollout {
@@ -118,6 +120,7 @@ impl Rollout {
     pub fn begin(record: Record) -> (Self, Turn) {
         let analysis = Analysis::new(&record.policy);
         let mut rollout = Self {
+            has_control: record.standing != Standing::Promoting { retiring: true },
             record,
             analysis,
             pending: VecDeque::new(),
@@ -448,7 +451,7 @@ impl Rollout {
             self.again_ms = Some(self.now_ms.unwrap_or_default().saturating_add(ATTEMPT_EVERY_MS));
             return;
         }
-        if self.may_go_back() {
+        if self.may_go_back() || (effect.act == Act::RetireControl && self.has_control) {
             let text = format!("`{}` was not done: {why}", effect.act.word());
             self.go_back(Why::Effect { text }, turn);
             return;

@@ -245,6 +245,35 @@ fn a_candidate_that_does_not_take_the_place_of_the_control_is_rolled_back() {
 }
 
 #[test]
+fn a_control_that_cannot_be_let_go_serves_on() {
+    let mut house = House::new(|_| {});
+    let mut turn = house.rollout.on(Event::Operator(Command::Promote));
+    while turn.effects[0].act != Act::RetireControl {
+        let key = turn.effects[0].key.clone();
+        turn = house.rollout.on(Event::Done { key });
+    }
+    let key = turn.effects[0].key.clone();
+    let mut attempts = 1;
+    while house.words() == "promoting" {
+        let why = String::from("a worker did not start the plugins in time");
+        turn = house.rollout.on(Event::Failed { key: key.clone(), why });
+        if turn.effects.is_empty() {
+            house.now_ms += 1_000;
+            let now_ms = house.now_ms;
+            turn = house.rollout.on(Event::Time { now_ms });
+            attempts += 1;
+        }
+        assert!(attempts < 100, "it tries for ever");
+    }
+    assert_eq!(attempts, 20);
+    house.obey(turn);
+    assert_eq!(house.words(), "rolled back");
+    assert!(house.rollout.record().given_up.is_empty());
+    let why = house.rollout.record().why().map(Why::text);
+    assert!(why.is_some_and(|why| why.starts_with("`retire-control` was not done: a worker")));
+}
+
+#[test]
 fn a_candidate_that_is_lost_in_a_step_is_rolled_back() {
     let mut house = House::new(|_| {});
     let why = String::from("it does not start beside another plugin");
