@@ -163,8 +163,27 @@ impl Fleet {
         Ok(arms)
     }
 
+    /// Workers take a generation over a moment after it is said; then all of them have it.
+    async fn serves(&self, generation: &str) -> Result<()> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let arms = self.arms().await?;
+            if arms.iter().all(|arm| arm == generation) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < end, "{arms:?}: {}", self.story());
+        }
+    }
+
     async fn page(&self, gateway: &str) -> Result<Value> {
         page(&self.gateways[gateway], "/plugins/p/rollout").await
+    }
+
+    /// Whether a gateway knows that all of them are so far.
+    async fn has_heard_of(&self, gateway: &str, state: &str) -> Result<bool> {
+        let shown = self.page(gateway).await?;
+        let gateways = shown["waves"]["gateways"].as_array().context("the gateways")?;
+        Ok(gateways.len() == 3 && gateways.iter().all(|gateway| gateway["state"] == state))
     }
 
     async fn command(&self, gateway: &str, words: &[&str]) -> Result<Ended> {
@@ -192,7 +211,7 @@ async fn a_good_generation_comes_to_one_gateway_after_the_other() -> Result<()> 
         let (promoted, begun) = (fleet.said(&pair[0], PROMOTED), fleet.said(&pair[1], BEGUN));
         assert!(promoted.is_some() && promoted < begun, "{}", fleet.story());
     }
-    assert_eq!(fleet.arms().await?, ["new"; 3]);
+    fleet.serves("new").await?;
     // So much stands there as there are gateways and plugins, and no more after another change.
     fleet.put("newer", &rollout)?;
     let newer = || fleet.gateways.values();
@@ -241,7 +260,7 @@ async fn a_generation_that_goes_back_on_the_first_gateway_never_begins_on_the_ot
             .map(|(here, there)| here - there);
         println!("{name} knew it {took:?} after {first} had gone back");
     }
-    assert_eq!(fleet.arms().await?, ["old"; 3]);
+    fleet.serves("old").await?;
     // A gateway that starts now does not try it either.
     let name = EVERYBODY.iter().find(|name| *name != first).context("another one")?;
     let gateway = fleet.gateways.remove(*name).context("a gateway")?;
@@ -261,7 +280,7 @@ async fn gateways_that_went_over_go_back_too_and_an_operator_tries_again_everywh
     let first = fleet.who_said(PROMOTED).remove(0);
     let others: Vec<&str> = EVERYBODY.into_iter().filter(|name| *name != first).collect();
     fleet.until(3, BACK, &others).await?;
-    assert_eq!(fleet.arms().await?, ["old"; 3], "{}", fleet.story());
+    fleet.serves("old").await?;
     let second = fleet.who_said(BEGUN).remove(1);
     assert_eq!(
         fleet.who_said(BEGUN),
@@ -310,14 +329,17 @@ async fn an_operator_promotes_one_gateway_or_all_of_them_without_waiting() -> Re
         Some(0)
     );
     fleet.until(3, PROMOTED, &[]).await?;
-    assert_eq!(fleet.arms().await?, ["new"; 3]);
+    fleet.serves("new").await?;
+    let end = Instant::now() + DEADLINE;
+    while !fleet.has_heard_of(&first, "promoted").await? {
+        ensure!(Instant::now() < end, "{}", fleet.page(&first).await?);
+    }
     let over = fleet.command(&first, &["abort", "p", "--everywhere"]).await?;
     assert!(
         over.code == Some(1) && over.err.contains("it is over on every gateway"),
         "{over:?}"
     );
     fleet.put("newest", &rollout)?;
-    let end = Instant::now() + DEADLINE;
     while fleet.page(&first).await?["over"] == json!(true) {
         ensure!(Instant::now() < end, "nothing begins: {}", fleet.story());
     }
@@ -326,7 +348,7 @@ async fn an_operator_promotes_one_gateway_or_all_of_them_without_waiting() -> Re
         Some(0)
     );
     fleet.until(3, BACK, &[]).await?;
-    assert_eq!(fleet.arms().await?, ["new"; 3]);
+    fleet.serves("new").await?;
     let shown = fleet.page(others[0]).await?;
     let why = shown["why"].as_str().context("a reason")?;
     assert!(why.contains("an operator gave it up everywhere"), "{why}");
@@ -354,7 +376,7 @@ async fn while_the_store_is_lost_who_has_begun_goes_on_and_who_has_not_waits() -
     let order = fleet.who_said(BEGUN);
     let (promoted, begun) = (fleet.said(&order[1], PROMOTED), fleet.said(&order[2], BEGUN));
     assert!(promoted < begun, "{}", fleet.story());
-    assert_eq!(fleet.arms().await?, ["new"; 3]);
+    fleet.serves("new").await?;
     Ok(())
 }
 
@@ -376,6 +398,7 @@ async fn a_gateway_that_is_killed_is_waited_for_no_longer_than_its_silence_may_b
     }
     let waited = killed.elapsed();
     println!("the next gateway began {waited:?} after the first was killed");
-    assert!(waited >= GONE_AFTER * 3 / 4, "{waited:?}: {}", fleet.story());
+    // It spoke last some time before it was killed.
+    assert!(waited >= GONE_AFTER / 2, "{waited:?}: {}", fleet.story());
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Orders of an operator to every gateway: written into the store, where each finds them.
 
 use control_store::{Board, Settings, StoreFault};
-use plug_rollout::{Campaign, Stop};
+use plug_rollout::{Campaign, Stop, View};
 
 use super::{Waves, is_under_way, others_are_under_way};
 use crate::rollouts::Rollouts;
@@ -26,7 +26,7 @@ impl Waves {
     fn order(&self, local: Local, order: Everywhere) -> Result<(), String> {
         let settings = self.settings.lock().clone();
         let settings = settings.ok_or("the configuration comes out of no store")?;
-        if order != Everywhere::Start && !self.is_under_way(&local) {
+        if order != Everywhere::Start && !self.is_under_way(&local) && !self.is_stopped(&local) {
             return Err(String::from("it is over on every gateway"));
         }
         // A thread of its own: connections to stores wait, and who asks may be within a runtime.
@@ -38,10 +38,19 @@ impl Waves {
 
     /// Whether somebody is still to go over to the target that is wanted here.
     fn is_under_way(&self, local: &Local) -> bool {
+        is_under_way(local.progress) || self.view(local).is_some_and(|view| others_are_under_way(&view))
+    }
+
+    /// Whether that target was stopped: then there is something better to say than that it is over.
+    fn is_stopped(&self, local: &Local) -> bool {
+        let campaign = self.view(local).and_then(|view| view.campaign);
+        campaign.is_some_and(|campaign| campaign.stopped.is_some())
+    }
+
+    fn view(&self, local: &Local) -> Option<View> {
         let shown = self.shown.lock();
-        let view = shown.plugins.get(&local.plugin);
-        let view = view.filter(|(target, _)| *target == local.target);
-        is_under_way(local.progress) || view.is_some_and(|(_, view)| others_are_under_way(view))
+        let (target, view) = shown.plugins.get(&local.plugin)?;
+        (*target == local.target).then(|| view.clone())
     }
 }
 
