@@ -64,7 +64,8 @@ fn left(spec: &gate_plan::Plugin, wanted: &gate_plan::Plugin, plugin: &Plugin) -
     let kept: Vec<&'static str> = KEPT.iter().copied().filter(is_needed).collect();
     kept.iter().for_each(|name| grant.calls.add(call_number(name)));
     // Nothing but what it cannot do without may have been taken.
-    (changes(has, Some(&grant)) != []).then_some(Left { grant, kept })
+    let takes = !changes(has, Some(&grant)).is_empty();
+    takes.then_some(Left { grant, kept })
 }
 
 /// Lines that are taken from a plugin.

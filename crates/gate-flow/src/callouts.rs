@@ -267,7 +267,7 @@ mod tests {
             .enable_all()
             .build()
             .unwrap();
-        let text = "upstreams: [{ name: store, endpoints: ['127.0.0.1:1'] }]\n";
+        let text = "listeners: [{ name: web, listen: '127.0.0.1:2' }]\nupstreams: [{ name: store, endpoints: ['127.0.0.1:1'] }]\n";
         let plan = gate_plan::check(text, "t.yaml").unwrap();
         tokio::task::LocalSet::new().block_on(&runtime, async {
             let upstreams = Upstreams::new();

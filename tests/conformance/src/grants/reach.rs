@@ -79,7 +79,7 @@ fn resp(words: &[&str]) -> String {
 }
 
 /// What a step answered.
-fn status(line: &String) -> u32 {
+fn status(line: &str) -> u32 {
     let answer = line.split(" -> ").nth(1).unwrap();
     answer.split(' ').next().unwrap().parse().unwrap()
 }
@@ -129,7 +129,7 @@ fn redis_is_asked_one_granted_command_at_a_time_with_granted_keys() {
         let statuses: Vec<u32> = lines
             .iter()
             .filter(|line| line.starts_with("redis_"))
-            .map(status)
+            .map(|line| status(line))
             .collect();
         let wanted: Vec<u32> = [2, 2, 0, 2, 2, 0]
             .into_iter()
