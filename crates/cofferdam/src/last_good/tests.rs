@@ -28,7 +28,6 @@ fn kept(bytes: &[u8]) -> tempfile::TempDir {
             image: Some(("example.com/p:1".to_owned(), format!("sha256:{}", "a".repeat(64)))),
             made: Some(1_700_000_000),
             signatures: vec![KeptSignature::of(&Document::new(Form::Raw, vec![1, 2].into()))],
-            made: None,
             generation: Some((7, "made of".to_owned())),
         }],
         held: vec![("r".to_owned(), plug_host::digest(BEFORE.as_bytes()))],
@@ -44,7 +43,7 @@ fn what_was_kept_is_had_again() {
     let folder = kept(b"module");
     let last = LastGood::read(folder.path()).unwrap().unwrap();
     let (spec, text, had) = last.had("p").unwrap();
-    let made = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let made = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     assert_eq!(had.made, Some(made));
     assert_eq!(
         (&had.bytes[..], &spec.config[..], &*text.text),
