@@ -157,7 +157,7 @@ mod tests {
                 let text = text.with_begun(begun.clone());
                 let again = Text::from_kept(text.kept(), "o", Path::new("/f")).unwrap();
                 assert_eq!(again, text);
-                assert_eq!((&again.base, &again.sha256 == &base), (&base, begun.is_empty()));
+                assert_eq!((&again.base, again.sha256 == base), (&base, begun.is_empty()));
             }
         }
     }
