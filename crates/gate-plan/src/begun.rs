@@ -42,15 +42,19 @@ pub fn begin(plan: &mut Plan, plugin: &str, order: &str) -> Result<(), String> {
 
 /// The plugin as if a configuration had nothing else: so the same words are read, and the same is wrong.
 fn alone(plugin: &str, order: &Map<String, Value>) -> Result<Arc<Plugin>, String> {
-    let mut written = json!({ "name": plugin, "source": { "file": "unchanged.wasm" } });
-    if let Some(source) = order.get("source") {
-        written["source"] = source.clone();
-    }
+    let unchanged = json!({ "file": "unchanged.wasm" });
+    let mut written = Map::from_iter([
+        (String::from("name"), json!(plugin)),
+        (
+            String::from("source"),
+            order.get("source").cloned().unwrap_or(unchanged),
+        ),
+    ]);
     if let Some(config) = order.get("config") {
-        written["config"] = config.clone();
+        written.insert(String::from("config"), config.clone());
     }
     if let Some(steps) = order.get("steps") {
-        written["rollout"] = json!({ "steps": steps });
+        written.insert(String::from("rollout"), json!({ "steps": steps }));
     }
     let text = json!({
         "listeners": [{ "name": "none", "listen": "127.0.0.1:0" }],
