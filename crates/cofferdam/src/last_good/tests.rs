@@ -41,7 +41,7 @@ fn what_was_kept_is_had_again() {
     let folder = kept(b"module");
     let last = LastGood::read(folder.path()).unwrap().unwrap();
     let (spec, text, had) = last.had("p").unwrap();
-    let made = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000);
+    let made = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     assert_eq!(had.made, Some(made));
     assert_eq!(
         (&had.bytes[..], &spec.config[..], &*text.text),
