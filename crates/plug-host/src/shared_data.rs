@@ -36,9 +36,15 @@ pub(crate) enum NotWritten {
 /// Who is told when something was put in a queue.
 pub(crate) type QueueListener = Arc<dyn Fn(u32) + Send + Sync>;
 
+/// A `vm_id` and a key.
+type Place = (String, Vec<u8>);
+
+/// A value, and the number of its last write.
+type Entry = (Bytes, u32);
+
 #[derive(Default)]
 struct Store {
-    entries: HashMap<Vec<u8>, (Bytes, u32)>,
+    entries: HashMap<Vec<u8>, Entry>,
     bytes: usize,
 }
 
@@ -57,7 +63,7 @@ struct Tables {
     queues: HashMap<u32, Queue>,
     queue_last: u32,
     /// What was there before it was written, by `vm_id` and key, while that is noted.
-    before: Option<HashMap<(String, Vec<u8>), Option<(Bytes, u32)>>>,
+    before: Option<HashMap<Place, Option<Entry>>>,
 }
 
 fn size(key: &[u8], value: &[u8]) -> usize {
