@@ -11,13 +11,14 @@ mod modules;
 mod world;
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::backend::{Backend, Reply, Speaks};
 use testkit::client::{Connection, Request, Version, send};
 use testkit::cut::Line;
@@ -125,7 +126,8 @@ async fn whatever_happens_at_once_no_exchange_fails_that_the_policy_does_not_exp
         seen.unexplained,
         seen.told.join("\n")
     );
-    stage.judge(before, &course, time).await
+    println!("{}", stage.judge(before, &course, time).await?);
+    Ok(())
 }
 
 impl Stage {
@@ -295,10 +297,10 @@ impl Stage {
         Ok(())
     }
 
-    async fn judge(mut self, before: Vec<f64>, course: &[Vec<gauge::Use>], time: Duration) -> Result<()> {
+    async fn judge(mut self, before: Vec<f64>, course: &[Vec<gauge::Use>], time: Duration) -> Result<String> {
         self.count_those_past();
         ensure!(self.past == 0, "{} requests came past the guard", self.past);
-        let mut all: Vec<Value> = Vec::new();
+        let (mut all, mut said) = (Vec::new(), String::new());
         for (gateway, before) in self.gateways.iter().zip(before) {
             gauge::settles(gateway, "cofferdam_plugin_instances{", before).await?;
             all.push(gauge::serving(gateway).await?);
@@ -309,10 +311,8 @@ impl Stage {
             ensure!(panicked.is_none(), "the gateway panicked: {panicked:?}");
             let applied = gauge::metric(gateway, "cofferdam_config_changes_total{result=\"applied\"").await?;
             let refused = gauge::metric(gateway, "cofferdam_config_changes_total{result=\"refused\"").await?;
-            println!(
-                "applied {applied}, refused {refused}, at the end {:?}",
-                gauge::in_use(gateway)?
-            );
+            let left = gauge::in_use(gateway)?;
+            writeln!(said, "applied {applied}, refused {refused}, at the end {left:?}")?;
             ensure!(applied > 0.0 && refused > 0.0, "nothing happened");
         }
         ensure!(
@@ -333,7 +333,7 @@ impl Stage {
             let may_grow = time < MEMORY_TELLS_AFTER || last.resident_mb <= first.resident_mb * 1.25 + 16.0;
             ensure!(may_grow, "memory: {first:?}, then {last:?}");
         }
-        Ok(())
+        Ok(said)
     }
 }
 

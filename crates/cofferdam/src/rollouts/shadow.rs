@@ -161,8 +161,11 @@ pub(super) fn lead(house: &House, loaded: &mut Loaded, name: &str, act: Act) {
     }
 }
 
+/// Counts by what is counted.
+type Named = Vec<(&'static str, u64)>;
+
 /// Every kind with its count, and every reason, also those without.
-pub(crate) fn counts_of(tally: &Tally) -> (Vec<(&'static str, u64)>, Vec<(&'static str, u64)>) {
+pub(crate) fn counts_of(tally: &Tally) -> (Named, Named) {
     let kinds = Kind::ALL.map(|kind| (kind.word(), tally.kinds.get(&kind).copied().unwrap_or_default()));
     let reasons = Skipped::ALL.map(|why| (why.word(), tally.skipped.get(&why).copied().unwrap_or_default()));
     (kinds.to_vec(), reasons.to_vec())

@@ -18,28 +18,29 @@ const BYTES_MAX: usize = 256 * 1024;
 /// LIMIT: bytes of all of them.
 const ALL_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// A request, as a plugin wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Request {
+    upstream: String,
+    method: Method,
+    authority: Option<Bytes>,
+    path: PathAndQuery,
+    headers: HeaderMap,
+    body: Bytes,
+    trailers: HeaderMap,
+}
+
 /// A question, whole.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Asked {
-    Http {
-        upstream: String,
-        method: Method,
-        authority: Option<Bytes>,
-        path: PathAndQuery,
-        headers: HeaderMap,
-        body: Bytes,
-        trailers: HeaderMap,
-    },
-    Redis {
-        client: RedisClient,
-        query: Bytes,
-    },
+    Http(Box<Request>),
+    Redis { client: RedisClient, query: Bytes },
 }
 
 impl Asked {
     pub(crate) fn http(call: &HttpCall) -> Self {
         let authority = call.head.authority.as_ref();
-        Self::Http {
+        Self::Http(Box::new(Request {
             upstream: call.upstream.clone(),
             method: call.head.method.clone(),
             authority: authority.map(|value| Bytes::copy_from_slice(value.as_bytes())),
@@ -47,7 +48,7 @@ impl Asked {
             headers: call.head.headers.clone(),
             body: call.body.clone(),
             trailers: call.trailers.clone(),
-        }
+        }))
     }
 
     pub(crate) fn redis(client: &RedisClient, query: &Bytes) -> Self {
@@ -59,7 +60,7 @@ impl Asked {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::Http { headers, body, .. } => size(headers).saturating_add(body.len()),
+            Self::Http(request) => size(&request.headers).saturating_add(request.body.len()),
             Self::Redis { query, .. } => query.len(),
         }
     }

@@ -152,7 +152,7 @@ impl Play {
             };
             let out = match timeout_at(until, lane.next(&mut source)).await {
                 Ok(Ok(out)) => out,
-                Ok(Err(stop)) => return self.stopped(direction, stop),
+                Ok(Err(stop)) => return Err(self.stopped(direction, stop)),
                 // The control answered here, and the candidate lets pass what there is.
                 Err(_) if !has_ended && self.message(direction).is_some() => return Ok(()),
                 Err(_) => return Err(Halt::Verdict(Verdict::Holds)),
@@ -203,33 +203,33 @@ impl Play {
         }
     }
 
-    fn stopped(&mut self, direction: Direction, stop: Stop) -> Result<(), Halt> {
+    fn stopped(&mut self, direction: Direction, stop: Stop) -> Halt {
         let exchange = &self.chain.exchange;
-        Err(match stop {
+        match stop {
             Stop::Reply => match exchange.local_reply.take() {
                 Some(reply) => Halt::Answers(answer::local(&exchange.request.borrow(), reply)),
                 None => Halt::Skipped(Skipped::Unfinished),
             },
             Stop::Reset => Halt::Verdict(Verdict::Ends),
-            Stop::Fault(fault) => return self.failed(&fault),
+            Stop::Fault(fault) => self.failed(&fault),
             Stop::TooLarge => {
                 let instead = Instead::of(&stop, direction);
                 Halt::Answers(answer::text(&exchange.request.borrow(), instead.status, instead.text))
             }
             Stop::Idle => Halt::Verdict(Verdict::Holds),
             Stop::Source(_) => Halt::Skipped(Skipped::Unfinished),
-        })
+        }
     }
 
-    fn failed(&mut self, fault: &Fault) -> Result<(), Halt> {
+    fn failed(&mut self, fault: &Fault) -> Halt {
         match fault.kind {
             FaultKind::Restarting | FaultKind::Quarantined | FaultKind::NoInstance | FaultKind::Missing => {
-                Err(Halt::Skipped(Skipped::NotRunning))
+                Halt::Skipped(Skipped::NotRunning)
             }
-            FaultKind::CpuShareExceeded(_) => Err(Halt::Skipped(Skipped::CpuShare)),
+            FaultKind::CpuShareExceeded(_) => Halt::Skipped(Skipped::CpuShare),
             _ => {
                 self.seen.fault = Some(fault.code());
-                Err(Halt::Verdict(Verdict::GoesOn))
+                Halt::Verdict(Verdict::GoesOn)
             }
         }
     }
