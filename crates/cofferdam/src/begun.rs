@@ -143,13 +143,18 @@ fn judge((plan, configured): (&Plan, &Plan), plugin: &str, folder: &Path) -> Res
     let stays = plugins.any(|known| known.name == plugin && known.source == spec.source);
     let admitted = match &spec.source {
         Source::File { path, .. } => {
-            let whole = std::fs::canonicalize(folder.join(path));
-            let whole = whole.map_err(|why| format!("module `{}` cannot be read: {why}", path.display()))?;
-            let mut folders = from
-                .folders
-                .iter()
-                .filter_map(|folder| std::fs::canonicalize(folder).ok());
-            folders.any(|folder| whole.starts_with(folder))
+            let path = folder.join(path);
+            let mut folders = from.folders.iter();
+            match std::fs::canonicalize(&path) {
+                Ok(whole) => {
+                    folders.any(|folder| std::fs::canonicalize(folder).is_ok_and(|folder| whole.starts_with(folder)))
+                }
+                // Nobody learns here what there is elsewhere.
+                Err(why) if folders.any(|folder| path.starts_with(folder)) => {
+                    return Err(format!("module `{}` cannot be read: {why}", path.display()));
+                }
+                Err(_) => false,
+            }
         }
         Source::Oci { name, .. } => {
             let reference = Reference::parse(name).map_err(|why| why.to_string())?;
@@ -185,10 +190,58 @@ pub(crate) fn recall(text: &Arc<Text>, main: &Path) -> Arc<Text> {
         return Arc::clone(text);
     };
     let folder = crate::last_good::folder(&plan, main);
-    let kept = folder.and_then(|folder| crate::last_good::text(&folder).ok().flatten());
+    let kept = folder.as_ref();
+    let kept = kept.and_then(|folder| crate::last_good::text(folder).ok().flatten());
     let (text, ended) = carry(kept.as_ref(), text);
     tell_ended(&ended);
-    text
+    let text = admitted(&text);
+    match folder {
+        Some(folder) => without(text, |plugin| crate::rollouts::had_gone_back(&folder, plugin)),
+        None => text,
+    }
+}
+
+/// The text with what may still be begun: where modules may come from is the machine's to say, and may have changed.
+fn admitted(text: &Arc<Text>) -> Arc<Text> {
+    let (Ok(plan), Ok(configured)) = (text.plan(), text.with_begun(Begun::new()).plan()) else {
+        // It is said by the load.
+        return Arc::clone(text);
+    };
+    let mut begun = text.begun.clone();
+    begun.retain(|plugin, _| match judge((&plan, &configured), plugin, &text.folder) {
+        Ok(()) => true,
+        Err(why) => {
+            warn(&format!(
+                "warning: what `rollout start` began for plugin `{plugin}` has ended: {why}"
+            ));
+            false
+        }
+    });
+    match begun.len() == text.begun.len() {
+        true => Arc::clone(text),
+        false => text.with_begun(begun),
+    }
+}
+
+/// The text without what was begun and went back: what is configured has its way again.
+pub(crate) fn without_failed(house: &House, text: Arc<Text>) -> Arc<Text> {
+    without(text, |plugin| house.rollouts.went_back(plugin))
+}
+
+fn without(text: Arc<Text>, is_over: impl Fn(&str) -> bool) -> Arc<Text> {
+    let mut begun = text.begun.clone();
+    begun.retain(|plugin, _| !is_over(plugin));
+    match begun.len() == text.begun.len() {
+        true => text,
+        false => text.with_begun(begun),
+    }
+}
+
+/// Whether something that was begun went back since the text was read.
+pub(crate) fn has_failed(house: &House) -> bool {
+    let text = house.former().text;
+    let mut begun = text.iter().flat_map(|text| text.begun.keys());
+    begun.any(|plugin| house.rollouts.went_back(plugin))
 }
 
 /// Says that the configuration took the place of what was begun.

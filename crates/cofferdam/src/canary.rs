@@ -42,7 +42,8 @@ impl Failure {
     }
 }
 
-/// Starts every plugin that is not among `before`, with those that share its instance; why some do not start.
+/// Starts every plugin that is not among `before`, with those that share its instance, and all where that does not go well; why some do
+/// not start.
 pub(crate) fn try_out(
     plugins: &[Arc<Plugin>],
     before: &[Arc<Plugin>],
@@ -58,11 +59,17 @@ pub(crate) fn try_out(
         new.iter()
             .any(|new| Arc::ptr_eq(new, plugin) || new.shares_instance_with(plugin))
     };
-    let plugins: Vec<_> = plugins.iter().filter(starts).cloned().collect();
+    let some: Vec<_> = plugins.iter().filter(starts).cloned().collect();
+    let all = plugins.to_vec();
     let crashes = Arc::clone(crashes);
-    let trial = std::thread::Builder::new()
-        .name("canary".to_owned())
-        .spawn(move || start(&plugins, world, &crashes));
+    let trial = std::thread::Builder::new().name("canary".to_owned()).spawn(move || {
+        let faults = start(&some, &world, &crashes)?;
+        // One may need what another shares with it from its start on.
+        match faults.is_empty() || some.len() == all.len() {
+            true => Ok(faults),
+            false => start(&all, &world, &crashes),
+        }
+    });
     let trial = trial.map_err(|why| Failure::untried(format!("no thread to try plugins out: {why}")))?;
     let faults = trial
         .join()
@@ -74,13 +81,13 @@ pub(crate) fn try_out(
     }
 }
 
-fn start(plugins: &[Arc<Plugin>], world: World, crashes: &Crashes) -> Result<Vec<Failure>, String> {
+fn start(plugins: &[Arc<Plugin>], world: &World, crashes: &Crashes) -> Result<Vec<Failure>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| format!("no runtime to try plugins out: {why}"))?;
     let services = Services {
         process: Arc::new(Process::default()),
         outside: Rc::new(Nowhere {
-            upstreams: world.upstreams,
+            upstreams: world.upstreams.clone(),
             says_lines: world.says_lines,
         }),
         worker: ASIDE,

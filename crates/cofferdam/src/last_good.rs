@@ -31,8 +31,10 @@ const SERVED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const KEPT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// LIMIT: how long a stop waits until what serves is kept.
 const STOP_MAX: Duration = Duration::from_secs(5);
-/// LIMIT: how long what serves waits until it is kept: of many changes in so short a time only the last is written.
+/// LIMIT: of many changes one after the other, how often one is written: the last of each such time.
 const PACE: Duration = Duration::from_millis(100);
+/// So much of that may be saved up: changes that come now and then are written at once.
+const SAVED_MAX: Duration = Duration::from_secs(2);
 /// The form of `served.json`.
 const VERSION: u32 = 1;
 /// The file that says which texts and modules served.
@@ -546,11 +548,12 @@ impl Keeper {
 
 impl Desk {
     fn work(&self) {
-        let mut next = Instant::now();
+        // When there would be one written at each pace; behind the clock, as much is saved up.
+        let mut paced = Instant::now().checked_sub(SAVED_MAX).unwrap_or_else(Instant::now);
         loop {
             let mut waiting = self.waiting.lock();
             let (folder, snapshot) = loop {
-                let is_due = waiting.ends || waiting.waited_for > 0 || Instant::now() >= next;
+                let is_due = waiting.ends || waiting.waited_for > 0 || paced <= Instant::now();
                 if let Some(snapshot) = waiting.snapshot.take_if(|_| is_due) {
                     break snapshot;
                 }
@@ -558,7 +561,7 @@ impl Desk {
                     return;
                 }
                 match waiting.snapshot {
-                    Some(_) => drop(self.changed.wait_until(&mut waiting, next)),
+                    Some(_) => drop(self.changed.wait_until(&mut waiting, paced)),
                     None => self.changed.wait(&mut waiting),
                 }
             };
@@ -575,7 +578,8 @@ impl Desk {
             let mut waiting = self.waiting.lock();
             (waiting.busy, waiting.failed) = (false, failed);
             drop(waiting);
-            next = Instant::now() + PACE;
+            let saved = Instant::now().checked_sub(SAVED_MAX).unwrap_or(paced);
+            paced = paced.max(saved) + PACE;
             self.changed.notify_all();
         }
     }

@@ -208,7 +208,7 @@ pub(crate) fn follow(
         }
     };
     house.orders.wakes(reloads.ring());
-    let mut retry = Retry::default();
+    let (mut retry, mut had_failed) = (Retry::default(), false);
     retry.after(may_pass);
     let follow = move || {
         while house.is_ready() {
@@ -221,7 +221,11 @@ pub(crate) fn follow(
                 watcher.follow(&files, began);
             }
             let (delivered, changed) = (feed.has_news(), watcher.changed());
-            if delivered || changed || asked {
+            // What is configured is to be followed again; asked for once, also when it cannot be read.
+            let has_failed = crate::begun::has_failed(&house);
+            let failed = has_failed && !had_failed;
+            had_failed = has_failed;
+            if delivered || changed || asked || failed {
                 retry = Retry::default();
             } else if !retry.is_due() {
                 continue;
@@ -243,7 +247,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
         .text()
         .map(|text| crate::begun::carry(house.former().text.as_ref(), &text));
     let (text, ended) = match text {
-        Ok((text, ended)) => (Ok(text), ended),
+        Ok((text, ended)) => (Ok(crate::begun::without_failed(house, text)), ended),
         Err(wrong) => (Err(wrong), Vec::new()),
     };
     let loaded = match text.and_then(|text| loader.load(&text, former)) {

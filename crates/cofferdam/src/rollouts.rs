@@ -26,6 +26,9 @@ use crate::voice::warn;
 /// LIMIT: bytes of a record that is read.
 const RECORD_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
+/// Where records are, beside what served.
+const FOLDER: &str = "rollouts";
+
 /// The rollouts of a gateway.
 pub(crate) struct Rollouts {
     /// Held for as long as a change takes to come into force.
@@ -75,7 +78,8 @@ impl Entry {
             .rollout
             .as_ref()
             .is_some_and(|rollout| rollout.waves.is_some());
-        let waits = has_waves && rollout.record().standing == Standing::Staged;
+        let is_begun = candidate.text.begun.contains_key(candidate.name());
+        let waits = has_waves && !is_begun && rollout.record().standing == Standing::Staged;
         Self {
             plugin: candidate.name().to_owned(),
             rollout,
@@ -124,7 +128,7 @@ impl Entry {
 impl Rollouts {
     /// The rollouts with which a gateway starts: those that were not over go on, and what was changed meanwhile begins one.
     pub(crate) fn open(loaded: &mut Loaded, main: &Path) -> Self {
-        let folder = crate::last_good::folder(&loaded.plan, main).map(|folder| folder.join("rollouts"));
+        let folder = crate::last_good::folder(&loaded.plan, main).map(|folder| folder.join(FOLDER));
         folder.as_deref().map(crate::last_good::clear_parts);
         let entries = arrange(&[], loaded, folder.as_deref());
         if let Some(folder) = &folder {
@@ -165,10 +169,12 @@ impl Rollouts {
     }
 }
 
-/// Both generations of each rollout that is not over: either may have to serve.
+/// Both generations of each rollout that is not over, or that others may still take back: either may have to serve.
 fn spare(entries: &[Entry]) -> Vec<Runs> {
-    let under_way = entries.iter().filter(|entry| !entry.record().is_over());
-    under_way
+    let may_turn = entries
+        .iter()
+        .filter(|entry| !entry.record().is_over() || entry.may_follow());
+    may_turn
         .flat_map(|entry| [entry.control.clone(), entry.candidate.clone()])
         .collect()
 }
@@ -317,6 +323,12 @@ fn custom(metric: &RolloutMetric) -> CustomBound {
 fn file(folder: &Path, plugin: &str) -> PathBuf {
     let name = plug_host::digest(plugin.as_bytes());
     folder.join(format!("{}.json", name.get(..16).unwrap_or(&name)))
+}
+
+/// Whether the rollout of a plugin had gone back when it was written down in `state`, where what served is kept.
+pub(crate) fn had_gone_back(state: &Path, plugin: &str) -> bool {
+    let record = read(&state.join(FOLDER), plugin);
+    record.is_some_and(|record| record.is_over() && record.why().is_some())
 }
 
 fn read(folder: &Path, plugin: &str) -> Option<Record> {

@@ -29,8 +29,8 @@ pub struct Board {
 /// What stands there now.
 #[derive(Clone, Debug, Default)]
 pub struct Posted {
-    /// Of each gateway, what it wrote last.
-    pub reports: Vec<Bytes>,
+    /// By the gateway in whose key it stands, what was written last.
+    pub reports: Vec<(String, Bytes)>,
     /// Gateways that follow the store, whether or not they have a report.
     pub gateways: Vec<String>,
     /// Of each plugin.
@@ -85,9 +85,13 @@ impl Board {
             let plugin = plain(last(&key))?;
             (entry.value.len() <= RECORD_BYTES_MAX).then_some(Note { plugin, entry })
         };
-        let reports = reports.into_iter().map(|(_, entry)| entry.value);
+        let before = self.layout.reports();
+        let report = |(key, entry): (String, Entry)| {
+            let gateway = key.strip_prefix(&before)?.to_owned();
+            (entry.value.len() <= REPORT_BYTES_MAX).then_some((gateway, entry.value))
+        };
         Ok(Posted {
-            reports: reports.filter(|text| text.len() <= REPORT_BYTES_MAX).collect(),
+            reports: reports.into_iter().filter_map(report).collect(),
             gateways: self.known()?,
             notes: notes.into_iter().filter_map(note).collect(),
         })

@@ -9,6 +9,9 @@ use crate::plan::{Plan, Plugin};
 /// The keys that may be said; all other keys of the plugin stay as they are configured.
 const KEYS: [&str; 3] = ["source", "config", "steps"];
 
+/// What may be said of a source: which module it is, not how it is had.
+const SOURCE_KEYS: [&str; 5] = ["file", "oci", "digest", "sha256", "pull"];
+
 /// Puts what was begun for a plugin into a plan: a JSON object with some of the keys `source`, `config` and `steps`, as they are written in
 /// a configuration, the latter as in `rollout`.
 ///
@@ -20,10 +23,18 @@ pub fn begin(plan: &mut Plan, plugin: &str, order: &str) -> Result<(), String> {
     if let Some(other) = order.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(format!("what is begun has `{other}`; there are {}", KEYS.join(", ")));
     }
-    let alone = alone(plugin, &order)?;
+    let source = order.get("source").and_then(Value::as_object);
+    let mut source = source.into_iter().flat_map(Map::keys);
+    if let Some(other) = source.find(|key| !SOURCE_KEYS.contains(&key.as_str())) {
+        return Err(format!(
+            "the source of what is begun has `{other}`; there are {}",
+            SOURCE_KEYS.join(", ")
+        ));
+    }
     let mut plugins = plan.plugins.iter_mut();
     let found = plugins.find(|known| known.name == plugin);
     let found = found.ok_or_else(|| format!("no plugin is called `{plugin}`"))?;
+    let alone = alone(found, &order)?;
     let changed = Arc::make_mut(found);
     if order.contains_key("source") {
         changed.source.clone_from(&alone.source);
@@ -41,10 +52,10 @@ pub fn begin(plan: &mut Plan, plugin: &str, order: &str) -> Result<(), String> {
 }
 
 /// The plugin as if a configuration had nothing else: so the same words are read, and the same is wrong.
-fn alone(plugin: &str, order: &Map<String, Value>) -> Result<Arc<Plugin>, String> {
+fn alone(configured: &Plugin, order: &Map<String, Value>) -> Result<Arc<Plugin>, String> {
     let unchanged = json!({ "file": "unchanged.wasm" });
     let mut written = Map::from_iter([
-        (String::from("name"), json!(plugin)),
+        (String::from("name"), json!(configured.name)),
         (
             String::from("source"),
             order.get("source").cloned().unwrap_or(unchanged),
@@ -54,7 +65,16 @@ fn alone(plugin: &str, order: &Map<String, Value>) -> Result<Arc<Plugin>, String
         written.insert(String::from("config"), config.clone());
     }
     if let Some(steps) = order.get("steps") {
-        written.insert(String::from("rollout"), json!({ "steps": steps }));
+        let mut rollout = json!({ "steps": steps });
+        // Steps without a share of their own need it.
+        if configured
+            .rollout
+            .as_ref()
+            .is_some_and(|rollout| rollout.shadow.is_some())
+        {
+            rollout["shadow"] = json!({});
+        }
+        written.insert(String::from("rollout"), rollout);
     }
     let text = json!({
         "listeners": [{ "name": "none", "listen": "127.0.0.1:0" }],
@@ -125,8 +145,13 @@ routes: [{ name: r, echo: true, plugins: [p, q] }]
             ("p", json!({ "steps": [{ "share": "5", "pause": "1m" }] }), "has no `%`"),
             (
                 "p",
-                json!({ "source": { "http": "http://example.com/p.wasm" } }),
-                "without TLS",
+                json!({ "source": { "http": "https://example.com/p.wasm" } }),
+                "the source of what is begun has `http`",
+            ),
+            (
+                "p",
+                json!({ "source": { "oci": "example.com/p:2", "plain_http": true } }),
+                "the source of what is begun has `plain_http`",
             ),
         ] {
             let why = begun(plugin, &order).err().unwrap();

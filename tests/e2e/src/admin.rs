@@ -119,7 +119,7 @@ fn table() -> Vec<&'static str> {
 async fn with_everything(authority: &Authority, backend: &Backend) -> Result<Gateway> {
     let speaks = json!({"request_headers": [{"op": "log", "level": "critical", "text": "a line"}]});
     let mut probe = plugin("probe", "probe-021", speaks)?;
-    probe["rollout"] = json!({"steps": [{"share": "5%", "pause": "manual"}]});
+    probe["rollout"] = json!({"steps": [{"share": "5%", "pause": "manual"}], "shadow": {}});
     // What it does beyond the grant is let through, and counted.
     probe["grant"] = json!({"mode": "report"});
     let certificates = [

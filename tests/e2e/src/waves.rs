@@ -1,6 +1,9 @@
 //! Three gateways of one store: a new generation comes to them in waves, and goes back everywhere when it goes back on one.
 
 use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -31,6 +34,7 @@ fn configuration(generation: &str, rollout: &Value) -> Result<String> {
         script["cases"] = json!({"die": {"request_headers": [{"op": "panic"}]}});
     }
     let mut plugin = plugin("p", "probe-021", script)?;
+    plugin["source"]["file"] = json!(build(generation)?);
     plugin["rollout"] = rollout.clone();
     Ok(json!({
         "listeners": [{ "name": "web", "listen": "127.0.0.1:0" }],
@@ -38,6 +42,25 @@ fn configuration(generation: &str, rollout: &Value) -> Result<String> {
         "routes": [{"name": "r", "respond": {"body": "answer"}, "plugins": ["p"]}],
     })
     .to_string())
+}
+
+/// The guest as each generation has it: in a module of its own, so that going back needs the module before.
+fn build(generation: &str) -> Result<PathBuf> {
+    let mut bytes = fs::read(place::guest("probe-021")?)?;
+    let length = u8::try_from(generation.len())?;
+    bytes.extend([0, length + 1, length]);
+    bytes.extend(generation.as_bytes());
+    let folder = std::env::temp_dir().join("cofferdam-e2e");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("waves-{generation}.wasm"));
+    // Gateways of other tests follow it.
+    if fs::read(&file).is_ok_and(|there| there == bytes) {
+        return Ok(file);
+    }
+    let mut part = tempfile::NamedTempFile::new_in(&folder)?;
+    part.write_all(&bytes)?;
+    part.persist(&file)?;
+    Ok(file)
 }
 
 /// One step, and waves of one gateway more each.

@@ -39,11 +39,24 @@ impl Rollouts {
         loaded.comes_after(house.former());
         let entries = arrange(&book.entries, &mut loaded, book.folder.as_deref());
         loaded.spare = spare(&entries);
+        let goes_on = |entry: &Entry| {
+            let same = entries.iter().find(|new| new.record().id == entry.record().id);
+            same.is_some_and(|same| same.record().why().is_none())
+        };
+        // Before the next generation starts, which would take over from it.
+        let under_way = book.entries.iter().filter(|entry| !entry.record().is_over());
+        under_way
+            .filter(|entry| !goes_on(entry))
+            .for_each(|overtaken| overtaken.disinherit(house));
         house.change(&mut loaded)?;
         let troubles = (loaded.refused(), loaded.troubles());
         let before = std::mem::replace(&mut book.entries, entries);
         book.loaded = loaded;
-        for gone in before.into_iter().filter(|entry| !entry.record().is_over()) {
+        for gone in before {
+            if gone.record().is_over() {
+                book.forget(&gone.plugin);
+                continue;
+            }
             let stays = |entry: &Entry| entry.record().id == gone.record().id;
             if !book.entries.iter().any(stays) {
                 book.leave(house, gone);
@@ -110,6 +123,9 @@ impl Rollouts {
             return Some(Err(String::from("a rollout goes on; `abort` ends it")));
         }
         if entry.record().why().is_none() {
+            return Some(Err(String::from("the generation that is wanted serves already")));
+        }
+        if book.loaded.held_back(plugin).is_none() {
             return Some(Err(String::from("the generation that is wanted serves already")));
         }
         let mut loaded = book.loaded.clone();

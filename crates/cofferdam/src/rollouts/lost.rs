@@ -47,6 +47,19 @@ impl Book {
         }
     }
 
+    /// Nothing is left of a rollout that is over when its plugin is configured no more.
+    pub(super) fn forget(&self, plugin: &str) {
+        let mut standings = self.loaded.standings.iter();
+        if let Some(folder) = self
+            .folder
+            .as_ref()
+            .filter(|_| !standings.any(|standing| standing.plugin == plugin))
+        {
+            // What cannot be removed takes room, and nothing else.
+            let _ = fs::remove_file(file(folder, plugin));
+        }
+    }
+
     /// Another configuration took the place of a rollout: its end is written down, or nothing is left of it with its plugin.
     pub(super) fn leave(&self, house: &House, mut gone: Entry) {
         gone.overtaken();

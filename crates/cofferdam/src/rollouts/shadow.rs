@@ -9,7 +9,7 @@ use plug_rollout::{Act, Counts, Record, Shadowed};
 use plug_shadow::{Kind, Skipped, Tally};
 use serde_json::{Value, json};
 
-use super::{Entry, Rollouts, drive};
+use super::{Entry, drive};
 use crate::assemble::{ANSWER_MAX, House};
 use crate::loaded::{Loaded, Runs};
 use crate::voice::warn;
@@ -21,7 +21,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(super) struct Aside {
     plugin: Arc<Plugin>,
-    total: Tally,
+    pub(super) total: Tally,
     /// What it had counted for itself at the last look.
     seen: Counts,
     /// When differences were told last, and how many exchanges differed then.
@@ -115,16 +115,6 @@ impl Entry {
             warn(&format!("rollout plugin={plugin} id={id} shadow: {news}"));
         }
         shadowed
-    }
-}
-
-impl Rollouts {
-    /// What came of running candidates aside, for each plugin whose rollout does.
-    pub(crate) fn aside(&self) -> Vec<(String, Tally)> {
-        let book = self.book.lock();
-        let entries = book.entries.iter();
-        let with_aside = entries.filter_map(|entry| Some((entry.plugin.clone(), entry.aside.as_ref()?.total.clone())));
-        with_aside.collect()
     }
 }
 

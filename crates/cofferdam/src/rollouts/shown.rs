@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use plug_rollout::{Arm, Finding};
+use plug_shadow::Tally;
 use serde_json::{Value, json};
 
 use super::{Aside, Book, Entry, Rollouts, is_serving};
@@ -18,6 +19,8 @@ pub(super) struct View {
     /// Exchanges and faults of control and candidate.
     counted: [(u64, u64); 2],
     share: f64,
+    /// What came of running the candidate aside, if it does.
+    aside: Option<Tally>,
 }
 
 /// All rollouts of a book.
@@ -30,6 +33,7 @@ pub(super) fn view(book: &Book) -> Vec<View> {
             page: shown(entry),
             counted: counts.map(|counts| (counts.exchanges, counts.all_faults())),
             share: f64::from(entry.record().share().parts_per_million()) / 1_000_000.0,
+            aside: entry.aside.as_ref().map(|aside| aside.total.clone()),
         }
     };
     book.entries.iter().map(of).collect()
@@ -55,6 +59,22 @@ impl Rollouts {
     pub(crate) fn shares(&self) -> Vec<(String, f64)> {
         let all = self.looked().into_iter();
         all.map(|view| (view.plugin, view.share)).collect()
+    }
+
+    /// What came of running candidates aside, for each plugin whose rollout does.
+    pub(crate) fn aside(&self) -> Vec<(String, Tally)> {
+        let all = self.looked().into_iter();
+        all.filter_map(|view| Some((view.plugin, view.aside?))).collect()
+    }
+
+    /// Whether the rollout of a plugin went back.
+    pub(crate) fn went_back(&self, plugin: &str) -> bool {
+        let mut all = self.looked().into_iter();
+        all.any(|view| {
+            view.plugin == plugin
+                && view.page.get("over") == Some(&json!(true))
+                && view.page.get("why").is_some_and(Value::is_string)
+        })
     }
 
     fn looked(&self) -> Vec<View> {

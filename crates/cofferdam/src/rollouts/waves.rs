@@ -26,6 +26,8 @@ const BEAT_EVERY_MAX: Duration = Duration::from_secs(5);
 const BEATS: u64 = 4;
 /// Silence after which what a gateway said is removed, in milliseconds.
 const FORGET_AFTER_MS: u64 = 24 * 3_600_000;
+/// LIMIT: so many are removed at once; stores bound what one transaction may do.
+const FORGOTTEN_MAX: usize = 16;
 /// LIMIT: characters of a reason that others are told.
 const WHY_CHARS_MAX: usize = 1_000;
 
@@ -140,6 +142,11 @@ impl Follower {
         if locals.is_empty() {
             return self.leave(house);
         }
+        let is_same = |plugin: &String, target: &String| {
+            let mut locals = locals.iter();
+            locals.any(|local| local.plugin == *plugin && local.target == *target)
+        };
+        self.staying.retain(|plugin, (target, _)| is_same(plugin, target));
         self.keep_time(&locals);
         let now = Instant::now();
         let passed = self.looked.replace(now).map_or(Duration::ZERO, |looked| now - looked);
@@ -152,7 +159,10 @@ impl Follower {
         let reports = posted
             .reports
             .iter()
-            .filter_map(|text| serde_json::from_slice(text).ok());
+            .filter_map(|(gateway, text)| Some((gateway, serde_json::from_slice::<Report>(text).ok()?)));
+        // A gateway speaks for itself alone: a store may let each write its own key only.
+        let reports = reports.filter(|(gateway, report)| report.gateway == **gateway);
+        let reports = reports.map(|(_, report)| report);
         self.fleet.look(reports.collect(), &posted.gateways, passed_ms);
         self.notice_double();
         let words = self.words(&locals);
@@ -347,7 +357,9 @@ impl Follower {
         if !self.fleet.is_first(&self.settings.node, gone_after_ms) {
             return Ok(());
         }
-        let forgotten = self.fleet.forgotten(FORGET_AFTER_MS);
+        let mut forgotten = self.fleet.forgotten(FORGET_AFTER_MS);
+        // The next look takes the rest.
+        forgotten.truncate(FORGOTTEN_MAX);
         if !forgotten.is_empty() {
             board.forget(&forgotten)?;
         }

@@ -1,5 +1,7 @@
 //! What this gateway says to the others of its rollouts, and what is done here because of what they say.
 
+use std::sync::Arc;
+
 use plug_host::PluginSpec;
 use plug_rollout::{Command, Event, Progress, Rollout, Rules, Standing, StepState, WaveSize, Why};
 
@@ -31,12 +33,20 @@ impl Rollouts {
         let book = self.book.lock();
         let serving = book.loaded.rolled_out();
         let serves = |name: &str| serving.iter().any(|runs| runs.name() == name);
-        let tried = book.entries.iter().filter(|entry| !serves(&entry.plugin));
+        // What an operator began here is about this gateway alone.
+        let is_ours = |runs: &Runs| !runs.text.begun.contains_key(runs.name());
+        let tried = book
+            .entries
+            .iter()
+            .filter(|entry| !serves(&entry.plugin) && is_ours(&entry.candidate));
         let tried = tried.filter_map(|entry| {
             let (progress, why) = entry.progress()?;
             local(&entry.candidate, progress, why)
         });
-        let wanted = serving.iter().filter_map(|runs| local(runs, Progress::Promoted, None));
+        let wanted = serving
+            .iter()
+            .filter(|runs| is_ours(runs))
+            .filter_map(|runs| local(runs, Progress::Promoted, None));
         tried.chain(wanted).collect()
     }
 
@@ -60,6 +70,9 @@ impl Rollouts {
         };
         if entry.record().standing == Standing::Promoted {
             return book.return_to_control(house, index, text);
+        }
+        if entry.record().is_over() {
+            return Err(gone());
         }
         entry.do_not_begin();
         let text = text.to_owned();
@@ -112,6 +125,7 @@ impl Book {
             return Err(String::from("the generation before does not start any more"));
         }
         told(&entry, &before);
+        entry.disinherit(house);
         if let Some(place) = self.entries.get_mut(index) {
             *place = entry;
         }
@@ -139,6 +153,21 @@ impl Entry {
             Standing::RollingBack { why } | Standing::RolledBack { why } => back(why),
             Standing::Staged | Standing::Step { .. } | Standing::Promoting { .. } => Some((Progress::RollingOut, None)),
         }
+    }
+
+    /// Whether it is over here, and may yet go the other way because of other gateways.
+    pub(super) fn may_follow(&self) -> bool {
+        let rollout = self.candidate.spec.rollout.as_ref();
+        let has_waves = rollout.is_some_and(|rollout| rollout.waves.is_some());
+        let standing = &self.record().standing;
+        let may_turn = matches!(
+            standing,
+            Standing::Promoted
+                | Standing::RolledBack {
+                    why: Why::Elsewhere { .. }
+                }
+        );
+        has_waves && may_turn && self.control.fingerprint() != self.candidate.fingerprint()
     }
 
     /// What would follow from its beginning does not.
@@ -172,7 +201,13 @@ fn local(runs: &Runs, progress: Progress, why: Option<String>) -> Option<Local> 
 
 /// Names a generation for other gateways: its module and what is configured, without what belongs to a machine.
 fn target(runs: &Runs) -> String {
+    let mut grant = runs.plugin.spec.grant.clone();
+    let folders = grant.as_mut().map(|grant| &mut Arc::make_mut(grant).folders);
+    for folder in folders.into_iter().flatten() {
+        folder.path = std::path::PathBuf::new();
+    }
     let spec = PluginSpec {
+        grant,
         folders: None,
         log_level: plug_abi::LogLevel::Info,
         ..runs.plugin.spec.clone()

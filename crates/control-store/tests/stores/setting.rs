@@ -209,7 +209,8 @@ pub(crate) fn lets_gateways_leave_word(settings: &Settings) {
     }
     let mut reports = two.read().unwrap().reports;
     reports.sort();
-    assert_eq!(reports, ["I begin", "so do I"]);
+    let said = |gateway: &str, text: &'static str| (gateway.to_owned(), text.into());
+    assert_eq!(reports, [said("gw-1", "I begin"), said("gw-2", "so do I")]);
     // Both saw nothing; one is faster. The name is none that a key may have.
     let plugin = "../a b/é*";
     assert!(one.replace(plugin, None, Some(b"first".to_vec())).unwrap());

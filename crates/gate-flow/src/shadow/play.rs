@@ -130,7 +130,7 @@ impl Play {
             }
             Err(Halt::Answers(whole)) => {
                 self.seen.verdict = replied(Direction::Response, &whole);
-                self.seen.response = Some(answered(&whole));
+                self.seen.response = Some(answered(&whole, self.kept_max));
                 Ok(())
             }
         }

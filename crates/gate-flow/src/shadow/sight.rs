@@ -271,7 +271,11 @@ impl Sight {
 
     /// The plugin answered by itself.
     pub(crate) fn replied(&self, direction: Direction, exchange: &Exchange, whole: &Whole) {
+        let kept_max = self.kept_max;
         self.with(|kept| {
+            if whole.body.len() > kept_max {
+                return Err(Skipped::BodyTooLong);
+            }
             let Kept { heard, control, .. } = kept;
             control.verdict = replied(direction, whole);
             let request = heard.request.as_ref().map(|way| (&way.state, &way.endpoint));
@@ -283,7 +287,7 @@ impl Sight {
             };
             control.properties.extend(set_since(before, exchange));
             if direction == Direction::Response {
-                control.response = Some(answered(whole));
+                control.response = Some(answered(whole, kept_max));
             }
             Ok(())
         });
@@ -421,9 +425,9 @@ fn of_response(head: &ResponseHead, end: bool) -> Message {
 }
 
 /// A whole response in place of another.
-pub(crate) fn answered(whole: &Whole) -> Message {
+pub(crate) fn answered(whole: &Whole, kept_max: usize) -> Message {
     let mut body = Body::default();
-    body.push(&whole.body, usize::MAX);
+    body.push(&whole.body, kept_max);
     Message {
         body,
         ..of_response(&whole.head, true)

@@ -18,7 +18,7 @@ fn slow() -> Wat {
     let (begin, end) = (wat.say("begin"), wat.say("end"));
     let code = format!(
         "(local $left i32) {begin}
-         (local.set $left (i32.const 12000000))
+         (local.set $left (i32.const 60000000))
          (loop $more (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
          {end} (i32.const 0)"
     );
