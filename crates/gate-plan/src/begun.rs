@@ -65,15 +65,15 @@ fn alone(configured: &Plugin, order: &Map<String, Value>) -> Result<Arc<Plugin>,
         written.insert(String::from("config"), config.clone());
     }
     if let Some(steps) = order.get("steps") {
-        let mut rollout = json!({ "steps": steps });
-        // Steps without a share of their own need it.
-        if configured
+        let has_shadow = configured
             .rollout
             .as_ref()
-            .is_some_and(|rollout| rollout.shadow.is_some())
-        {
-            rollout["shadow"] = json!({});
-        }
+            .is_some_and(|rollout| rollout.shadow.is_some());
+        // Steps without a share of their own need it.
+        let rollout = match has_shadow {
+            true => json!({ "steps": steps, "shadow": {} }),
+            false => json!({ "steps": steps }),
+        };
         written.insert(String::from("rollout"), rollout);
     }
     let text = json!({
