@@ -113,19 +113,17 @@ async fn whatever_happens_at_once_no_exchange_fails_that_the_policy_does_not_exp
     for client in asking {
         client.await?;
     }
-    let whole = stage.finish_streams(streams, &end).await?;
     let (seen, said) = (stage.scene.seen(), &stage.done);
-    println!(
-        "{} exchanges in {time:?}: {:?}\nwhat happened: {said:?}\n{whole} streams whole",
-        seen.exchanges, seen.kinds
-    );
-    println!("in use: {course:?}");
+    println!("{} exchanges in {time:?}: {:?}", seen.exchanges, seen.kinds);
+    println!("what happened: {said:?}\nin use: {course:?}");
     ensure!(
         seen.unexplained == 0,
         "{} exchanges failed without a reason:\n{}",
         seen.unexplained,
         seen.told.join("\n")
     );
+    let whole = stage.finish_streams(streams, &end).await?;
+    println!("{whole} streams whole");
     println!("{}", stage.judge(before, &course, time).await?);
     Ok(())
 }

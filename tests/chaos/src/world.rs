@@ -75,7 +75,8 @@ impl World {
         Ok(json!({
             "access_log": "off",
             "listeners": [{ "name": "web", "listen": "127.0.0.1:0" }],
-            "upstreams": [{ "name": "up", "endpoints": [self.upstream.to_string()] }],
+            // Streams are silent for as long as it takes.
+            "upstreams": [{ "name": "up", "endpoints": [self.upstream.to_string()], "timeouts": { "idle": "1d" } }],
             "plugins": [
                 { "name": "mark", "source": { "file": mark } },
                 dying("guard", &guard, "close", &format!("guard {setting}")),
