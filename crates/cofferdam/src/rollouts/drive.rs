@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gate_serve::worker::Workers;
+use gate_flow::Flow;
+use gate_serve::worker::{self, Mailbox, Workers};
 use plug_host::{Plugin, PluginStats, Reading};
 use plug_rollout::{Act, Answer, Command, Counts, CustomBound, Effect, Event, Sample, Share, Standing, Turn};
 
@@ -245,20 +246,22 @@ fn count_metric(counts: &mut Counts, wanted: &CustomBound, reading: &Reading) {
     }
 }
 
-/// What exchanges tell, from every worker. One that does not answer in time tells it at the next look.
+/// What exchanges tell, from every worker.
 fn samples(house: &House) -> Vec<(String, Sample)> {
+    let told = ask_all(house, |mailbox| {
+        mailbox.ask(|flow| async move { flow.take_arms() }).ok()
+    });
+    told.into_iter().flatten().collect()
+}
+
+/// What every worker answers. One that does not answer in time tells it at the next look.
+pub(super) fn ask_all<T>(house: &House, ask: impl FnMut(&Mailbox<Flow>) -> Option<worker::Answer<T>>) -> Vec<T> {
     let workers = house.workers.lock();
-    let asked: Vec<_> = workers
-        .iter()
-        .flat_map(Workers::mailboxes)
-        .filter_map(|mailbox| mailbox.ask(|flow| async move { flow.take_arms() }).ok())
-        .collect();
+    let mailboxes = workers.iter().flat_map(Workers::mailboxes);
+    let asked: Vec<_> = mailboxes.filter_map(ask).collect();
     drop(workers);
-    asked
-        .into_iter()
-        .filter_map(|answer| answer.wait(ANSWER_MAX))
-        .flatten()
-        .collect()
+    let answers = asked.into_iter();
+    answers.filter_map(|answer| answer.wait(ANSWER_MAX)).collect()
 }
 
 impl Book {

@@ -10,7 +10,7 @@ use plug_shadow::{Kind, Skipped, Tally};
 use serde_json::{Value, json};
 
 use super::{Entry, drive};
-use crate::assemble::{ANSWER_MAX, House};
+use crate::assemble::House;
 use crate::loaded::{Loaded, Runs};
 use crate::voice::warn;
 
@@ -123,15 +123,10 @@ pub(super) fn tallies(house: &House, entries: &[Entry]) -> Vec<(String, Tally)> 
     if entries.iter().all(|entry| entry.aside.is_none()) {
         return Vec::new();
     }
-    let workers = house.workers.lock();
-    let asked: Vec<_> = workers
-        .iter()
-        .flat_map(Workers::mailboxes)
-        .filter_map(|mailbox| mailbox.ask(|flow| async move { flow.take_shadows() }).ok())
-        .collect();
-    drop(workers);
-    let answers = asked.into_iter().filter_map(|answer| answer.wait(ANSWER_MAX));
-    answers.flatten().collect()
+    let told = drive::ask_all(house, |mailbox| {
+        mailbox.ask(|flow| async move { flow.take_shadows() }).ok()
+    });
+    told.into_iter().flatten().collect()
 }
 
 /// Lets a candidate run aside, or no more, on every worker from its next exchange on.

@@ -180,23 +180,14 @@ impl Follower {
                 }
             }
             self.act(house, local, &advice);
-            let shown = (local.target.clone(), advice.view);
-            house
-                .rollouts
-                .waves
-                .shown
-                .lock()
-                .plugins
-                .insert(local.plugin.clone(), shown);
+            let view = (local.target.clone(), advice.view);
+            let mut shown = house.rollouts.waves.shown.lock();
+            shown.plugins.insert(local.plugin.clone(), view);
         }
         let is_known = |plugin: &String| locals.iter().any(|local| local.plugin == *plugin);
-        house
-            .rollouts
-            .waves
-            .shown
-            .lock()
-            .plugins
-            .retain(|plugin, _| is_known(plugin));
+        let mut shown = house.rollouts.waves.shown.lock();
+        shown.plugins.retain(|plugin, _| is_known(plugin));
+        drop(shown);
         self.tidy(&mut board, &posted, &locals)?;
         // What was done is said at once.
         let locals = house.rollouts.locals();
