@@ -201,8 +201,11 @@ pub(crate) fn recall(text: &Arc<Text>, main: &Path) -> Arc<Text> {
     }
 }
 
-/// The text with what may still be begun: where modules may come from is the machine's to say, and may have changed.
+/// The text with what may still be begun: where modules may come from is the machine's to say, and a file may have become a link since.
 fn admitted(text: &Arc<Text>) -> Arc<Text> {
+    if text.begun.is_empty() {
+        return Arc::clone(text);
+    }
     let (Ok(plan), Ok(configured)) = (text.plan(), text.with_begun(Begun::new()).plan()) else {
         // It is said by the load.
         return Arc::clone(text);
@@ -223,9 +226,9 @@ fn admitted(text: &Arc<Text>) -> Arc<Text> {
     }
 }
 
-/// The text without what was begun and went back: what is configured has its way again.
-pub(crate) fn without_failed(house: &House, text: Arc<Text>) -> Arc<Text> {
-    without(text, |plugin| house.rollouts.went_back(plugin))
+/// The text without what was begun and went back, or may not be begun any more: what is configured has its way again.
+pub(crate) fn without_failed(house: &House, text: &Arc<Text>) -> Arc<Text> {
+    without(admitted(text), |plugin| house.rollouts.went_back(plugin))
 }
 
 fn without(text: Arc<Text>, is_over: impl Fn(&str) -> bool) -> Arc<Text> {

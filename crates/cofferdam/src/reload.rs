@@ -247,7 +247,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
         .text()
         .map(|text| crate::begun::carry(house.former().text.as_ref(), &text));
     let (text, ended) = match text {
-        Ok((text, ended)) => (Ok(crate::begun::without_failed(house, text)), ended),
+        Ok((text, ended)) => (Ok(crate::begun::without_failed(house, &text)), ended),
         Err(wrong) => (Err(wrong), Vec::new()),
     };
     let loaded = match text.and_then(|text| loader.load(&text, former)) {

@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::head;
 use crate::pump::Pump;
 use crate::redis::Link;
-use crate::shadow::{Answered, Asked, Memory, Noted};
+use crate::shadow::{Answered, Asked, Asking, Memory};
 
 /// LIMIT: bytes of a callout's answer; Envoy's `http.async_response_buffer_limit`.
 const REPLY_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -67,10 +67,9 @@ impl Callouts {
     }
 
     /// Notes a callout that begins, where that is remembered.
-    fn note(&self, asked: impl FnOnce() -> Asked) -> Option<(Rc<Memory>, Rc<Noted>)> {
+    fn note(&self, asked: impl FnOnce() -> Asked) -> Option<Asking> {
         let memory = self.memory.borrow().upgrade()?;
-        let noted = memory.begins(asked());
-        Some((memory, noted))
+        Some(Asking::begin(memory, asked()))
     }
 
     /// The link of a client to what its upstream is now.
@@ -109,8 +108,8 @@ impl Outside for Callouts {
         let noted = self.note(|| Asked::http(&call));
         Ok(Box::pin(async move {
             let reply = http_call(upstream, call).await;
-            if let Some((memory, noted)) = noted {
-                memory.ends(&noted, Answered::Http(reply.clone()));
+            if let Some(noted) = noted {
+                noted.ends(Answered::Http(reply.clone()));
             }
             reply
         }))
@@ -144,8 +143,8 @@ impl Outside for Callouts {
         let noted = self.note(|| Asked::redis(client, &asked));
         Ok(Box::pin(async move {
             let reply = reply.await;
-            if let Some((memory, noted)) = noted {
-                memory.ends(&noted, Answered::Redis(reply.clone()));
+            if let Some(noted) = noted {
+                noted.ends(Answered::Redis(reply.clone()));
             }
             reply
         }))

@@ -6,7 +6,7 @@ mod apart;
 mod sight;
 mod play;
 
-pub(crate) use self::memory::{Answered, Asked, Memory, Noted};
+pub(crate) use self::memory::{Answered, Asked, Asking, Memory};
 pub(crate) use self::sight::Sight;
 
 use std::cell::{Cell, RefCell};

@@ -352,6 +352,39 @@ async fn a_stream_that_outlives_its_generation_ends_at_the_bound() -> Result<()>
 }
 
 #[tokio::test]
+async fn a_changed_plugin_that_needs_what_another_shares_is_tried_with_that() -> Result<()> {
+    let shares = |word: &str| {
+        let mut plugin = tells("a", word)?;
+        plugin["config"]["configure"] = json!([{"op": "set_shared_data", "key": "k", "value": "there"}]);
+        Ok::<_, anyhow::Error>(plugin)
+    };
+    let needs = |word: &str| {
+        let mut plugin = tells("b", word)?;
+        plugin["config"]["configure"] = json!([
+            {"op": "get_shared_data", "key": "k", "save": "found"},
+            {"op": "return", "action": "false", "when": {"saved": "found", "is": ""}},
+        ]);
+        Ok::<_, anyhow::Error>(plugin)
+    };
+    let gateway = gateway(with(&[shares("old")?, needs("old")?], &route(&["a", "b"]))).await?;
+    let next = with(&[shares("old")?, needs("new")?], &route(&["a", "b"]));
+    assert!(change(&gateway, &next.to_string()).await?.contains("applied"));
+    let answer = get(&gateway, "/").await?;
+    assert_eq!((answer.field("x-a"), answer.field("x-b")), (Some("old"), Some("new")));
+    assert_eq!(stands(&gateway, "b").await?, ("wanted".to_owned(), String::new()));
+    // Without the other it is wrong, and not only at a start.
+    let next = with(&[tells("a", "old")?, needs("newest")?], &route(&["a", "b"]));
+    assert!(change(&gateway, &next.to_string()).await?.contains("applied"));
+    assert_eq!(get(&gateway, "/").await?.field("x-b"), Some("new"));
+    let (runs, why) = stands(&gateway, "b").await?;
+    assert!(
+        runs == "former" && why.contains("answered false to `proxy_on_configure`"),
+        "{runs} {why}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_generation_that_does_not_pass_its_probe_does_not_serve() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let suite = folder.path().join("probe.yaml");

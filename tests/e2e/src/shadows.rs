@@ -297,6 +297,25 @@ async fn bodies_that_are_too_long_streams_and_clients_that_leave_are_not_compare
 }
 
 #[tokio::test]
+async fn an_own_answer_that_is_too_long_is_not_compared() -> Result<()> {
+    let mut shadow = all();
+    shadow["body"] = json!("10KiB");
+    let house = House::new(&shadow)?;
+    let answers = |length: usize| {
+        json!({"request_headers": [
+            {"op": "send_local_response", "status": 200, "body": "x".repeat(length)},
+            {"op": "return", "action": "pause"},
+        ]})
+    };
+    let gateway = house.started(&answers(20_000), &answers(100)).await?;
+    let answer = ask(&gateway, &Request::get("/")).await?;
+    assert_eq!((answer.status, answer.body().len()), (200, 20_000));
+    let shadow = after(&gateway, 1).await?;
+    assert_eq!(shadow["not_compared"], json!({"body_too_long": 1}));
+    Ok(())
+}
+
+#[tokio::test]
 async fn no_more_exchanges_wait_than_may_and_the_others_are_counted() -> Result<()> {
     let mut shadow = all();
     shadow["waiting"] = json!(2);

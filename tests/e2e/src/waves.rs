@@ -1,5 +1,7 @@
 //! Three gateways of one store: a new generation comes to them in waves, and goes back everywhere when it goes back on one.
 
+mod apart;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -44,13 +46,18 @@ fn configuration(generation: &str, rollout: &Value) -> Result<String> {
     .to_string())
 }
 
+/// Where modules of these tests are.
+fn modules() -> PathBuf {
+    std::env::temp_dir().join("cofferdam-e2e")
+}
+
 /// The guest as each generation has it: in a module of its own, so that going back needs the module before.
 fn build(generation: &str) -> Result<PathBuf> {
     let mut bytes = fs::read(place::guest("probe-021")?)?;
     let length = u8::try_from(generation.len())?;
     bytes.extend([0, length + 1, length]);
     bytes.extend(generation.as_bytes());
-    let folder = std::env::temp_dir().join("cofferdam-e2e");
+    let folder = modules();
     fs::create_dir_all(&folder)?;
     let file = folder.join(format!("waves-{generation}.wasm"));
     // Gateways of other tests follow it.
@@ -93,7 +100,8 @@ impl Fleet {
             let store = json!({
                 "etcd": { "endpoints": [etcd.address.to_string()] }, "key": KEY, "node": name, "wait": "20s",
             });
-            let file = json!({ "admin": { "listen": "127.0.0.1:0" }, "workers": 1, "store": store });
+            let admin = json!({ "listen": "127.0.0.1:0", "rollouts_from": { "folders": [modules()] } });
+            let file = json!({ "admin": admin, "workers": 1, "store": store });
             let gateway = Gateway::start(&file.to_string()).await?;
             let line = Connection::open(gateway.listener("web")?, Version::Http1).await?;
             lines.insert(name.clone(), line);

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{Aside, Book, Entry, Rollouts, is_serving};
 
 /// LIMIT: how long somebody who looks waits for the book. While a change comes into force, the last view is shown.
-const LOOK_MAX: Duration = Duration::from_millis(50);
+pub(super) const LOOK_MAX: Duration = Duration::from_millis(50);
 
 /// A rollout as it was when somebody looked last, or before the change began that comes into force now.
 #[derive(Clone)]

@@ -138,7 +138,9 @@ impl Follower {
 
     /// One look, with what follows from it; whether something is under way.
     fn turn(&mut self, house: &House) -> Result<bool, StoreFault> {
-        let locals = house.rollouts.locals();
+        let Some(locals) = house.rollouts.locals_now() else {
+            return self.say_again().map(|()| true);
+        };
         if locals.is_empty() {
             return self.leave(house);
         }
@@ -151,10 +153,7 @@ impl Follower {
         let now = Instant::now();
         let passed = self.looked.replace(now).map_or(Duration::ZERO, |looked| now - looked);
         let passed_ms = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
-        let mut board = match self.board.take() {
-            Some(board) => board,
-            None => Board::open(&self.settings)?,
-        };
+        let mut board = self.board()?;
         let posted = board.read()?;
         let reports = posted
             .reports
@@ -190,11 +189,19 @@ impl Follower {
         drop(shown);
         self.tidy(&mut board, &posted, &locals)?;
         // What was done is said at once.
-        let locals = house.rollouts.locals();
-        let words = self.words(&locals);
-        self.say(&mut board, &words)?;
+        if let Some(locals) = house.rollouts.locals_now() {
+            let words = self.words(&locals);
+            self.say(&mut board, &words)?;
+        }
         self.board = Some(board);
         Ok(any_under_way)
+    }
+
+    fn board(&mut self) -> Result<Board, StoreFault> {
+        match self.board.take() {
+            Some(board) => Ok(board),
+            None => Board::open(&self.settings),
+        }
     }
 
     /// Two gateways of one name would each overwrite what the other says.
@@ -335,6 +342,17 @@ impl Follower {
         };
         board.report(serde_json::to_vec(&report).unwrap_or_default())?;
         self.said = Some((report, Instant::now()));
+        Ok(())
+    }
+
+    /// While a change comes into force here nothing follows from what others say, but they hear that this gateway is there.
+    fn say_again(&mut self) -> Result<(), StoreFault> {
+        let Some(words) = self.said.as_ref().map(|(said, _)| said.plugins.clone()) else {
+            return Ok(());
+        };
+        let mut board = self.board()?;
+        self.say(&mut board, &words)?;
+        self.board = Some(board);
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use plug_host::PluginSpec;
 use plug_rollout::{Command, Event, Progress, Rollout, Rules, Standing, StepState, WaveSize, Why};
 
 use super::drive::told;
+use super::shown::LOOK_MAX;
 use super::{Book, Entry, Rollouts};
 use crate::assemble::House;
 use crate::loaded::Runs;
@@ -22,32 +23,20 @@ pub(super) struct Local {
 }
 
 impl Rollouts {
-    /// Whether a rollout waits or goes on.
+    /// Whether a rollout waits or goes on, or a change comes into force, which may begin one.
     pub(super) fn is_under_way(&self) -> bool {
-        let book = self.book.lock();
-        book.entries.iter().any(|entry| !entry.record().is_over())
+        let book = self.book.try_lock_for(LOOK_MAX);
+        book.is_none_or(|book| book.entries.iter().any(|entry| !entry.record().is_over()))
     }
 
     /// Every plugin with waves.
     pub(super) fn locals(&self) -> Vec<Local> {
-        let book = self.book.lock();
-        let serving = book.loaded.rolled_out();
-        let serves = |name: &str| serving.iter().any(|runs| runs.name() == name);
-        // What an operator began here is about this gateway alone.
-        let is_ours = |runs: &Runs| !runs.text.begun.contains_key(runs.name());
-        let tried = book
-            .entries
-            .iter()
-            .filter(|entry| !serves(&entry.plugin) && is_ours(&entry.candidate));
-        let tried = tried.filter_map(|entry| {
-            let (progress, why) = entry.progress()?;
-            local(&entry.candidate, progress, why)
-        });
-        let wanted = serving
-            .iter()
-            .filter(|runs| is_ours(runs))
-            .filter_map(|runs| local(runs, Progress::Promoted, None));
-        tried.chain(wanted).collect()
+        self.book.lock().locals()
+    }
+
+    /// The same; none while a change comes into force.
+    pub(super) fn locals_now(&self) -> Option<Vec<Local>> {
+        Some(self.book.try_lock_for(LOOK_MAX)?.locals())
     }
 
     /// Its wave has come, or an operator does not wait for it.
@@ -83,6 +72,22 @@ impl Rollouts {
 }
 
 impl Book {
+    fn locals(&self) -> Vec<Local> {
+        let serving = self.loaded.rolled_out();
+        let serves = |name: &str| serving.iter().any(|runs| runs.name() == name);
+        // What an operator began here is about this gateway alone.
+        let is_ours = |runs: &Runs| !runs.text.begun.contains_key(runs.name());
+        let entries = self.entries.iter();
+        let tried = entries.filter(|entry| !serves(&entry.plugin) && is_ours(&entry.candidate));
+        let tried = tried.filter_map(|entry| {
+            let (progress, why) = entry.progress()?;
+            local(&entry.candidate, progress, why)
+        });
+        let wanted = serving.iter().filter(|runs| is_ours(runs));
+        let wanted = wanted.filter_map(|runs| local(runs, Progress::Promoted, None));
+        tried.chain(wanted).collect()
+    }
+
     fn place(&self, plugin: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.plugin == plugin)
     }

@@ -114,6 +114,32 @@ impl Noted {
     }
 }
 
+/// A callout that is noted until it ends. Dropped before, as with its exchange, it has failed for whoever waits for its answer.
+pub(crate) struct Asking {
+    memory: Rc<Memory>,
+    noted: Rc<Noted>,
+}
+
+impl Asking {
+    pub(crate) fn begin(memory: Rc<Memory>, asked: Asked) -> Self {
+        let noted = memory.begins(asked);
+        Self { memory, noted }
+    }
+
+    pub(crate) fn ends(&self, answer: Answered) {
+        self.memory.ends(&self.noted, answer);
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        let is_open = self.noted.answer.borrow().is_none();
+        if is_open {
+            self.memory.gives_up(&self.noted);
+        }
+    }
+}
+
 /// Callouts that plugins of a worker made last.
 #[derive(Default)]
 pub(crate) struct Memory {
@@ -122,34 +148,39 @@ pub(crate) struct Memory {
 
 impl Memory {
     /// A callout begins.
-    pub(crate) fn begins(&self, asked: Asked) -> Rc<Noted> {
+    fn begins(&self, asked: Asked) -> Rc<Noted> {
         let callout = Rc::new(Noted {
             asked,
             answer: RefCell::default(),
             heard: Notify::new(),
         });
-        let mut noted = self.noted.borrow_mut();
-        if noted.len() >= CALLOUTS_MAX {
-            noted.pop_front();
+        if callout.bytes() <= BYTES_MAX {
+            let mut noted = self.noted.borrow_mut();
+            noted.push_back(Rc::clone(&callout));
+            forget(&mut noted);
         }
-        noted.push_back(Rc::clone(&callout));
         callout
     }
 
     /// A callout has its answer.
-    pub(crate) fn ends(&self, callout: &Rc<Noted>, answer: Answered) {
+    fn ends(&self, callout: &Rc<Noted>, answer: Answered) {
         *callout.answer.borrow_mut() = Some(answer);
         callout.heard.notify_waiters();
         let mut noted = self.noted.borrow_mut();
         if callout.bytes() > BYTES_MAX {
             noted.retain(|other| !Rc::ptr_eq(other, callout));
         }
-        let mut bytes: usize = noted.iter().map(|callout| callout.bytes()).sum();
-        while bytes > ALL_BYTES_MAX
-            && let Some(oldest) = noted.pop_front()
-        {
-            bytes = bytes.saturating_sub(oldest.bytes());
-        }
+        forget(&mut noted);
+    }
+
+    /// Nobody waits for the answer of a callout any more who would tell it.
+    fn gives_up(&self, callout: &Rc<Noted>) {
+        self.noted.borrow_mut().retain(|other| !Rc::ptr_eq(other, callout));
+        *callout.answer.borrow_mut() = Some(match callout.asked {
+            Asked::Http(_) => Answered::Http(None),
+            Asked::Redis { .. } => Answered::Redis(None),
+        });
+        callout.heard.notify_waiters();
     }
 
     /// The last callout that asked this. One that is asked for again stays longer.
@@ -159,6 +190,16 @@ impl Memory {
         let found = noted.remove(place)?;
         noted.push_back(Rc::clone(&found));
         Some(found)
+    }
+}
+
+/// Forgets the oldest ones that are more than may be remembered.
+fn forget(noted: &mut VecDeque<Rc<Noted>>) {
+    let mut bytes: usize = noted.iter().map(|callout| callout.bytes()).sum();
+    while (noted.len() > CALLOUTS_MAX || bytes > ALL_BYTES_MAX)
+        && let Some(oldest) = noted.pop_front()
+    {
+        bytes = bytes.saturating_sub(oldest.bytes());
     }
 }
 
@@ -199,9 +240,36 @@ mod tests {
         assert_eq!(answer.bytes(), 2);
     }
 
+    #[tokio::test]
+    async fn who_waits_for_an_answer_that_nobody_will_tell_is_told_that_it_failed() {
+        let memory = Rc::new(Memory::default());
+        let asking = Asking::begin(Rc::clone(&memory), query("GET a"));
+        let found = memory.find(&query("GET a")).unwrap();
+        let (answer, ()) = tokio::join!(found.answer(), async {
+            tokio::task::yield_now().await;
+            drop(asking);
+        });
+        assert!(matches!(answer, Answered::Redis(None)));
+        assert!(memory.find(&query("GET a")).is_none());
+        let asking = Asking::begin(Rc::clone(&memory), query("GET a"));
+        asking.ends(reply(3));
+        drop(asking);
+        let found = memory.find(&query("GET a")).unwrap();
+        assert_eq!(found.answer().await.bytes(), 3);
+    }
+
     #[test]
     fn as_much_is_remembered_as_may_be() {
         let memory = Memory::default();
+        // Before they have an answer, too.
+        for number in 0..CALLOUTS_MAX * 3 {
+            let long = "x".repeat(BYTES_MAX - 10) + &number.to_string();
+            memory.begins(query(&long));
+        }
+        memory.begins(query(&"x".repeat(BYTES_MAX + 1)));
+        assert!(memory.find(&query(&"x".repeat(BYTES_MAX + 1))).is_none());
+        let bytes: usize = memory.noted.borrow().iter().map(|callout| callout.bytes()).sum();
+        assert!(bytes <= ALL_BYTES_MAX && bytes > ALL_BYTES_MAX / 2, "{bytes}");
         let large = memory.begins(query("large"));
         memory.ends(&large, reply(BYTES_MAX + 1));
         assert!(memory.find(&query("large")).is_none());

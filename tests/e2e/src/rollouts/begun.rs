@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::gateway::Gateway;
 use testkit::place;
+use testkit::process::{DEADLINE, Line};
 
 use super::{change, has_said, rollout, said};
 use crate::setting::{Ended, complete, get, page, plugin};
@@ -134,6 +136,77 @@ async fn what_is_written_into_the_configuration_afterwards_changes_nothing_of_wh
     assert_eq!(answer(&gateway).await?, "begun");
     assert_eq!(page(&gateway, "/plugins").await?[0]["generation"], number);
     assert!(!begun(&gateway).await?);
+    Ok(())
+}
+
+/// Waits until what was begun is there, or is not any more.
+async fn until_begun(gateway: &Gateway, wanted: bool) -> Result<()> {
+    let end = Instant::now() + DEADLINE;
+    while begun(gateway).await? != wanted {
+        ensure!(Instant::now() < end, "begun is not {wanted}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_begun_and_went_back_hides_nothing_of_what_is_configured() -> Result<()> {
+    let stage = Stage::new()?;
+    let served = stage.path("served.wasm");
+    fs::copy(place::guest("probe-021")?, &served)?;
+    let rolled = json!({"steps": [{"share": "50%", "pause": "manual"}]});
+    let more = json!({"source": {"file": served}, "rollout": rolled});
+    let configuration = stage.configuration("configured", &more)?;
+    let gateway = Gateway::start(&configuration.to_string()).await?;
+    let ended = stage.start(&gateway, Some("modules/p.wasm"), &[]).await?;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    said(&gateway, "step 1 of 1, paused by hand").await?;
+    assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
+    until_begun(&gateway, false).await?;
+    assert_eq!(answer(&gateway).await?, "configured");
+    // What is configured serves: nothing waits to be tried again.
+    let again = rollout(&gateway, &["start", "p"]).await?;
+    assert!(
+        again.code == Some(1) && again.err.contains("the generation that is wanted serves already"),
+        "{again:?}"
+    );
+    // A new version of what is configured is rolled out, as ever.
+    let from = gateway.process.line_count();
+    let mut newer = fs::read(place::guest("probe-021")?)?;
+    newer.extend([0, 3, 1, b'x', 0]);
+    fs::write(&served, newer)?;
+    let begins = |line: &Line| line.text.contains("step 1 of 1, paused by hand");
+    gateway.process.wait_for_line(from, DEADLINE, begins).await?;
+    let gateway = gateway.start_again(Signal::KILL).await?;
+    assert_eq!(answer(&gateway).await?, "configured");
+    assert!(!begun(&gateway).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_module_that_was_begun_and_became_a_link_to_elsewhere_serves_no_more() -> Result<()> {
+    for is_killed in [false, true] {
+        let stage = Stage::new()?;
+        let gateway = Gateway::start(&stage.configuration("configured", &json!({}))?.to_string()).await?;
+        let steps = ["--steps", "50%:manual"];
+        let ended = stage.start(&gateway, Some("modules/p.wasm"), &steps).await?;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        said(&gateway, "step 1 of 1, paused by hand").await?;
+        assert_eq!(rollout(&gateway, &["promote", "p"]).await?.code, Some(0));
+        said(&gateway, ": promoted").await?;
+        let link = stage.path("link.wasm");
+        std::os::unix::fs::symlink(stage.path("outside.wasm"), &link)?;
+        fs::rename(&link, stage.path("modules/p.wasm"))?;
+        let gateway = if is_killed {
+            gateway.start_again(Signal::KILL).await?
+        } else {
+            gateway
+        };
+        let line = said(&gateway, "what `rollout start` began for plugin `p` has ended").await?;
+        assert!(line.contains("is not where `admin.rollouts_from`"), "{line}");
+        until_begun(&gateway, false).await?;
+        assert_eq!(answer(&gateway).await?, "configured");
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::backend::Reply;
-use testkit::client::{Connection, Request, Version};
+use testkit::client::{Connection, Request, Version, send};
 use testkit::gateway::Gateway;
 use testkit::process::DEADLINE;
 
@@ -200,6 +200,35 @@ fn json_of(file: &PathBuf) -> Result<Value> {
 }
 
 #[tokio::test]
+async fn nothing_is_kept_of_a_rollout_whose_plugin_is_configured_no_more() -> Result<()> {
+    let rolled = by_hand("50%");
+    let q = || tells("q", "q", &json!({}), None);
+    let configuration =
+        |word: &str| Ok::<_, anyhow::Error>(with(&[tells("p", word, &json!({}), Some(&rolled))?, q()?]).to_string());
+    let gateway = Gateway::start(&configuration("old")?).await?;
+    for is_over in [true, false] {
+        let from = gateway.process.line_count();
+        let word = format!("new {is_over}");
+        change(&gateway, &configuration(&word)?).await?;
+        let begun = |text: &str| text.contains("step 1 of 1, paused by hand");
+        let line = gateway.process.wait_for_line(from, DEADLINE, |line| begun(&line.text));
+        line.await?;
+        if is_over {
+            assert_eq!(rollout(&gateway, &["promote", "p"]).await?.code, Some(0));
+        }
+        let folder = kept(&gateway, if is_over { 2 } else { 3 }).await?;
+        let records = || Ok::<_, anyhow::Error>(fs::read_dir(folder.join("rollouts"))?.count());
+        assert_eq!(records()?, 1);
+        change(&gateway, &with(&[q()?]).to_string()).await?;
+        assert_eq!(records()?, 0);
+        // One that comes back begins as one that is new.
+        change(&gateway, &configuration("old")?).await?;
+        assert_eq!(get(&gateway, "/").await?.field("x-p"), Some("old"));
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn killed_between_both_a_gateway_has_either_generation() -> Result<()> {
     for is_spoilt in [false, true] {
         let rolled = by_hand("50%");
@@ -258,6 +287,19 @@ async fn numbers(gateway: &Gateway) -> Result<(Value, Value)> {
     ))
 }
 
+/// All that was handed over since is of the first generation.
+fn took_over_from_the_first(gateway: &Gateway, from: usize) {
+    let lines = gateway.plugin_lines_from(from);
+    let taken: Vec<_> = lines
+        .iter()
+        .filter(|line| line.text.contains("result=\"") && !line.text.contains("result=\"\""))
+        .collect();
+    assert!(
+        !taken.is_empty() && taken.iter().all(|line| line.text.contains("result=\"first\"")),
+        "{taken:?}"
+    );
+}
+
 #[tokio::test]
 async fn no_two_generations_have_one_number_and_one_that_went_back_leaves_nothing() -> Result<()> {
     let rolled = by_hand("50%");
@@ -276,15 +318,7 @@ async fn no_two_generations_have_one_number_and_one_that_went_back_leaves_nothin
             .wait_for_line(from, DEADLINE, |line| step(&line.text))
             .await?;
         assert_eq!(numbers(&gateway).await?, (json!(1), json!(number)));
-        let lines = gateway.plugin_lines_from(from);
-        let taken: Vec<_> = lines
-            .iter()
-            .filter(|line| line.text.contains("result=\"") && !line.text.contains("result=\"\""))
-            .collect();
-        assert!(
-            !taken.is_empty() && taken.iter().all(|line| line.text.contains("result=\"first\"")),
-            "{taken:?}"
-        );
+        took_over_from_the_first(&gateway, from);
         if number == 2 {
             assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
             said(&gateway, ": rolled back: ").await?;
@@ -293,8 +327,11 @@ async fn no_two_generations_have_one_number_and_one_that_went_back_leaves_nothin
     let gateway = gateway.start_again(Signal::KILL).await?;
     said(&gateway, "step 1 of 1, paused by hand").await?;
     assert_eq!(numbers(&gateway).await?, (json!(1), json!(3)));
+    // One that another takes the place of leaves nothing either.
+    let from = gateway.process.line_count();
     change(&gateway, &configuration("fourth")?).await?;
     assert_eq!(numbers(&gateway).await?, (json!(1), json!(4)));
+    took_over_from_the_first(&gateway, from);
     Ok(())
 }
 
@@ -412,6 +449,12 @@ async fn who_looks_does_not_wait_for_a_change_on_its_way() -> Result<()> {
     let began = Instant::now();
     assert_eq!(state(&gateway, "p").await?, "step 1 of 1, paused by hand");
     assert_eq!(page(&gateway, "/plugins").await?.as_array().map(Vec::len), Some(2));
+    let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics")).await?;
+    assert!(
+        metrics.text().contains("cofferdam_rollout_share{plugin=\"p\"} 0.5"),
+        "{}",
+        metrics.text()
+    );
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     // It was on its way all the time.
     assert!(!has_said(&gateway, "refused_plugins=1"));

@@ -145,6 +145,9 @@ fn resumed() -> Vec<Case> {
     ]
 }
 
+/// Milliseconds until a stream is resumed that was stopped: longer than an exchange takes that is not, also on a busy machine.
+const RESUMED_AFTER_MS: u32 = 500;
+
 /// Every number that a callback may return, resumed by a tick where it stops.
 fn actions() -> Vec<Case> {
     let names: [(&str, &str, &str, u32); 14] = [
@@ -171,7 +174,7 @@ fn actions() -> Vec<Case> {
                     {"op": "get_buffer_bytes", "buffer": if *stream == "request" { 0 } else { 1 }},
                     {"op": "set", "name": "stream", "value": "${self}", "scope": "root", "when": "first"},
                     {"op": "set_effective_context", "context": "${root}", "when": "first"},
-                    {"op": "set_tick_period_milliseconds", "period": 20, "when": "first"},
+                    {"op": "set_tick_period_milliseconds", "period": RESUMED_AFTER_MS, "when": "first"},
                     {"op": "return", "action": action, "when": "first"}],
                 "tick": tick(stream)});
             // Chunked, so that dropped bytes leave a message that is whole.

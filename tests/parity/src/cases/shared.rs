@@ -274,8 +274,9 @@ fn others() -> Vec<Case> {
                 {"op": "set_tick_period_milliseconds", "period": 0, "when": {"saved": "seen", "is": "3"}},
                 {"op": "set_effective_context", "context": "${stream}", "when": {"saved": "seen", "is": "3"}},
                 {"op": "continue_request", "when": {"saved": "seen", "is": "3"}}]})),
-        Case::new("tick-from-a-stream", json!({"request_headers": [{"op": "set_tick_period_milliseconds", "period": 10}], "tick": [{"op": "set_tick_period_milliseconds", "period": 0}]}))
-            .send(Request::get("/")),
+        Case::new("tick-from-a-stream", json!({
+            "request_headers": [{"op": "set", "name": "stream", "value": "${self}", "scope": "root"}, {"op": "set_tick_period_milliseconds", "period": 10}, {"op": "return", "action": "pause"}],
+            "tick": [{"op": "set_tick_period_milliseconds", "period": 0}, {"op": "set_effective_context", "context": "${stream}"}, {"op": "continue_request"}]})),
         Case::new("foreign-functions", json!({"request_headers": [
             foreign("unknown", json!("x")), foreign("clear_route_cache", json!("")), foreign("compress", json!("aaaaaaaaaaaaaaaaaaaaaaaa")), foreign("uncompress", json!("not zlib")),
             foreign("uncompress", json!({"hex": "789c4b4c4a4e494d4b0700094f026e"})),

@@ -66,7 +66,7 @@ pub(super) fn cases() -> Vec<Case> {
             {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]],
                 "then": [{"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_stream", "stream": "downstream"}]},
             {"op": "return", "action": "pause"}]})).bytes(talk()),
-        Case::new("tcp-close", json!({"downstream_data": [{"op": "close_stream", "stream": "downstream"}]})).bytes(vec![Say::Data("ping")]),
+        Case::new("tcp-close", json!({"downstream_data": [{"op": "close_stream", "stream": "downstream"}]})).bytes(vec![Say::Data("ping"), Say::Ended(RAW)]),
         Case::new("tcp-close-at-once", json!({"new_connection": [{"op": "close_stream", "stream": "downstream"}]})).bytes(vec![]),
         Case::new("tcp-dead", json!({})).to(DEAD).bytes(vec![]),
         Case::new("tcp-properties", json!({"new_connection": properties(), "downstream_data": properties(), "upstream_data": properties(), "log": properties()})).bytes(talk()),
