@@ -5,7 +5,7 @@ mod apart;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -228,6 +228,26 @@ impl Fleet {
     }
 }
 
+/// Waits until a module is kept on disk as what serves.
+async fn has_kept(gateway: &Gateway, module: &Path) -> Result<()> {
+    let bytes = fs::read(module)?;
+    let is_kept = || -> Result<bool> {
+        let folder = fs::read_dir(gateway.folder().join("cofferdam/served"))?
+            .next()
+            .context("no folder")??
+            .path();
+        let served: Value = serde_json::from_slice(&fs::read(folder.join("served.json"))?)?;
+        let name = served["plugins"][0]["module"].as_str().context("no module")?;
+        Ok(fs::read(folder.join("modules").join(format!("{name}.wasm")))? == bytes)
+    };
+    let end = Instant::now() + DEADLINE;
+    while !is_kept().unwrap_or(false) {
+        ensure!(Instant::now() < end, "{}: {:?}", module.display(), is_kept());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
 const EVERYBODY: [&str; 3] = ["gw-0", "gw-1", "gw-2"];
 
 #[tokio::test]
@@ -319,6 +339,10 @@ async fn gateways_that_went_over_go_back_too_and_an_operator_tries_again_everywh
         "{}",
         fleet.story()
     );
+    // The next start without a store would serve the same.
+    for gateway in fleet.gateways.values() {
+        has_kept(gateway, &build("old")?).await?;
+    }
     let shown = fleet.page(&first).await?;
     let why = shown["why"].as_str().context("a reason")?;
     assert!(

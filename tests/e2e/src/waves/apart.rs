@@ -29,6 +29,10 @@ async fn what_an_operator_begins_on_one_gateway_is_about_that_one_alone() -> Res
     assert_eq!(fleet.command("gw-1", &["promote", "p"]).await?.code, Some(0));
     fleet.until(1, PROMOTED, &[]).await?;
     assert_eq!(fleet.who_said(BEGUN), ["gw-1"], "{}", fleet.story());
+    let end = Instant::now() + DEADLINE;
+    while fleet.keys("gateways/")?.len() != 2 {
+        ensure!(Instant::now() < end, "it speaks of it: {}", report(&fleet, "gw-1")?);
+    }
     assert_eq!(fleet.keys("plugins/")?, Vec::<String>::new());
     // The next generation of the configuration comes in waves again, there too.
     fleet.put("new", &rollout)?;
