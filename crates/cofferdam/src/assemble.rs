@@ -192,6 +192,18 @@ impl House {
         self.changes_refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether a running gateway can go over to another configuration at all.
+    pub(crate) fn may_change(&self, loaded: &Loaded) -> anyhow::Result<()> {
+        let before = self.plan();
+        if workers(&loaded.plan) != workers(&before)
+            || loaded.plan.admin != before.admin
+            || loaded.plan.state_dir != before.state_dir
+        {
+            bail!("`workers`, `admin` and `state_dir` take effect at the next start only");
+        }
+        Ok(())
+    }
+
     /// Goes over to another configuration: every worker starts its plugins aside, then all take it. One that does not start on a worker
     /// stays what it was; any other fault changes nothing.
     pub(crate) fn change(&self, loaded: &mut Loaded) -> anyhow::Result<()> {
@@ -200,13 +212,8 @@ impl House {
             Some(running) => running.mailboxes().cloned().collect(),
             None => bail!("the gateway is stopping"),
         };
+        self.may_change(loaded)?;
         let before = self.plan();
-        if workers(&loaded.plan) != workers(&before)
-            || loaded.plan.admin != before.admin
-            || loaded.plan.state_dir != before.state_dir
-        {
-            bail!("`workers`, `admin` and `state_dir` take effect at the next start only");
-        }
         let sink = if loaded.plan.access_log == before.access_log {
             None
         } else {

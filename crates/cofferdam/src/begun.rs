@@ -124,7 +124,14 @@ fn begin(house: &House, loader: &mut Loader, (plugin, order): (&str, String)) ->
     }
     let files = loaded.files.clone();
     house.rollouts.apply(house, loaded).map_err(|why| format!("{why:#}"))?;
-    Ok(files)
+    // It went back before; somebody asks for it again.
+    if house.rollouts.why_begun_went_back(plugin).is_some() {
+        house.rollouts.start(house, plugin).unwrap_or(Ok(()))?;
+    }
+    match house.rollouts.why_begun_went_back(plugin) {
+        Some(why) => Err(format!("it went back: {why}")),
+        None => Ok(files),
+    }
 }
 
 /// Whether the admin listener may have this begun. A module that is configured so may have another configuration.
@@ -196,7 +203,10 @@ pub(crate) fn recall(text: &Arc<Text>, main: &Path) -> Arc<Text> {
     tell_ended(&ended);
     let text = admitted(&text);
     match folder {
-        Some(folder) => without(text, |plugin| crate::rollouts::had_gone_back(&folder, plugin)),
+        Some(folder) => without(&text, |plugin| {
+            let is_over = crate::rollouts::had_gone_back(&folder, plugin);
+            is_over && !crate::last_good::served_as_begun(&folder, plugin)
+        }),
         None => text,
     }
 }
@@ -210,8 +220,18 @@ fn admitted(text: &Arc<Text>) -> Arc<Text> {
         // It is said by the load.
         return Arc::clone(text);
     };
+    // One that cannot be found for now serves on, as one that is configured does.
+    let is_gone = |plugin: &str| {
+        let spec = plan.plugins.iter().find(|spec| spec.name == plugin);
+        let path = spec.and_then(|spec| match &spec.source {
+            Source::File { path, .. } => Some(text.folder.join(path)),
+            _ => None,
+        });
+        path.is_some_and(|path| std::fs::canonicalize(path).is_err())
+    };
     let mut begun = text.begun.clone();
     begun.retain(|plugin, _| match judge((&plan, &configured), plugin, &text.folder) {
+        _ if is_gone(plugin) => true,
         Ok(()) => true,
         Err(why) => {
             warn(&format!(
@@ -228,14 +248,15 @@ fn admitted(text: &Arc<Text>) -> Arc<Text> {
 
 /// The text without what was begun and went back, or may not be begun any more: what is configured has its way again.
 pub(crate) fn without_failed(house: &House, text: &Arc<Text>) -> Arc<Text> {
-    without(admitted(text), |plugin| house.rollouts.went_back(plugin))
+    let has_failed = |plugin: &str| house.rollouts.why_begun_went_back(plugin).is_some();
+    without(&admitted(text), has_failed)
 }
 
-fn without(text: Arc<Text>, is_over: impl Fn(&str) -> bool) -> Arc<Text> {
+fn without(text: &Arc<Text>, is_over: impl Fn(&str) -> bool) -> Arc<Text> {
     let mut begun = text.begun.clone();
     begun.retain(|plugin, _| !is_over(plugin));
     match begun.len() == text.begun.len() {
-        true => text,
+        true => Arc::clone(text),
         false => text.with_begun(begun),
     }
 }
@@ -244,7 +265,7 @@ fn without(text: Arc<Text>, is_over: impl Fn(&str) -> bool) -> Arc<Text> {
 pub(crate) fn has_failed(house: &House) -> bool {
     let text = house.former().text;
     let mut begun = text.iter().flat_map(|text| text.begun.keys());
-    begun.any(|plugin| house.rollouts.went_back(plugin))
+    begun.any(|plugin| house.rollouts.why_begun_went_back(plugin).is_some())
 }
 
 /// Says that the configuration took the place of what was begun.

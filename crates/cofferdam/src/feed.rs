@@ -8,6 +8,7 @@ use control_store::{Current, Delivered, News, Outcome, Revision, Settings, Store
 use gate_plan::{Bootstrap, Machine};
 
 use crate::assemble::House;
+use crate::begun::Begun;
 use crate::text::{Text, Wrong, read_text};
 use crate::voice::{fail, say, warn};
 
@@ -105,7 +106,8 @@ impl Feed {
                     "warning: no configuration from `{shown}` within {waited:?}; going on with what served last"
                 ));
                 Ok(Self::Store(Box::new(Followed {
-                    text: kept.on(&machine),
+                    // What was begun beside it is not the store's, and is found again by itself.
+                    text: kept.on(&machine).with_begun(Begun::new()),
                     revision: None,
                     watch: Arc::new(watch),
                     settings,

@@ -220,6 +220,14 @@ pub(crate) fn text(folder: &Path) -> Result<Option<Arc<Text>>, String> {
     kept_text(folder, &served, &served.text).map(Some)
 }
 
+/// Whether what served of a plugin was begun by an operator beside the configuration.
+pub(crate) fn served_as_begun(folder: &Path, plugin: &str) -> bool {
+    let Ok(Some(served)) = served(folder) else { return false };
+    let kept = served.plugins.iter().find(|kept| kept.name == plugin);
+    let text = kept.and_then(|kept| kept_text(folder, &served, &kept.text).ok());
+    text.is_some_and(|text| text.begun.contains_key(plugin))
+}
+
 fn served(folder: &Path) -> Result<Option<Served>, String> {
     let file = folder.join(SERVED);
     if !file.exists() {
@@ -578,8 +586,10 @@ impl Desk {
             let mut waiting = self.waiting.lock();
             (waiting.busy, waiting.failed) = (false, failed);
             drop(waiting);
-            let saved = Instant::now().checked_sub(SAVED_MAX).unwrap_or(paced);
-            paced = paced.max(saved) + PACE;
+            let now = Instant::now();
+            let saved = now.checked_sub(SAVED_MAX).unwrap_or(paced);
+            // What somebody waited for is written at once, and holds up nothing that comes later.
+            paced = paced.max(saved).min(now) + PACE;
             self.changed.notify_all();
         }
     }

@@ -68,6 +68,11 @@ impl Runs {
         &self.spec.name
     }
 
+    /// Whether an operator began it beside the configuration.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.text.begun.contains_key(self.name())
+    }
+
     /// Names the generation: what it is made of, whatever text says so.
     pub(crate) fn fingerprint(&self) -> String {
         fingerprint(&self.plugin.module.digest, &self.plugin.spec)

@@ -89,7 +89,7 @@ enum Verb {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Print the JSON Schema of a file: the configuration, a suite of tests, or a policy for plugins
+    /// Print the JSON Schema of a file: the configuration, what a gateway of a store starts with, a suite of tests, or a policy for plugins
     Schema {
         /// Of which file
         #[arg(value_enum, default_value_t = cmd::schema::Kind::Configuration)]

@@ -68,6 +68,10 @@ impl console::house::House for House {
             RolloutOrder::PromoteEverywhere => return everywhere(Everywhere::Promote),
             RolloutOrder::AbortEverywhere => return everywhere(Everywhere::Abort),
             RolloutOrder::Start => {
+                if let Some(order) = self.rollouts.begun_before(plugin) {
+                    let begun = House::begin_rollout(self, plugin, order.as_bytes());
+                    return Some(begun.map_or_else(Led::Refused, |_| Led::Done));
+                }
                 let started = self.rollouts.start(self, plugin)?;
                 return Some(started.map_or_else(Led::Refused, |()| Led::Done));
             }

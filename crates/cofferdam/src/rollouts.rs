@@ -78,8 +78,7 @@ impl Entry {
             .rollout
             .as_ref()
             .is_some_and(|rollout| rollout.waves.is_some());
-        let is_begun = candidate.text.begun.contains_key(candidate.name());
-        let waits = has_waves && !is_begun && rollout.record().standing == Standing::Staged;
+        let waits = has_waves && !candidate.is_begun() && rollout.record().standing == Standing::Staged;
         Self {
             plugin: candidate.name().to_owned(),
             rollout,
@@ -94,6 +93,13 @@ impl Entry {
 
     fn record(&self) -> &Record {
         self.rollout.record()
+    }
+
+    /// Why something went back that was begun beside the configuration, when what serves is as the configuration has it.
+    fn why_begun_went_back(&self) -> Option<String> {
+        let was_begun = self.candidate.is_begun() && !self.control.is_begun();
+        let why = self.record().why().filter(|_| was_begun && self.record().is_over());
+        why.map(Why::text)
     }
 
     /// Why the generation that is wanted is not in force.
@@ -206,7 +212,7 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
             }
             same
         } else {
-            let kept = folder.and_then(|folder| read(folder, &name));
+            let kept = folder.and_then(|folder| read(folder, &name, wanted.is_begun()));
             let kept = kept.filter(|record| leads(record, &control, &candidate));
             let record = kept.unwrap_or_else(|| new_record(&name, (control, candidate), &wanted));
             Entry::begin(record, former, wanted)
@@ -227,6 +233,14 @@ fn arrange(before: &[Entry], loaded: &mut Loaded, folder: Option<&Path>) -> Vec<
         }
         entries.push(entry);
     }
+    // How it went with what was begun is shown until something else is tried, also of a plugin without `rollout`.
+    let is_left = |old: &&Entry| {
+        let mut standings = loaded.standings.iter();
+        let is_there = standings.any(|standing| standing.plugin == old.plugin);
+        is_there && old.why_begun_went_back().is_some() && !entries.iter().any(|entry| entry.plugin == old.plugin)
+    };
+    let left: Vec<Entry> = before.iter().filter(is_left).cloned().collect();
+    entries.extend(left);
     entries
 }
 
@@ -243,7 +257,7 @@ fn served(old: Option<&Entry>, folder: Option<&Path>, serves: &str, runs: &Runs)
     let mut entry = match old {
         Some(old) => old.clone(),
         None => {
-            let record = folder.and_then(|folder| read(folder, runs.name()))?;
+            let record = folder.and_then(|folder| read(folder, runs.name(), runs.is_begun()))?;
             Entry::begin(record, runs.clone(), runs.clone())
         }
     };
@@ -319,20 +333,22 @@ fn custom(metric: &RolloutMetric) -> CustomBound {
     }
 }
 
-/// The file of a plugin's record. Names of plugins may hold what a file name may not.
-fn file(folder: &Path, plugin: &str) -> PathBuf {
+/// The file of a plugin's record. Names of plugins may hold what a file name may not. What was begun beside the configuration has one of its
+/// own: how the configured generation went is still to be known when that is over.
+fn file(folder: &Path, plugin: &str, is_begun: bool) -> PathBuf {
     let name = plug_host::digest(plugin.as_bytes());
-    folder.join(format!("{}.json", name.get(..16).unwrap_or(&name)))
+    let end = if is_begun { ".begun.json" } else { ".json" };
+    folder.join(format!("{}{end}", name.get(..16).unwrap_or(&name)))
 }
 
-/// Whether the rollout of a plugin had gone back when it was written down in `state`, where what served is kept.
+/// Whether what was begun of a plugin had gone back when it was written down in `state`, where what served is kept.
 pub(crate) fn had_gone_back(state: &Path, plugin: &str) -> bool {
-    let record = read(&state.join(FOLDER), plugin);
+    let record = read(&state.join(FOLDER), plugin, true);
     record.is_some_and(|record| record.is_over() && record.why().is_some())
 }
 
-fn read(folder: &Path, plugin: &str) -> Option<Record> {
-    let file = file(folder, plugin);
+fn read(folder: &Path, plugin: &str, is_begun: bool) -> Option<Record> {
+    let file = file(folder, plugin, is_begun);
     let bytes = file
         .exists()
         .then(|| plug_package::read_file(&file, RECORD_BYTES_MAX))?;

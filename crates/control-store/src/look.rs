@@ -107,6 +107,16 @@ impl Looker {
         }))
     }
 
+    /// The grants that stand beside the configuration, whether there is one or not; none when none stand there.
+    pub(crate) async fn grants(&mut self, keys: &mut Keys) -> Result<Option<std::result::Result<String, String>>> {
+        let beside = self.layout.grants();
+        let found = keys.read(std::slice::from_ref(&beside)).await?.pop().flatten();
+        match found {
+            Some(grants) => self.beside(keys, &beside, &grants).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The text itself.
     fn plain(&self, key: &str, head: &Entry) -> std::result::Result<(Revision, String), Untaken> {
         let revision = Revision {

@@ -98,6 +98,15 @@ impl Store {
         })
     }
 
+    /// The grants that stand beside the configuration, also when that does not stand there yet.
+    ///
+    /// # Errors
+    /// When the store does not answer, or what stands there cannot be taken.
+    pub fn grants(&mut self) -> Result<Option<String>> {
+        let found = self.runtime.block_on(self.looker.grants(&mut self.keys))?;
+        found.transpose().map_err(StoreFault::Untaken)
+    }
+
     fn head(&mut self) -> Result<Option<Entry>> {
         let current = self.layout().current();
         Ok(self.runtime.block_on(self.keys.read(&[current]))?.pop().flatten())

@@ -222,7 +222,7 @@ impl Shadow {
         if !self.is_on.get() {
             return;
         }
-        self.world.begin();
+        self.world.begin(ended.sight.forgotten);
         self.services.process.note_writes();
         let played = play::play(&self.handle, &ended.sight, &ended.exchange).await;
         self.services.process.forget_writes();

@@ -1,7 +1,7 @@
 //! Evidence that grows with each look and may be asked at any time: products of likelihood ratios against what is allowed.
 //!
 //! While nothing is wrong, the expectation of such a product never grows, so that it exceeds `1 / a` with a probability of at most `a`,
-//! however often it is asked (Ville's inequality). A test for a fixed number of exchanges would be wrong here: it would be asked four
+//! however often it is asked (Ville's inequality). A test for a fixed number of exchanges would be wrong here: it would be asked ten
 //! times a second, and find something in the end.
 
 /// How much worse than allowed the candidate may be: one of these, each as likely. A ratio is best at finding its own.

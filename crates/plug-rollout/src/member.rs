@@ -64,10 +64,10 @@ pub struct Member {
     of: (String, u32, u32),
     /// For how long this campaign has been seen, in milliseconds.
     known_ms: u64,
-    /// For how long every gateway of the wave has promoted the target.
-    complete_ms: u64,
-    /// For how long another target has been in the way.
-    foreign_ms: u64,
+    /// For how long every gateway of the wave has been seen to have promoted the target.
+    complete_ms: Option<u64>,
+    /// For how long another target has been seen to be in the way.
+    foreign_ms: Option<u64>,
 }
 
 impl Member {
@@ -102,11 +102,10 @@ impl Member {
             let mut speaking = others.filter(|(.., silent_ms)| *silent_ms < rules.gone_after_ms);
             speaking.any(|(_, word, _)| word.is_some_and(of_it))
         });
-        self.foreign_ms = match is_in_the_way {
-            true => self.foreign_ms.saturating_add(passed_ms),
-            false => 0,
-        };
-        let may_replace = !is_in_the_way || self.foreign_ms >= rules.gone_after_ms;
+        self.foreign_ms = is_in_the_way.then(|| longer(self.foreign_ms, passed_ms));
+        let may_replace = self
+            .foreign_ms
+            .is_none_or(|foreign_ms| foreign_ms >= rules.gone_after_ms);
         let write = if under_way(mine.word) && may_replace {
             Some(Campaign::new(&mine.word.target))
         } else if campaign.is_none() && mine.word.progress == Progress::RolledBack {
@@ -134,7 +133,7 @@ impl Member {
         (campaign, fleet): (&Campaign, &Fleet),
         passed_ms: u64,
     ) -> Advice {
-        self.foreign_ms = 0;
+        self.foreign_ms = None;
         self.follow(campaign, passed_ms);
         let mut members = self.members(mine, rules, campaign, fleet);
         members.sort_by_cached_key(|(gateway, _)| rank(gateway, &campaign.target));
@@ -185,7 +184,7 @@ impl Member {
         };
         let of = (campaign.target.clone(), campaign.attempt, campaign.wave);
         if self.of != of {
-            self.complete_ms = 0;
+            self.complete_ms = None;
             self.of = of;
         }
     }
@@ -218,15 +217,21 @@ impl Member {
         passed_ms: u64,
     ) -> Option<Campaign> {
         if !is_complete || is_last {
-            self.complete_ms = 0;
+            self.complete_ms = None;
             return None;
         }
-        self.complete_ms = self.complete_ms.saturating_add(passed_ms);
-        (self.complete_ms >= rules.pause_ms).then(|| Campaign {
+        let complete_ms = longer(self.complete_ms, passed_ms);
+        self.complete_ms = Some(complete_ms);
+        (complete_ms >= rules.pause_ms).then(|| Campaign {
             wave: campaign.wave.saturating_add(1),
             ..campaign.clone()
         })
     }
+}
+
+/// How long something has been seen: what was there at the last look, too, for the time between. At the first look nobody knows since when.
+fn longer(seen_ms: Option<u64>, passed_ms: u64) -> u64 {
+    seen_ms.map_or(0, |seen_ms| seen_ms.saturating_add(passed_ms))
 }
 
 /// Who went back by itself in this try, also if it is gone since.

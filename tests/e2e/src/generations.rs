@@ -1,5 +1,7 @@
 //! Generations of plugins: one that cannot run stays what it was, others are changed meanwhile, and a start finds what served last.
 
+mod across;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

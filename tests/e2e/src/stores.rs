@@ -199,10 +199,28 @@ async fn config(words: &[&str], folder: &Path) -> Result<Ended> {
 }
 
 #[tokio::test]
-async fn an_operator_pushes_compares_lists_and_goes_back() -> Result<()> {
-    let (redis, folder) = (redis(&[]).await?, tempfile::tempdir()?);
-    let (at, here) = (format!("redis://{}/gw", redis.address), folder.path());
-    let store = ["--store", at.as_str()];
+async fn an_operator_pushes_compares_lists_and_goes_back_in_redis() -> Result<()> {
+    let redis = redis(&[]).await?;
+    operates(&format!("redis://{}/gw", redis.address)).await
+}
+
+#[tokio::test]
+async fn an_operator_pushes_compares_lists_and_goes_back_in_etcd() -> Result<()> {
+    let etcd = etcd().await?;
+    operates(&format!("etcd://{}/gw", etcd.address)).await
+}
+
+#[tokio::test]
+async fn an_operator_pushes_compares_lists_and_goes_back_in_consul() -> Result<()> {
+    let consul = Consul::start(None)?;
+    operates(&format!("consul://{}/gw", consul.address)).await
+}
+
+/// Does all that an operator does with configurations at a place.
+async fn operates(at: &str) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let here = folder.path();
+    let store = ["--store", at];
     fs::write(
         here.join("one.yaml"),
         "routes: [{ name: r, respond: { status: 200 } }]\n".to_owned() + LISTENER,

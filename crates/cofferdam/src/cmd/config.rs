@@ -133,11 +133,12 @@ fn open(at: &At) -> Result<Store, String> {
     Store::open(&settings(&at.store)?).map_err(said)
 }
 
-/// A file with its plan, checked as a gateway of the store would.
-fn read(file: &Path) -> Result<(Arc<Text>, Plan), String> {
+/// A file with its plan, checked as a gateway of the store would: with the grants that stand there.
+fn read(file: &Path, store: &mut Store) -> Result<(Arc<Text>, Plan), String> {
     let text = read_text(file)?;
+    let grants = store.grants().map_err(said)?;
     let folder = file.parent().unwrap_or(Path::new("."));
-    let text = Text::new((text, None), &file.display().to_string(), folder).on(&Arc::new(Machine::default()));
+    let text = Text::new((text, grants), &file.display().to_string(), folder).on(&Arc::new(Machine::default()));
     let plan = text.plan().map_err(|wrong| wrong.to_string())?;
     Ok((text, plan))
 }
@@ -154,13 +155,14 @@ fn push(verb: &Verb) -> Result<Answer, String> {
     else {
         return Err(String::from("error: nothing is to be pushed"));
     };
-    let (text, _) = read(file)?;
+    let mut store = open(store)?;
+    let (text, _) = read(file, &mut store)?;
     if !no_check {
         let loaded = Loader::new(LogLevel::Info, false).load(&text, Before::Check);
         loaded.map_err(|wrong| wrong.texts.join("\n"))?;
     }
     let signature = sign.as_deref().map(|key| signature(&text.text, key)).transpose()?;
-    let published = open(store)?.publish(&Publication {
+    let published = store.publish(&Publication {
         text: &text.text,
         message,
         who: &who(),
@@ -208,8 +210,9 @@ fn pushed(published: &Published, verb: &str) -> Answer {
 }
 
 fn diff(file: &Path, at: &At) -> Result<Answer, String> {
-    let (text, wanted) = read(file)?;
-    let (before, revision) = match open(at)?.current().map_err(said)? {
+    let mut store = open(at)?;
+    let (text, wanted) = read(file, &mut store)?;
+    let (before, revision) = match store.current().map_err(said)? {
         Current::Nothing => (String::new(), None),
         Current::Delivered(delivered) => (delivered.text.clone(), Some(delivered.revision)),
         Current::Untaken(why) => return Err(format!("error: {why}")),

@@ -44,12 +44,15 @@ impl Rollouts {
             let same = entries.iter().find(|new| new.record().id == entry.record().id);
             same.is_some_and(|same| same.record().why().is_none())
         };
-        // Before the next generation starts, which would take over from it.
+        house.may_change(&loaded)?;
         let under_way = book.entries.iter().filter(|entry| !entry.record().is_over());
-        under_way
-            .filter(|entry| !goes_on(entry))
-            .for_each(|overtaken| overtaken.disinherit(house));
-        house.change(&mut loaded)?;
+        let overtaken: Vec<_> = under_way.filter(|entry| !goes_on(entry)).collect();
+        // Before the next generation starts, which would take over from it.
+        overtaken.iter().for_each(|entry| entry.disinherit(house));
+        if let Err(why) = house.change(&mut loaded) {
+            overtaken.iter().for_each(|entry| entry.inherit_again(house));
+            return Err(why);
+        }
         let troubles = (loaded.refused(), loaded.troubles());
         let before = std::mem::replace(&mut book.entries, entries);
         book.loaded = loaded;
@@ -113,6 +116,16 @@ impl Rollouts {
         let answer = book.happens(house, index, Event::Operator(command));
         book.tell_lost(house);
         answer
+    }
+
+    /// The order by which something was begun that went back, and is not wanted any more.
+    pub(crate) fn begun_before(&self, plugin: &str) -> Option<String> {
+        let book = self.book.lock();
+        let entry = book.entries.iter().find(|entry| entry.plugin == plugin)?;
+        entry.why_begun_went_back()?;
+        let is_wanted = book.loaded.held_back(plugin).is_some();
+        let order = entry.candidate.text.begun.get(plugin);
+        order.filter(|_| !is_wanted).cloned()
     }
 
     /// Tries a generation again that went back; none when the plugin has no rollout.
@@ -448,7 +461,8 @@ fn kept(house: &House) -> Result<(), String> {
 }
 
 pub(super) fn write(folder: &Path, entry: &Entry) -> io::Result<()> {
-    crate::last_good::replace(&file(folder, &entry.plugin), entry.record().to_json().as_bytes())
+    let file = file(folder, &entry.plugin, entry.candidate.is_begun());
+    crate::last_good::replace(&file, entry.record().to_json().as_bytes())
 }
 
 /// Tells people where a rollout is, if it is elsewhere than it was.
@@ -467,7 +481,7 @@ pub(super) fn told(entry: &Entry, before: &str) -> String {
         Some(why) => fail(&format!("{line}: {}", why.text())),
         None => say(&line),
     }
-    if record.standing == Standing::Promoted && entry.candidate.text.begun.contains_key(&entry.plugin) {
+    if record.standing == Standing::Promoted && entry.candidate.is_begun() {
         say(&format!(
             "hint: plugin `{}` serves as `rollout start` has it until the text of the configuration changes: write it there",
             entry.plugin

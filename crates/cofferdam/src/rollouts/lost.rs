@@ -55,8 +55,10 @@ impl Book {
             .as_ref()
             .filter(|_| !standings.any(|standing| standing.plugin == plugin))
         {
-            // What cannot be removed takes room, and nothing else.
-            let _ = fs::remove_file(file(folder, plugin));
+            for is_begun in [false, true] {
+                // What cannot be removed takes room, and nothing else.
+                let _ = fs::remove_file(file(folder, plugin, is_begun));
+            }
         }
     }
 
@@ -69,7 +71,10 @@ impl Book {
         let mut standings = self.loaded.standings.iter();
         let left = match standings.any(|standing| standing.plugin == gone.plugin) {
             true => drive::write(folder, &gone),
-            false => fs::remove_file(file(folder, &gone.plugin)),
+            false => {
+                self.forget(&gone.plugin);
+                Ok(())
+            }
         };
         if let Err(why) = left {
             warn(&format!(
@@ -88,6 +93,12 @@ impl Entry {
             house.process.give_up_heritage(name, number);
         }
     }
+
+    /// Its candidate goes on after all.
+    pub(super) fn inherit_again(&self, house: &House) {
+        let number = self.candidate.plugin.generation;
+        house.process.take_back_heritage(&self.plugin, number);
+    }
 }
 
 fn is_retiring(record: &Record) -> bool {
@@ -105,8 +116,9 @@ pub(super) fn clear(folder: &Path, entries: &[Entry]) {
         let Ok(record) = Record::from_json(&String::from_utf8_lossy(&bytes)) else {
             continue;
         };
-        let goes_on = entries.iter().any(|entry| entry.plugin == record.plugin);
-        if goes_on || record.is_over() || path != file(folder, &record.plugin) {
+        let goes_on = entries.iter().any(|entry| entry.record().id == record.id);
+        let is_ours = [false, true].map(|is_begun| file(folder, &record.plugin, is_begun));
+        if goes_on || record.is_over() || !is_ours.contains(&path) {
             continue;
         }
         warn(&format!(

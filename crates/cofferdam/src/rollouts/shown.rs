@@ -21,6 +21,7 @@ pub(super) struct View {
     share: f64,
     /// What came of running the candidate aside, if it does.
     aside: Option<Tally>,
+    why_begun_went_back: Option<String>,
 }
 
 /// All rollouts of a book.
@@ -34,6 +35,7 @@ pub(super) fn view(book: &Book) -> Vec<View> {
             counted: counts.map(|counts| (counts.exchanges, counts.all_faults())),
             share: f64::from(entry.record().share().parts_per_million()) / 1_000_000.0,
             aside: entry.aside.as_ref().map(|aside| aside.total.clone()),
+            why_begun_went_back: entry.why_begun_went_back(),
         }
     };
     book.entries.iter().map(of).collect()
@@ -67,14 +69,10 @@ impl Rollouts {
         all.filter_map(|view| Some((view.plugin, view.aside?))).collect()
     }
 
-    /// Whether the rollout of a plugin went back.
-    pub(crate) fn went_back(&self, plugin: &str) -> bool {
+    /// Why something went back that an operator began beside the configuration, which has its way again.
+    pub(crate) fn why_begun_went_back(&self, plugin: &str) -> Option<String> {
         let mut all = self.looked().into_iter();
-        all.any(|view| {
-            view.plugin == plugin
-                && view.page.get("over") == Some(&json!(true))
-                && view.page.get("why").is_some_and(Value::is_string)
-        })
+        all.find(|view| view.plugin == plugin)?.why_begun_went_back
     }
 
     fn looked(&self) -> Vec<View> {

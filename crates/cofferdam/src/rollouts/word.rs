@@ -34,6 +34,11 @@ impl Rollouts {
         self.book.lock().locals()
     }
 
+    /// Whether what is wanted of a plugin was begun here by an operator.
+    pub(super) fn is_begun(&self, plugin: &str) -> bool {
+        self.book.lock().loaded.text.begun.contains_key(plugin)
+    }
+
     /// The same; none while a change comes into force.
     pub(super) fn locals_now(&self) -> Option<Vec<Local>> {
         Some(self.book.try_lock_for(LOOK_MAX)?.locals())
@@ -76,7 +81,7 @@ impl Book {
         let serving = self.loaded.rolled_out();
         let serves = |name: &str| serving.iter().any(|runs| runs.name() == name);
         // What an operator began here is about this gateway alone.
-        let is_ours = |runs: &Runs| !runs.text.begun.contains_key(runs.name());
+        let is_ours = |runs: &Runs| !runs.is_begun();
         let entries = self.entries.iter();
         let tried = entries.filter(|entry| !serves(&entry.plugin) && is_ours(&entry.candidate));
         let tried = tried.filter_map(|entry| {

@@ -24,7 +24,7 @@ const STRANGE_MAX: usize = 16;
 pub(crate) struct Made {
     /// Upstreams of callouts that nobody else made so.
     pub(crate) strange: Vec<String>,
-    /// It made a callout of a kind that is not answered again.
+    /// It made a callout of a kind that is not answered again, or one that may have been made so and is forgotten.
     pub(crate) is_unanswerable: bool,
 }
 
@@ -34,6 +34,8 @@ pub(crate) struct Apart {
     memory: Rc<Memory>,
     /// Whether an exchange is run: what is asked then is its.
     is_playing: Cell<bool>,
+    /// Callouts that had been forgotten when that exchange began.
+    forgotten: Cell<u64>,
     made: RefCell<Made>,
 }
 
@@ -44,12 +46,19 @@ impl Apart {
             callouts: Rc::clone(callouts),
             memory: callouts.remember(),
             is_playing: Cell::default(),
+            forgotten: Cell::default(),
             made: RefCell::default(),
         })
     }
 
-    /// An exchange is run now.
-    pub(crate) fn begin(&self) {
+    /// How many callouts were forgotten so far.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.memory.forgotten()
+    }
+
+    /// An exchange is run now; so many callouts had been forgotten when it began.
+    pub(crate) fn begin(&self, forgotten: u64) {
+        self.forgotten.set(forgotten);
         self.is_playing.set(true);
         self.made.take();
     }
@@ -68,9 +77,15 @@ impl Apart {
         }
     }
 
+    /// A callout is not among those that are remembered.
     fn is_strange(&self, upstream: &str) {
+        if !self.is_playing.get() {
+            return;
+        }
         let mut made = self.made.borrow_mut();
-        if self.is_playing.get() && made.strange.len() < STRANGE_MAX {
+        if self.forgotten() != self.forgotten.get() {
+            made.is_unanswerable = true;
+        } else if made.strange.len() < STRANGE_MAX {
             made.strange.push(upstream.to_owned());
         }
     }

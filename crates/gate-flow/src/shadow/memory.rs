@@ -1,6 +1,6 @@
 //! Callouts that plugins of a worker made last, with their answers: one that runs aside is answered the same to the same.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -144,6 +144,8 @@ impl Drop for Asking {
 #[derive(Default)]
 pub(crate) struct Memory {
     noted: RefCell<VecDeque<Rc<Noted>>>,
+    /// How many are not remembered although they were made.
+    forgotten: Cell<u64>,
 }
 
 impl Memory {
@@ -154,11 +156,8 @@ impl Memory {
             answer: RefCell::default(),
             heard: Notify::new(),
         });
-        if callout.bytes() <= BYTES_MAX {
-            let mut noted = self.noted.borrow_mut();
-            noted.push_back(Rc::clone(&callout));
-            forget(&mut noted);
-        }
+        self.noted.borrow_mut().push_back(Rc::clone(&callout));
+        self.forget();
         callout
     }
 
@@ -166,11 +165,28 @@ impl Memory {
     fn ends(&self, callout: &Rc<Noted>, answer: Answered) {
         *callout.answer.borrow_mut() = Some(answer);
         callout.heard.notify_waiters();
+        self.forget();
+    }
+
+    /// How many callouts were forgotten so far: what is not found may have been among them.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.forgotten.get()
+    }
+
+    /// Forgets what is too large, and the oldest of what is too much.
+    fn forget(&self) {
         let mut noted = self.noted.borrow_mut();
-        if callout.bytes() > BYTES_MAX {
-            noted.retain(|other| !Rc::ptr_eq(other, callout));
+        let before = noted.len();
+        noted.retain(|callout| callout.bytes() <= BYTES_MAX);
+        let mut bytes: usize = noted.iter().map(|callout| callout.bytes()).sum();
+        while (noted.len() > CALLOUTS_MAX || bytes > ALL_BYTES_MAX)
+            && let Some(oldest) = noted.pop_front()
+        {
+            bytes = bytes.saturating_sub(oldest.bytes());
         }
-        forget(&mut noted);
+        let forgotten = before.saturating_sub(noted.len());
+        self.forgotten
+            .set(self.forgotten.get().saturating_add(forgotten as u64));
     }
 
     /// Nobody waits for the answer of a callout any more who would tell it.
@@ -190,16 +206,6 @@ impl Memory {
         let found = noted.remove(place)?;
         noted.push_back(Rc::clone(&found));
         Some(found)
-    }
-}
-
-/// Forgets the oldest ones that are more than may be remembered.
-fn forget(noted: &mut VecDeque<Rc<Noted>>) {
-    let mut bytes: usize = noted.iter().map(|callout| callout.bytes()).sum();
-    while (noted.len() > CALLOUTS_MAX || bytes > ALL_BYTES_MAX)
-        && let Some(oldest) = noted.pop_front()
-    {
-        bytes = bytes.saturating_sub(oldest.bytes());
     }
 }
 

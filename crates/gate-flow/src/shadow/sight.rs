@@ -83,6 +83,8 @@ pub(crate) struct Sight {
     took: Cell<Duration>,
     /// Bytes that are kept of each body.
     pub(crate) kept_max: usize,
+    /// Callouts that had been forgotten when it began.
+    pub(crate) forgotten: u64,
     kept: RefCell<Result<Kept, Skipped>>,
 }
 
@@ -110,6 +112,7 @@ impl Sight {
             began: Instant::now(),
             took: Cell::default(),
             kept_max,
+            forgotten: shadow.world.forgotten(),
             kept: RefCell::new(Ok(Kept {
                 heard: Heard::default(),
                 control: Seen::default(),

@@ -21,7 +21,8 @@ pub(crate) struct Grants {
     /// A file with grants, relative to the folder of the configuration: `grants:` with a grant under each name, as under `named` here. It is
     /// followed as the configuration is, and a plugin whose grant changed there gets a new generation.
     pub(crate) file: Option<Written<FilePath>>,
-    /// Whether the store out of which the configuration comes has grants beside it, in the form of such a file. They come before the file.
+    /// Whether the store out of which the configuration comes has grants beside it, in the form of such a file. The file is read only where
+    /// nothing stands there.
     #[serde(default)]
     pub(crate) store: bool,
     /// Grants by name.

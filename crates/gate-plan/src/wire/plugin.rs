@@ -96,7 +96,8 @@ pub(crate) struct Plugin {
     /// Lets LLDB attach. An exchange that `match` says runs in an instance of its own, made for the debugger, one at a time; it stops at
     /// breakpoints and where the plugin dies. All others are as ever, and connections of a TCP listener are never debugged.
     pub(crate) debug: Option<PluginDebug>,
-    /// How a change of its module, configuration or limits comes into force. Default: at once, for all exchanges.
+    /// How a change of its module, or of what its instances are made of (configuration, limits, grant, environment and the like), comes
+    /// into force. Default: at once, for all exchanges.
     pub(crate) rollout: Option<Rollout>,
 }
 

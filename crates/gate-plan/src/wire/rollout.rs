@@ -131,8 +131,8 @@ pub(crate) struct Analysis {
     /// Metrics that the plugin defines itself. One that neither generation has defined is nought. Default: none.
     #[schemars(length(max = 32))]
     pub(crate) metrics: Vec<RolloutMetric>,
-    /// Part of the compared exchanges of which the new generation may make something else when it runs aside. Looked at all the time; fewer
-    /// than `exchanges` of them say nothing. Needs `shadow`. Default: differences are told, and nothing follows from them.
+    /// Part of the compared exchanges of which the new generation may make something else when it runs aside. Looked at all the time; a
+    /// step is not passed with fewer than `exchanges` of them. Needs `shadow`. Default: differences are told, and nothing follows from them.
     #[schemars(extend("x-minimum" = "0%", "x-maximum" = "100%"))]
     pub(crate) differences_max: Option<Written<Part>>,
 }

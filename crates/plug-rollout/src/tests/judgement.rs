@@ -268,7 +268,7 @@ fn a_candidate_that_dies_in_each_exchange_is_given_up_although_nothing_else_pass
         exchanges: 5,
         ..Counts::default()
     };
-    dead.faults.insert(String::from("plugin.panicked"), 5);
+    dead.faults.insert(String::from("plugin.trapped"), 5);
     analysis.add(&Sample {
         candidate: dead,
         ..Sample::default()
@@ -277,7 +277,7 @@ fn a_candidate_that_dies_in_each_exchange_is_given_up_although_nothing_else_pass
     assert_eq!(
         why,
         "5 in 5 exchanges of the candidate (100 %), 0 in 0 of the control (0 %); at most 5 % are allowed whatever the control does; \
-         its faults: `plugin.panicked` 5"
+         its faults: `plugin.trapped` 5"
     );
 }
 
@@ -288,7 +288,7 @@ fn one_fault_is_no_reason() {
     let mut sample = Sample::default();
     sample.candidate.exchanges = 5;
     sample.control.exchanges = 95;
-    sample.candidate.faults.insert(String::from("plugin.panicked"), 1);
+    sample.candidate.faults.insert(String::from("plugin.trapped"), 1);
     analysis.add(&sample);
     assert_eq!(analysis.urgent(), None);
 }

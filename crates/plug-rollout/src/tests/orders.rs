@@ -72,7 +72,7 @@ impl House {
             },
             ..Sample::default()
         };
-        sample.candidate.faults.insert(String::from("plugin.panicked"), faults);
+        sample.candidate.faults.insert(String::from("plugin.trapped"), faults);
         self.on(Event::Sample(Box::new(sample)));
     }
 
@@ -121,7 +121,7 @@ fn faults_end_a_step_at_once_and_the_record_says_why() {
         record.why().map(Why::text).as_deref(),
         Some(
             "faults: 6 in 250 exchanges of the candidate (2.4 %), 0 in 2000 of the control (0 %); allowed are 0.1 %, or 1.5 times the \
-             control's; its faults: `plugin.panicked` 6"
+             control's; its faults: `plugin.trapped` 6"
         )
     );
     assert_eq!(record.steps[0].state, StepState::Compensated);

@@ -226,7 +226,7 @@ impl World {
             sample
                 .candidate
                 .faults
-                .insert(String::from("plugin.panicked"), 1 + self.dice.below(3));
+                .insert(String::from("plugin.trapped"), 1 + self.dice.below(3));
         }
         sample
     }

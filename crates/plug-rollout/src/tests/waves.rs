@@ -370,13 +370,30 @@ fn a_wave_waits_for_a_gateway_that_is_silent_until_it_is_gone_and_a_lost_store_i
 }
 
 #[test]
+fn the_pause_behind_a_wave_begins_when_it_is_seen_to_be_complete_however_long_nobody_looked() {
+    let (mut fleet, mut member) = (Fleet::default(), Member::default());
+    let own = word("t", 0, Progress::Promoted);
+    let campaign = Campaign::new("t");
+    let rules = rules(2_000);
+    let mut look = |passed_ms| {
+        fleet.look(vec![report("b", passed_ms, word("t", 0, Progress::Waiting))], &[], 0);
+        let advice = member.look(mine(&own), &rules, (Some(&campaign), &fleet), passed_ms);
+        advice.write.map(|write| write.wave)
+    };
+    assert_eq!(look(40_000), None);
+    assert_eq!(look(1_999), None);
+    assert_eq!(look(1), Some(1));
+}
+
+#[test]
 fn a_target_takes_the_place_of_another_when_nobody_is_under_way_to_that_one() {
     let own = word("new", 0, Progress::Waiting);
     let campaign = Campaign::new("old");
     for (others, looks) in [
         (Progress::Promoted, 1),
         (Progress::RolledBack, 1),
-        (Progress::Waiting, 20),
+        // The first look does not know for how long it has been so.
+        (Progress::Waiting, 1 + 20),
     ] {
         let (mut fleet, mut member) = (Fleet::default(), Member::default());
         let mut replaced = None;

@@ -139,6 +139,10 @@ async fn what_is_written_into_the_configuration_afterwards_changes_nothing_of_wh
     Ok(())
 }
 
+fn begins(line: &Line) -> bool {
+    line.text.contains("step 1 of 1, paused by hand")
+}
+
 /// Waits until what was begun is there, or is not any more.
 async fn until_begun(gateway: &Gateway, wanted: bool) -> Result<()> {
     let end = Instant::now() + DEADLINE;
@@ -164,22 +168,122 @@ async fn what_was_begun_and_went_back_hides_nothing_of_what_is_configured() -> R
     assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
     until_begun(&gateway, false).await?;
     assert_eq!(answer(&gateway).await?, "configured");
-    // What is configured serves: nothing waits to be tried again.
-    let again = rollout(&gateway, &["start", "p"]).await?;
-    assert!(
-        again.code == Some(1) && again.err.contains("the generation that is wanted serves already"),
-        "{again:?}"
-    );
+    // It is known how it went, and tried again when somebody says so.
+    for more in [None, Some("modules/p.wasm")] {
+        let shown = page(&gateway, "/plugins/p/rollout").await?;
+        assert_eq!(
+            (&shown["state"], &shown["why"]),
+            (&json!("rolled back"), &json!("an operator gave it up"))
+        );
+        let from = gateway.process.line_count();
+        let again = match more {
+            None => rollout(&gateway, &["start", "p"]).await?,
+            Some(module) => stage.start(&gateway, Some(module), &[]).await?,
+        };
+        assert_eq!(again.code, Some(0), "{again:?}");
+        gateway.process.wait_for_line(from, DEADLINE, begins).await?;
+        assert!(begun(&gateway).await?);
+        assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
+        until_begun(&gateway, false).await?;
+        assert_eq!(answer(&gateway).await?, "configured");
+    }
     // A new version of what is configured is rolled out, as ever.
     let from = gateway.process.line_count();
     let mut newer = fs::read(place::guest("probe-021")?)?;
     newer.extend([0, 3, 1, b'x', 0]);
     fs::write(&served, newer)?;
-    let begins = |line: &Line| line.text.contains("step 1 of 1, paused by hand");
     gateway.process.wait_for_line(from, DEADLINE, begins).await?;
     let gateway = gateway.start_again(Signal::KILL).await?;
     assert_eq!(answer(&gateway).await?, "configured");
     assert!(!begun(&gateway).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_begun_of_a_plugin_without_rollout_is_known_when_it_went_back() -> Result<()> {
+    let stage = Stage::new()?;
+    let gateway = Gateway::start(&stage.configuration("configured", &json!({}))?.to_string()).await?;
+    let steps = ["--steps", "50%:manual"];
+    let ended = stage.start(&gateway, Some("modules/p.wasm"), &steps).await?;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
+    until_begun(&gateway, false).await?;
+    let status = rollout(&gateway, &["status", "p"]).await?;
+    assert!(
+        status.code == Some(0) && status.out.contains("an operator gave it up"),
+        "{status:?}"
+    );
+    assert_eq!(rollout(&gateway, &["start", "p"]).await?.code, Some(0));
+    until_begun(&gateway, true).await?;
+    assert_eq!(page(&gateway, "/plugins/p/rollout").await?["over"], false);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_promoted_serves_on_when_its_file_is_gone_or_its_next_version_goes_back() -> Result<()> {
+    let stage = Stage::new()?;
+    let rolled = json!({"steps": [{"share": "50%", "pause": "manual"}]});
+    let configuration = stage.configuration("configured", &json!({"rollout": rolled}))?;
+    let gateway = Gateway::start(&configuration.to_string()).await?;
+    assert_eq!(stage.start(&gateway, Some("modules/p.wasm"), &[]).await?.code, Some(0));
+    said(&gateway, "step 1 of 1, paused by hand").await?;
+    assert_eq!(rollout(&gateway, &["promote", "p"]).await?.code, Some(0));
+    said(&gateway, ": promoted").await?;
+    let module = stage.path("modules/p.wasm");
+    let served = fs::read(&module)?;
+    let mut newer = served.clone();
+    newer.extend([0, 3, 1, b'x', 0]);
+    let from = gateway.process.line_count();
+    fs::write(&module, newer)?;
+    gateway.process.wait_for_line(from, DEADLINE, begins).await?;
+    assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
+    let from = gateway.process.line_count();
+    gateway.process.signal(Signal::HUP)?;
+    assert!(crate::reload::outcome(&gateway, from).await?.contains("applied"));
+    assert_eq!(answer(&gateway).await?, "begun");
+    let gateway = gateway.start_again(Signal::KILL).await?;
+    assert_eq!(answer(&gateway).await?, "begun");
+    let from = gateway.process.line_count();
+    fs::remove_file(&module)?;
+    gateway.process.signal(Signal::HUP)?;
+    assert!(crate::reload::outcome(&gateway, from).await?.contains("applied"));
+    assert_eq!(answer(&gateway).await?, "begun");
+    let gateway = gateway.start_again(Signal::KILL).await?;
+    assert_eq!(answer(&gateway).await?, "begun");
+    fs::write(&module, served)?;
+    let from = gateway.process.line_count();
+    gateway.process.signal(Signal::HUP)?;
+    assert!(crate::reload::outcome(&gateway, from).await?.contains("applied"));
+    assert_eq!(answer(&gateway).await?, "begun");
+    assert_eq!(page(&gateway, "/plugins").await?[0]["runs"], "wanted");
+    assert!(!has_said(&gateway, "has ended"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_configured_generation_that_went_back_is_not_tried_again_because_of_what_was_begun() -> Result<()> {
+    let stage = Stage::new()?;
+    let rolled = json!({"rollout": {"steps": [{"share": "50%", "pause": "manual"}]}});
+    let gateway = Gateway::start(&stage.configuration("configured", &rolled)?.to_string()).await?;
+    change(&gateway, &stage.configuration("wrong", &rolled)?.to_string()).await?;
+    said(&gateway, "step 1 of 1, paused by hand").await?;
+    assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
+    let from = gateway.process.line_count();
+    assert_eq!(stage.start(&gateway, Some("modules/p.wasm"), &[]).await?.code, Some(0));
+    gateway.process.wait_for_line(from, DEADLINE, begins).await?;
+    let from = gateway.process.line_count();
+    assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
+    until_begun(&gateway, false).await?;
+    assert_eq!(page(&gateway, "/plugins/p/rollout").await?["state"], "rolled back");
+    assert_eq!(page(&gateway, "/plugins").await?[0]["runs"], "former");
+    assert!(!gateway.process.lines_from(from).iter().any(begins));
+    assert_eq!(answer(&gateway).await?, "configured");
+    // It is that of the configuration that is tried again.
+    assert_eq!(rollout(&gateway, &["start", "p"]).await?.code, Some(0));
+    gateway.process.wait_for_line(from, DEADLINE, begins).await?;
+    assert_eq!(rollout(&gateway, &["promote", "p"]).await?.code, Some(0));
+    said(&gateway, ": promoted").await?;
+    assert_eq!(answer(&gateway).await?, "wrong");
     Ok(())
 }
 

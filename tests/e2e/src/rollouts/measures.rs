@@ -5,12 +5,15 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use testkit::backend::{Backend, Speaks};
 use testkit::client::{Connection, Request, Version};
 use testkit::gateway::Gateway;
+use testkit::process::DEADLINE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::{change, configuration, rollout, said, started};
+use crate::setting::{get, upstream};
 
 /// Steps of a third and of two thirds of all exchanges, and what keeps clients.
 fn sticky(key: &Value) -> Value {
@@ -50,6 +53,42 @@ async fn begun(key: &Value) -> Result<Gateway> {
 async fn next_step(gateway: &Gateway) -> Result<()> {
     assert_eq!(rollout(gateway, &["resume", "p"]).await?.code, Some(0));
     said(gateway, "step 2 of 2, paused by hand").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn only_named_routes_take_part_and_connections_without_http_stay_with_the_control() -> Result<()> {
+    let backend = Backend::start("up", Speaks::Bytes)?;
+    let rolled = json!({"steps": [{"share": "100%", "pause": "manual"}], "routes": ["tried"]});
+    let with_bytes = |generation: &str| {
+        let edit = json!([{"op": "set_buffer_bytes", "buffer": "upstream_data", "start": 0, "size": 3, "value": generation, "when": "not_end"}]);
+        let text = configuration(generation, json!({"upstream_data": edit}), &rolled)?;
+        let mut whole: Value = serde_json::from_str(&text)?;
+        let listener =
+            json!({"name": "bytes", "listen": "127.0.0.1:0", "protocol": "tcp", "upstream": "up", "plugins": ["p"]});
+        whole["listeners"].as_array_mut().context("listeners")?.push(listener);
+        whole["upstreams"] = json!([upstream("up", &backend)]);
+        whole["routes"] = json!([
+            {"name": "tried", "match": {"path": {"prefix": "/tried"}}, "respond": {"body": "answer"}, "plugins": ["p"]},
+            {"name": "other", "respond": {"body": "answer"}, "plugins": ["p"]},
+        ]);
+        Ok::<_, anyhow::Error>(whole.to_string())
+    };
+    let gateway = Gateway::start(&with_bytes("old")?).await?;
+    change(&gateway, &with_bytes("new")?).await?;
+    said(&gateway, "step 1 of 1, paused by hand").await?;
+    for _ in 0..20 {
+        assert_eq!(get(&gateway, "/tried").await?.field("x-arm"), Some("new"));
+        assert_eq!(get(&gateway, "/").await?.field("x-arm"), Some("old"));
+        let mut stream = TcpStream::connect(gateway.listener("bytes")?).await?;
+        stream.write_all(b"abc").await?;
+        let mut answer = [0; 3];
+        tokio::time::timeout(DEADLINE, stream.read_exact(&mut answer)).await??;
+        assert_eq!(&answer, b"old");
+    }
+    assert_eq!(rollout(&gateway, &["promote", "p"]).await?.code, Some(0));
+    said(&gateway, ": promoted").await?;
+    assert_eq!(get(&gateway, "/").await?.field("x-arm"), Some("new"));
     Ok(())
 }
 

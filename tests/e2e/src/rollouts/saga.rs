@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::{Connection, Request, Version, send};
 use testkit::gateway::Gateway;
-use testkit::process::DEADLINE;
+use testkit::process::{DEADLINE, Line};
 
 use super::{change, has_said, rollout, said};
 use crate::setting::{ask, backend, complete, gateway, get, page, plugin, upstream};
@@ -197,6 +197,31 @@ async fn kept(gateway: &Gateway, generations: usize) -> Result<PathBuf> {
 
 fn json_of(file: &PathBuf) -> Result<Value> {
     Ok(serde_json::from_slice(&fs::read(file)?)?)
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_takes_nothing_from_a_candidate() -> Result<()> {
+    let rolled = by_hand("50%");
+    let configuration = |word: &str, workers: u32| {
+        let call = |name: &str, bytes: &str| json!({"op": "call_foreign_function", "name": name, "arguments": bytes, "as": "text"});
+        let script = json!({"configure": [call("take_over", ""), call("hand_over", word)]});
+        let mut configuration = with(&[tells("p", word, &script, Some(&rolled))?]);
+        configuration["workers"] = json!(workers);
+        Ok::<_, anyhow::Error>(configuration.to_string())
+    };
+    let gateway = Gateway::start(&configuration("first", 1)?).await?;
+    change(&gateway, &configuration("second", 1)?).await?;
+    said(&gateway, "step 1 of 1, paused by hand").await?;
+    fs::write(gateway.file(), configuration("third", 2)?)?;
+    said(&gateway, "take effect at the next start only").await?;
+    fs::write(gateway.file(), configuration("second", 1)?)?;
+    assert_eq!(rollout(&gateway, &["promote", "p"]).await?.code, Some(0));
+    said(&gateway, ": promoted").await?;
+    let from = gateway.process.line_count();
+    change(&gateway, &configuration("fourth", 1)?).await?;
+    let took = |line: &Line| line.text.contains("call_foreign_function") && line.text.contains("second");
+    gateway.process.wait_for_line(from, DEADLINE, took).await?;
+    Ok(())
 }
 
 #[tokio::test]

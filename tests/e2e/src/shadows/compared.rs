@@ -176,6 +176,28 @@ async fn what_differs_in_bodies_verdicts_properties_and_callouts_is_told() -> Re
 }
 
 #[tokio::test]
+async fn a_callout_that_is_forgotten_is_no_difference() -> Result<()> {
+    let house = House::new(&all())?;
+    // More than is remembered of one.
+    house.aux.reply("/ask", Reply::new(200).body(&"x".repeat(300 << 10)));
+    let script = json!({"request_headers": [
+        {"op": "http_call", "upstream": "aux", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]],
+            "then": [{"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}]},
+        {"op": "return", "action": "pause"},
+    ]});
+    let mut other = script.clone();
+    other["response_headers"] = json!([header("x-arm", "new")]);
+    let gateway = house.started(&script, &other).await?;
+    assert_eq!(ask(&gateway, &Request::get("/")).await?.status, 200);
+    let shadow = after(&gateway, 1).await?;
+    assert_eq!(
+        (&shadow["not_compared"], differences(&shadow)),
+        (&json!({"callout": 1}), Vec::new())
+    );
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_a_candidate_writes_aside_is_read_by_nobody() -> Result<()> {
     let house = House::new(&all())?;
     let read = json!({"op": "get_shared_data", "key": "k", "into_header": "x-shared"});

@@ -58,7 +58,11 @@ impl Rollouts {
     /// Orders something of every gateway.
     pub(crate) fn order_everywhere(&self, plugin: &str, order: Everywhere) -> Result<(), String> {
         let local = self.locals().into_iter().find(|local| local.plugin == plugin);
-        self.waves.order(local.ok_or("it has no `waves`")?, order)
+        let why_not = || match self.is_begun(plugin) {
+            true => "what was begun here is about this gateway alone; `abort` without `--everywhere` ends it",
+            false => "it has no `waves`",
+        };
+        self.waves.order(local.ok_or_else(why_not)?, order)
     }
 }
 
