@@ -115,7 +115,11 @@ async fn whatever_happens_at_once_no_exchange_fails_that_the_policy_does_not_exp
     }
     let (seen, said) = (stage.scene.seen(), &stage.done);
     println!("{} exchanges in {time:?}: {:?}", seen.exchanges, seen.kinds);
-    println!("what happened: {said:?}\nin use: {course:?}");
+    println!("what happened: {said:?}");
+    for gateway in 0..stage.gateways.len() {
+        let resident = course.iter().filter_map(|uses| uses.get(gateway)).map(|used| used.resident_mb.round());
+        println!("gateway {gateway}, MB resident: {:?}", resident.collect::<Vec<_>>());
+    }
     ensure!(
         seen.unexplained == 0,
         "{} exchanges failed without a reason:\n{}",
