@@ -15,6 +15,11 @@ use crate::layout::TEXT_BYTES_MAX;
 
 /// How often the folder is looked at where the system tells nothing: a file system of the network.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long a file must have been left alone before it is taken: one that is written in place is empty at first. Longer than the grain of a
+/// file's time.
+const LEFT_ALONE: Duration = Duration::from_millis(20);
+/// LIMIT: how long somebody is waited for who writes on and on.
+const LEFT_ALONE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often a lock is asked for.
 const LOCK_EVERY: Duration = Duration::from_millis(5);
 /// The file whose lock is held by who writes.
@@ -82,10 +87,21 @@ impl FolderKeys {
         keys.iter().map(|key| self.one(key)).collect()
     }
 
-    /// Reads keys that are watched: what differs from this is a change.
-    pub(crate) fn look(&mut self, keys: &[String]) -> Result<Vec<Option<Entry>>> {
-        self.seen = self.read(keys)?;
-        Ok(self.seen.clone())
+    /// Reads keys that are watched, once nobody writes them just now: what differs from this is a change.
+    pub(crate) async fn look(&mut self, keys: &[String]) -> Result<Vec<Option<Entry>>> {
+        let end = Instant::now() + LEFT_ALONE_WAIT_MAX;
+        loop {
+            self.seen = self.read(keys)?;
+            if !self.is_being_written(keys) || Instant::now() >= end {
+                return Ok(self.seen.clone());
+            }
+            tokio::time::sleep(LEFT_ALONE).await;
+        }
+    }
+
+    fn is_being_written(&self, keys: &[String]) -> bool {
+        let age = |key: &String| fs::metadata(self.path(key)).ok()?.modified().ok()?.elapsed().ok();
+        keys.iter().filter_map(age).any(|age| age < LEFT_ALONE)
     }
 
     pub(crate) fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>> {

@@ -75,7 +75,7 @@ impl Keys {
     /// The values of the keys that are watched, of one moment where the store can. What comes after it is a change.
     pub(crate) async fn look(&mut self, keys: &[String]) -> Result<Vec<Option<Entry>>> {
         match self {
-            Self::Folder(folder) => folder.look(keys),
+            Self::Folder(folder) => folder.look(keys).await,
             Self::Etcd(etcd) => etcd.look(keys).await,
             Self::Consul(consul) => consul.look(keys).await,
             Self::Redis(redis) => redis.read(keys).await,

@@ -117,7 +117,10 @@ async fn whatever_happens_at_once_no_exchange_fails_that_the_policy_does_not_exp
     println!("{} exchanges in {time:?}: {:?}", seen.exchanges, seen.kinds);
     println!("what happened: {said:?}");
     for gateway in 0..stage.gateways.len() {
-        let resident = course.iter().filter_map(|uses| uses.get(gateway)).map(|used| used.resident_mb.round());
+        let resident = course
+            .iter()
+            .filter_map(|uses| uses.get(gateway))
+            .map(|used| used.resident_mb.round());
         println!("gateway {gateway}, MB resident: {:?}", resident.collect::<Vec<_>>());
     }
     ensure!(

@@ -44,10 +44,13 @@ pub(super) fn run(options: &ChangeOptions) -> Result<()> {
     rows.push(swaps(&mut driver, &chain, "HTTP/1.1, wrk", |stop| {
         loads::wrk(&peers, &ground, half, stop)
     })?);
-    rows.push(swaps(&mut driver, &chain, "HTTP/2, h2load", |stop| {
-        loads::h2load(&peers, &ground, half, stop)
-    })?);
     let long = Listeners::open(ground.server, LONG_STREAMS)?;
+    rows.push(swaps(
+        &mut driver,
+        &chain,
+        "HTTP/2 beside long streams, h2load",
+        |stop| loads::h2load(&peers, &ground, half, stop),
+    )?);
     rows.push(swaps(&mut driver, &chain, "long streams, alone", |_| {
         std::thread::sleep(Duration::from_secs(5));
         Ok(loads::Seen::default())

@@ -103,6 +103,25 @@ fn what_stood_before_an_untaken_pointer_is_told_again() {
 }
 
 #[test]
+fn a_file_that_is_written_in_place_is_never_seen_empty() {
+    const ROUNDS: usize = 40;
+    let (folder, settings) = store();
+    push(&settings, "configuration");
+    let grants = folder.path().join("gateways/test/grants");
+    write(&grants, "0");
+    let watch = follow(&settings);
+    for round in 0..ROUNDS {
+        let before = delivered(&watch);
+        assert_eq!(before.documents["grants"], round.to_string());
+        accept(&watch, &before);
+        let mut file = fs::File::create(&grants).unwrap();
+        // Something else changes while the file is empty, and has the folder looked at.
+        write(&folder.path().join("gateways/test/bundles/other"), &round.to_string());
+        std::io::Write::write_all(&mut file, (round + 1).to_string().as_bytes()).unwrap();
+    }
+}
+
+#[test]
 fn a_matrix_of_grants_comes_beside_the_configuration_and_by_itself() {
     let (folder, settings) = store();
     push(&settings, "configuration");
