@@ -296,6 +296,7 @@ const fn told(table: bool) -> usize {
 }
 
 /// Room for one record.
+#[must_use = "what is granted and not committed leaves nothing behind"]
 pub struct Grant<'a, M: Memory = Mapping> {
     producer: &'a mut Producer<M>,
     mark: Mark,

@@ -1,5 +1,6 @@
 //! A record costs its writer no allocation, taken or refused, and neither does a gap record.
 #![allow(unsafe_code)]
+#![allow(clippy::unwrap_used)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,5 +1,12 @@
 //! A process that writes as fast as it can is killed at random moments, and what it had committed is all there.
 #![allow(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use std::fs::{self, File};
 use std::io::Write as _;

@@ -63,10 +63,10 @@ fn what_is_not_released_is_read_again_and_keeps_its_room() {
 fn a_grant_that_is_dropped_leaves_nothing() {
     let mut place = place(&settings());
     place.producer.write(grave(0), b"before").unwrap();
-    let mut grant = place.producer.begin(grave(0), 100).unwrap();
-    grant.put(b"never").unwrap();
-    drop(grant);
-    std::mem::forget(place.producer.begin(grave(0), 100).unwrap());
+    {
+        let mut grant = place.producer.begin(grave(0), 100).unwrap();
+        grant.put(b"never").unwrap();
+    }
     place.producer.write(grave(0), b"after").unwrap();
     let batch = place.consumer.batch(10, u64::MAX);
     assert_eq!(
