@@ -8,9 +8,10 @@
 //! [`Consumer`], and after a death to whoever starts next, through [`recover_folder`].
 //!
 //! How it is used: at the start [`Folder::open`], then [`recover_folder`], whose records are shipped like others and whose files are removed when they
-//! are safe; then one [`Ring::create`] for each worker. A worker calls [`Producer::write`] or [`Producer::begin`], and [`Producer::tell`] when
-//! it has been idle. The drain takes a [`Consumer::batch`], encodes it, spools it, and then calls [`Consumer::release`] with the batch's end. At an orderly
-//! stop: `tell`, drain, [`Ring::remove`]; or [`Ring::sync`] where the drain did not come to an end.
+//! are safe; and again now and then, for a process that went before may still have lived. Then one [`Ring::create`] for each worker. A worker calls
+//! [`Producer::write`] or [`Producer::begin`], and [`Producer::tell`] when it has been idle. The drain takes a [`Consumer::batch`], encodes it,
+//! spools it, and then calls [`Consumer::release`] with the batch's end. At an orderly stop: `tell`, drain, [`Ring::remove`]; or [`Ring::sync`] where
+//! the drain did not come to an end.
 
 mod fault;
 pub use fault::{Damage, RingFault};

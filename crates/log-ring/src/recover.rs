@@ -64,7 +64,8 @@ pub fn recover(path: &Path) -> Result<Recovered, RingFault> {
 pub enum Found {
     /// The ring of a process that is gone.
     Ring(Box<Recovered>),
-    /// Of one that lives; it was left alone.
+    /// Of one that lives; it was left alone. Also of one that died an instant ago, while it was starting another process that has its files until
+    /// it runs its own program: who looks again later finds it.
     Alive(PathBuf),
     /// Of one that died while it made it. There was nothing in it, and it was taken away.
     Unfinished(PathBuf),
