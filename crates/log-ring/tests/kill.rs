@@ -17,7 +17,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use log_ring::{Body, Class, Folder, Level, Mark, Policy, Ring, Settings, recover};
+use log_ring::{Body, Class, Consumer, Folder, Level, Mark, Policy, Producer, Ring, Settings, recover};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// What a child finds in its environment: its folder, how it dies, and behind how many records if it does so by itself.
@@ -130,42 +130,13 @@ fn child(folder: &Path, death: Death, after: u64) {
             .open(folder.join("told"))
             .unwrap(),
     );
-    let mut drained = File::options().append(true).open(folder.join("drained")).unwrap();
+    let drained = File::options().append(true).open(folder.join("drained")).unwrap();
     let rings = Folder::open(&folder.join("rings")).unwrap();
-    let (ring, mut producer, mut consumer) = Ring::create(&rings, "worker-0", &settings()).unwrap();
+    let (ring, producer, consumer) = Ring::create(&rings, "worker-0", &settings()).unwrap();
     std::thread::scope(|threads| {
         let told = &told;
-        threads.spawn(move || {
-            let mut bytes = Vec::new();
-            for number in 0.. {
-                payload(number, &mut bytes);
-                told.begun().store(number + 1, Ordering::SeqCst);
-                let mark = Mark {
-                    level: Level::new(7).unwrap(),
-                    class: Class::new(0).unwrap(),
-                    stamp_ns: number,
-                };
-                // A record that is refused is tried until it is taken: so each number is there once.
-                while producer.write(mark, &bytes).is_err() {
-                    std::thread::yield_now();
-                }
-                told.committed().store(number + 1, Ordering::SeqCst);
-            }
-        });
-        threads.spawn(move || {
-            loop {
-                let batch = consumer.batch(64, 16 * 1024);
-                assert_eq!(batch.damage(), None);
-                let mut safe = Vec::new();
-                for record in batch.records() {
-                    safe.extend_from_slice(&record.sequence.to_le_bytes());
-                    safe.extend_from_slice(&number_of(&record.body).to_le_bytes());
-                }
-                drained.write_all(&safe).unwrap();
-                let end = batch.end();
-                consumer.release(end);
-            }
-        });
+        threads.spawn(move || write(producer, told));
+        threads.spawn(move || drain(consumer, drained));
         if death != Death::Kill {
             while told.committed().load(Ordering::SeqCst) < after {
                 std::hint::spin_loop();
@@ -185,6 +156,42 @@ fn child(folder: &Path, death: Death, after: u64) {
     drop(ring);
 }
 
+/// Writes records for ever, and says which it begins and has committed.
+fn write(mut producer: Producer, told: &Told) {
+    let mut bytes = Vec::new();
+    for number in 0.. {
+        payload(number, &mut bytes);
+        told.begun().store(number + 1, Ordering::SeqCst);
+        let mark = Mark {
+            level: Level::new(7).unwrap(),
+            class: Class::new(0).unwrap(),
+            stamp_ns: number,
+        };
+        // A record that is refused is tried until it is taken: so each number is there once.
+        while producer.write(mark, &bytes).is_err() {
+            std::thread::yield_now();
+        }
+        told.committed().store(number + 1, Ordering::SeqCst);
+    }
+}
+
+/// Writes sequences and numbers of records into a file for ever, and releases them then.
+fn drain(mut consumer: Consumer, mut file: File) {
+    loop {
+        let batch = consumer.batch(64, 16 * 1024);
+        assert_eq!(batch.damage(), None);
+        let mut safe = Vec::new();
+        for record in batch.records() {
+            safe.extend_from_slice(&record.sequence.to_le_bytes());
+            safe.extend_from_slice(&number_of(&record.body).to_le_bytes());
+        }
+        file.write_all(&safe).unwrap();
+        let end = batch.end();
+        consumer.release(end);
+    }
+}
+
+/// What stands for the number of a gap record.
 const GAP: u64 = u64::MAX;
 
 /// The number in a payload that is as it was written; panics on any other.
