@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use testkit::process::DEADLINE;
 
-use super::{BACK, BEGUN, Fleet, KEY, PROMOTED, build, configuration, rollout};
+use super::{BACK, BEGUN, Fleet, KEY, PROMOTED, build, configuration, impatient, rollout};
 use crate::setting::{get, plugin};
 
 /// What a gateway says of itself.
@@ -55,7 +55,7 @@ async fn what_an_operator_begins_on_one_gateway_is_about_that_one_alone() -> Res
 
 #[tokio::test]
 async fn a_gateway_is_believed_of_itself_alone_and_nonsense_harms_nobody() -> Result<()> {
-    let rollout = rollout("manual");
+    let rollout = impatient("manual");
     let mut fleet = Fleet::start(&rollout).await?;
     let put = |fleet: &Fleet, key: &str, text: &str| {
         let key = format!("{KEY}.rollouts/{key}");
@@ -101,7 +101,7 @@ async fn a_gateway_is_believed_of_itself_alone_and_nonsense_harms_nobody() -> Re
 
 #[tokio::test]
 async fn a_gateway_says_that_it_is_there_while_a_change_takes_long() -> Result<()> {
-    let rollout = rollout("manual");
+    let rollout = impatient("manual");
     let fleet = Fleet::start(&rollout).await?;
     let put = |script: &Value| {
         let mut configuration: Value = serde_json::from_str(&configuration("old", &rollout)?)?;
