@@ -347,6 +347,11 @@ impl Queue {
         state.stop.is_none()
     }
 
+    /// Whether files are to be opened anew; asked before each further try, which may be waiting for just that.
+    pub(crate) fn take_reopen(&self) -> bool {
+        std::mem::take(&mut self.state.lock().reopen)
+    }
+
     pub(crate) fn reopen(&self) {
         self.state.lock().reopen = true;
         self.bell.notify_all();

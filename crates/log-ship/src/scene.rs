@@ -1,5 +1,7 @@
 //! What the tests of several files stand on: records, frames, ears, and waiting with a deadline.
 
+pub(crate) mod server;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

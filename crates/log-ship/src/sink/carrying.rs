@@ -108,6 +108,9 @@ impl Carrying {
 
     /// One try, after which the counts are right.
     fn attempt(&mut self, batch: &mut Batch, settle: fn(&Queue, &mut Batch)) -> Tried {
+        if self.queue.take_reopen() {
+            self.carrier.reopen();
+        }
         let (carrier, talk) = (&mut self.carrier, &mut self.talk);
         let mut refused = |words: &str| talk.say(Kind::Refused, words);
         let trying = AssertUnwindSafe(|| carrier.deliver(batch, &mut refused));
