@@ -18,6 +18,7 @@ mod json;
 mod loki;
 mod otlp;
 mod syslog;
+pub mod chain;
 
 #[cfg(test)]
 mod scene;
