@@ -29,13 +29,16 @@ pub(crate) const HASH_BYTES: usize = 32;
 /// A hash.
 pub type Hash = [u8; HASH_BYTES];
 
+/// A function that hashes.
+pub type Hasher = Arc<dyn Fn(&[u8]) -> Hash + Send + std::marker::Sync>;
+
 /// What hashes.
 #[derive(Clone)]
 pub struct Digest {
     /// Its name, as the first line of each segment says it.
     pub name: String,
     /// The function; a keyed one makes a chain that only who has the key can make anew.
-    pub hash: Arc<dyn Fn(&[u8]) -> Hash + Send + std::marker::Sync>,
+    pub hash: Hasher,
 }
 
 impl Digest {
@@ -107,8 +110,19 @@ pub struct Head {
 /// When a name needs an escape, the folder cannot be used, or a thread is not to be had.
 pub fn start(frame: Frame, settings: ChainSettings) -> Result<Sink, ShipFault> {
     let names = &settings.names;
-    let all = [&names.sequence, &names.previous, &names.hash, &names.segment, &names.digest];
-    let plain = |name: &str| !name.is_empty() && name.chars().all(|one| one.is_ascii_graphic() && one != '"' && one != '\\');
+    let all = [
+        &names.sequence,
+        &names.previous,
+        &names.hash,
+        &names.segment,
+        &names.digest,
+    ];
+    let plain = |name: &str| {
+        !name.is_empty()
+            && name
+                .chars()
+                .all(|one| one.is_ascii_graphic() && one != '"' && one != '\\')
+    };
     if let Some(name) = all.into_iter().find(|name| !plain(name)) {
         return Err(ShipFault::Setting {
             sink: frame.name.clone(),

@@ -88,7 +88,10 @@ impl Files {
             why,
         };
         if !(1..=LANES_MAX).contains(&settings.lanes.len()) {
-            return Err(wrong(format!("it has {} files, and may have 1 to {LANES_MAX}", settings.lanes.len())));
+            return Err(wrong(format!(
+                "it has {} files, and may have 1 to {LANES_MAX}",
+                settings.lanes.len()
+            )));
         }
         let twice = |lane: &Lane| settings.lanes.iter().filter(|other| other.path == lane.path).count() > 1;
         if let Some(lane) = settings.lanes.iter().find(|lane| twice(lane)) {

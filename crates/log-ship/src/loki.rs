@@ -88,9 +88,12 @@ impl Language for Loki {
     }
 }
 
+/// Names with values, in the order of the settings.
+type Labels = Vec<(String, String)>;
+
 /// The body of a push: streams by their labels, each with its lines in the order of their times.
 fn body(settings: &LokiSettings, records: &[Arc<Record>]) -> Value {
-    let mut streams: BTreeMap<Vec<(String, String)>, Vec<(u64, Value)>> = BTreeMap::new();
+    let mut streams: BTreeMap<Labels, Vec<(u64, Value)>> = BTreeMap::new();
     for record in records {
         let members = members(record);
         let line = String::from_utf8_lossy(&record.line).into_owned();
@@ -118,11 +121,20 @@ fn body(settings: &LokiSettings, records: &[Arc<Record>]) -> Value {
     Value::Object([(String::from("streams"), streams)].into_iter().collect())
 }
 
-fn labels(settings: &LokiSettings, record: &Record, members: &Map<String, Value>) -> Vec<(String, String)> {
-    let level = settings.level_label.iter().map(|name| (name.clone(), record.level.word().to_owned()));
-    let class = settings.class_label.iter().map(|name| (name.clone(), record.class.word().to_owned()));
+fn labels(settings: &LokiSettings, record: &Record, members: &Map<String, Value>) -> Labels {
+    let level = settings
+        .level_label
+        .iter()
+        .map(|name| (name.clone(), record.level.word().to_owned()));
+    let class = settings
+        .class_label
+        .iter()
+        .map(|name| (name.clone(), record.class.word().to_owned()));
     let own = settings.labels.iter().cloned();
-    own.chain(level).chain(class).chain(picked(members, &settings.member_labels)).collect()
+    own.chain(level)
+        .chain(class)
+        .chain(picked(members, &settings.member_labels))
+        .collect()
 }
 
 /// Members under their other names, as texts; what is not there or empty is left out.
@@ -160,7 +172,10 @@ mod tests {
         let settings = LokiSettings {
             labels: vec![(String::from("service"), String::from("gate"))],
             level_label: Some(String::from("level")),
-            metadata: vec![(String::from("n"), String::from("number")), (String::from("none"), String::from("none"))],
+            metadata: vec![
+                (String::from("n"), String::from("number")),
+                (String::from("none"), String::from("none")),
+            ],
             ..LokiSettings::default()
         };
         let records = [record(2, Level::Info), record(1, Level::Info), record(3, Level::Error)];
@@ -173,6 +188,44 @@ mod tests {
                 ["1795437296000000002", "{\"n\":2,\"text\":\"é \\\" \\\\ \\u0007\"}", {"number": "2"}]]},
         ]});
         assert_eq!(pushed, expected);
+    }
+
+    #[test]
+    fn a_push_is_retried_while_loki_is_busy_and_dropped_when_it_says_no() {
+        use std::time::{Duration, Instant};
+
+        use crate::scene::server::{Reply, Server};
+        use crate::scene::{assert_exact, frame, heard, records, until};
+        let server = Server::start(|number, _| match number {
+            0 => Reply::Status(429, Vec::new(), b"ingestion rate limit exceeded".to_vec()),
+            1 => Reply::Status(500, Vec::new(), Vec::new()),
+            2 => Reply::Status(204, Vec::new(), Vec::new()),
+            _ => Reply::Status(400, Vec::new(), b"entry too far behind".to_vec()),
+        });
+        let settings = LokiSettings {
+            class_label: Some(String::from("class")),
+            ..LokiSettings::default()
+        };
+        let (frame, heard) = heard(frame("loki"));
+        let mut sink = start(frame, server.target("/loki/api/v1/push"), settings).unwrap();
+        sink.give(&records(1..=5));
+        until("taken", || sink.tally().delivered == 5);
+        sink.give(&records(6..=7));
+        until("refused", || sink.tally().dropped() == 2);
+        let asked = server.asked.lock()[2].clone();
+        let pushed: Value = serde_json::from_slice(&asked.body).unwrap();
+        assert_eq!(
+            (asked.path.as_str(), &pushed["streams"][0]["stream"]["class"]),
+            ("/loki/api/v1/push", &Value::from("access"))
+        );
+        assert_eq!(pushed["streams"][0]["values"].as_array().unwrap().len(), 5);
+        assert!(
+            heard
+                .lock()
+                .contains(&String::from("Refused: 400 entry too far behind"))
+        );
+        assert!(sink.ended(Instant::now() + Duration::from_secs(5)));
+        assert_exact(&sink.tally());
     }
 
     #[test]

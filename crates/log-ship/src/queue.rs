@@ -287,10 +287,7 @@ impl Queue {
         let decided = batch.decided();
         let mut state = self.state.lock();
         state.flight(Hand::Spooler).hold(batch);
-        let dropped: Vec<Passenger> = decided
-            .into_iter()
-            .filter(|one| one.fate != Fate::Delivered)
-            .collect();
+        let dropped: Vec<Passenger> = decided.into_iter().filter(|one| one.fate != Fate::Delivered).collect();
         state.count(&dropped);
         state.counts.spooled += stored;
         state.counts.spool_bytes = bytes;

@@ -194,7 +194,6 @@ impl Selection {
     /// Whether this one belongs to it.
     #[must_use]
     pub fn takes(&self, level: Level, class: Class) -> bool {
-        (self.level_min..=self.level_max).contains(&level)
-            && (self.classes.is_empty() || self.classes.contains(&class))
+        (self.level_min..=self.level_max).contains(&level) && (self.classes.is_empty() || self.classes.contains(&class))
     }
 }

@@ -19,6 +19,8 @@ use crate::tally::Reason;
 
 /// How files of a spool end.
 const ENDING: &str = ".spool";
+/// The file whose lock says that a folder is taken.
+const LOCK: &str = "lock";
 
 /// When what is written is forced onto the disk. What was written outlives the process in any case; this is for the machine's own end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,7 @@ pub(crate) struct Spool {
     synced: Instant,
     /// Which rank is read next when several have something, so that none waits for ever behind another.
     turn: usize,
+    _lock: fs::File,
 }
 
 impl Spool {
@@ -102,6 +105,7 @@ impl Spool {
             bytes: 0,
             synced: Instant::now(),
             turn: 0,
+            _lock: lock_folder(&settings.folder).map_err(|why| fault(&settings.folder, why))?,
             settings,
         };
         let mut found = Found::default();
@@ -307,6 +311,23 @@ fn parts(records: &[Arc<Record>], bytes_max: u64) -> Vec<&[Arc<Record>]> {
 fn read_name(name: &str) -> Option<(usize, u64)> {
     let (rank, number) = name.strip_suffix(ENDING)?.split_once('-')?;
     Some((rank.parse().ok()?, number.parse().ok()?))
+}
+
+/// Takes a folder for one sink alone; it is free again when what is given is dropped, or the process ends.
+pub(crate) fn lock_folder(folder: &std::path::Path) -> io::Result<fs::File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = fs::OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(folder.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "another sink has it")),
+        Err(fs::TryLockError::Error(why)) => Err(why),
+    }
 }
 
 /// Makes a folder for its owner alone.

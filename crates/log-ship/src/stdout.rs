@@ -68,7 +68,10 @@ impl Stream {
             }
         };
         let whole = ends.partition_point(|(end, _)| *end <= at);
-        let begun = whole.checked_sub(1).and_then(|last| ends.get(last)).map_or(0, |(end, _)| *end);
+        let begun = whole
+            .checked_sub(1)
+            .and_then(|last| ends.get(last))
+            .map_or(0, |(end, _)| *end);
         if at > begun {
             self.partial = ends.get(whole).map(|(_, number)| (*number, at - begun));
         }

@@ -58,7 +58,14 @@ pub fn start(frame: Frame, settings: SyslogSettings) -> Result<Sink, ShipFault> 
     }
     let process = std::process::id().to_string();
     let line = None;
-    Sink::start(frame, Box::new(Syslog { settings, process, line }))
+    Sink::start(
+        frame,
+        Box::new(Syslog {
+            settings,
+            process,
+            line,
+        }),
+    )
 }
 
 enum Line {
@@ -216,7 +223,9 @@ fn counted(message: &[u8]) -> Vec<u8> {
 
 /// As much of a message as goes, without half a character at its end.
 fn cut(message: &[u8], bytes_max: usize) -> &[u8] {
-    let Some(cut) = message.get(..bytes_max) else { return message };
+    let Some(cut) = message.get(..bytes_max) else {
+        return message;
+    };
     let follows = |byte: Option<&u8>| byte.is_some_and(|byte| byte & 0xc0 == 0x80);
     let mut end = cut.len();
     while end > 0 && follows(message.get(end)) {

@@ -13,8 +13,17 @@ pub(super) struct Link {
 }
 
 /// Appends a record with its place in the chain, and a line's end; gives the new head. None when the record is no object.
-pub(super) fn write(names: &ChainNames, digest: &Digest, record: &[u8], before: Head, out: &mut Vec<u8>) -> Option<Head> {
-    let open = record.trim_ascii().strip_suffix(b"}").filter(|open| open.starts_with(b"{"))?;
+pub(super) fn write(
+    names: &ChainNames,
+    digest: &Digest,
+    record: &[u8],
+    before: Head,
+    out: &mut Vec<u8>,
+) -> Option<Head> {
+    let open = record
+        .trim_ascii()
+        .strip_suffix(b"}")
+        .filter(|open| open.starts_with(b"{"))?;
     // A line's end inside would make two lines of it.
     if open.contains(&b'\n') {
         return None;

@@ -89,7 +89,9 @@ fn a_chain_is_whole_over_segments_and_starts_and_every_line_is_json() {
     }
     let begin = fs::read_to_string(file(folder.path(), 1)).unwrap();
     let zeros = "0".repeat(64);
-    assert!(begin.starts_with(&format!("{{\"chain.segment\":1,\"chain.digest\":\"sha256\",\"chain.sequence\":1,\"chain.previous\":\"{zeros}\"")));
+    assert!(begin.starts_with(&format!(
+        "{{\"chain.segment\":1,\"chain.digest\":\"sha256\",\"chain.sequence\":1,\"chain.previous\":\"{zeros}\""
+    )));
 }
 
 #[test]
@@ -110,11 +112,28 @@ fn every_byte_that_is_changed_is_found() {
 
 #[test]
 fn what_was_done_to_a_line_is_said_with_its_place() {
-    let cases: [(&str, fn(&mut Vec<String>), Vec<(u64, Wrong)>); 5] = [
-        ("changed", |lines| lines[3] = lines[3].replacen("text", "test", 1), vec![(4, Wrong::Changed)]),
-        ("removed", |lines| drop(lines.remove(3)), vec![(4, Wrong::Removed { from: 4, to: 4 })]),
-        ("added", |lines| lines.insert(3, String::from("{\"n\":99}")), vec![(4, Wrong::Added)]),
-        ("twice", |lines| lines.insert(4, lines[2].clone()), vec![(5, Wrong::Moved)]),
+    type Case = (&'static str, fn(&mut Vec<String>), Vec<(u64, Wrong)>);
+    let cases: [Case; 5] = [
+        (
+            "changed",
+            |lines| lines[3] = lines[3].replacen("text", "test", 1),
+            vec![(4, Wrong::Changed)],
+        ),
+        (
+            "removed",
+            |lines| drop(lines.remove(3)),
+            vec![(4, Wrong::Removed { from: 4, to: 4 })],
+        ),
+        (
+            "added",
+            |lines| lines.insert(3, String::from("{\"n\":99}")),
+            vec![(4, Wrong::Added)],
+        ),
+        (
+            "twice",
+            |lines| lines.insert(4, lines[2].clone()),
+            vec![(5, Wrong::Moved)],
+        ),
         ("moved", |lines| lines.swap(3, 4), vec![(5, Wrong::Moved)]),
     ];
     for (what, change, expected) in cases {
@@ -122,7 +141,10 @@ fn what_was_done_to_a_line_is_said_with_its_place() {
         write(folder.path(), 1..=30);
         tamper(&file(folder.path(), 1), change);
         let found = wrongs(&look(folder.path()));
-        let expected: Vec<_> = expected.into_iter().map(|(line, wrong)| (String::from("audit.00000001.log"), line, wrong)).collect();
+        let expected: Vec<_> = expected
+            .into_iter()
+            .map(|(line, wrong)| (String::from("audit.00000001.log"), line, wrong))
+            .collect();
         assert_eq!(found, expected, "{what}");
     }
 }
@@ -133,7 +155,10 @@ fn a_line_with_a_hash_made_anew_does_not_fit_the_next() {
     write(folder.path(), 1..=5);
     tamper(&file(folder.path(), 1), |lines| {
         let link = line::read(&names(), &Digest::sha256(), lines[2].as_bytes()).unwrap();
-        let before = Head { sequence: link.sequence - 1, hash: link.previous };
+        let before = Head {
+            sequence: link.sequence - 1,
+            hash: link.previous,
+        };
         let mut out = Vec::new();
         line::write(&names(), &Digest::sha256(), b"{\"n\":\"forged\"}", before, &mut out).unwrap();
         lines[2] = String::from_utf8(out).unwrap().trim_end().to_owned();
@@ -167,7 +192,10 @@ fn what_was_cut_while_nobody_ran_stays_to_be_seen() {
     tamper(&file(folder.path(), 1), |lines| lines.truncate(4));
     write(folder.path(), 6..=9);
     let found = wrongs(&look(folder.path()));
-    assert_eq!(found, [(String::from("audit.00000002.log"), 1, Wrong::Removed { from: 5, to: 6 })]);
+    assert_eq!(
+        found,
+        [(String::from("audit.00000002.log"), 1, Wrong::Removed { from: 5, to: 6 })]
+    );
 }
 
 #[test]
@@ -181,14 +209,24 @@ fn a_segment_that_is_gone_is_found_unless_its_time_was_over() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 1..=40);
     fs::remove_file(file(folder.path(), 1)).unwrap();
-    assert_eq!(look(folder.path()).findings[0].wrong, Wrong::SegmentRemoved { number: 1 });
+    assert_eq!(
+        look(folder.path()).findings[0].wrong,
+        Wrong::SegmentRemoved { number: 1 }
+    );
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), 1..=40);
     for number in 1..=2 {
-        let old = fs::File::options().write(true).open(file(folder.path(), number)).unwrap();
-        old.set_modified(std::time::SystemTime::now() - Duration::from_secs(10_000)).unwrap();
+        let old = fs::File::options()
+            .write(true)
+            .open(file(folder.path(), number))
+            .unwrap();
+        old.set_modified(std::time::SystemTime::now() - Duration::from_secs(10_000))
+            .unwrap();
     }
-    let aged = ChainSettings { age_max: Some(Duration::from_secs(9000)), ..settings(folder.path()) };
+    let aged = ChainSettings {
+        age_max: Some(Duration::from_secs(9000)),
+        ..settings(folder.path())
+    };
     write_as(aged, 41..=60);
     assert!(!file(folder.path(), 2).exists() && file(folder.path(), 3).exists());
     let report = look(folder.path());
@@ -205,9 +243,31 @@ fn half_a_line_that_a_kill_left_is_cut_and_the_chain_goes_on() {
     fs::write(&path, [&whole, b"{\"half\":".as_slice()].concat()).unwrap();
     assert_eq!(look(folder.path()).findings[0].wrong, Wrong::Torn);
     // Lines that were written just before the kill, and not noted any more, are no gap.
-    let note = heads::Note { head: Head { sequence: 1, hash: look(folder.path()).last.unwrap().hash }, retired: 0 };
-    let first = line::read(&names(), &Digest::sha256(), whole.split(|byte| *byte == b'\n').next().unwrap()).unwrap();
-    heads::write(folder.path(), &heads::Note { head: Head { hash: first.hash, ..note.head }, ..note }, false).unwrap();
+    let note = heads::Note {
+        head: Head {
+            sequence: 1,
+            hash: look(folder.path()).last.unwrap().hash,
+        },
+        retired: 0,
+    };
+    let first = line::read(
+        &names(),
+        &Digest::sha256(),
+        whole.split(|byte| *byte == b'\n').next().unwrap(),
+    )
+    .unwrap();
+    heads::write(
+        folder.path(),
+        &heads::Note {
+            head: Head {
+                hash: first.hash,
+                ..note.head
+            },
+            ..note
+        },
+        false,
+    )
+    .unwrap();
     write(folder.path(), 6..=9);
     let report = look(folder.path());
     assert!(report.is_whole(), "{:?}", report.findings);
@@ -221,9 +281,22 @@ fn another_digest_makes_another_chain() {
         name: String::from("keyed"),
         hash: Arc::new(|bytes| (Digest::sha256().hash)(&[b"key", bytes].concat())),
     };
-    write_as(ChainSettings { digest: keyed.clone(), ..settings(folder.path()) }, 1..=5);
+    write_as(
+        ChainSettings {
+            digest: keyed.clone(),
+            ..settings(folder.path())
+        },
+        1..=5,
+    );
     assert!(verify(folder.path(), &names(), &keyed, &[]).unwrap().is_whole());
-    assert_eq!(look(folder.path()).findings.iter().filter(|one| one.wrong == Wrong::Changed).count(), 6);
+    assert_eq!(
+        look(folder.path())
+            .findings
+            .iter()
+            .filter(|one| one.wrong == Wrong::Changed)
+            .count(),
+        6
+    );
 }
 
 #[test]

@@ -14,12 +14,15 @@ use crate::batch::{Batch, Fate};
 use crate::carrier::{Carrier, Step};
 use crate::fault::ShipFault;
 use crate::sink::Frame;
-use crate::spool::{Sync, make_folder};
+use crate::spool::{Sync, lock_folder, make_folder};
 use crate::talk::{Kind, Talk};
 use crate::tally::Reason;
 
 /// The head of no line.
-const NONE: Head = Head { sequence: 0, hash: [0; 32] };
+const NONE: Head = Head {
+    sequence: 0,
+    hash: [0; 32],
+};
 /// Clocks that have gone apart by more than this were not both left alone.
 const JUMP: Duration = Duration::from_secs(60);
 /// LIMIT: bytes of a last line.
@@ -40,6 +43,7 @@ pub(super) struct Writer {
     clocks: (Duration, SystemTime),
     synced: Duration,
     talk: Talk,
+    _lock: File,
 }
 
 impl Writer {
@@ -49,6 +53,7 @@ impl Writer {
             source,
         };
         make_folder(&settings.folder).map_err(fault)?;
+        let lock = lock_folder(&settings.folder).map_err(fault)?;
         let (number, last) = last(&settings).map_err(fault)?;
         let noted = heads::read(&settings.folder);
         let mut note = noted.unwrap_or(Note { head: NONE, retired: 0 });
@@ -63,6 +68,7 @@ impl Writer {
             clocks: (settings.clock.steady(), settings.clock.wall()),
             synced: settings.clock.steady(),
             talk: Talk::new(&frame.name, Arc::clone(&frame.listener)),
+            _lock: lock,
             settings,
         })
     }
@@ -86,12 +92,15 @@ impl Writer {
         self.note.head = head;
         if !unchained.is_empty() {
             refused("a record that is no JSON object on one line cannot be chained");
-            batch.decide_where(Fate::Dropped(Reason::Refused), |record| unchained.contains(&record.sequence));
+            batch.decide_where(Fate::Dropped(Reason::Refused), |record| {
+                unchained.contains(&record.sequence)
+            });
         }
         batch.decide(count, Fate::Delivered);
         if let Err(why) = heads::write(&self.settings.folder, &self.note, sync) {
             // The lines are there; what is noted is behind them, which says nothing wrong.
-            self.talk.say(Kind::Upkeep, &format!("the head of the chain cannot be written: {why}"));
+            self.talk
+                .say(Kind::Upkeep, &format!("the head of the chain cannot be written: {why}"));
         }
         Ok(())
     }
@@ -129,9 +138,17 @@ impl Writer {
         }
         let number = self.number + 1;
         let path = heads::segment(&self.settings.folder, number);
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
         self.number = number;
-        self.open = Some(Open { file, bytes: 0, begun: now });
+        self.open = Some(Open {
+            file,
+            bytes: 0,
+            begun: now,
+        });
         let opening = line::opening(&self.settings.names, &self.settings.digest, number);
         let mut bytes = Vec::new();
         let (names, digest) = (&self.settings.names, &self.settings.digest);
@@ -151,8 +168,12 @@ impl Writer {
         let expected = self.clocks.1 + steady.saturating_sub(self.clocks.0);
         let off = wall.duration_since(expected).unwrap_or_else(|why| why.duration());
         self.clocks = (steady, wall);
-        let Some(age_max) = self.settings.age_max.filter(|_| off <= JUMP) else { return };
-        let Ok(segments) = heads::segments(&self.settings.folder) else { return };
+        let Some(age_max) = self.settings.age_max.filter(|_| off <= JUMP) else {
+            return;
+        };
+        let Ok(segments) = heads::segments(&self.settings.folder) else {
+            return;
+        };
         for (number, path) in segments.into_iter().filter(|(number, _)| *number < self.number) {
             let modified = fs::metadata(&path).and_then(|about| about.modified());
             let age = modified.ok().and_then(|modified| wall.duration_since(modified).ok());
@@ -163,7 +184,8 @@ impl Writer {
             self.note.retired = self.note.retired.max(number);
             let noted = heads::write(&self.settings.folder, &self.note, true);
             if let Err(why) = noted.and_then(|()| fs::remove_file(&path)) {
-                self.talk.say(Kind::Upkeep, &format!("`{}` cannot be removed: {why}", path.display()));
+                self.talk
+                    .say(Kind::Upkeep, &format!("`{}` cannot be removed: {why}", path.display()));
                 return;
             }
         }
@@ -188,7 +210,10 @@ impl Carrier for Writer {
         match written {
             Ok(()) => Step::Done,
             Err(why) => Step::Again {
-                why: format!("the chain in `{}` cannot be written: {why}", self.settings.folder.display()),
+                why: format!(
+                    "the chain in `{}` cannot be written: {why}",
+                    self.settings.folder.display()
+                ),
                 after: None,
             },
         }

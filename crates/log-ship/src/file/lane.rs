@@ -49,7 +49,9 @@ impl Active {
     /// A file of an earlier process is as old as it says, as far as the wall's clock can be believed.
     fn aged(mut self, clock: &dyn Clock) -> Self {
         let created = self.file.metadata().and_then(|about| about.created());
-        let age = created.ok().and_then(|created| clock.wall().duration_since(created).ok());
+        let age = created
+            .ok()
+            .and_then(|created| clock.wall().duration_since(created).ok());
         if self.bytes > 0 {
             self.begun = self.begun.saturating_sub(age.unwrap_or_default().min(self.every));
         }

@@ -29,7 +29,11 @@ pub(super) fn list(active: &Path) -> io::Result<Vec<Rotated>> {
     let (Some(folder), Some(name)) = (active.parent(), active.file_name().and_then(|name| name.to_str())) else {
         return Ok(Vec::new());
     };
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)?.take(ENTRIES_MAX) {
         let entry = entry?;

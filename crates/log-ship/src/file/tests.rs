@@ -71,7 +71,9 @@ fn write(files: &mut Files, records: Vec<Arc<Record>>) -> (Step, Batch) {
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
-    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
     names.sort();
     names
 }
@@ -79,7 +81,13 @@ fn names(folder: &Path) -> Vec<String> {
 fn upkeep(lanes: Vec<Lane>, compress: bool, clock: &Arc<Hands>) -> Upkeep {
     let (frame, _) = heard(frame("keep"));
     let talk = Talk::new("keep", frame.listener);
-    Upkeep::new(lanes, compress, Arc::<Hands>::clone(clock), talk, Arc::new(AtomicBool::new(false)))
+    Upkeep::new(
+        lanes,
+        compress,
+        Arc::<Hands>::clone(clock),
+        talk,
+        Arc::new(AtomicBool::new(false)),
+    )
 }
 
 #[test]
@@ -87,7 +95,11 @@ fn records_go_into_the_file_of_their_level_and_class() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join("deep").join(name);
     let only = |level_min, level_max, classes: &[Class], name: &str| Lane {
-        takes: Selection { level_min, level_max, classes: classes.to_vec() },
+        takes: Selection {
+            level_min,
+            level_max,
+            classes: classes.to_vec(),
+        },
         ..lane(at(name), Keep::default())
     };
     let lanes = vec![
@@ -100,7 +112,11 @@ fn records_go_into_the_file_of_their_level_and_class() {
     let mut fault = (*record(5, Level::Debug)).clone();
     fault.class = Class::Fault;
     let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
-    let mut given: Vec<Arc<Record>> = levels.iter().zip(1..).map(|(level, number)| record(number, *level)).collect();
+    let mut given: Vec<Arc<Record>> = levels
+        .iter()
+        .zip(1..)
+        .map(|(level, number)| record(number, *level))
+        .collect();
     given.push(Arc::new(fault));
     sink.give(&given);
     until("all", || sink.acknowledged() == 5);
@@ -155,14 +171,24 @@ fn clocks_that_jump_change_neither_the_order_nor_the_age() {
         write(&mut files, records([number]));
         clock.set_wall(SystemTime::UNIX_EPOCH + Duration::from_secs(wall));
         files.idle();
-        assert_eq!(names(folder.path()).len(), usize::try_from(number).unwrap(), "no age by the wall's clock");
+        assert_eq!(
+            names(folder.path()).len(),
+            usize::try_from(number).unwrap(),
+            "no age by the wall's clock"
+        );
         clock.0.lock().0 += Duration::from_secs(3600);
         files.idle();
     }
     let rotated = rotated::list(&folder.path().join("a.log")).unwrap();
-    let numbers: Vec<String> = rotated.iter().map(|file| fs::read_to_string(&file.path).unwrap()).collect();
+    let numbers: Vec<String> = rotated
+        .iter()
+        .map(|file| fs::read_to_string(&file.path).unwrap())
+        .collect();
     let order = ["{\"n\":1,", "{\"n\":2,", "{\"n\":3,", "{\"n\":4,"];
-    assert!(numbers.iter().zip(order).all(|(text, begin)| text.starts_with(begin)), "{numbers:?}");
+    assert!(
+        numbers.iter().zip(order).all(|(text, begin)| text.starts_with(begin)),
+        "{numbers:?}"
+    );
 }
 
 #[test]
@@ -178,7 +204,11 @@ fn compressed_files_are_what_gzip_reads_and_keep_their_date() {
     let rotated = rotated::list(&path).unwrap().remove(0).path;
     let text = fs::read(&rotated).unwrap();
     let modified = fs::metadata(&rotated).unwrap().modified().unwrap();
-    fs::write(rotated.with_file_name("a.log.00000009.20261123T000000Z.gz.part"), "left by a kill").unwrap();
+    fs::write(
+        rotated.with_file_name("a.log.00000009.20261123T000000Z.gz.part"),
+        "left by a kill",
+    )
+    .unwrap();
     upkeep(lanes, true, &clock).keep();
     let left = names(folder.path());
     assert_eq!(left.len(), 2, "{left:?}");
@@ -209,15 +239,37 @@ fn retention_is_by_count_by_bytes_and_by_age_of_each_lane() {
     }
     let path = |name: &str| folder.path().join(name);
     let lanes = vec![
-        lane(path("count"), Keep { files_max: Some(2), ..Keep::default() }),
-        lane(path("bytes"), Keep { bytes_max: Some(350), ..Keep::default() }),
-        lane(path("age"), Keep { age_max: Some(Duration::from_secs(4500)), ..Keep::default() }),
+        lane(
+            path("count"),
+            Keep {
+                files_max: Some(2),
+                ..Keep::default()
+            },
+        ),
+        lane(
+            path("bytes"),
+            Keep {
+                bytes_max: Some(350),
+                ..Keep::default()
+            },
+        ),
+        lane(
+            path("age"),
+            Keep {
+                age_max: Some(Duration::from_secs(4500)),
+                ..Keep::default()
+            },
+        ),
         lane(path("all"), Keep::default()),
     ];
     let mut upkeep = upkeep(lanes, false, &clock);
     upkeep.keep();
     let left = |name: &str| -> Vec<u64> {
-        rotated::list(&path(name)).unwrap().iter().map(|file| file.number).collect()
+        rotated::list(&path(name))
+            .unwrap()
+            .iter()
+            .map(|file| file.number)
+            .collect()
     };
     assert_eq!(left("count"), [5, 6]);
     assert_eq!(left("bytes"), [4, 5, 6]);
@@ -243,7 +295,11 @@ fn a_full_disk_is_said_and_what_could_not_be_written_is_held() {
     sink.give(&records(1..=50));
     until("a try", || sink.tally().retries > 2);
     assert_eq!((sink.acknowledged(), sink.tally().held), (0, 50));
-    assert!(heard.lock()[0].contains("No space left on device"), "{:?}", heard.lock());
+    assert!(
+        heard.lock()[0].contains("No space left on device"),
+        "{:?}",
+        heard.lock()
+    );
     fs::remove_file(&path).unwrap();
     sink.reopen();
     until("all", || sink.acknowledged() == 50);
@@ -255,7 +311,11 @@ fn a_full_disk_is_said_and_what_could_not_be_written_is_held() {
 fn after_a_rename_from_outside_reopening_begins_a_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.log");
-    let sink = start(frame("logrotate"), settings(vec![lane(path.clone(), Keep::default())], &Hands::new())).unwrap();
+    let sink = start(
+        frame("logrotate"),
+        settings(vec![lane(path.clone(), Keep::default())], &Hands::new()),
+    )
+    .unwrap();
     sink.give(&records(1..=3));
     until("three", || sink.acknowledged() == 3);
     fs::rename(&path, folder.path().join("a.log.1")).unwrap();
@@ -272,7 +332,11 @@ fn half_a_line_of_a_killed_process_does_not_spoil_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.log");
     fs::write(&path, "{\"n\":0}\n{\"n\":").unwrap();
-    let mut files = Files::open(&frame("half"), settings(vec![lane(path.clone(), Keep::default())], &Hands::new())).unwrap();
+    let mut files = Files::open(
+        &frame("half"),
+        settings(vec![lane(path.clone(), Keep::default())], &Hands::new()),
+    )
+    .unwrap();
     write(&mut files, records([1]));
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.starts_with("{\"n\":0}\n{\"n\":\n{\"n\":1,"), "{text}");

@@ -45,10 +45,12 @@ impl Keeper {
         let ended = Arc::new(AtomicBool::new(false));
         let upkeep = Upkeep::new(lanes, compress, clock, talk, Arc::clone(&ended));
         let builder = Builder::new().name(format!("keep-{sink}"));
-        builder.spawn(move || upkeep.run(&knocks)).map_err(|source| ShipFault::Thread {
-            sink: sink.to_owned(),
-            source,
-        })?;
+        builder
+            .spawn(move || upkeep.run(&knocks))
+            .map_err(|source| ShipFault::Thread {
+                sink: sink.to_owned(),
+                source,
+            })?;
         let keeper = Self { bell, ended };
         keeper.wake();
         Ok(keeper)
@@ -104,7 +106,9 @@ impl Upkeep {
     pub(super) fn keep(&mut self) {
         let believes = self.believes_the_wall();
         for index in 0..self.lanes.len() {
-            let Some(lane) = self.lanes.get(index).cloned() else { break };
+            let Some(lane) = self.lanes.get(index).cloned() else {
+                break;
+            };
             if let Err((path, why)) = self.keep_lane(&lane, believes) {
                 self.talk.say(Kind::Upkeep, &format!("`{}`: {why}", path.display()));
             }
@@ -117,7 +121,10 @@ impl Upkeep {
         let off = wall.duration_since(expected).unwrap_or_else(|why| why.duration());
         if off > JUMP {
             self.distrust_until = steady + DISTRUST;
-            let text = format!("the clock has jumped by {} s: for an hour nothing is removed by its age", off.as_secs());
+            let text = format!(
+                "the clock has jumped by {} s: for an hour nothing is removed by its age",
+                off.as_secs()
+            );
             self.talk.say(Kind::Upkeep, &text);
         }
         self.looked = (steady, wall);

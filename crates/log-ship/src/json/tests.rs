@@ -18,9 +18,15 @@ fn good() -> Reply {
 
 fn numbers(server: &Server) -> Vec<u64> {
     let asked = server.asked.lock();
-    let lines = asked.iter().flat_map(|one| one.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()));
+    let lines = asked
+        .iter()
+        .flat_map(|one| one.body.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()));
     lines
-        .map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap()["n"].as_u64().unwrap())
+        .map(|line| {
+            serde_json::from_slice::<serde_json::Value>(line).unwrap()["n"]
+                .as_u64()
+                .unwrap()
+        })
         .collect()
 }
 
@@ -37,9 +43,21 @@ fn lines_arrive_packed_with_who_we_are() {
     let secret = folder.path().join("token");
     std::fs::write(&secret, "s3cret\n").unwrap();
     let logins = [
-        (Login::Bearer(Secret::File(secret.clone())), "authorization", "Bearer s3cret"),
-        (Login::Basic(String::from("me"), Secret::File(secret.clone())), "authorization", "Basic bWU6czNjcmV0"),
-        (Login::Header(String::from("X-Api-Key"), Secret::File(secret)), "x-api-key", "s3cret"),
+        (
+            Login::Bearer(Secret::File(secret.clone())),
+            "authorization",
+            "Bearer s3cret",
+        ),
+        (
+            Login::Basic(String::from("me"), Secret::File(secret.clone())),
+            "authorization",
+            "Basic bWU6czNjcmV0",
+        ),
+        (
+            Login::Header(String::from("X-Api-Key"), Secret::File(secret)),
+            "x-api-key",
+            "s3cret",
+        ),
     ];
     for (login, name, value) in logins {
         let server = Server::start(|_, _| good());
@@ -51,8 +69,14 @@ fn lines_arrive_packed_with_who_we_are() {
         until("all", || sink.acknowledged() == 250);
         assert_eq!(numbers(&server), (1..=250).collect::<Vec<_>>());
         let asked = server.asked.lock()[0].clone();
-        assert_eq!((asked.path.as_str(), &asked.headers[name]), ("/in", &value.parse().unwrap()));
-        assert_eq!((&asked.headers["content-encoding"], &asked.headers["x-scope-orgid"]), (&"gzip".parse().unwrap(), &"tenant".parse().unwrap()));
+        assert_eq!(
+            (asked.path.as_str(), &asked.headers[name]),
+            ("/in", &value.parse().unwrap())
+        );
+        assert_eq!(
+            (&asked.headers["content-encoding"], &asked.headers["x-scope-orgid"]),
+            (&"gzip".parse().unwrap(), &"tenant".parse().unwrap())
+        );
         assert_eq!(end(sink).delivered, 250);
     }
 }
@@ -87,7 +111,11 @@ fn what_a_server_cannot_take_now_is_sent_again_and_what_it_refuses_is_dropped_wi
     sink.give(&records(11..=20));
     until("all", || sink.acknowledged() == 20);
     assert_eq!((server.count(), sink.tally().delivered), (5, 10));
-    assert!(heard.lock().iter().any(|text| text == "Refused: 400 no such field"), "{:?}", heard.lock());
+    assert!(
+        heard.lock().iter().any(|text| text == "Refused: 400 no such field"),
+        "{:?}",
+        heard.lock()
+    );
     end(sink);
 }
 
@@ -121,7 +149,10 @@ fn too_large_a_body_is_sent_in_parts_and_too_large_a_record_is_dropped() {
     sink.give(&records(1..=50));
     until("all", || sink.acknowledged() == 50);
     let tally = end(sink);
-    assert_eq!((tally.delivered, tally.dropped_for(Level::Info, Reason::TooLarge)), (49, 1));
+    assert_eq!(
+        (tally.delivered, tally.dropped_for(Level::Info, Reason::TooLarge)),
+        (49, 1)
+    );
 }
 
 #[test]
@@ -176,11 +207,19 @@ fn tls_is_with_whom_it_should_be() {
     let other = tempfile::tempdir().unwrap();
     let stranger = testkit::tls::Authority::new(other.path()).unwrap();
     let identity = authority.issue("localhost", &["localhost"]).unwrap();
-    let certificates = CertificateDer::pem_file_iter(&identity.chain).unwrap().map(Result::unwrap).collect();
+    let certificates = CertificateDer::pem_file_iter(&identity.chain)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect();
     let key = PrivateKeyDer::from_pem_file(&identity.key).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = config.with_no_client_auth().with_single_cert(certificates, key).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config = config
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .unwrap();
     let server = Server::start_tls(config, |_, _| good());
     let mut target = server.target("/");
     target.uri = format!("https://localhost:{}/", server.address.port()).parse().unwrap();

@@ -46,7 +46,9 @@ fn encryption(tls: &Tls, protocol: &[u8]) -> Result<ClientConfig, String> {
                 .and_then(Iterator::collect::<Result<Vec<_>, _>>)
                 .map_err(|why| shown(&why))?;
             let key = PrivateKeyDer::from_pem_file(key).map_err(|why| format!("TLS: `{}`: {why}", key.display()))?;
-            config.with_client_auth_cert(certificates, key).map_err(|why| shown(&why))?
+            config
+                .with_client_auth_cert(certificates, key)
+                .map_err(|why| shown(&why))?
         }
     };
     config.alpn_protocols = vec![protocol.to_vec()];

@@ -94,7 +94,9 @@ fn request(target: &Target, body: Vec<u8>, content_type: &'static str) -> Result
         .header(HOST, authority.rsplit('@').next().unwrap_or_default())
         .header(USER_AGENT, concat!("cofferdam/", env!("CARGO_PKG_VERSION")))
         .header(CONTENT_TYPE, content_type);
-    let mut request = request.body(Full::new(Bytes::from(body))).map_err(|why| why.to_string())?;
+    let mut request = request
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|why| why.to_string())?;
     let headers = request.headers_mut();
     if let Some(encoding) = encoding {
         headers.insert(CONTENT_ENCODING, encoding);
@@ -149,7 +151,10 @@ async fn connect(target: &Target) -> Result<SendRequest<Full<Bytes>>, String> {
     let stream = dial(target, b"http/1.1").await?;
     let mut builder = Connecting::new();
     builder.max_headers(HEADERS_MAX);
-    let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.map_err(|why| whole(&why))?;
+    let (sender, connection) = builder
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|why| whole(&why))?;
     // It ends with the sender, or when the other side goes.
     drop(tokio::spawn(async move { connection.await.is_ok() }));
     Ok(sender)

@@ -14,13 +14,23 @@ use crate::tally::Reason;
 pub(crate) enum Judgement {
     Taken,
     /// All but so many; the server does not say which.
-    Partly { refused: u64, said: String },
+    Partly {
+        refused: u64,
+        said: String,
+    },
     /// The server does not want these now.
-    Later { why: String, after: Option<Duration> },
+    Later {
+        why: String,
+        after: Option<Duration>,
+    },
     /// It wants fewer at once.
-    Smaller { said: String },
+    Smaller {
+        said: String,
+    },
     /// It does not want these, ever.
-    Refused { said: String },
+    Refused {
+        said: String,
+    },
 }
 
 /// One protocol over one transport.

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::OtlpSettings;
 use super::messages::{
-    Any, AnyValue, ArrayValue, ExportLogsServiceRequest, KeyValue, KeyValueList, LogRecord, Resource, ResourceLogs, Scope,
-    ScopeLogs,
+    Any, AnyValue, ArrayValue, ExportLogsServiceRequest, KeyValue, KeyValueList, LogRecord, Resource, ResourceLogs,
+    Scope, ScopeLogs,
 };
 use crate::record::{Level, Record};
 
@@ -24,7 +24,10 @@ pub(super) fn request(settings: &OtlpSettings, records: &[Arc<Record>]) -> Expor
         scope: Some(Scope {
             name: settings.scope.clone(),
         }),
-        log_records: records.iter().map(|record| log_record(settings, record, observed)).collect(),
+        log_records: records
+            .iter()
+            .map(|record| log_record(settings, record, observed))
+            .collect(),
     };
     ExportLogsServiceRequest {
         resource_logs: vec![ResourceLogs {
@@ -51,11 +54,17 @@ fn log_record(settings: &OtlpSettings, record: &Record, observed: u64) -> LogRec
     };
     for (name, value) in members {
         let bytes = |count| value.as_str().and_then(|text| unhex(text, count));
-        if name == settings.trace_id && let Some(id) = bytes(16) {
+        if name == settings.trace_id
+            && let Some(id) = bytes(16)
+        {
             out.trace_id = id;
-        } else if name == settings.span_id && let Some(id) = bytes(8) {
+        } else if name == settings.span_id
+            && let Some(id) = bytes(8)
+        {
             out.span_id = id;
-        } else if name == settings.trace_flags && let Some(flags) = flags(&value) {
+        } else if name == settings.trace_flags
+            && let Some(flags) = flags(&value)
+        {
             out.flags = flags;
         } else if name == settings.body {
             out.body = Some(converted(value));

@@ -100,7 +100,9 @@ async fn exchange(
         None => connect(target).await?,
     };
     let mut request = Request::new(message);
-    let authorization = target.authorization().map_err(|why| Status::unavailable(why.to_string()))?;
+    let authorization = target
+        .authorization()
+        .map_err(|why| Status::unavailable(why.to_string()))?;
     for (name, value) in target.headers.iter().chain(&authorization) {
         let wrong = |_| Status::unavailable(format!("no metadata: `{name}`"));
         let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes()).map_err(|_| wrong(()))?;
@@ -157,8 +159,13 @@ fn by_code(status: &Status) -> Judgement {
 /// How long the server wants to be left alone.
 fn retry_delay(status: &Status) -> Option<Duration> {
     let details = RpcStatus::decode(status.details()).ok()?.details;
-    let info = details.iter().find(|one| one.type_url.ends_with("google.rpc.RetryInfo"))?;
-    let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay.unwrap_or_default();
+    let info = details
+        .iter()
+        .find(|one| one.type_url.ends_with("google.rpc.RetryInfo"))?;
+    let delay = RetryInfo::decode(info.value.as_slice())
+        .ok()?
+        .retry_delay
+        .unwrap_or_default();
     Some(Duration::new(
         u64::try_from(delay.seconds).unwrap_or(0),
         u32::try_from(delay.nanos).unwrap_or(0).min(999_999_999),

@@ -32,13 +32,22 @@ fn logs(body: &[u8]) -> Vec<LogRecord> {
 fn framed(asked: &Asked) -> &[u8] {
     let (head, message) = asked.body.split_at(5);
     assert_eq!(head[0], 0);
-    assert_eq!(u32::from_be_bytes(head[1..].try_into().unwrap()), u32::try_from(message.len()).unwrap());
+    assert_eq!(
+        u32::from_be_bytes(head[1..].try_into().unwrap()),
+        u32::try_from(message.len()).unwrap()
+    );
     message
 }
 
 fn response(rejected: i64, words: &str) -> Vec<u8> {
-    let partial = PartialSuccess { rejected_log_records: rejected, error_message: words.to_owned() };
-    ExportLogsServiceResponse { partial_success: Some(partial) }.encode_to_vec()
+    let partial = PartialSuccess {
+        rejected_log_records: rejected,
+        error_message: words.to_owned(),
+    };
+    ExportLogsServiceResponse {
+        partial_success: Some(partial),
+    }
+    .encode_to_vec()
 }
 
 fn grpc(code: u32, words: &str, details: Option<Vec<u8>>) -> Reply {
@@ -59,13 +68,27 @@ fn end(mut sink: Sink) -> crate::Tally {
 #[test]
 fn a_line_becomes_a_record_with_its_ids_and_attributes() {
     let line = r#"{"timestamp":"x","trace_id":"0af7651916cd43dd8448eb211c80319c","span_id":"b7ad6b7169203331","trace_flags":"01","message":"hi","http.response.status_code":503,"cofferdam.duration_ms":1.5,"a":[true,null,{"k":"v"}]}"#;
-    let record = Record { sequence: 1, time_ns: 77, level: Level::Warn, class: Class::Access, line: line.as_bytes().into() };
+    let record = Record {
+        sequence: 1,
+        time_ns: 77,
+        level: Level::Warn,
+        class: Class::Access,
+        line: line.as_bytes().into(),
+    };
     let mut broken = record.clone();
     broken.line = b"no json \xff".as_slice().into();
     let request = request(&settings(), &[Arc::new(record), Arc::new(broken)]);
     let records = logs(&request.encode_to_vec());
     let one = &records[0];
-    assert_eq!((one.time_unix_nano, one.severity_number, one.severity_text.as_str(), one.flags), (77, 13, "warn", 1));
+    assert_eq!(
+        (
+            one.time_unix_nano,
+            one.severity_number,
+            one.severity_text.as_str(),
+            one.flags
+        ),
+        (77, 13, "warn", 1)
+    );
     assert_eq!((one.trace_id.len(), one.span_id.len(), one.trace_id[0]), (16, 8, 0x0a));
     assert_eq!(one.body.as_ref().unwrap().value, Some(Any::Text(String::from("hi"))));
     let names: Vec<&str> = one.attributes.iter().map(|attribute| attribute.key.as_str()).collect();
@@ -73,13 +96,22 @@ fn a_line_becomes_a_record_with_its_ids_and_attributes() {
     let value = |index: usize| one.attributes[index].value.clone().unwrap().value;
     assert_eq!((value(0), value(1)), (Some(Any::Integer(503)), Some(Any::Double(1.5))));
     assert!(matches!(value(2), Some(Any::Array(array)) if array.values.len() == 3));
-    assert_eq!(records[1].body.as_ref().unwrap().value, Some(Any::Text(String::from("no json \u{fffd}"))));
+    assert_eq!(
+        records[1].body.as_ref().unwrap().value,
+        Some(Any::Text(String::from("no json \u{fffd}")))
+    );
 }
 
 #[test]
 fn ids_that_are_none_stay_attributes() {
     let line = br#"{"trace_id":"00000000000000000000000000000000","span_id":"xyz"}"#;
-    let record = Record { sequence: 1, time_ns: 1, level: Level::Info, class: Class::Access, line: line.as_slice().into() };
+    let record = Record {
+        sequence: 1,
+        time_ns: 1,
+        level: Level::Info,
+        class: Class::Access,
+        line: line.as_slice().into(),
+    };
     let records = logs(&request(&settings(), &[Arc::new(record)]).encode_to_vec());
     assert_eq!((records[0].trace_id.len(), records[0].attributes.len()), (0, 2));
 }
@@ -87,7 +119,15 @@ fn ids_that_are_none_stay_attributes() {
 #[test]
 fn over_http_what_may_be_retried_is_and_what_was_refused_in_part_is_counted() {
     let server = Server::start(|number, _| match number {
-        0 => Reply::Status(503, Vec::new(), RpcStatus { message: String::from("busy"), ..RpcStatus::default() }.encode_to_vec()),
+        0 => Reply::Status(
+            503,
+            Vec::new(),
+            RpcStatus {
+                message: String::from("busy"),
+                ..RpcStatus::default()
+            }
+            .encode_to_vec(),
+        ),
         1 => Reply::Status(502, Vec::new(), Vec::new()),
         2 => Reply::Status(200, Vec::new(), response(3, "three are too old")),
         3 => Reply::Status(200, Vec::new(), b"\xff\xff garbage".to_vec()),
@@ -96,10 +136,23 @@ fn over_http_what_may_be_retried_is_and_what_was_refused_in_part_is_counted() {
     });
     let (frame, heard) = heard(frame("otlp"));
     let sink = start_http(frame, server.target("/v1/logs"), settings()).unwrap();
-    sink.give(&[record(1, Level::Debug), record(2, Level::Error), record(3, Level::Debug), record(4, Level::Info), record(5, Level::Error)]);
+    sink.give(&[
+        record(1, Level::Debug),
+        record(2, Level::Error),
+        record(3, Level::Debug),
+        record(4, Level::Info),
+        record(5, Level::Error),
+    ]);
     until("the first", || sink.acknowledged() == 5);
     let tally = sink.tally();
-    assert_eq!((tally.delivered, tally.dropped_for(Level::Debug, Reason::Refused), tally.dropped_for(Level::Info, Reason::Refused)), (2, 2, 1));
+    assert_eq!(
+        (
+            tally.delivered,
+            tally.dropped_for(Level::Debug, Reason::Refused),
+            tally.dropped_for(Level::Info, Reason::Refused)
+        ),
+        (2, 2, 1)
+    );
     sink.give(&records(6..=6));
     until("the second", || sink.tally().delivered == 3);
     sink.give(&records(7..=7));
@@ -118,9 +171,21 @@ fn over_http_what_may_be_retried_is_and_what_was_refused_in_part_is_counted() {
 
 #[test]
 fn over_grpc_codes_are_judged_as_the_specification_has_it() {
-    let retry = RetryInfo { retry_delay: Some(Span { seconds: 0, nanos: 1000 }) };
-    let detail = Detail { type_url: String::from("type.googleapis.com/google.rpc.RetryInfo"), value: retry.encode_to_vec() };
-    let details = RpcStatus { details: vec![detail], ..RpcStatus::default() }.encode_to_vec();
+    let retry = RetryInfo {
+        retry_delay: Some(Span {
+            seconds: 0,
+            nanos: 1000,
+        }),
+    };
+    let detail = Detail {
+        type_url: String::from("type.googleapis.com/google.rpc.RetryInfo"),
+        value: retry.encode_to_vec(),
+    };
+    let details = RpcStatus {
+        details: vec![detail],
+        ..RpcStatus::default()
+    }
+    .encode_to_vec();
     let server = Server::start(move |number, asked| match number {
         0 => grpc(14, "unavailable", None),
         1 => grpc(8, "exhausted", Some(details.clone())),
@@ -135,7 +200,12 @@ fn over_grpc_codes_are_judged_as_the_specification_has_it() {
     let sink = start_grpc(frame, server.target(""), settings()).unwrap();
     sink.give(&records(1..=5));
     until("the first", || sink.acknowledged() == 5);
-    assert_eq!((sink.tally().delivered, sink.tally().dropped()), (4, 1), "{:?}", heard.lock());
+    assert_eq!(
+        (sink.tally().delivered, sink.tally().dropped()),
+        (4, 1),
+        "{:?}",
+        heard.lock()
+    );
     sink.give(&records(6..=6));
     until("the second", || sink.acknowledged() == 6);
     sink.give(&records(7..=7));
@@ -144,7 +214,10 @@ fn over_grpc_codes_are_judged_as_the_specification_has_it() {
     sink.give(&records(8..=20));
     until("the parts", || sink.acknowledged() == 20);
     let asked = server.asked.lock()[0].clone();
-    assert_eq!((asked.path.as_str(), logs(framed(&asked)).len()), ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", 5));
+    assert_eq!(
+        (asked.path.as_str(), logs(framed(&asked)).len()),
+        ("/opentelemetry.proto.collector.logs.v1.LogsService/Export", 5)
+    );
     let tally = end(sink);
     assert_eq!((tally.delivered, tally.dropped()), (17, 3));
 }

@@ -65,14 +65,14 @@ impl Server {
     }
 
     /// The same behind TLS.
-    pub(crate) fn start_tls(config: ServerConfig, script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start_tls(
+        config: ServerConfig,
+        script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         Self::begin(Some(TlsAcceptor::from(Arc::new(config))), script)
     }
 
-    fn begin(
-        tls: Option<TlsAcceptor>,
-        script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    fn begin(tls: Option<TlsAcceptor>, script: impl Fn(usize, &Asked) -> Reply + Send + Sync + 'static) -> Self {
         let (tell, told) = std::sync::mpsc::sync_channel(1);
         let (end, ended) = oneshot::channel();
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -89,7 +89,11 @@ impl Server {
             });
         });
         let address = told.recv().unwrap();
-        Self { address, asked, _end: end }
+        Self {
+            address,
+            asked,
+            _end: end,
+        }
     }
 
     pub(crate) fn target(&self, path: &str) -> Target {
@@ -134,12 +138,20 @@ async fn answer(
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, std::io::Error> {
     let (head, body) = request.into_parts();
     let mut body = body.collect().await.map_err(std::io::Error::other)?.to_bytes().to_vec();
-    if head.headers.get("content-encoding").is_some_and(|encoding| encoding == "gzip") {
+    if head
+        .headers
+        .get("content-encoding")
+        .is_some_and(|encoding| encoding == "gzip")
+    {
         let mut unpacked = Vec::new();
         GzDecoder::new(body.as_slice()).read_to_end(&mut unpacked)?;
         body = unpacked;
     }
-    let asked = Asked { path: head.uri.path().to_owned(), headers: head.headers, body };
+    let asked = Asked {
+        path: head.uri.path().to_owned(),
+        headers: head.headers,
+        body,
+    };
     let number = memory.lock().len();
     let reply = script(number, &asked);
     memory.lock().push(asked);
@@ -160,7 +172,9 @@ async fn answer(
             let mut frame = vec![0];
             frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
             frame.extend(message);
-            let trailers = trailers.into_iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+            let trailers = trailers
+                .into_iter()
+                .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
             let frames = [data(frame), Ok(Frame::trailers(trailers.collect()))];
             let headers = vec![("content-type", String::from("application/grpc"))];
             (200, headers, BoxBody::new(StreamBody::new(iter(frames))))

@@ -46,7 +46,8 @@ impl Spooling {
         drop(spool);
         let Some(why) = stored.fault else { return true };
         self.queue.spool_failed();
-        self.talk.say(Kind::Spool, &format!("the spool cannot be written: {why}"));
+        self.talk
+            .say(Kind::Spool, &format!("the spool cannot be written: {why}"));
         self.queue.give_back(Hand::Spooler, batch);
         false
     }

@@ -231,7 +231,9 @@ fn read_frame(reader: &mut impl Read, left: u64) -> io::Result<Option<(Record, u
     let number = |bytes: &[u8]| bytes.first_chunk::<4>().map_or(0, |four| u32::from_le_bytes(*four));
     let (length, sum) = (number(length), number(sum));
     let taken = FRAME_BYTES + u64::from(length);
-    let Ok(size) = usize::try_from(length) else { return Ok(None) };
+    let Ok(size) = usize::try_from(length) else {
+        return Ok(None);
+    };
     if taken > left || !(FIXED_BYTES..=BODY_BYTES_MAX).contains(&size) {
         return Ok(None);
     }

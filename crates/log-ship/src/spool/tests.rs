@@ -37,7 +37,11 @@ fn read_all(spool: &mut Spool) -> (Vec<Arc<Record>>, u64) {
 }
 
 fn files(folder: &std::path::Path) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.retain(|path| path.to_str().unwrap().ends_with(ENDING));
     files.sort();
     files
 }
@@ -67,15 +71,22 @@ fn what_was_settled_is_not_sent_again_after_a_start() {
     let folder = tempfile::tempdir().unwrap();
     let (mut spool, _) = Spool::open(settings(folder.path())).unwrap();
     store(&mut spool, records(1..=20));
-    let Loan::Records(batch, lent) = spool.lend(5, 100_000) else { panic!() };
+    let Loan::Records(batch, lent) = spool.lend(5, 100_000) else {
+        panic!()
+    };
     assert_eq!(batch.len(), 5);
     spool.settled(&lent);
-    let Loan::Records(..) = spool.lend(5, 100_000) else { panic!() };
+    let Loan::Records(..) = spool.lend(5, 100_000) else {
+        panic!()
+    };
     drop(spool);
     let (mut spool, found) = Spool::open(settings(folder.path())).unwrap();
     assert_eq!(found.records, 15, "what was lent and not settled is still there");
     let (read, _) = read_all(&mut spool);
-    assert_eq!(read.iter().map(|one| one.sequence).collect::<Vec<_>>(), (6..=20).collect::<Vec<_>>());
+    assert_eq!(
+        read.iter().map(|one| one.sequence).collect::<Vec<_>>(),
+        (6..=20).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -127,7 +138,12 @@ fn what_is_damaged_while_it_is_held_is_counted_exactly() {
     store(&mut spool, records(1..=10));
     let path = files(folder.path()).remove(0);
     let at = HEADER_BYTES + 6 * frame_bytes(&record(1, Level::Info)) + 20;
-    OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"?", at).unwrap();
+    OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .write_all_at(b"?", at)
+        .unwrap();
     let (read, damaged) = read_all(&mut spool);
     assert_eq!((read.len(), damaged), (6, 4));
 }
@@ -135,9 +151,16 @@ fn what_is_damaged_while_it_is_held_is_counted_exactly() {
 #[test]
 fn what_is_lent_is_not_given_up() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut spool, _) = Spool::open(SpoolSettings { bytes_max: 4096, segment_bytes_max: 1024, ..settings(folder.path()) }).unwrap();
+    let (mut spool, _) = Spool::open(SpoolSettings {
+        bytes_max: 4096,
+        segment_bytes_max: 1024,
+        ..settings(folder.path())
+    })
+    .unwrap();
     store(&mut spool, records(1..=5));
-    let Loan::Records(batch, lent) = spool.lend(2, 100_000) else { panic!() };
+    let Loan::Records(batch, lent) = spool.lend(2, 100_000) else {
+        panic!()
+    };
     let mut removed = 0;
     for number in 10..60 {
         let stored = spool.store(&mut Batch::new(records(number * 5..number * 5 + 5)));
@@ -150,4 +173,14 @@ fn what_is_lent_is_not_given_up() {
     assert_eq!((batch.len(), damaged), (2, 0));
     assert_eq!(read[0].sequence, 3, "the lent segment is still there");
     assert_eq!(u64::try_from(read.len()).unwrap() + removed + 2, 255);
+}
+
+#[test]
+fn a_folder_belongs_to_one_sink() {
+    let folder = tempfile::tempdir().unwrap();
+    let (spool, _) = Spool::open(settings(folder.path())).unwrap();
+    let second = Spool::open(settings(folder.path())).err().unwrap();
+    assert!(second.to_string().contains("another sink has it"), "{second}");
+    drop(spool);
+    assert!(Spool::open(settings(folder.path())).is_ok());
 }

@@ -120,8 +120,24 @@ fn the_form_is_that_of_logger() {
     server.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let place = server.local_addr().unwrap();
     let status = std::process::Command::new("logger")
-        .args(["--rfc5424=notq", "--udp", "--server", "127.0.0.1", "--priority", "local0.info", "--msgid", "access"])
-        .args(["--port", &place.port().to_string(), "--tag", "cofferdam", "--id=7", "hello"])
+        .args([
+            "--rfc5424=notq",
+            "--udp",
+            "--server",
+            "127.0.0.1",
+            "--priority",
+            "local0.info",
+            "--msgid",
+            "access",
+        ])
+        .args([
+            "--port",
+            &place.port().to_string(),
+            "--tag",
+            "cofferdam",
+            "--id=7",
+            "hello",
+        ])
         .status()
         .unwrap();
     assert!(status.success());
