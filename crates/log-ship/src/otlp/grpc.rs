@@ -1,0 +1,173 @@
+//! OTLP over gRPC: the same messages, and codes in place of statuses.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use http::uri::PathAndQuery;
+use hyper_util::rt::TokioIo;
+use prost::Message;
+use tokio::runtime::Runtime;
+use tokio::time::timeout;
+use tonic::client::Grpc as Client;
+use tonic::metadata::{MetadataKey, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+use super::encode::request;
+use super::messages::{ExportLogsServiceRequest, ExportLogsServiceResponse, RetryInfo, RpcStatus};
+use super::{OtlpSettings, judged};
+use crate::net::Target;
+use crate::net::dial::{Stream, dial};
+use crate::net::post::{runtime, whole};
+use crate::net::posting::{Judgement, Language};
+use crate::record::Record;
+
+const EXPORT: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+/// LIMIT: bytes of an answer.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// LIMIT: characters of what a server says.
+const SAID_CHARS_MAX: usize = 200;
+
+/// Connects where gRPC wants to be connected.
+#[derive(Clone)]
+struct Dialer(Target);
+
+impl tower_service::Service<Uri> for Dialer {
+    type Response = TokioIo<Box<dyn Stream>>;
+    type Error = std::io::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let target = self.0.clone();
+        Box::pin(async move {
+            let stream = dial(&target, b"h2").await.map_err(std::io::Error::other)?;
+            Ok(TokioIo::new(stream))
+        })
+    }
+}
+
+pub(super) struct Grpc {
+    runtime: Runtime,
+    target: Target,
+    settings: OtlpSettings,
+    kept: Option<Client<Channel>>,
+}
+
+impl Grpc {
+    pub(super) fn new(target: Target, settings: OtlpSettings) -> Result<Self, String> {
+        target.place()?;
+        Ok(Self {
+            runtime: runtime()?,
+            target,
+            settings,
+            kept: None,
+        })
+    }
+}
+
+impl Language for Grpc {
+    fn send(&mut self, records: &[Arc<Record>]) -> Judgement {
+        let message = request(&self.settings, records);
+        let patience = self.target.answer_wait_max;
+        let exchange = exchange(&self.target, &mut self.kept, message);
+        let answered = self.runtime.block_on(async { timeout(patience, exchange).await });
+        let answered = answered.unwrap_or_else(|_| Err(Status::unavailable(format!("no answer within {patience:?}"))));
+        match answered {
+            Ok(response) => judged(&response),
+            Err(status) => {
+                self.kept = None;
+                by_code(&status)
+            }
+        }
+    }
+}
+
+async fn exchange(
+    target: &Target,
+    kept: &mut Option<Client<Channel>>,
+    message: ExportLogsServiceRequest,
+) -> Result<ExportLogsServiceResponse, Status> {
+    let mut client = match kept.take() {
+        Some(client) => client,
+        None => connect(target).await?,
+    };
+    let mut request = Request::new(message);
+    let authorization = target
+        .authorization()
+        .map_err(|why| Status::unavailable(why.to_string()))?;
+    for (name, value) in target.headers.iter().chain(&authorization) {
+        let wrong = |_| Status::unavailable(format!("no metadata: `{name}`"));
+        let key = MetadataKey::from_bytes(name.to_ascii_lowercase().as_bytes()).map_err(|_| wrong(()))?;
+        let value = MetadataValue::try_from(value).map_err(|_| wrong(()))?;
+        request.metadata_mut().insert(key, value);
+    }
+    let ready = client.ready().await;
+    ready.map_err(|why| Status::unavailable(whole(&why)))?;
+    let codec = ProstCodec::<ExportLogsServiceRequest, ExportLogsServiceResponse>::default();
+    let answer = client.unary(request, PathAndQuery::from_static(EXPORT), codec).await?;
+    *kept = Some(client);
+    Ok(answer.into_inner())
+}
+
+async fn connect(target: &Target) -> Result<Client<Channel>, Status> {
+    let lost = |why: String| Status::unavailable(why);
+    let (host, port) = target.place().map_err(lost)?;
+    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let scheme = if target.is_encrypted() { "https" } else { "http" };
+    let origin: Uri = format!("{scheme}://{host}:{port}")
+        .parse()
+        .map_err(|_| lost(String::from("no address")))?;
+    // The connector encrypts; tonic would refuse the scheme itself.
+    let endpoint = Endpoint::from_shared(format!("http://{host}:{port}")).map_err(|why| lost(whole(&why)))?;
+    let endpoint = endpoint.origin(origin);
+    let channel = endpoint.connect_with_connector(Dialer(target.clone())).await;
+    let channel = channel.map_err(|why| lost(whole(&why)))?;
+    Ok(Client::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+}
+
+/// What a code means, by the table of OTLP.
+fn by_code(status: &Status) -> Judgement {
+    let words: String = status.message().chars().take(SAID_CHARS_MAX).collect();
+    let said = format!("{:?}: {words}", status.code());
+    let after = retry_delay(status);
+    match status.code() {
+        // A connection that broke is called unknown by who carries it; one that answers so means it.
+        Code::Unknown if std::error::Error::source(status).is_some() => Judgement::Later { why: said, after },
+        Code::Cancelled
+        | Code::DeadlineExceeded
+        | Code::Aborted
+        | Code::OutOfRange
+        | Code::Unavailable
+        | Code::DataLoss => Judgement::Later { why: said, after },
+        Code::ResourceExhausted if after.is_some() => Judgement::Later { why: said, after },
+        // So servers of gRPC refuse a message beyond their limit.
+        Code::ResourceExhausted if words.contains("larger than max") || words.contains("too large") => {
+            Judgement::Smaller { said }
+        }
+        _ => Judgement::Refused { said },
+    }
+}
+
+/// How long the server wants to be left alone.
+fn retry_delay(status: &Status) -> Option<Duration> {
+    let details = RpcStatus::decode(status.details()).ok()?.details;
+    let info = details
+        .iter()
+        .find(|one| one.type_url.ends_with("google.rpc.RetryInfo"))?;
+    let delay = RetryInfo::decode(info.value.as_slice())
+        .ok()?
+        .retry_delay
+        .unwrap_or_default();
+    Some(Duration::new(
+        u64::try_from(delay.seconds).unwrap_or(0),
+        u32::try_from(delay.nanos).unwrap_or(0).min(999_999_999),
+    ))
+}
