@@ -47,28 +47,15 @@ pub enum Trust {
 /// The headers of a request that concern traces, collected in one pass over all of them, in any order.
 ///
 /// Which counts, where several do: a valid `traceparent`; a valid `b3`; the `x-b3-` headers. A `traceparent` that is not valid or there twice is as none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Arrived<'a> {
     parent: Option<&'a [u8]>,
     parents: usize,
     single: Option<&'a [u8]>,
     several: b3::Several<'a>,
     // LIMIT: each has a member at least, or says nothing.
-    states: [&'a [u8]; MEMBERS_MAX],
+    states: [Option<&'a [u8]>; MEMBERS_MAX],
     states_count: usize,
-}
-
-impl Default for Arrived<'_> {
-    fn default() -> Self {
-        Self {
-            parent: None,
-            parents: 0,
-            single: None,
-            several: b3::Several::default(),
-            states: [b""; MEMBERS_MAX],
-            states_count: 0,
-        }
-    }
 }
 
 impl<'a> Arrived<'a> {
@@ -96,7 +83,7 @@ impl<'a> Arrived<'a> {
             return;
         }
         if let Some(place) = self.states.get_mut(self.states_count) {
-            *place = value;
+            *place = Some(value);
         }
         self.states_count = self.states_count.saturating_add(1);
     }
@@ -130,7 +117,7 @@ impl<'a> Arrived<'a> {
     fn state(&self) -> State {
         match self.states.get(..self.states_count) {
             Some([]) | None => State::EMPTY,
-            Some(states) => State::read(states.iter().copied()),
+            Some(states) => State::read(states.iter().flatten().copied()),
         }
     }
 }

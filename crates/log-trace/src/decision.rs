@@ -126,6 +126,14 @@ impl Decision {
         }
     }
 
+    /// Why it was dropped when it began, if it was.
+    pub(crate) const fn is_dropped(&self) -> Option<WhyNot> {
+        match self.head {
+            Head::Dropped(why) => Some(why),
+            Head::Asked | Head::Parent(_) | Head::Ratio(_) => None,
+        }
+    }
+
     /// A line whose rule has a ratio: it is kept only with its exchange, so the higher of both thresholds counts.
     pub(crate) fn line(&self, threshold: Threshold) -> Result<Kept, WhyNot> {
         let own = |other: Threshold, why| {

@@ -1,29 +1,27 @@
 //! Hexadecimal digits in lower case, in and out, without an allocation.
 
-const ANY_OTHER: u8 = 0xff;
-
 /// The number that 16 digits write; none when one of them is no digit in lower case.
 pub(crate) fn read(digits: &[u8; 16]) -> Option<u64> {
-    let (number, wrong) = digits.iter().fold((0_u64, 0_u8), |(number, wrong), letter| {
-        let digit = value(*letter);
-        (number << 4 | u64::from(digit & 0xf), wrong | digit)
-    });
-    (wrong <= 0xf).then_some(number)
+    let (high, low) = (digits.first_chunk::<8>()?, digits.last_chunk::<8>()?);
+    Some(read_eight(*high)? << 32 | read_eight(*low)?)
 }
 
 /// The number that two digits write.
-pub(crate) fn read_byte(digits: [u8; 2]) -> Option<u8> {
-    let [high, low] = digits.map(value);
-    (high <= 0xf && low <= 0xf).then_some(high << 4 | low)
+pub(crate) fn read_byte([high, low]: [u8; 2]) -> Option<u8> {
+    let number = read_eight([b'0', b'0', b'0', b'0', b'0', b'0', high, low])?;
+    u8::try_from(number).ok()
 }
 
-/// The digit's value, or something above 15.
-const fn value(letter: u8) -> u8 {
-    match letter {
-        b'0'..=b'9' => letter - b'0',
-        b'a'..=b'f' => letter - b'a' + 10,
-        _ => ANY_OTHER,
-    }
+/// Eight digits at once: what they would be worth if they were digits, which they are if that is written in the same way.
+fn read_eight(digits: [u8; 8]) -> Option<u64> {
+    let text = u64::from_be_bytes(digits);
+    let letters = text >> 6 & 0x0101_0101_0101_0101;
+    // No byte is above 15 + 9, so none runs over into the next.
+    let nibbles = ((text & 0x0f0f_0f0f_0f0f_0f0f) + letters * 9) & 0x0f0f_0f0f_0f0f_0f0f;
+    let bytes = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff;
+    let pairs = (bytes | bytes >> 8) & 0x0000_ffff_0000_ffff;
+    let number = (pairs | pairs >> 16) & 0xffff_ffff;
+    (eight(number) == text).then_some(number)
 }
 
 /// The 16 digits of a number: nibbles are spread over bytes, eight at once, because it is done for each request several times.

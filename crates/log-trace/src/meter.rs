@@ -58,18 +58,19 @@ impl Meter {
     }
 }
 
+/// Keys beside each other, for most of them are only looked at.
 #[derive(Clone, Copy, Debug, Default)]
-struct Slot {
+struct Set {
     /// 0 in a free place.
-    key: u64,
-    meter: Meter,
+    keys: [u64; WAYS],
+    meters: [Meter; WAYS],
 }
 
 /// The meters of one worker: a key has one of a few places or none. Keys that found none, because others are in use there, share one
 /// for each rule: whoever sends a new key each time gets no more than that and the places that are free.
 #[derive(Debug)]
 pub struct Meters {
-    sets: Box<[[Slot; WAYS]]>,
+    sets: Box<[Set]>,
     shared: [Meter; SHARED],
     secret: u64,
     /// Of which table the rules are whose numbers are in the keys.
@@ -88,7 +89,7 @@ impl Meters {
         }
         let sets = keys.next_power_of_two() / WAYS;
         Ok(Self {
-            sets: vec![[Slot::default(); WAYS]; sets].into_boxed_slice(),
+            sets: vec![Set::default(); sets].into_boxed_slice(),
             shared: [Meter::default(); SHARED],
             secret,
             table: 0,
@@ -109,19 +110,19 @@ impl Meters {
         }
         self.table = table;
         self.forgotten = self.drain();
-        self.sets.fill([Slot::default(); WAYS]);
+        self.sets.fill(Set::default());
         self.shared = [Meter::default(); SHARED];
     }
 
     /// Takes one by the rate of a rule; see [`Meter::take`].
-    pub(crate) fn take(&mut self, rule: u8, key: u64, rate: Rate, factor: f64, now_ns: u64) -> Option<f64> {
+    pub(crate) fn take(&mut self, rule: u8, key: Key, rate: Rate, factor: f64, now_ns: u64) -> Option<f64> {
         // No key is 0: that is a free place.
-        let key = mix(mix(key ^ self.secret) ^ u64::from(rule)) | 1;
+        let key = key.hash(self.secret, rule) | 1;
         let at = usize::try_from(key >> 32).unwrap_or_default() & self.sets.len().saturating_sub(1);
         let own = self
             .sets
             .get_mut(at)
-            .and_then(|set| place(set, key, now_ns, &mut self.forgotten));
+            .and_then(|set| set.meter(key, now_ns, &mut self.forgotten));
         let meter = match own {
             Some(meter) => meter,
             None => self.shared.get_mut(usize::from(rule) % SHARED)?,
@@ -132,8 +133,8 @@ impl Meters {
     /// Takes what was dropped by rates and is in no factor yet: for the record of a gap, from time to time and at the end. What is kept
     /// and what is taken here make together exactly what there was.
     pub fn drain(&mut self) -> f64 {
-        let slots = self.sets.iter_mut().flatten().map(|slot| &mut slot.meter);
-        let missed: f64 = slots
+        let own = self.sets.iter_mut().flat_map(|set| &mut set.meters);
+        let missed: f64 = own
             .chain(&mut self.shared)
             .map(|meter| std::mem::take(&mut meter.missed))
             .sum();
@@ -141,17 +142,38 @@ impl Meters {
     }
 }
 
-/// The meter of a key: its own, or a new one where nobody is or whose bucket is full again, which is as good as new.
-fn place<'a>(set: &'a mut [Slot; WAYS], key: u64, now_ns: u64, forgotten: &mut f64) -> Option<&'a mut Meter> {
-    let own = set.iter().position(|slot| slot.key == key);
-    let at = own.or_else(|| set.iter().position(|slot| slot.key == 0 || slot.meter.due_ns <= now_ns))?;
-    let slot = set.get_mut(at)?;
-    if slot.key != key {
-        *forgotten += slot.meter.missed;
-        *slot = Slot {
-            key,
-            meter: Meter::default(),
-        };
+impl Set {
+    /// The meter of a key: its own, or a new one where nobody is or whose bucket is full again, which is as good as new.
+    fn meter(&mut self, key: u64, now_ns: u64, forgotten: &mut f64) -> Option<&mut Meter> {
+        if let Some(at) = self.keys.iter().position(|other| *other == key) {
+            return self.meters.get_mut(at);
+        }
+        let mut places = self.keys.iter_mut().zip(&mut self.meters);
+        let (place, meter) = places.find(|(other, meter)| **other == 0 || meter.due_ns <= now_ns)?;
+        *forgotten += meter.missed;
+        *place = key;
+        *meter = Meter::default();
+        Some(meter)
     }
-    Some(&mut slot.meter)
+}
+
+/// Whose rate it is: what is not part of the key is 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Key {
+    pub(crate) level: u8,
+    pub(crate) route: u32,
+    pub(crate) plugin: u32,
+    pub(crate) tenant: u64,
+}
+
+impl Key {
+    /// One multiplication of 128 bits, folded, with a secret on both sides: who does not know it cannot choose where a key falls.
+    fn hash(self, secret: u64, rule: u8) -> u64 {
+        let numbers = u64::from(self.route) << 32 | u64::from(self.plugin);
+        let small = u64::from(self.level) << 8 | u64::from(rule);
+        let one = numbers ^ secret;
+        let other = (self.tenant ^ secret.rotate_left(32)).wrapping_add(small.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let product = u128::from(one) * u128::from(other | 1 << 63);
+        mix((product >> 64) as u64 ^ product as u64)
+    }
 }

@@ -3,9 +3,8 @@
 use crate::context::{Asked, Trace};
 use crate::decision::{Decision, Head, Kept, Verdict, Why, WhyNot};
 use crate::fault::Fault;
-use crate::id::mix;
 use crate::level::{Level, Levels};
-use crate::meter::{Meters, Rate, SHARED};
+use crate::meter::{Key, Meters, Rate, SHARED};
 use crate::tail::{Outcome, Tail};
 use crate::threshold::Threshold;
 
@@ -134,9 +133,40 @@ impl Default for Settings {
 /// Rules that are checked and do not change. Whoever changes them swaps the whole table.
 #[derive(Clone, Debug)]
 pub struct Table {
-    settings: Settings,
-    /// The rules of each level with their numbers, in order.
-    by_level: [Box<[(u8, Rule)]>; 6],
+    number: u64,
+    parents: Parents,
+    always_from: Level,
+    tail: Tail,
+    otherwise: Entry,
+    /// The rules of each level, in order.
+    by_level: [Shelf; 6],
+}
+
+/// The rules of one level.
+#[derive(Clone, Debug)]
+struct Shelf {
+    entries: Box<[Entry]>,
+    /// Whether some rule keeps lines also of exchanges that are not kept: else nobody looks for one.
+    has_all: bool,
+}
+
+/// A rule as it is looked for: a subject fits when no bit differs that counts.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    wanted: Numbers,
+    counts: Numbers,
+    keep: Keep,
+    limit: Option<(u8, Limit)>,
+}
+
+/// The parts of a subject as numbers.
+#[derive(Clone, Copy, Debug)]
+struct Numbers {
+    route: u64,
+    plugin: u64,
+    tenant: u64,
+    /// Apart from the tenant's hash, which may be any number.
+    has_tenant: u64,
 }
 
 impl Table {
@@ -149,17 +179,26 @@ impl Table {
             return Err(Fault::Rules(RULES_MAX));
         }
         let by_level = Level::ALL.map(|level| {
-            let numbered = (0..).zip(settings.rules.iter().copied());
-            numbered.filter(|(_, rule)| rule.levels.has(level)).collect()
+            let numbered = (0..).zip(&settings.rules).filter(|(_, rule)| rule.levels.has(level));
+            let entries: Box<[Entry]> = numbered.map(|(number, rule)| Entry::new(number, rule)).collect();
+            let has_all = settings.otherwise == Keep::All || entries.iter().any(|entry| entry.keep == Keep::All);
+            Shelf { entries, has_all }
         });
-        Ok(Self { settings, by_level })
+        Ok(Self {
+            number: settings.number,
+            parents: settings.parents,
+            always_from: settings.always_from,
+            tail: settings.tail,
+            otherwise: Entry::new(0, &Rule::anything(settings.otherwise)),
+            by_level,
+        })
     }
 
     /// Decides about an exchange when it begins. Its record and spans, and what the next one is told, follow from that.
     #[must_use]
     pub fn begin(&self, trace: &Trace, subject: &Subject) -> Decision {
         let randomness = trace.randomness();
-        let head = match (self.settings.parents, trace.asked) {
+        let head = match (self.parents, trace.asked) {
             (_, Asked::Debug) => Head::Asked,
             (Parents::Obeyed, Asked::Dropped) => Head::Dropped(WhyNot::Parent),
             (Parents::Obeyed, Asked::Kept) => {
@@ -167,7 +206,7 @@ impl Table {
                 let threshold = trace.state.threshold().filter(|threshold| threshold.keeps(randomness));
                 Head::Parent(threshold)
             }
-            (Parents::Ignored, _) | (_, Asked::Nothing) => match self.rule(subject).0 {
+            (Parents::Ignored, _) | (_, Asked::Nothing) => match self.rule(subject).keep {
                 Keep::All => Head::Ratio(Threshold::NONE_DROPPED),
                 Keep::Nothing => Head::Dropped(WhyNot::Rule),
                 Keep::Ratio(threshold) if threshold.keeps(randomness) => Head::Ratio(threshold),
@@ -179,15 +218,20 @@ impl Table {
 
     /// Decides about a line of an exchange.
     pub fn line(&self, meters: &mut Meters, decision: &Decision, subject: &Subject, now_ns: u64) -> Verdict {
-        let (keep, limit) = self.rule(subject);
-        let kept = match keep {
-            _ if subject.level >= self.settings.always_from => Ok(Kept::whole(Why::Level)),
+        let is_always = subject.level >= self.always_from;
+        let has_all = self.shelf(subject.level).is_some_and(|shelf| shelf.has_all);
+        if let (false, false, Some(why)) = (is_always, has_all, decision.is_dropped()) {
+            return decision.dropped(why);
+        }
+        let entry = self.rule(subject);
+        let kept = match entry.keep {
+            _ if is_always => Ok(Kept::whole(Why::Level)),
             Keep::All => Ok(Kept::whole(Why::Rule)),
             Keep::Nothing => Err(WhyNot::Rule),
             Keep::Ratio(threshold) => decision.line(threshold),
         };
         match kept {
-            Ok(kept) => self.limited(meters, limit, subject, kept, now_ns),
+            Ok(kept) => self.limited(meters, entry.limit.as_ref(), subject, kept, now_ns),
             Err(why) => decision.dropped(why),
         }
     }
@@ -201,43 +245,45 @@ impl Table {
         outcome: &Outcome<'_>,
         now_ns: u64,
     ) -> Verdict {
-        if let Some(why) = self.settings.tail.keeps(subject.route, outcome) {
-            let limit = self.settings.tail.rate.map(|rate| {
-                let per = Per::RULE;
-                (TAIL, Limit { rate, per })
-            });
-            return self.limited(meters, limit, subject, Kept::whole(why), now_ns);
+        if let Some(why) = self.tail.keeps(subject.route, outcome) {
+            let per = Per::RULE;
+            let limit = self.tail.rate.map(|rate| (TAIL, Limit { rate, per }));
+            return self.limited(meters, limit.as_ref(), subject, Kept::whole(why), now_ns);
         }
         match decision.end() {
-            Ok(kept) => self.limited(meters, self.rule(subject).1, subject, kept, now_ns),
+            Ok(kept) => self.limited(meters, self.rule(subject).limit.as_ref(), subject, kept, now_ns),
             Err(why) => decision.dropped(why),
         }
     }
 
-    /// The part that is kept of a subject, and the rate with its rule's number.
-    fn rule(&self, subject: &Subject) -> (Keep, Option<(u8, Limit)>) {
-        let rules = self.by_level.get(subject.level.index()).map_or(&[][..], |rules| rules);
-        let found = rules.iter().find(|(_, rule)| rule.is_for(subject));
-        found.map_or((self.settings.otherwise, None), |(number, rule)| {
-            (rule.keep, rule.limit.map(|limit| (*number, limit)))
-        })
+    fn shelf(&self, level: Level) -> Option<&Shelf> {
+        self.by_level.get(level.index())
+    }
+
+    /// The first rule that is for a subject.
+    fn rule(&self, subject: &Subject) -> &Entry {
+        let numbers = Numbers::of(subject);
+        let entries = self.shelf(subject.level).map_or(&[][..], |shelf| &shelf.entries);
+        entries
+            .iter()
+            .find(|entry| entry.is_for(&numbers))
+            .unwrap_or(&self.otherwise)
     }
 
     fn limited(
         &self,
         meters: &mut Meters,
-        limit: Option<(u8, Limit)>,
+        limit: Option<&(u8, Limit)>,
         subject: &Subject,
         kept: Kept,
         now_ns: u64,
     ) -> Verdict {
-        // What is shown aside is bounded by its window.
-        let Some((number, limit)) = limit.filter(|_| kept.why != Why::Window) else {
+        let Some((number, limit)) = limit else {
             return Verdict::Kept(kept);
         };
-        meters.follow(self.settings.number);
+        meters.follow(self.number);
         let factor = kept.factor.unwrap_or(1.0);
-        match meters.take(number, limit.per.key(subject), limit.rate, factor, now_ns) {
+        match meters.take(*number, limit.per.key(subject), limit.rate, factor, now_ns) {
             Some(sum) => Verdict::Kept(Kept {
                 factor: kept.factor.map(|_| sum),
                 ..kept
@@ -248,26 +294,72 @@ impl Table {
 }
 
 impl Rule {
-    fn is_for(&self, subject: &Subject) -> bool {
-        (self.route.is_none() || self.route == subject.route)
-            && (self.plugin.is_none() || self.plugin == subject.plugin)
-            && (self.tenant.is_none() || self.tenant == subject.tenant)
+    const fn anything(keep: Keep) -> Self {
+        Self {
+            levels: Levels::ALL,
+            route: None,
+            tenant: None,
+            plugin: None,
+            keep,
+            limit: None,
+        }
+    }
+}
+
+impl Entry {
+    fn new(number: u8, rule: &Rule) -> Self {
+        let counts = |is_named: bool| if is_named { u64::MAX } else { 0 };
+        Self {
+            wanted: Numbers::new(rule.route, rule.plugin, rule.tenant),
+            counts: Numbers {
+                route: counts(rule.route.is_some()),
+                plugin: counts(rule.plugin.is_some()),
+                tenant: counts(rule.tenant.is_some()),
+                has_tenant: counts(rule.tenant.is_some()),
+            },
+            keep: rule.keep,
+            limit: rule.limit.map(|limit| (number, limit)),
+        }
+    }
+
+    const fn is_for(&self, numbers: &Numbers) -> bool {
+        let (wanted, counts) = (&self.wanted, &self.counts);
+        let differs = (wanted.route ^ numbers.route) & counts.route
+            | (wanted.plugin ^ numbers.plugin) & counts.plugin
+            | (wanted.tenant ^ numbers.tenant) & counts.tenant
+            | (wanted.has_tenant ^ numbers.has_tenant) & counts.has_tenant;
+        differs == 0
+    }
+}
+
+impl Numbers {
+    fn of(subject: &Subject) -> Self {
+        Self::new(subject.route, subject.plugin, subject.tenant)
+    }
+
+    fn new(route: Option<u32>, plugin: Option<u32>, tenant: Option<u64>) -> Self {
+        // Above all that 32 bits hold: none is like no number.
+        let number = |part: Option<u32>| part.map_or(u64::MAX, u64::from);
+        Self {
+            route: number(route),
+            plugin: number(plugin),
+            tenant: tenant.unwrap_or_default(),
+            has_tenant: u64::from(tenant.is_some()),
+        }
     }
 }
 
 impl Per {
-    fn key(self, subject: &Subject) -> u64 {
-        let level = u64::try_from(subject.level.index()).unwrap_or_default();
-        let parts = [
-            (Self::LEVEL, Some(level)),
-            (Self::ROUTE, subject.route.map(u64::from)),
-            (Self::TENANT, subject.tenant),
-            (Self::PLUGIN, subject.plugin.map(u64::from)),
-        ];
-        let own = parts.into_iter().filter(|(part, _)| self.has(*part));
-        own.fold(0, |key, (part, value)| match value {
-            Some(value) => mix(key ^ value).wrapping_add(u64::from(part.0)),
-            None => key,
-        })
+    fn key(self, subject: &Subject) -> Key {
+        let number = |part: Self, number: Option<u32>| match number {
+            Some(number) if self.has(part) => number.wrapping_add(1),
+            _ => 0,
+        };
+        Key {
+            level: if self.has(Self::LEVEL) { subject.level as u8 } else { 0 },
+            route: number(Self::ROUTE, subject.route),
+            plugin: number(Self::PLUGIN, subject.plugin),
+            tenant: subject.tenant.filter(|_| self.has(Self::TENANT)).unwrap_or_default(),
+        }
     }
 }

@@ -47,6 +47,9 @@ struct Member<'a> {
 }
 
 impl Member<'_> {
+    /// No member: every key has a byte.
+    const NONE: Self = Self { key: b"", value: b"" };
+
     const fn length(&self) -> usize {
         self.key.len() + 1 + self.value.len()
     }
@@ -63,8 +66,8 @@ impl State {
     /// Reads the values of all headers in their order, as one list. One that is not valid is dropped whole: half of it may say
     /// something else. Of members with the same key the first is the newest, and stays.
     pub(crate) fn read<'a>(values: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut members: [Option<Member<'_>>; MEMBERS_MAX] = [None; MEMBERS_MAX];
-        let mut count = 0_usize;
+        let mut places = [Member::NONE; MEMBERS_MAX];
+        let (mut count, mut different) = (0_usize, 0_usize);
         for text in values.flat_map(|value| value.split(|byte| *byte == b',')) {
             // Empty members are allowed, for proxies join headers without looking.
             let text = trimmed(text);
@@ -74,21 +77,24 @@ impl State {
             let (Some(member), true) = (member(text), count < MEMBERS_MAX) else {
                 return Self::EMPTY;
             };
-            let so_far = members.iter().flatten();
-            if so_far.clone().all(|other| other.key != member.key)
-                && let Some(place) = members.get_mut(count)
-            {
-                *place = Some(member);
-            }
             count += 1;
+            let others = places.get(..different).unwrap_or_default();
+            if others.iter().any(|other| other.key == member.key) {
+                continue;
+            }
+            if let Some(place) = places.get_mut(different) {
+                *place = member;
+                different += 1;
+            }
         }
-        shorten(&mut members);
-        Self::of(&members)
+        let members = places.get_mut(..different).unwrap_or_default();
+        shorten(members);
+        Self::of(members)
     }
 
-    fn of(members: &[Option<Member<'_>>]) -> Self {
+    fn of(members: &[Member<'_>]) -> Self {
         let mut state = Self::EMPTY;
-        for member in members.iter().flatten() {
+        for member in members.iter().filter(|member| !member.key.is_empty()) {
             push_member(&mut state.list, member.key, member.value);
             if member.key == OWN_KEY {
                 (state.threshold, state.randomness) = sampling(member.value);
@@ -172,17 +178,14 @@ const fn is_value_byte(byte: u8) -> bool {
 }
 
 /// Takes whole members out until the list has room: long ones first, from the end, then others from the end.
-fn shorten(members: &mut [Option<Member<'_>>; MEMBERS_MAX]) {
-    let bytes: usize = members.iter().flatten().map(|member| member.length() + 1).sum();
-    let Some(mut surplus) = bytes.checked_sub(LIST_BYTES_MAX + 1) else {
-        return;
-    };
-    for long_only in [true, false] {
-        for place in members.iter_mut().rev() {
-            let goes = place.filter(|member| !long_only || member.length() > MEMBER_BYTES_LONG);
-            if let (Some(member), true) = (goes, surplus > 0) {
+fn shorten(members: &mut [Member<'_>]) {
+    let bytes: usize = members.iter().map(|member| member.length() + 1).sum();
+    let mut surplus = bytes.saturating_sub(LIST_BYTES_MAX + 1);
+    for bytes_min in [MEMBER_BYTES_LONG + 1, 1] {
+        for member in members.iter_mut().rev() {
+            if surplus > 0 && !member.key.is_empty() && member.length() >= bytes_min {
                 surplus = surplus.saturating_sub(member.length() + 1);
-                *place = None;
+                *member = Member::NONE;
             }
         }
     }
