@@ -8,6 +8,11 @@
 //! it ends, and opens and closes [`Spans`]; and from `cofferdam`, which swaps tables and floors whole, behind an `Arc`.
 //! It goes back to `gate-flow` as headers of fixed size and verdicts, and through it to `log-record`, which alone spells the fields.
 //!
+//! An exchange, in the order of calls: [`Arrived::push`] for each header, [`Trace::begin`], [`Table::begin`] when its route is known,
+//! [`Trace::decided`], [`Context::traceparent`] and [`State::text`] at the span of each try of an upstream, [`Table::line`] for each line that
+//! is above its floor, [`Burst::observe`] and [`Table::end`] when it is over. The table is read anew for each question, so that a swap is
+//! in force at once; a decision keeps what its factor needs.
+//!
 //! One worker owns one [`Ids`], one [`Meters`], one [`Burst`] and one [`Before`]; one exchange owns one [`Trace`], one [`Decision`] and one [`Spans`].
 
 mod fault;

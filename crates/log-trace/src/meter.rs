@@ -103,9 +103,10 @@ impl Meters {
         size_of_val(&*self.sets) + size_of::<Self>()
     }
 
-    /// Begins anew when the rules are others than before: their numbers mean something else, and an old rate must not hold back a new one.
+    /// Begins anew when the rules are newer than before: their numbers mean something else, and an old rate must not hold back a new one.
+    /// Whoever still asks an older table is held to the rates of now, and brings nothing back.
     pub(crate) fn follow(&mut self, table: u64) {
-        if self.table == table {
+        if table <= self.table {
             return;
         }
         self.table = table;

@@ -18,7 +18,7 @@ pub(crate) const BYTES: usize = 55;
 pub(crate) struct Parent {
     pub(crate) trace: TraceId,
     pub(crate) span: SpanId,
-    /// Only bits that are known: others must not be handed on.
+    /// As they came: whoever writes them writes the two that are known.
     pub(crate) flags: u8,
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn read(value: &[u8]) -> Option<Parent> {
     Some(Parent {
         trace: TraceId::read(trace)?,
         span: SpanId::read(span)?,
-        flags: hex::read_byte(*flags)? & (SAMPLED | RANDOM),
+        flags: hex::read_byte(*flags)?,
     })
 }
 

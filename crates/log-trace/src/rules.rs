@@ -102,7 +102,7 @@ pub enum Parents {
 /// What a table is made of.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// A number that no other table of this process has.
+    /// A number above 0 and above that of every table before in this process.
     pub number: u64,
     /// What callers decided.
     pub parents: Parents,
