@@ -172,8 +172,8 @@ fn rules_are_64_at_most() {
     assert!(of(65).is_err());
 }
 
-#[test]
-fn what_ended_badly_is_kept_and_stands_for_itself() {
+/// What becomes of an exchange that ended so, where 429, 5xx, one fault and slowness are kept.
+fn ended(otherwise: Keep, outcome: Outcome<'_>, route: u32) -> Verdict {
     let tail = Tail {
         statuses: Statuses::NONE.with(429).with_class(5),
         faults: Faults::Codes(vec!["plugin.slice_exceeded".to_owned()]),
@@ -183,109 +183,78 @@ fn what_ended_badly_is_kept_and_stands_for_itself() {
         },
         rate: None,
     };
-    let of = |otherwise: Keep, outcome: Outcome<'_>, route| {
-        let table = Table::new(Settings {
-            otherwise,
-            tail: tail.clone(),
-            ..Settings::default()
-        })
-        .unwrap();
-        let subject = Subject {
-            route: Some(route),
-            ..EXCHANGE
-        };
-        let mut high = trace(&[]);
-        high.context.trace = crate::TraceId::new(u128::MAX).unwrap();
-        let decision = table.begin(&high, &subject);
-        table.end(&mut meters(), &decision, &subject, &outcome, 0)
+    let settings = Settings {
+        otherwise,
+        tail,
+        ..Settings::default()
     };
-    let status = |status| Outcome {
+    let table = Table::new(settings).unwrap();
+    let subject = Subject {
+        route: Some(route),
+        ..EXCHANGE
+    };
+    let mut high = trace(&[]);
+    high.context.trace = crate::TraceId::new(u128::MAX).unwrap();
+    let decision = table.begin(&high, &subject);
+    table.end(&mut meters(), &decision, &subject, &outcome, 0)
+}
+
+const fn status(status: u16) -> Outcome<'static> {
+    Outcome {
         status: Some(status),
         ..GOOD
-    };
+    }
+}
+
+const fn fault(code: &str) -> Outcome<'_> {
+    Outcome {
+        fault: Some(code),
+        ..GOOD
+    }
+}
+
+const fn took(duration_ns: u64) -> Outcome<'static> {
+    Outcome { duration_ns, ..GOOD }
+}
+
+#[test]
+fn what_ended_badly_is_kept_and_stands_for_itself() {
     // Whether it was kept before or not: all of them are, so each stands for one.
     for otherwise in [Keep::Nothing, ratio(0.25)] {
-        assert_eq!(of(otherwise, status(429), 1), kept(1.0, Why::Status));
-        assert_eq!(of(otherwise, status(500), 1), kept(1.0, Why::Status));
-        assert_eq!(of(otherwise, status(599), 1), kept(1.0, Why::Status));
+        for code in [429, 500, 599] {
+            assert_eq!(ended(otherwise, status(code), 1), kept(1.0, Why::Status), "{code}");
+        }
         assert_eq!(
-            of(
-                otherwise,
-                Outcome {
-                    fault: Some("plugin.slice_exceeded"),
-                    ..GOOD
-                },
-                1
-            ),
+            ended(otherwise, fault("plugin.slice_exceeded"), 1),
             kept(1.0, Why::Fault)
         );
-        assert_eq!(
-            of(
-                otherwise,
-                Outcome {
-                    duration_ns: 1_000_000,
-                    ..GOOD
-                },
-                1
-            ),
-            kept(1.0, Why::Slow)
-        );
-        assert_eq!(
-            of(
-                otherwise,
-                Outcome {
-                    duration_ns: 5_000_000,
-                    ..GOOD
-                },
-                2
-            ),
-            kept(1.0, Why::Slow)
-        );
+        assert_eq!(ended(otherwise, took(1_000_000), 1), kept(1.0, Why::Slow));
+        assert_eq!(ended(otherwise, took(5_000_000), 2), kept(1.0, Why::Slow));
     }
-    let dropped = Verdict::Dropped(WhyNot::Rule);
-    for outcome in [
+}
+
+#[test]
+fn what_ended_well_is_kept_only_by_its_ratio() {
+    let silent = Outcome { status: None, ..GOOD };
+    let well = [
         GOOD,
         status(428),
         status(499),
         status(600),
         status(u16::MAX),
-        Outcome { status: None, ..GOOD },
-    ] {
-        assert_eq!(of(Keep::Nothing, outcome, 1), dropped, "{outcome:?}");
+        silent,
+        fault("plugin.trap"),
+        took(999_999),
+    ];
+    for outcome in well {
+        assert_eq!(
+            ended(Keep::Nothing, outcome, 1),
+            Verdict::Dropped(WhyNot::Rule),
+            "{outcome:?}"
+        );
+        assert_eq!(ended(ratio(0.25), outcome, 1), kept(4.0, Why::Ratio), "{outcome:?}");
     }
-    assert_eq!(
-        of(
-            Keep::Nothing,
-            Outcome {
-                fault: Some("plugin.trap"),
-                ..GOOD
-            },
-            1
-        ),
-        dropped
-    );
-    assert_eq!(
-        of(
-            Keep::Nothing,
-            Outcome {
-                duration_ns: 999_999,
-                ..GOOD
-            },
-            1
-        ),
-        dropped
-    );
-    assert_eq!(
-        of(
-            Keep::Nothing,
-            Outcome {
-                duration_ns: 4_999_999,
-                ..GOOD
-            },
-            2
-        ),
-        dropped
-    );
+    assert_eq!(ended(ratio(0.25), took(4_999_999), 2), kept(4.0, Why::Ratio));
 }
 
 #[test]
