@@ -100,3 +100,12 @@ fn attributes_are_six_and_the_last_value_counts() {
     assert_eq!(span.attributes_dropped(), 2);
     assert_eq!(SpanId::new(0), None);
 }
+
+#[test]
+fn what_is_below_nothing_is_below_the_exchange() {
+    let (mut spans, mut ids) = (Spans::with_room(2), ids());
+    let own = ids.span();
+    spans.begin(own, None, 0, 0);
+    spans.open(Stage::Wait, 0, Place::NONE, 0, &mut ids);
+    assert_eq!(spans.all()[1].parent, Some(own));
+}
