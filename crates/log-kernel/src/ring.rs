@@ -1,5 +1,4 @@
 //! The ring buffer that the kernel writes and we read, as `Documentation/bpf/ringbuf.rst` describes it.
-#![allow(unsafe_code)]
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -33,9 +32,11 @@ struct Mapping {
 }
 
 // SAFETY: a mapping belongs to the process, not to a thread, and nothing but its `Ring` has its address.
+#[allow(unsafe_code)]
 unsafe impl Send for Mapping {}
 
 impl Mapping {
+    #[allow(unsafe_code)]
     fn new(map: BorrowedFd<'_>, bytes: u64, protection: ProtFlags, offset: u64) -> io::Result<Self> {
         let bytes = usize::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
         // SAFETY: the kernel chooses where, so no memory of ours is replaced.
@@ -55,6 +56,7 @@ impl Mapping {
 }
 
 impl Drop for Mapping {
+    #[allow(unsafe_code)]
     fn drop(&mut self) {
         // SAFETY: this is the mapping that was made, and what read it borrowed it.
         let _ = unsafe { munmap(self.at.as_ptr().cast(), self.bytes) };
@@ -82,6 +84,7 @@ impl Ring {
     ///
     /// Ends at what was there when it began, or at a record that is still being written; the next one begins there. Of a record that is
     /// longer than `N` bytes, only those are handed over.
+    #[allow(unsafe_code)]
     pub(crate) fn drain<const N: usize>(&mut self, mut take: impl FnMut(&[u8])) {
         let (Some(reader), Some(writer)) = (self.reader.address::<AtomicU64>(0), self.writer.address::<AtomicU64>(0))
         else {
@@ -91,7 +94,10 @@ impl Ring {
         // words, with the orders that are used here.
         let (reader, writer) = unsafe { (&*reader, &*writer) };
         let mut place = reader.load(Ordering::Relaxed);
-        let end = writer.load(Ordering::Acquire);
+        // LIMIT: the kernel never writes more than the ring ahead of the reader.
+        let end = writer
+            .load(Ordering::Acquire)
+            .min(place.saturating_add(self.data_bytes));
         while place < end {
             let Some(length) = self.length(place) else { return };
             if length & BUSY != 0 {
@@ -110,6 +116,7 @@ impl Ring {
     }
 
     /// The first word of a record's header.
+    #[allow(unsafe_code)]
     fn length(&self, place: u64) -> Option<u32> {
         let header = self.writer.address::<AtomicU32>(self.inside(place)?)?;
         // SAFETY: it lies inside of the mapping and is aligned. The kernel writes it last, as a whole, with release.
@@ -117,6 +124,7 @@ impl Ring {
     }
 
     /// The beginning of a record that was written, and how much of `N` bytes it fills.
+    #[allow(unsafe_code)]
     fn copy<const N: usize>(&self, place: u64, bytes: u64) -> Option<([u8; N], usize)> {
         let filled = usize::try_from(bytes).ok()?.min(N);
         let begin = self.inside(place)?.checked_add(HEADER_BYTES)?;

@@ -1,5 +1,4 @@
 //! The system calls that no safe crate wraps: `bpf()`, and `getsockopt` with the options of TCP.
-#![allow(unsafe_code)]
 
 use std::ffi::CStr;
 use std::io;
@@ -81,6 +80,7 @@ struct TracepointAttributes {
 }
 
 /// Makes a map.
+#[allow(unsafe_code)]
 pub(crate) fn make_map(shape: &MapShape) -> io::Result<OwnedFd> {
     let attributes = MapAttributes {
         kind: shape.kind as u32,
@@ -95,6 +95,7 @@ pub(crate) fn make_map(shape: &MapShape) -> io::Result<OwnedFd> {
 }
 
 /// Reads the value of one entry of an array of `N` bytes; `map` must have been made with values of just that size.
+#[allow(unsafe_code)]
 pub(crate) fn look_up<const N: usize>(map: &ArrayMap<N>) -> io::Result<[u8; N]> {
     let key = 0_u32;
     let mut value = [0_u8; N];
@@ -132,6 +133,7 @@ impl<const N: usize> ArrayMap<N> {
 }
 
 /// Loads a program for a raw tracepoint. What the verifier says goes into `log`, unless that is empty.
+#[allow(unsafe_code)]
 pub(crate) fn load(code: &[[u8; 8]], license: &CStr, name: &[u8], log: &mut [u8]) -> io::Result<OwnedFd> {
     let attributes = ProgramAttributes {
         kind: RAW_TRACEPOINT,
@@ -150,6 +152,7 @@ pub(crate) fn load(code: &[[u8; 8]], license: &CStr, name: &[u8], log: &mut [u8]
 }
 
 /// Has a tracepoint run a program until what is given back is closed.
+#[allow(unsafe_code)]
 pub(crate) fn attach(program: &OwnedFd, tracepoint: &CStr) -> io::Result<OwnedFd> {
     let attributes = TracepointAttributes {
         name: tracepoint.as_ptr() as u64,
@@ -166,6 +169,7 @@ pub(crate) fn tcp_option(socket: BorrowedFd<'_>, name: libc::c_int, out: &mut [u
 }
 
 /// The same by a number, which may by now be that of another socket, or of nothing: then the answer is of that one, or an error.
+#[allow(unsafe_code)]
 pub(crate) fn tcp_option_of(socket: RawFd, name: libc::c_int, out: &mut [u8]) -> io::Result<usize> {
     let mut length = libc::socklen_t::try_from(out.len()).unwrap_or(libc::socklen_t::MAX);
     // SAFETY: `out` has at least `length` bytes, and the kernel writes no more than that. It changes nothing of the socket, whosever it is.
@@ -189,6 +193,7 @@ pub(crate) fn tcp_option_of(socket: RawFd, name: libc::c_int, out: &mut [u8]) ->
 /// # Safety
 /// `T` is the part of `union bpf_attr` that belongs to the command, without padding. Every address in it is valid for what the command reads
 /// and writes there.
+#[allow(unsafe_code)]
 unsafe fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<libc::c_long> {
     // SAFETY: the kernel reads `size_of::<T>()` bytes at this address, all of them initialised; the rest is the caller's promise.
     let code = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_ref(attributes), size_of::<T>()) };
@@ -198,6 +203,7 @@ unsafe fn bpf<T>(command: libc::c_int, attributes: &T) -> io::Result<libc::c_lon
     Ok(code)
 }
 
+#[allow(unsafe_code)]
 fn owned(code: libc::c_long) -> io::Result<OwnedFd> {
     let fd = RawFd::try_from(code).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     // SAFETY: `bpf()` has just given this descriptor to us, open, and nobody else knows it. Only its commands that open one come here.

@@ -5,4 +5,5 @@ mod numbers;
 mod privileges;
 mod program;
 mod retransmits;
+mod ring;
 mod sockets;

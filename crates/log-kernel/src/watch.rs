@@ -83,12 +83,16 @@ impl Retransmits {
     /// # Errors
     /// The first step that the kernel refused; [`crate::doctor`] says what to do about it.
     pub fn watch(settings: &Settings) -> Result<Self, LoadFault> {
+        Self::watch_in(namespace()?, settings)
+    }
+
+    /// The same for a network namespace by its number.
+    pub(crate) fn watch_in(namespace: u32, settings: &Settings) -> Result<Self, LoadFault> {
         let types = read_types()?;
         let layout = Btf::parse(&types)
             .and_then(|types| Layout::find(&types))
             .map_err(|source| LoadFault::Types { path: TYPES, source })?;
         drop(types);
-        let namespace = namespace()?;
         let bytes = settings.ring_bytes();
         let shape = MapShape {
             kind: MapKind::Ring,
@@ -188,7 +192,7 @@ fn read_types() -> Result<Vec<u8>, LoadFault> {
 }
 
 /// Number of the network namespace that this thread is in.
-fn namespace() -> Result<u32, LoadFault> {
+pub(crate) fn namespace() -> Result<u32, LoadFault> {
     let unreadable = |source| LoadFault::Unreadable {
         path: NAMESPACE,
         source,

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::sockets::{Crowd, FIRST_TIMEOUT, addresses, counted, deafen, is_empty, look, pair, until, watched};
-use crate::{Bounds, Clock, Flow, Moment, Settings, Table, TcpState};
+use crate::watch::namespace;
+use crate::{Bounds, Clock, Counts, Flow, Moment, Retransmits, Settings, Table, TcpState};
 
 #[test]
 fn retransmitted_syns_are_told_with_their_times_and_as_many_as_tcp_info_counts() {
@@ -142,4 +143,25 @@ fn what_found_no_room_in_the_ring_is_counted_and_makes_answers_uncertain() {
     assert!(table.since(flow, began).is_complete(), "nobody has told the table yet");
     retransmits.drain_into(&mut table).unwrap();
     assert!(!table.since(flow, began).is_complete());
+}
+
+#[test]
+fn retransmits_of_other_network_namespaces_stay_in_the_kernel() {
+    let settings = Settings::default();
+    let Some(mut here) = watched(&settings) else {
+        return;
+    };
+    let elsewhere = namespace().unwrap() ^ 1;
+    let mut there = Retransmits::watch_in(elsewhere, &settings).unwrap();
+    let mut table = Table::new(Bounds::default());
+    let (mut near, far) = pair(super::sockets::V4);
+    let flow = Flow::new(near.local_addr().unwrap(), near.peer_addr().unwrap());
+    deafen(&far);
+    near.write_all(b"lost").unwrap();
+    until("it was sent again", || {
+        look(&mut here, &mut table);
+        table.since(flow, Moment::from_ns(0)).stamps().count() > 0
+    });
+    assert_eq!(there.counts().unwrap(), Counts::default());
+    there.drain(|retransmit| panic!("not ours: {retransmit:?}"));
 }
