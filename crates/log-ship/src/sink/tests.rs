@@ -183,7 +183,9 @@ fn a_disk_that_refuses_is_said_and_counted_and_ends_nothing() {
     side.refuses.store(true, Ordering::SeqCst);
     std::fs::remove_dir_all(&place).unwrap();
     sink.give(&records(1..=1000));
-    until("a fault", || sink.tally().spool_faults > 0);
+    until("a fault", || {
+        sink.tally().spool_faults > 0 && heard.lock().iter().any(|text| text.starts_with("Spool"))
+    });
     assert_exact(&sink.tally());
     assert_eq!(sink.acknowledged(), 0);
     assert!(

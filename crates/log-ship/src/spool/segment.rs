@@ -196,7 +196,7 @@ fn place(at: u64) -> [u8; 12] {
     let mut bytes = [0; 12];
     let (number, sum) = bytes.split_at_mut(8);
     number.copy_from_slice(&at.to_le_bytes());
-    sum.copy_from_slice(&crc32c::crc32c(&at.to_le_bytes()).to_le_bytes());
+    sum.copy_from_slice(&crc_fast::crc32_iscsi(&at.to_le_bytes()).to_le_bytes());
     bytes
 }
 
@@ -204,7 +204,7 @@ fn place_of(header: &[u8; 24]) -> Option<u64> {
     let (_, tail) = header.split_last_chunk::<12>()?;
     let (number, sum) = tail.split_first_chunk::<8>()?;
     let sum = u32::from_le_bytes(*sum.first_chunk::<4>()?);
-    (crc32c::crc32c(number) == sum).then(|| u64::from_le_bytes(*number))
+    (crc_fast::crc32_iscsi(number) == sum).then(|| u64::from_le_bytes(*number))
 }
 
 fn write_frame(record: &Record, out: &mut Vec<u8>) {
@@ -217,7 +217,7 @@ fn write_frame(record: &Record, out: &mut Vec<u8>) {
     // LIMIT: a record that large was refused before.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&crc32c::crc32c(&body).to_le_bytes());
+    out.extend_from_slice(&crc_fast::crc32_iscsi(&body).to_le_bytes());
     out.extend_from_slice(&body);
 }
 
@@ -238,7 +238,7 @@ fn read_frame(reader: &mut impl Read, left: u64) -> io::Result<Option<(Record, u
         return Ok(None);
     }
     let mut body = vec![0; size];
-    if !read_whole(reader, &mut body)? || crc32c::crc32c(&body) != sum {
+    if !read_whole(reader, &mut body)? || crc_fast::crc32_iscsi(&body) != sum {
         return Ok(None);
     }
     Ok(parse(&body).map(|record| (record, taken)))
