@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::class::Counts;
 use crate::events::Events;
 use crate::json::Json;
+use crate::report::{Report, Trail};
 use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
 
@@ -26,6 +27,7 @@ pub struct Masker {
     rules: Arc<Rules>,
     reader: Reader,
     counts: Counts,
+    trail: Trail,
 }
 
 enum Reader {
@@ -49,38 +51,60 @@ impl Masker {
             rules,
             reader,
             counts: Counts::default(),
+            trail: Trail::default(),
+        }
+    }
+
+    /// For one text of which it is to be told where something was found.
+    #[must_use]
+    pub fn reporting(rules: Arc<Rules>, syntax: Syntax) -> Self {
+        Self {
+            trail: Trail::remembering(),
+            ..Self::new(rules, syntax)
         }
     }
 
     /// Takes a piece, and writes what is certain by now.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        self.trail.enter(out.len());
         let mut work = Work {
             rules: &self.rules,
             counts: &mut self.counts,
+            trail: &mut self.trail,
             out,
         };
         match &mut self.reader {
-            Reader::Text(scan) => {
-                scan.push(piece);
-                scan.settle(false, &mut work);
-            }
+            Reader::Text(scan) => scan.feed(piece, false, &mut work),
             Reader::Json(json) => json.push(piece, &mut work),
             Reader::JsonLines(json) => lines(json, piece, &mut work),
             Reader::Events(events) => events.push(piece, &mut work),
         }
+        self.trail.leave(out.len());
     }
 
     /// Writes the rest.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.trail.enter(out.len());
         let mut work = Work {
             rules: &self.rules,
             counts: &mut self.counts,
+            trail: &mut self.trail,
             out,
         };
         match &mut self.reader {
             Reader::Text(scan) => scan.settle(true, &mut work),
             Reader::Json(json) | Reader::JsonLines(json) => json.finish(&mut work),
             Reader::Events(events) => events.finish(&mut work),
+        }
+        self.trail.leave(out.len());
+    }
+
+    /// What was found so far and where; places are told by what [`Masker::reporting`] made.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report {
+            counts: self.counts.clone(),
+            findings: self.trail.findings().to_vec(),
         }
     }
 
