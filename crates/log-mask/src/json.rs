@@ -1,13 +1,11 @@
 //! JSON that goes by: its strings and numbers are looked at, by their names and places too, and all else stays as it is.
 
-mod escape;
-
 use crate::class::Class;
+use crate::escape::{self, Escape};
 use crate::path::{Aim, Following};
 use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
 use crate::window::HELD_BYTES_MAX;
-use escape::Escape;
 
 /// LIMIT: levels of nesting that are known; what is nested deeper is looked at as text.
 const LEVELS_MAX: usize = 512;

@@ -27,10 +27,16 @@ mod fold;
 pub mod report;
 mod sieve;
 mod scan;
+mod escape;
+mod percent;
 mod json;
+mod query;
+mod loose;
 mod events;
 
 pub mod masker;
+pub mod field;
+pub mod pack;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use crate::class::Counts;
 use crate::events::Events;
 use crate::json::Json;
+use crate::loose::Loose;
+use crate::query::Query;
 use crate::report::{Report, Trail};
 use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
@@ -20,6 +22,12 @@ pub enum Syntax {
     JsonLines,
     /// Server-sent events, whose data is JSON or text
     Events,
+    /// Keys and values of a query, or of the body of a form
+    Query,
+    /// An address, or a path with or without a query
+    Target,
+    /// A text in which parts of addresses or of JSON may stand, as in a line of a log
+    Loose,
 }
 
 /// One text that goes by. However it is cut into pieces, the same comes out.
@@ -35,6 +43,8 @@ enum Reader {
     Json(Json),
     JsonLines(Json),
     Events(Events),
+    Query(Query),
+    Loose(Loose),
 }
 
 impl Masker {
@@ -46,6 +56,9 @@ impl Masker {
             Syntax::Json => Reader::Json(Json::new()),
             Syntax::JsonLines => Reader::JsonLines(Json::new()),
             Syntax::Events => Reader::Events(Events::new()),
+            Syntax::Query => Reader::Query(Query::new(true)),
+            Syntax::Target => Reader::Query(Query::new(false)),
+            Syntax::Loose => Reader::Loose(Loose::new()),
         };
         Self {
             rules,
@@ -78,6 +91,8 @@ impl Masker {
             Reader::Json(json) => json.push(piece, &mut work),
             Reader::JsonLines(json) => lines(json, piece, &mut work),
             Reader::Events(events) => events.push(piece, &mut work),
+            Reader::Query(query) => query.push(piece, &mut work),
+            Reader::Loose(loose) => loose.push(piece, false, &mut work),
         }
         self.trail.leave(out.len());
     }
@@ -95,6 +110,8 @@ impl Masker {
             Reader::Text(scan) => scan.settle(true, &mut work),
             Reader::Json(json) | Reader::JsonLines(json) => json.finish(&mut work),
             Reader::Events(events) => events.finish(&mut work),
+            Reader::Query(query) => query.finish(false, &mut work),
+            Reader::Loose(loose) => loose.push(b"", true, &mut work),
         }
         self.trail.leave(out.len());
     }

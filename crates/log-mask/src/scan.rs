@@ -178,12 +178,9 @@ impl Scan {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         // Together with what is held they may begin with a sign that is folded.
         let mut rest = bytes;
-        if fold::open(&self.held) > 0 {
-            let (first, others) = rest.split_at(rest.len().min(2));
-            for byte in first {
-                self.held.push(*byte);
-                self.fold_last();
-            }
+        while let Some((byte, others)) = rest.split_first().filter(|_| fold::open(&self.held) > 0) {
+            self.held.push(*byte);
+            self.fold_last();
             rest = others;
         }
         if !rest.is_ascii() {
