@@ -148,6 +148,7 @@ impl Scan {
                 two: 0,
                 word: 0,
                 hex: 0,
+                id: 0,
             },
             tail: None,
         }

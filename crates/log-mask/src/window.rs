@@ -58,7 +58,12 @@ pub(crate) struct Before {
     /// Letters and digits directly before, and hexadecimal ones, counted up to [`WORD_BYTES_MAX`].
     pub(crate) word: u8,
     pub(crate) hex: u8,
+    /// Hexadecimal digits directly before a dash that stands directly before.
+    pub(crate) id: u8,
 }
+
+/// Digits of a trace's id, behind which the id of a span stands (W3C Trace Context section 3.2.2.3).
+const TRACE_ID_BYTES: u8 = 32;
 
 impl Before {
     /// What stands before a place among bytes that themselves stand behind something. It depends on the last bytes alone, however a text is cut.
@@ -68,18 +73,26 @@ impl Before {
         let Some(one) = last.next() else {
             return first;
         };
+        let is_hex = |byte: u8| byte.is_ascii_hexdigit();
+        let id = match passed.split_last() {
+            Some((b'-', earlier)) => counted(earlier, first.hex, is_hex),
+            _ => 0,
+        };
         Self {
             one,
+            id,
             two: last.next().unwrap_or(first.one),
             word: counted(passed, first.word, |byte| byte.is_ascii_alphanumeric()),
-            hex: counted(passed, first.hex, |byte| byte.is_ascii_hexdigit()),
+            hex: counted(passed, first.hex, is_hex),
         }
     }
 
-    /// Whether a number may begin here: not within another one, nor within a hash, an id or a fraction.
+    /// Whether a number may begin here: not within another one, nor within a hash, an id or a fraction, nor as the id
+    /// of a span behind that of its trace.
     pub(crate) const fn lets_number_begin(self) -> bool {
         let is_hex = self.word > 0 && self.hex == self.word;
-        !(self.one.is_ascii_digit()
+        !(self.id == TRACE_ID_BYTES
+            || self.one.is_ascii_digit()
             || self.one.is_ascii_alphabetic() && is_hex
             || self.one == b'.' && self.two.is_ascii_digit())
     }
