@@ -384,24 +384,31 @@ impl Json {
 
     /// A number that is masked becomes a string: stars are no number.
     fn end_bare(&mut self, care: Care, next: u8, work: &mut Work<'_>) {
-        let value = std::mem::take(&mut self.value);
+        let mut value = std::mem::take(&mut self.value);
+        self.end_bare_of(&value, care, next, work);
+        // Its room is for the next.
+        value.clear();
+        self.value = value;
+    }
+
+    fn end_bare_of(&mut self, value: &[u8], care: Care, next: u8, work: &mut Work<'_>) {
         let beyond = std::mem::take(&mut self.value_bytes);
         let is_cut = std::mem::take(&mut self.is_cut);
-        let is_word = [&b"true"[..], b"false", b"null"].contains(&value.as_slice());
-        if !is_cut && (!(is_word || is_number(&value)) || !b",]} \t\r\n".contains(&next)) {
-            self.break_with(&value);
+        let is_word = [&b"true"[..], b"false", b"null"].contains(&value);
+        if !is_cut && (!(is_word || is_number(value)) || !b",]} \t\r\n".contains(&next)) {
+            self.break_with(value);
             return;
         }
         self.state = State::Between;
         match care {
             Care::Whole if !is_word => {
                 work.quote();
-                work.replace(Form::Json, Class::Key, (&value, value.len() + beyond), is_cut);
+                work.replace(Form::Json, Class::Key, (value, value.len() + beyond), is_cut);
                 work.quote();
             }
             _ if is_cut => {}
-            Care::Scan if value.iter().all(u8::is_ascii_digit) => scan_number(&value, work),
-            _ => work.out.extend_from_slice(&value),
+            Care::Scan if value.iter().all(u8::is_ascii_digit) => scan_number(value, work),
+            _ => work.out.extend_from_slice(value),
         }
     }
 }

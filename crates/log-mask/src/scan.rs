@@ -259,11 +259,13 @@ impl Scan {
             let Some(place) = cursor.next(floor) else {
                 break bytes.len();
             };
-            let answer = self.look(&cursor, place, work.rules);
+            let answer = self.look(&cursor, place.begin, place.among, work.rules);
             if answer == Ok(None) {
                 continue;
             }
-            let (place, answer) = self.earlier(&cursor, (floor, place), work.rules).unwrap_or((place, answer));
+            let (place, answer) = self
+                .earlier(&mut cursor, (floor, place.begin), work.rules)
+                .unwrap_or((place.begin, answer));
             let Ok(Some(found)) = answer else {
                 break place;
             };
@@ -278,7 +280,7 @@ impl Scan {
         done
     }
 
-    fn look(&self, cursor: &Cursor<'_>, place: usize, rules: &Rules) -> Answer {
+    fn look(&self, cursor: &Cursor<'_>, place: usize, among: u32, rules: &Rules) -> Answer {
         let rest = cursor.bytes.get(place..).unwrap_or_default();
         let Some(byte) = rest.first() else {
             return Ok(None);
@@ -288,13 +290,16 @@ impl Scan {
             bytes: rest,
             is_whole: cursor.is_whole,
         };
-        rules.find(&window, rules.may_begin(window.before.one, *byte))
+        rules.find(&window, among & rules.may_begin(window.before.one, *byte))
     }
 
     /// What begins before a place and was not seen yet, as what tells it stands behind that place.
-    fn earlier(&self, cursor: &Cursor<'_>, (floor, place): (usize, usize), rules: &Rules) -> Option<(usize, Answer)> {
+    fn earlier(&self, cursor: &mut Cursor<'_>, (floor, place): (usize, usize), rules: &Rules) -> Option<(usize, Answer)> {
+        if !cursor.begins_before(place, floor) {
+            return None;
+        }
         (floor.max(place.saturating_sub(LOOK_BACK))..place)
-            .map(|place| (place, self.look(cursor, place, rules)))
+            .map(|place| (place, self.look(cursor, place, u32::MAX, rules)))
             .find(|(_, answer)| *answer != Ok(None))
     }
 

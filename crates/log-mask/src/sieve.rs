@@ -21,6 +21,33 @@ const SECRET: u8 = 8;
 /// Something of the operator's own begins here.
 const OWN: u8 = 16;
 
+/// A place that is worth a look, and the classes of which something may begin there: a bit for each.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) begin: usize,
+    pub(crate) among: u32,
+}
+
+impl Place {
+    const fn new(begin: usize, among: u32) -> Self {
+        Self { begin, among }
+    }
+}
+
+const LONG_NUMBERS: u32 = Class::ResidentIdCn.bit() | Class::PhoneCn.bit() | Class::BankCard.bit();
+const PHONES: u32 = Class::PhoneCn.bit() | Class::Phone.bit();
+const SECRETS: u32 = Class::PrivateKey.bit()
+    | Class::Jwt.bit()
+    | Class::GithubToken.bit()
+    | Class::AwsAccessKey.bit()
+    | Class::ApiKey.bit()
+    | Class::CloudKey.bit()
+    | Class::Bearer.bit();
+const LETTERED: u32 = Class::Iban.bit() | Class::Passport.bit() | Class::CloudKey.bit();
+const OWNS: u32 = Class::Word.bit() | Class::Pattern.bit();
+/// What is tried before an address of e-mail wherever both may begin.
+const UP_TO_MAIL: u32 = OWNS | SECRETS | Class::Email.bit();
+
 /// Why a byte is worth a glance.
 pub(crate) struct Sieve {
     kinds: Box<[u8; 256]>,
@@ -93,7 +120,7 @@ pub(crate) struct Cursor<'a> {
     /// From here on every place is looked at.
     is_every: bool,
     /// A place that was found together with the one before.
-    second: Option<usize>,
+    second: Option<Place>,
     /// Where the next address of e-mail would begin, and its sign.
     mail: Option<(usize, usize)>,
 }
@@ -130,24 +157,24 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next place that is worth a look, from the floor on.
-    pub(crate) fn next(&mut self, floor: usize) -> Option<usize> {
+    pub(crate) fn next(&mut self, floor: usize) -> Option<Place> {
         if let Some(place) = self.second.take() {
             return Some(place);
         }
         while !self.is_every && self.at < self.sure {
             let place = self.skip();
             if let Some(begin) = self.mail_before(place, floor) {
-                return Some(begin);
+                return Some(Place::new(begin, UP_TO_MAIL));
             }
             let Some(byte) = self.byte(place).filter(|_| place < self.sure) else {
                 break;
             };
             self.at = place + 1;
-            let found = self.glance(place, byte).filter(|begin| *begin >= floor);
+            let found = self.glance(place, byte).filter(|place| place.begin >= floor);
             if found.is_some() {
                 return found;
             }
-            if let Some(place) = self.second.take().filter(|begin| *begin >= floor) {
+            if let Some(place) = self.second.take().filter(|place| place.begin >= floor) {
                 return Some(place);
             }
         }
@@ -163,12 +190,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// Where nothing is certain yet, every place at which something may begin.
-    fn every(&mut self) -> Option<usize> {
+    fn every(&mut self) -> Option<Place> {
         let mut before = Before::at(self.bytes, self.at, self.first).one;
         while let Some(byte) = self.byte(self.at) {
             self.at += 1;
-            if self.rules.may_begin(before, byte) != 0 {
-                return Some(self.at - 1);
+            let among = self.rules.may_begin(before, byte);
+            if among != 0 {
+                return Some(Place::new(self.at - 1, among));
             }
             before = byte;
         }
@@ -208,60 +236,79 @@ impl<'a> Cursor<'a> {
     }
 
     /// What the byte and those around it say.
-    fn glance(&mut self, place: usize, byte: u8) -> Option<usize> {
+    fn glance(&mut self, place: usize, byte: u8) -> Option<Place> {
         let kinds = self.rules.sieve().kind(byte);
-        let begin = self.glance_at(place, byte, kinds);
+        let found = self.glance_at(place, byte, kinds);
         if kinds & OWN == 0 {
-            return begin;
+            return found;
         }
+        let own = Place::new(place, OWNS | found.or(self.second).filter(|found| found.begin == place).map_or(0, |found| found.among));
         // It may be a byte of something else as well, which begins before.
-        self.second = begin.filter(|begin| *begin < place).map(|_| place);
-        begin.or(Some(place))
+        match found.filter(|found| found.begin < place) {
+            Some(found) => {
+                self.second = Some(Place::new(place, own.among | self.second.map_or(0, |second| second.among)));
+                Some(found)
+            }
+            None => Some(own),
+        }
     }
 
-    fn glance_at(&mut self, place: usize, byte: u8, kinds: u8) -> Option<usize> {
+    fn glance_at(&mut self, place: usize, byte: u8, kinds: u8) -> Option<Place> {
         if kinds & DIGIT != 0 {
             return self.number(place);
         }
         if kinds & COLON != 0 {
-            return self.colon(place);
+            return self.colon(place).map(|begin| Place::new(begin, Class::Ipv6.bit()));
         }
         if kinds & PLUS != 0 {
-            return self.is_digit(place + 1).then_some(place);
+            return self.is_digit(place + 1).then_some(Place::new(place, PHONES));
         }
         if kinds & SECRET != 0 {
-            return self.secret(place, byte);
+            return self.secret(place, byte).map(|begin| Place::new(begin, SECRETS));
         }
         None
     }
 
+    /// What begins before a place and is told by one of the bytes behind it.
+    pub(crate) fn begins_before(&mut self, place: usize, floor: usize) -> bool {
+        let (at, second) = (self.at, self.second.take());
+        let mut begins = false;
+        let mut here = place;
+        while let Some(byte) = self.byte(here).filter(|_| here <= place + LOOK_BACK && !begins && !self.is_every) {
+            let kinds = self.rules.sieve().kind(byte);
+            let found = if kinds == 0 { None } else { self.glance_at(here, byte, kinds) };
+            begins = found.is_some_and(|found| (floor..place).contains(&found.begin));
+            here += 1;
+        }
+        (self.at, self.second) = (at, second);
+        begins
+    }
+
     /// Digits, as many as there are: most rows of them are too short or too long for anything.
-    fn number(&mut self, place: usize) -> Option<usize> {
-        let run = self
-            .part(place, self.bytes.len())
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count();
+    fn number(&mut self, place: usize) -> Option<Place> {
+        let rest = self.part(place, self.bytes.len());
+        let run = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let end = place + run;
         if !self.rules.sieve().has_own_digit {
             self.at = end;
         }
-        let fits = match run {
+        let is_long = match run {
             11..=19 => true,
             2 => self.part(place, end) == b"86" && self.is_separated(end) && self.byte(end + 1) == Some(b'1'),
             3 => self.byte(place) == Some(b'1') && self.is_separated(end),
+            5 | 7 => self.is_separated(end) && matches!(self.part(place, place + 2), b"86" | b"00"),
             4 => self.is_separated(end) && (self.is_digit(end + 3) || self.part(place, end) == b"0086"),
             6 => self.is_separated(end) && self.is_digit(end + 10),
             _ => false,
         };
-        let is_number = fits || run <= 3 && self.is_address(end);
-        match self.lettered(place, run) {
-            Some(begin) => {
-                self.second = is_number.then_some(place);
-                Some(begin)
-            }
-            None => is_number.then_some(place),
-        }
+        let is_address = run <= 3 && self.is_address(end);
+        let among = if is_long { LONG_NUMBERS } else { 0 } | if is_address { Class::Ipv4.bit() } else { 0 };
+        let number = (among != 0).then_some(Place::new(place, among));
+        let Some(begin) = self.lettered(place, run) else {
+            return number;
+        };
+        self.second = number;
+        Some(Place::new(begin, LETTERED))
     }
 
     /// Whether a space or a dash and a digit follow.
@@ -317,7 +364,7 @@ impl<'a> Cursor<'a> {
         let ahead = |text: &[u8]| self.part(place + 1, place + 1 + text.len()).eq_ignore_ascii_case(text);
         match byte {
             b'J' => back(&[b"ey"]),
-            b'I' if self.follows(place, b"A") && ahead(b"za") => Some(place - 1),
+            b'I' if self.follows(place, b"A") && self.part(place + 1, place + 3) == b"za" => Some(place - 1),
             b'I' => back(&[b"AK", b"AS", b"LTA"]),
             b'K' if ahead(b"ey=") => back(&[b"Account", b"SharedAccess"]),
             b'~' if self.follows(place, b"Q") => place.checked_sub(5),
