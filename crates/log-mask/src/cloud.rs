@@ -48,7 +48,9 @@ pub(crate) fn key(window: &Window<'_>) -> Answer {
     }
     for name in NAMES {
         if window.has(0, name)? {
-            let length = window.run(name.len(), 128, |byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte))?;
+            let length = window.run(name.len(), 128, |byte| {
+                byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
+            })?;
             return Ok((length >= 40).then_some(Found {
                 skip: name.len(),
                 ..Found::new(Class::CloudKey, length)
@@ -69,7 +71,9 @@ fn client_secret(window: &Window<'_>) -> Answer {
         return Ok(None);
     }
     let length = window.run(6, 35, is_dotted)?;
-    Ok((31..=34).contains(&length).then_some(Found::new(Class::CloudKey, 6 + length)))
+    Ok((31..=34)
+        .contains(&length)
+        .then_some(Found::new(Class::CloudKey, 6 + length)))
 }
 
 /// LIMIT: bytes of a bearer's token that are words of people rather than a token, when there are no more.

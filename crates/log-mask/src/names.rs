@@ -77,7 +77,8 @@ fn plain(name: &[u8]) -> impl Iterator<Item = u8> {
 
 impl Names {
     pub(crate) fn add<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
-        self.0.extend(names.into_iter().map(|name| plain(name.as_bytes()).collect()));
+        self.0
+            .extend(names.into_iter().map(|name| plain(name.as_bytes()).collect()));
         self.0.sort();
         self.0.dedup();
     }

@@ -54,14 +54,42 @@ const fn row(class: Class, shape: Shape, source: &'static str) -> Row {
 
 /// Secrets that no log needs, whoever asks.
 const SECRETS: [Row; 8] = [
-    row(Class::PrivateKey, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
+    row(
+        Class::PrivateKey,
+        Shape::Usual,
+        "OWASP Logging Cheat Sheet, data to exclude",
+    ),
     row(Class::Jwt, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
-    row(Class::GithubToken, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
-    row(Class::AwsAccessKey, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
-    row(Class::ApiKey, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
-    row(Class::CloudKey, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
-    row(Class::Bearer, Shape::Usual, "OWASP Logging Cheat Sheet, data to exclude"),
-    row(Class::Key, Shape::Usual, "OpenTelemetry conventions, url.query; OWASP Logging Cheat Sheet"),
+    row(
+        Class::GithubToken,
+        Shape::Usual,
+        "OWASP Logging Cheat Sheet, data to exclude",
+    ),
+    row(
+        Class::AwsAccessKey,
+        Shape::Usual,
+        "OWASP Logging Cheat Sheet, data to exclude",
+    ),
+    row(
+        Class::ApiKey,
+        Shape::Usual,
+        "OWASP Logging Cheat Sheet, data to exclude",
+    ),
+    row(
+        Class::CloudKey,
+        Shape::Usual,
+        "OWASP Logging Cheat Sheet, data to exclude",
+    ),
+    row(
+        Class::Bearer,
+        Shape::Usual,
+        "OWASP Logging Cheat Sheet, data to exclude",
+    ),
+    row(
+        Class::Key,
+        Shape::Usual,
+        "OpenTelemetry conventions, url.query; OWASP Logging Cheat Sheet",
+    ),
 ];
 
 /// All packs.
@@ -79,19 +107,40 @@ pub const PACKS: &[Pack] = &[
             row(Class::Ipv4, Shape::Usual, "GDPR recital 30, CJEU C-582/14"),
             row(Class::Ipv6, Shape::Usual, "GDPR recital 30, CJEU C-582/14"),
         ],
-        names: &["first_name", "last_name", "full_name", "birth_date", "date_of_birth", "street", "postal_address"],
+        names: &[
+            "first_name",
+            "last_name",
+            "full_name",
+            "birth_date",
+            "date_of_birth",
+            "street",
+            "postal_address",
+        ],
     },
     Pack {
         name: "mlps3",
         rows: &[
-            row(Class::ResidentIdCn, Shape::Keep(3, 4), "PIPL art. 51, GB/T 35273-2020 7.2"),
+            row(
+                Class::ResidentIdCn,
+                Shape::Keep(3, 4),
+                "PIPL art. 51, GB/T 35273-2020 7.2",
+            ),
             row(Class::PhoneCn, Shape::Keep(3, 4), "PIPL art. 51, GB/T 35273-2020 7.2"),
             row(Class::Phone, Shape::Usual, "PIPL art. 51, GB/T 35273-2020 7.2"),
             row(Class::Passport, Shape::Keep(1, 2), "PIPL art. 51, GB/T 35273-2020 7.2"),
             row(Class::BankCard, Shape::Keep(6, 4), "PIPL art. 51, GB/T 35273-2020 7.2"),
             row(Class::Email, Shape::Usual, "PIPL art. 51, GB/T 35273-2020 7.2"),
         ],
-        names: &["id_card", "id_number", "id_no", "real_name", "bank_account", "身份证号", "姓名", "手机号"],
+        names: &[
+            "id_card",
+            "id_number",
+            "id_no",
+            "real_name",
+            "bank_account",
+            "身份证号",
+            "姓名",
+            "手机号",
+        ],
     },
     Pack {
         name: "pci",
@@ -100,8 +149,19 @@ pub const PACKS: &[Pack] = &[
             row(Class::Iban, Shape::Usual, "beside cards"),
         ],
         names: &[
-            "card_number", "pan", "primary_account_number", "cvv2", "cvc2", "cid", "cav2", "card_verification_value",
-            "pin", "pin_block", "track1", "track2", "track_data",
+            "card_number",
+            "pan",
+            "primary_account_number",
+            "cvv2",
+            "cvc2",
+            "cid",
+            "cav2",
+            "card_verification_value",
+            "pin",
+            "pin_block",
+            "track1",
+            "track2",
+            "track_data",
         ],
     },
 ];

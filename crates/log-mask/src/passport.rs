@@ -26,8 +26,8 @@ pub(crate) fn is_number(text: &[u8]) -> bool {
         return false;
     };
     let (second, digits) = rest.split_first().unwrap_or((&0, &[]));
-    let is_second = second.is_ascii_digit()
-        || b"DEHKMPS".contains(first) && second.is_ascii_uppercase() && !b"IO".contains(second);
+    let is_second =
+        second.is_ascii_digit() || b"DEHKMPS".contains(first) && second.is_ascii_uppercase() && !b"IO".contains(second);
     b"DEGHKMPS".contains(first) && is_second && digits.iter().all(u8::is_ascii_digit)
 }
 
@@ -42,9 +42,15 @@ const fn value(sign: u8) -> u32 {
 
 /// Whether the digit there checks those parts.
 fn checks(line: &[u8], at: usize, parts: &[(usize, usize)]) -> bool {
-    let signs = parts.iter().flat_map(|(from, to)| line.get(*from..*to).unwrap_or_default());
-    let sum: u32 = signs.zip([7, 3, 1].into_iter().cycle()).map(|(sign, weight)| value(*sign) * weight).sum();
-    line.get(at).is_some_and(|digit| digit.is_ascii_digit() && value(*digit) == sum % 10)
+    let signs = parts
+        .iter()
+        .flat_map(|(from, to)| line.get(*from..*to).unwrap_or_default());
+    let sum: u32 = signs
+        .zip([7, 3, 1].into_iter().cycle())
+        .map(|(sign, weight)| value(*sign) * weight)
+        .sum();
+    line.get(at)
+        .is_some_and(|digit| digit.is_ascii_digit() && value(*digit) == sum % 10)
 }
 
 /// Whether it is a line: number, date of birth, date of expiry, and all together have the right check digits.

@@ -84,7 +84,10 @@ const CODES_OF_TWO: &[u8] = &[
 fn code_length(digits: &[u8]) -> Option<usize> {
     let number = |count: usize| {
         let code = digits.get(..count)?;
-        Some(code.iter().fold(0_u16, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0'))))
+        Some(
+            code.iter()
+                .fold(0_u16, |sum, digit| sum * 10 + u16::from(digit.wrapping_sub(b'0'))),
+        )
     };
     if matches!(digits.first(), Some(b'1' | b'7')) {
         return Some(1);
@@ -93,7 +96,10 @@ fn code_length(digits: &[u8]) -> Option<usize> {
         return Some(2);
     }
     let three = number(3)?;
-    CODES_OF_THREE.iter().any(|(first, last)| (*first..=*last).contains(&three)).then_some(3)
+    CODES_OF_THREE
+        .iter()
+        .any(|(first, last)| (*first..=*last).contains(&three))
+        .then_some(3)
 }
 
 /// Whether digits are a number: a code that somebody has, and as many behind it as there are.

@@ -79,7 +79,9 @@ impl Trail {
     pub(crate) fn swallowed(&mut self, read: usize) {
         self.shift = self.shift.wrapping_add(signed(read));
         if let Some(last) = self.findings.as_mut().and_then(|findings| findings.last_mut()) {
-            last.length_bytes = last.length_bytes.saturating_add(u64::try_from(read).unwrap_or_default());
+            last.length_bytes = last
+                .length_bytes
+                .saturating_add(u64::try_from(read).unwrap_or_default());
         }
     }
 

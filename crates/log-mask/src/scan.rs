@@ -294,7 +294,12 @@ impl Scan {
     }
 
     /// What begins before a place and was not seen yet, as what tells it stands behind that place.
-    fn earlier(&self, cursor: &mut Cursor<'_>, (floor, place): (usize, usize), rules: &Rules) -> Option<(usize, Answer)> {
+    fn earlier(
+        &self,
+        cursor: &mut Cursor<'_>,
+        (floor, place): (usize, usize),
+        rules: &Rules,
+    ) -> Option<(usize, Answer)> {
         if !cursor.begins_before(place, floor) {
             return None;
         }
@@ -323,7 +328,12 @@ impl Scan {
         let text = bytes.get(from..to).unwrap_or_default();
         let form = self.form.of_escapes(self.escapes_in(from, to));
         // What is shown of a secret that has a tail would be shown without it.
-        work.replace(form, found.class, (text, self.raw_bytes(from, to)), found.tail.is_some());
+        work.replace(
+            form,
+            found.class,
+            (text, self.raw_bytes(from, to)),
+            found.tail.is_some(),
+        );
         self.tail = found.tail;
         to
     }
@@ -337,9 +347,9 @@ impl Scan {
     /// How many bytes those take where they came from.
     fn raw_bytes(&self, from: usize, to: usize) -> usize {
         let escapes = self.escapes_in(from, to);
-        let (raw, plain) = escapes
-            .iter()
-            .fold((0, 0), |(raw, plain), escape| (raw + escape.raw.length, plain + escape.plain_bytes));
+        let (raw, plain) = escapes.iter().fold((0, 0), |(raw, plain), escape| {
+            (raw + escape.raw.length, plain + escape.plain_bytes)
+        });
         (to - from + raw).saturating_sub(plain)
     }
 

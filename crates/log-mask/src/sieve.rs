@@ -232,7 +232,10 @@ impl<'a> Cursor<'a> {
             rest = others;
             at += 8;
         }
-        at + rest.iter().position(|byte| sieve.kind(*byte) != 0).unwrap_or(rest.len())
+        at + rest
+            .iter()
+            .position(|byte| sieve.kind(*byte) != 0)
+            .unwrap_or(rest.len())
     }
 
     /// What the byte and those around it say.
@@ -242,11 +245,20 @@ impl<'a> Cursor<'a> {
         if kinds & OWN == 0 {
             return found;
         }
-        let own = Place::new(place, OWNS | found.or(self.second).filter(|found| found.begin == place).map_or(0, |found| found.among));
+        let own = Place::new(
+            place,
+            OWNS | found
+                .or(self.second)
+                .filter(|found| found.begin == place)
+                .map_or(0, |found| found.among),
+        );
         // It may be a byte of something else as well, which begins before.
         match found.filter(|found| found.begin < place) {
             Some(found) => {
-                self.second = Some(Place::new(place, own.among | self.second.map_or(0, |second| second.among)));
+                self.second = Some(Place::new(
+                    place,
+                    own.among | self.second.map_or(0, |second| second.among),
+                ));
                 Some(found)
             }
             None => Some(own),
@@ -274,9 +286,16 @@ impl<'a> Cursor<'a> {
         let (at, second) = (self.at, self.second.take());
         let mut begins = false;
         let mut here = place;
-        while let Some(byte) = self.byte(here).filter(|_| here <= place + LOOK_BACK && !begins && !self.is_every) {
+        while let Some(byte) = self
+            .byte(here)
+            .filter(|_| here <= place + LOOK_BACK && !begins && !self.is_every)
+        {
             let kinds = self.rules.sieve().kind(byte);
-            let found = if kinds == 0 { None } else { self.glance_at(here, byte, kinds) };
+            let found = if kinds == 0 {
+                None
+            } else {
+                self.glance_at(here, byte, kinds)
+            };
             begins = found.is_some_and(|found| (floor..place).contains(&found.begin));
             here += 1;
         }
@@ -360,7 +379,12 @@ impl<'a> Cursor<'a> {
 
     /// A byte that tokens have near their beginning.
     fn secret(&self, place: usize, byte: u8) -> Option<usize> {
-        let back = |heads: &[&[u8]]| heads.iter().find(|head| self.follows(place, head)).map(|head| place - head.len());
+        let back = |heads: &[&[u8]]| {
+            heads
+                .iter()
+                .find(|head| self.follows(place, head))
+                .map(|head| place - head.len())
+        };
         let ahead = |text: &[u8]| self.part(place + 1, place + 1 + text.len()).eq_ignore_ascii_case(text);
         match byte {
             b'J' => back(&[b"ey"]),

@@ -56,7 +56,11 @@ impl Patterns {
             automaton: Some(automaton),
             firsts: Vec::new(),
         };
-        let begins = |byte: u8| [0, b' ', b'a', b'\n'].into_iter().any(|before| patterns.goes_on(before, byte));
+        let begins = |byte: u8| {
+            [0, b' ', b'a', b'\n']
+                .into_iter()
+                .any(|before| patterns.goes_on(before, byte))
+        };
         let firsts = (0..=u8::MAX).filter(|byte| begins(*byte)).collect();
         patterns.firsts = firsts;
         Ok(patterns)

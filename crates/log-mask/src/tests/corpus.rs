@@ -40,17 +40,30 @@ fn in_json(numbers: &mut Numbers, text: &str) -> String {
 }
 
 /// More than what the sieve has not seen enough of.
-const BEHIND: &str = ", and all that was written behind it and in which there is nothing whatever, but enough of it, and then more.";
+const BEHIND: &str =
+    ", and all that was written behind it and in which there is nothing whatever, but enough of it, and then more.";
 
 #[test]
 fn every_valid_value_of_each_class_is_found_in_three_encodings() {
     let mut numbers = Numbers(1);
-    for class in Class::ALL.into_iter().filter(|class| !matches!(class, Class::Word | Class::Pattern | Class::Key)) {
-        let rules = Arc::new(Draft::default().class(class, Action::Redact(String::from("#"))).finish().unwrap());
+    for class in Class::ALL
+        .into_iter()
+        .filter(|class| !matches!(class, Class::Word | Class::Pattern | Class::Key))
+    {
+        let rules = Arc::new(
+            Draft::default()
+                .class(class, Action::Redact(String::from("#")))
+                .finish()
+                .unwrap(),
+        );
         let all = super::rules();
         for round in 0..rounds(100_000, 3_000) {
             let value = numbers.value(class);
-            let (plain, address, json) = (value.clone(), in_address(&mut numbers, &value), in_json(&mut numbers, &value));
+            let (plain, address, json) = (
+                value.clone(),
+                in_address(&mut numbers, &value),
+                in_json(&mut numbers, &value),
+            );
             for (syntax, before, written, after) in [
                 // So far from the end that the sieve is asked.
                 (Syntax::Text, "no. ", plain, BEHIND),
@@ -68,7 +81,10 @@ fn every_valid_value_of_each_class_is_found_in_three_encodings() {
                 let mut masker = Masker::new(Arc::clone(&all), syntax);
                 masker.push(text.as_bytes(), &mut Vec::new());
                 masker.finish(&mut Vec::new());
-                assert!(masker.counts().total() > 0, "{class:?} with all others, {round}: {text}");
+                assert!(
+                    masker.counts().total() > 0,
+                    "{class:?} with all others, {round}: {text}"
+                );
             }
         }
     }
@@ -89,7 +105,11 @@ fn numbers_are_found_in_full_width_and_with_the_usual_signs_between() {
                 })
                 .collect();
             for text in [format!("号{wide}。"), format!("no {wide}{BEHIND}")] {
-                assert_ne!(masked(&rules, Syntax::Text, &[text.as_bytes()]), text.as_bytes(), "{text}");
+                assert_ne!(
+                    masked(&rules, Syntax::Text, &[text.as_bytes()]),
+                    text.as_bytes(),
+                    "{text}"
+                );
             }
         }
         let phone = numbers.value(Class::PhoneCn);
@@ -103,24 +123,38 @@ fn numbers_are_found_in_full_width_and_with_the_usual_signs_between() {
             let phone = [&phone[..3], &phone[3..7], &phone[7..]].join(sign);
             let card = [&card[..4], &card[4..8], &card[8..12], &card[12..]].join(sign);
             for text in [phone, card] {
-                assert_ne!(masked(&rules, Syntax::Text, &[text.as_bytes()]), text.as_bytes(), "{text}");
+                assert_ne!(
+                    masked(&rules, Syntax::Text, &[text.as_bytes()]),
+                    text.as_bytes(),
+                    "{text}"
+                );
             }
         }
     }
 }
+
+type Maker = fn(&mut Numbers) -> String;
 
 #[test]
 fn stamps_of_time_and_ids_of_traces_are_not_found() {
     let rules = rules();
     let mut numbers = Numbers(2);
     let rounds = rounds(1_000_000, 100_000);
-    let kinds: &[(&str, fn(&mut Numbers) -> String)] = &[
+    let kinds: &[(&str, Maker)] = &[
         ("seconds", |numbers| numbers.second().to_string()),
-        ("milliseconds", |numbers| format!("{}{}", numbers.second(), numbers.digits(3))),
-        ("microseconds", |numbers| format!("{}{}", numbers.second(), numbers.digits(6))),
-        ("nanoseconds", |numbers| format!("{}{}", numbers.second(), numbers.digits(9))),
+        ("milliseconds", |numbers| {
+            format!("{}{}", numbers.second(), numbers.digits(3))
+        }),
+        ("microseconds", |numbers| {
+            format!("{}{}", numbers.second(), numbers.digits(6))
+        }),
+        ("nanoseconds", |numbers| {
+            format!("{}{}", numbers.second(), numbers.digits(9))
+        }),
         ("trace ids", |numbers| numbers.hex(32)),
-        ("span ids", |numbers| format!("00-{}-{}-01", numbers.hex(32), numbers.hex(16))),
+        ("span ids", |numbers| {
+            format!("00-{}-{}-01", numbers.hex(32), numbers.hex(16))
+        }),
         ("UUIDs", |numbers| {
             let [a, b, c, d, e] = [8, 4, 3, 3, 12].map(|count| numbers.hex(count));
             format!("{a}-{b}-4{c}-a{d}-{e}")
@@ -151,7 +185,11 @@ fn an_id_of_sixteen_digits_that_is_a_valid_card_is_taken_for_one_and_no_other() 
         let id = numbers.hex(16);
         let text = format!("{id}{BEHIND}");
         let is_hidden = masked(&rules, Syntax::Text, &[text.as_bytes()]) != text.as_bytes();
-        assert_eq!(is_hidden, is_card(id.as_bytes()) && id.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
+        assert_eq!(
+            is_hidden,
+            is_card(id.as_bytes()) && id.bytes().all(|byte| byte.is_ascii_digit()),
+            "{id}"
+        );
         found += usize::from(is_hidden);
     }
     println!("span ids alone: {found} of {rounds}");

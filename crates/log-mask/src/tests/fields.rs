@@ -27,7 +27,10 @@ fn queries_are_masked_by_key_and_value_and_stay_queries() {
     for (before, after) in [
         ("/a?sig=abc&x=1", "/a?sig=REDACTED&x=1"),
         ("/a?X-Amz-Signature=a%20b&b=c#f", "/a?X-Amz-Signature=REDACTED&b=c#f"),
-        ("/a?AWSAccessKeyId=x&pass%77ord=y", "/a?AWSAccessKeyId=REDACTED&pass%77ord=REDACTED"),
+        (
+            "/a?AWSAccessKeyId=x&pass%77ord=y",
+            "/a?AWSAccessKeyId=REDACTED&pass%77ord=REDACTED",
+        ),
         ("/users/alice%40example.com?q=1", "/users/a***@example.com?q=1"),
         ("/p?phone=%2B8613812345678&n=2", "/p?phone=%2B86138****5678&n=2"),
         ("/p?phone=+8613812345678", "/p?phone=+86138****5678"),
@@ -40,7 +43,11 @@ fn queries_are_masked_by_key_and_value_and_stay_queries() {
         ("https://a.b/c?token=", "https://a.b/c?token="),
         ("/13812345678/x", "/138****5678/x"),
     ] {
-        assert_eq!(shown(&mut fields, Untrusted::Target(before.as_bytes())), after, "{before}");
+        assert_eq!(
+            shown(&mut fields, Untrusted::Target(before.as_bytes())),
+            after,
+            "{before}"
+        );
     }
     let query = shown(&mut fields, Untrusted::Query(b"sig=a&m=alice%40example.com"));
     assert_eq!(query, "sig=REDACTED&m=a***@example.com");
@@ -55,7 +62,11 @@ fn headers_are_masked_by_name_as_addresses_and_as_texts() {
         ("cookie", "", ""),
         ("Referer", "https://a.b/?sig=k&x=y", "https://a.b/?sig=REDACTED&x=y"),
         ("x-who", "alice%40example.com", "a***@example.com"),
-        ("x-who", r"{\u0022m\u0022:\u0022alice\u0040example.com\u0022}", r"{\u0022m\u0022:\u0022a***@example.com\u0022}"),
+        (
+            "x-who",
+            r"{\u0022m\u0022:\u0022alice\u0040example.com\u0022}",
+            r"{\u0022m\u0022:\u0022a***@example.com\u0022}",
+        ),
         ("x-path", r"C:\users\13812345678", r"C:\users\138****5678"),
         ("x-auth", "Bearer abcdef0123456789abc", "Bearer [REDACTED]"),
     ] {
@@ -69,14 +80,21 @@ fn headers_are_masked_by_name_as_addresses_and_as_texts() {
 
 #[test]
 fn what_is_dropped_leaves_nothing_and_says_so() {
-    let mut fields = fields(draft().class(Class::Key, Action::Drop).class(Class::Email, Action::Drop));
+    let mut fields = fields(
+        draft()
+            .class(Class::Key, Action::Drop)
+            .class(Class::Email, Action::Drop),
+    );
     let mut out = Vec::new();
     let secret = Untrusted::Named {
         name: b"Pass-Word",
         value: b"x",
     };
     assert_eq!(fields.append(secret, &mut out), Shown::Dropped);
-    assert_eq!(fields.append(Untrusted::Text(b"to alice@example.com now"), &mut out), Shown::Masked);
+    assert_eq!(
+        fields.append(Untrusted::Text(b"to alice@example.com now"), &mut out),
+        Shown::Masked
+    );
     assert_eq!(fields.append(Untrusted::Text(b" and on"), &mut out), Shown::AsItIs);
     assert_eq!(out, b"to  now and on");
     let counts: Vec<(Class, u64)> = fields.take_counts().found().collect();
@@ -100,7 +118,13 @@ fn a_report_tells_where_something_was_and_not_what() {
         (
             Syntax::Text,
             "a 13812345678, x alice@example.com. １３８１２３４５６７８ sk-a1b2c3d4e5f6g7h8i9j0k1 z 13812345678",
-            &["13812345678", "alice@example.com", "１３８１２３４５６７８", "sk-a1b2c3d4e5f6g7h8i9j0k1", "13812345678"][..],
+            &[
+                "13812345678",
+                "alice@example.com",
+                "１３８１２３４５６７８",
+                "sk-a1b2c3d4e5f6g7h8i9j0k1",
+                "13812345678",
+            ][..],
         ),
         (
             Syntax::Json,
@@ -149,7 +173,9 @@ fn packs_hide_what_they_are_for() {
         let card = shown(&mut fields, Untrusted::Text(b"4111111111111111"));
         assert_eq!(card, "411111******1111", "{}", known.name);
     }
-    let mut fields = Fields::new(Arc::new(Draft::default().pack(pack("mlps3").unwrap()).finish().unwrap()));
+    let mut fields = Fields::new(Arc::new(
+        Draft::default().pack(pack("mlps3").unwrap()).finish().unwrap(),
+    ));
     let json = r#"{"姓名":"张三","t":"11010519491231002X 13812345678 E12345678"}"#;
     let after = r#"{"姓名":"[REDACTED]","t":"110***********002X 138****5678 E******78"}"#;
     assert_eq!(shown(&mut fields, Untrusted::Json(json.as_bytes())), after);
@@ -166,7 +192,12 @@ fn regular_expressions_are_found_and_those_without_a_bound_are_refused() {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         draft().patterns(&texts)
     };
-    let rules = Arc::new(patterns(&[r"emp-[0-9]{4,6}", r"(?i)proj(?:ect)? x{1,3}"]).unwrap().finish().unwrap());
+    let rules = Arc::new(
+        patterns(&[r"emp-[0-9]{4,6}", r"(?i)proj(?:ect)? x{1,3}"])
+            .unwrap()
+            .finish()
+            .unwrap(),
+    );
     for (before, after) in [
         ("id emp-0042, emp-123", "id [REDACTED], emp-123"),
         ("emp-0042 emp-1234567", "[REDACTED] [REDACTED]7"),
@@ -175,7 +206,12 @@ fn regular_expressions_are_found_and_those_without_a_bound_are_refused() {
     ] {
         assert_eq!(super::told(&rules, Syntax::Text, before), after, "{before}");
     }
-    for (pattern, code) in [("a+", "mask.pattern"), ("a*", "mask.pattern"), ("(", "mask.pattern"), (r"\bab\b", "mask.automaton")] {
+    for (pattern, code) in [
+        ("a+", "mask.pattern"),
+        ("a*", "mask.pattern"),
+        ("(", "mask.pattern"),
+        (r"\bab\b", "mask.automaton"),
+    ] {
         assert_eq!(patterns(&[pattern]).map(|_| ()).unwrap_err().code(), code, "{pattern}");
     }
     assert_eq!(patterns(&["a"; 65]).map(|_| ()).unwrap_err().code(), "mask.patterns");

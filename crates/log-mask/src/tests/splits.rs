@@ -114,6 +114,13 @@ proptest! {
     #[test]
     fn the_same_comes_out_however_a_text_is_cut(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
         let rules = rules();
+        // Behind so much that the sieve is asked for all of it, and not every place is looked at.
+        let far = [text.as_slice(), b" and so on".repeat(10).as_slice()].concat();
+        for syntax in [Syntax::Text, Syntax::Loose, Syntax::Query] {
+            let whole = masked(&rules, syntax, &[&far]);
+            let bytes: Vec<&[u8]> = far.chunks(1).collect();
+            prop_assert_eq!(whole, masked(&rules, syntax, &bytes), "{:?}, byte by byte, far from its end", syntax);
+        }
         for syntax in SYNTAXES {
             let whole = masked(&rules, syntax, &[&text]);
             prop_assert_eq!(&whole, &masked(&rules, syntax, &pieces(&text, &cuts)), "{:?}", syntax);

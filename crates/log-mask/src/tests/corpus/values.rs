@@ -50,7 +50,9 @@ impl Numbers {
     }
 
     fn of(&mut self, signs: &[u8], count: usize) -> String {
-        (0..count).map(|_| char::from(signs[self.next(signs.len() as u64) as usize])).collect()
+        (0..count)
+            .map(|_| char::from(signs[self.next(signs.len() as u64) as usize]))
+            .collect()
     }
 
     pub(super) fn hex(&mut self, count: usize) -> String {
@@ -87,13 +89,25 @@ impl Numbers {
         if self.next(2) == 0 {
             return plain;
         }
-        let groups: Vec<&str> = plain.as_bytes().chunks(4).map(|group| std::str::from_utf8(group).unwrap()).collect();
+        let groups: Vec<&str> = plain
+            .as_bytes()
+            .chunks(4)
+            .map(|group| std::str::from_utf8(group).unwrap())
+            .collect();
         groups.join(" ")
     }
 
     fn international(&mut self) -> String {
-        let (code, count) = [("1", 10), ("44", 10), ("49", 11), ("81", 10), ("852", 8), ("91", 10), ("351", 9), ("62", 10)]
-            [self.next(8) as usize];
+        let (code, count) = [
+            ("1", 10),
+            ("44", 10),
+            ("49", 11),
+            ("81", 10),
+            ("852", 8),
+            ("91", 10),
+            ("351", 9),
+            ("62", 10),
+        ][self.next(8) as usize];
         let number = format!("2{}5{}", self.digits(2), self.digits(count - 4));
         match self.next(3) {
             0 => format!("+{code}{number}"),
@@ -114,7 +128,11 @@ impl Numbers {
     fn line(&mut self) -> String {
         let check = |text: &str| -> u32 {
             let value = |sign: char| sign.to_digit(36).unwrap_or(0);
-            let sum: u32 = text.chars().zip([7, 3, 1].into_iter().cycle()).map(|(sign, weight)| value(sign) * weight).sum();
+            let sum: u32 = text
+                .chars()
+                .zip([7, 3, 1].into_iter().cycle())
+                .map(|(sign, weight)| value(sign) * weight)
+                .sum();
             sum % 10
         };
         let number = self.of(b"ABCXYZ0123456789", 9);
@@ -173,7 +191,12 @@ impl Numbers {
                 let body = lines.join("\n");
                 format!("-----BEGIN {kind}PRIVATE KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----")
             }
-            Class::Jwt => format!("eyJ{}.eyJ{}.{}", self.base64url(20), self.base64url(40), self.base64url(43)),
+            Class::Jwt => format!(
+                "eyJ{}.eyJ{}.{}",
+                self.base64url(20),
+                self.base64url(40),
+                self.base64url(43)
+            ),
             Class::GithubToken => match self.next(2) {
                 0 => format!("gh{}_{}", self.of(b"pousr", 1), self.token(36)),
                 _ => format!("github_pat_{}_{}", self.token(22), self.token(59)),
