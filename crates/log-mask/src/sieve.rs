@@ -388,8 +388,9 @@ impl<'a> Cursor<'a> {
         let ahead = |text: &[u8]| self.part(place + 1, place + 1 + text.len()).eq_ignore_ascii_case(text);
         match byte {
             b'J' => back(&[b"ey"]),
-            b'I' if self.follows(place, b"A") && self.part(place + 1, place + 3) == b"za" => Some(place - 1),
-            b'I' => back(&[b"AK", b"AS", b"LTA"]),
+            // `LTAIza` may be a key of Alibaba's, and `AIza` alone one of Google's.
+            b'I' => back(&[b"LTA", b"AK", b"AS"])
+                .or_else(|| back(&[b"A"]).filter(|_| self.part(place + 1, place + 3) == b"za")),
             b'K' if ahead(b"ey=") => back(&[b"Account", b"SharedAccess"]),
             b'~' if self.follows(place, b"Q") => place.checked_sub(5),
             b'b' | b'B' if ahead(b"earer ") => Some(place),
