@@ -6,7 +6,15 @@ use log_mask::class::Class;
 use log_mask::masker::{Masker, Syntax};
 use log_mask::rules::{Action, Draft, Rules, SECRET_NAMES};
 
-const SYNTAXES: [Syntax; 4] = [Syntax::Text, Syntax::Json, Syntax::JsonLines, Syntax::Events];
+const SYNTAXES: [Syntax; 7] = [
+    Syntax::Text,
+    Syntax::Json,
+    Syntax::JsonLines,
+    Syntax::Events,
+    Syntax::Query,
+    Syntax::Target,
+    Syntax::Loose,
+];
 
 /// Masks the bytes whole and in pieces as long as the first byte says; both must come to the same, and without a class to what went in.
 pub(crate) fn run(bytes: &[u8]) {

@@ -38,7 +38,11 @@ pub(crate) fn ipv6(window: &Window<'_>) -> Answer {
     if text.ends_with(b":") && !text.ends_with(b"::") {
         text = text.strip_suffix(b":").unwrap_or(text);
     }
-    let is_one = text.iter().any(u8::is_ascii_digit)
+    // A time of day has two colons, an address seven or two together.
+    let colons = text.iter().filter(|byte| **byte == b':').count();
+    let is_like = colons >= 6 || text.windows(2).any(|two| two == b"::");
+    let is_one = is_like
+        && text.iter().any(u8::is_ascii_digit)
         && parsed::<Ipv6Addr>(text).is_some()
         && window.lets_word_end(text.len())?;
     Ok(is_one.then_some(Found::new(Class::Ipv6, text.len())))

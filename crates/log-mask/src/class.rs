@@ -5,6 +5,8 @@
 pub enum Class {
     /// A text of the operator's own
     Word,
+    /// What fits a regular expression of the operator's own
+    Pattern,
     /// A private key in PEM, from its first line to its last
     PrivateKey,
     /// A JSON Web Token, signed or encrypted
@@ -15,6 +17,10 @@ pub enum Class {
     AwsAccessKey,
     /// A key of an API whose form tells it: `sk-`, Slack, GitLab, Google, Stripe, npm, PyPI, Hugging Face
     ApiKey,
+    /// A key of a cloud: Alibaba's `LTAI`, Tencent's `AKID`, Google's `ya29.` and `GOCSPX-`, Azure's keys and client secrets
+    CloudKey,
+    /// What follows `Bearer` (RFC 6750)
+    Bearer,
     /// An e-mail address
     Email,
     /// An international bank account number (ISO 13616)
@@ -23,6 +29,10 @@ pub enum Class {
     ResidentIdCn,
     /// A Chinese mobile number
     PhoneCn,
+    /// A telephone number with a plus sign and the code of a country (ITU-T E.164)
+    Phone,
+    /// The number of a Chinese passport, or the second line of anybody's (ICAO 9303)
+    Passport,
     /// A number of a bank card (ISO/IEC 7812)
     BankCard,
     /// An IPv6 address
@@ -35,17 +45,22 @@ pub enum Class {
 
 impl Class {
     /// All of them, in the order in which they are tried.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Word,
+        Self::Pattern,
         Self::PrivateKey,
         Self::Jwt,
         Self::GithubToken,
         Self::AwsAccessKey,
         Self::ApiKey,
+        Self::CloudKey,
+        Self::Bearer,
         Self::Email,
         Self::Iban,
         Self::ResidentIdCn,
         Self::PhoneCn,
+        Self::Phone,
+        Self::Passport,
         Self::BankCard,
         Self::Ipv6,
         Self::Ipv4,
@@ -57,15 +72,20 @@ impl Class {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Word => "word",
+            Self::Pattern => "pattern",
             Self::PrivateKey => "private_key",
             Self::Jwt => "jwt",
             Self::GithubToken => "github_token",
             Self::AwsAccessKey => "aws_access_key",
             Self::ApiKey => "api_key",
+            Self::CloudKey => "cloud_key",
+            Self::Bearer => "bearer",
             Self::Email => "email",
             Self::Iban => "iban",
             Self::ResidentIdCn => "resident_id_cn",
             Self::PhoneCn => "phone_cn",
+            Self::Phone => "phone",
+            Self::Passport => "passport",
             Self::BankCard => "bank_card",
             Self::Ipv6 => "ipv6",
             Self::Ipv4 => "ipv4",
@@ -73,7 +93,7 @@ impl Class {
         }
     }
 
-    pub(crate) const fn bit(self) -> u16 {
+    pub(crate) const fn bit(self) -> u32 {
         1 << self as u16
     }
 }

@@ -17,6 +17,15 @@ pub enum Fault {
     /// More words than are compared in passing.
     #[error("more than {0} words")]
     Words(usize),
+    /// A regular expression that is none, or whose answer might need all of a text: its place in the list, and why.
+    #[error("pattern {0}: {1}")]
+    Pattern(usize, String),
+    /// More regular expressions than are tried at once.
+    #[error("more than {0} patterns")]
+    Patterns(usize),
+    /// Regular expressions that are too large together.
+    #[error("the patterns are too large together: {0}")]
+    Automaton(String),
     /// Something is to be hashed, by nothing.
     #[error("`{0}` is to be hashed, and there is no key for it")]
     Unkeyed(&'static str),
@@ -31,6 +40,9 @@ impl Fault {
             Self::Paths(_) => "mask.paths",
             Self::Word(_) => "mask.word",
             Self::Words(_) => "mask.words",
+            Self::Pattern(..) => "mask.pattern",
+            Self::Patterns(_) => "mask.patterns",
+            Self::Automaton(_) => "mask.automaton",
             Self::Unkeyed(_) => "mask.unkeyed",
         }
     }

@@ -1,13 +1,11 @@
 //! JSON that goes by: its strings and numbers are looked at, by their names and places too, and all else stays as it is.
 
-mod escape;
-
 use crate::class::Class;
+use crate::escape::{self, Escape};
 use crate::path::{Aim, Following};
 use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
 use crate::window::HELD_BYTES_MAX;
-use escape::Escape;
 
 /// LIMIT: levels of nesting that are known; what is nested deeper is looked at as text.
 const LEVELS_MAX: usize = 512;
@@ -63,6 +61,8 @@ pub(crate) struct Json {
     name: Vec<u8>,
     /// A number, or a value that is masked whole, as far as it has come.
     value: Vec<u8>,
+    /// How many bytes it takes as it is written.
+    value_bytes: usize,
     is_cut: bool,
 }
 
@@ -75,6 +75,7 @@ impl Json {
             escape: Escape::default(),
             name: Vec::new(),
             value: Vec::new(),
+            value_bytes: 0,
             is_cut: false,
         }
     }
@@ -127,7 +128,19 @@ impl Json {
         if self.state == State::Broken {
             self.scan.settle(true, work);
         }
-        *self = Self::new();
+        self.begin();
+    }
+
+    /// Begins anew, with the room that it has.
+    pub(crate) fn begin(&mut self) {
+        self.state = State::Between;
+        self.scan.begin(Form::Json);
+        self.escape = Escape::default();
+        for room in [&mut self.name, &mut self.value] {
+            room.clear();
+        }
+        self.levels.clear();
+        (self.value_bytes, self.is_cut) = (0, false);
     }
 
     /// A line ends: what is no JSON, or a string that did not end, ends with it, and a value that is open may go on.
@@ -174,7 +187,7 @@ impl Json {
 
     fn break_with(&mut self, bytes: &[u8]) {
         self.state = State::Broken;
-        self.scan = Scan::new(Form::Plain);
+        self.scan.begin(Form::Plain);
         self.scan.push(bytes);
     }
 
@@ -257,7 +270,11 @@ impl Json {
             .take_while(|byte| **byte != b'"' && **byte != b'\\')
             .count();
         let (plain, rest) = bytes.split_at(length);
-        self.take(plain, work);
+        if self.state == State::Text(Care::Scan) && rest.first() != Some(&b'\\') {
+            self.scan.feed(plain, rest.first() == Some(&b'"'), work);
+        } else {
+            self.take(plain, work);
+        }
         match rest.split_first() {
             Some((b'"', after)) => {
                 self.end_text(work);
@@ -275,7 +292,7 @@ impl Json {
     fn take(&mut self, plain: &[u8], work: &mut Work<'_>) {
         match self.state {
             State::Text(Care::Scan) => self.scan.push(plain),
-            State::Text(Care::Whole) => self.keep(plain),
+            State::Text(Care::Whole) => self.keep(plain, plain),
             State::Name => {
                 self.know(plain);
                 work.out.extend_from_slice(plain);
@@ -291,7 +308,7 @@ impl Json {
         }
         match self.state {
             State::Text(Care::Scan) => self.scan.push_escape(plain, raw),
-            State::Text(Care::Whole) => self.keep(plain),
+            State::Text(Care::Whole) => self.keep(plain, raw),
             State::Name => {
                 self.know(plain);
                 work.out.extend_from_slice(raw);
@@ -309,7 +326,8 @@ impl Json {
         }
     }
 
-    fn keep(&mut self, plain: &[u8]) {
+    fn keep(&mut self, plain: &[u8], raw: &[u8]) {
+        self.value_bytes = self.value_bytes.saturating_add(raw.len());
         let room = HELD_BYTES_MAX.saturating_sub(self.value.len());
         self.is_cut |= plain.len() > room;
         self.value
@@ -318,9 +336,10 @@ impl Json {
 
     fn end_text(&mut self, work: &mut Work<'_>) {
         match self.state {
+            // Its last bytes may have been settled already.
             State::Text(Care::Scan) => self.scan.settle(true, work),
             State::Text(Care::Whole) if !self.value.is_empty() => {
-                work.replace(Form::Json, Class::Key, &self.value, self.is_cut);
+                work.replace(Form::Json, Class::Key, (&self.value, self.value_bytes), self.is_cut);
             }
             State::Name => {
                 let name = std::mem::take(&mut self.name);
@@ -335,6 +354,7 @@ impl Json {
             _ => {}
         }
         self.value.clear();
+        self.value_bytes = 0;
         self.is_cut = false;
         self.state = State::Between;
     }
@@ -351,7 +371,9 @@ impl Json {
             return;
         }
         // So long a number is nobody's; where all is masked, it is masked at its end.
-        if care != Care::Whole {
+        if care == Care::Whole {
+            self.value_bytes = self.value_bytes.saturating_add(1);
+        } else {
             if !self.is_cut {
                 work.out.extend_from_slice(&self.value);
             }
@@ -362,41 +384,42 @@ impl Json {
 
     /// A number that is masked becomes a string: stars are no number.
     fn end_bare(&mut self, care: Care, next: u8, work: &mut Work<'_>) {
-        let value = std::mem::take(&mut self.value);
+        let mut value = std::mem::take(&mut self.value);
+        self.end_bare_of(&value, care, next, work);
+        // Its room is for the next.
+        value.clear();
+        self.value = value;
+    }
+
+    fn end_bare_of(&mut self, value: &[u8], care: Care, next: u8, work: &mut Work<'_>) {
+        let beyond = std::mem::take(&mut self.value_bytes);
         let is_cut = std::mem::take(&mut self.is_cut);
-        let is_word = [&b"true"[..], b"false", b"null"].contains(&value.as_slice());
-        if !is_cut && (!(is_word || is_number(&value)) || !b",]} \t\r\n".contains(&next)) {
-            self.break_with(&value);
+        let is_word = [&b"true"[..], b"false", b"null"].contains(&value);
+        if !is_cut && (!(is_word || is_number(value)) || !b",]} \t\r\n".contains(&next)) {
+            self.break_with(value);
             return;
         }
         self.state = State::Between;
         match care {
             Care::Whole if !is_word => {
-                work.out.push(b'"');
-                work.replace(Form::Json, Class::Key, &value, is_cut);
-                work.out.push(b'"');
+                work.quote();
+                work.replace(Form::Json, Class::Key, (value, value.len() + beyond), is_cut);
+                work.quote();
             }
             _ if is_cut => {}
-            Care::Scan if value.iter().all(u8::is_ascii_digit) => scan_number(&value, work),
-            _ => work.out.extend_from_slice(&value),
+            Care::Scan if value.iter().all(u8::is_ascii_digit) => scan_number(value, work),
+            _ => work.out.extend_from_slice(value),
         }
     }
 }
 
 fn scan_number(number: &[u8], work: &mut Work<'_>) {
-    let mut written = Vec::new();
-    let before = work.counts.total();
-    let mut inner = Work {
-        rules: work.rules,
-        counts: &mut *work.counts,
-        out: &mut written,
-    };
-    let mut scan = Scan::new(Form::Json);
-    scan.push(number);
-    scan.settle(true, &mut inner);
-    let quote: &[u8] = if work.counts.total() > before { b"\"" } else { b"" };
-    for part in [quote, &written, quote] {
-        work.out.extend_from_slice(part);
+    let (before, at) = (work.counts.total(), work.out.len());
+    Scan::new(Form::Json).feed(number, true, work);
+    if work.counts.total() > before {
+        work.out.insert(at, b'"');
+        work.out.push(b'"');
+        work.trail.added(2);
     }
 }
 

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use crate::class::Counts;
 use crate::events::Events;
 use crate::json::Json;
+use crate::loose::Loose;
+use crate::query::Query;
+use crate::report::{Report, Trail};
 use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
 
@@ -19,6 +22,12 @@ pub enum Syntax {
     JsonLines,
     /// Server-sent events, whose data is JSON or text
     Events,
+    /// Keys and values of a query, or of the body of a form
+    Query,
+    /// An address, or a path with or without a query
+    Target,
+    /// A text in which parts of addresses or of JSON may stand, as in a line of a log
+    Loose,
 }
 
 /// One text that goes by. However it is cut into pieces, the same comes out.
@@ -26,6 +35,7 @@ pub struct Masker {
     rules: Arc<Rules>,
     reader: Reader,
     counts: Counts,
+    trail: Trail,
 }
 
 enum Reader {
@@ -33,6 +43,8 @@ enum Reader {
     Json(Json),
     JsonLines(Json),
     Events(Events),
+    Query(Query),
+    Loose(Loose),
 }
 
 impl Masker {
@@ -44,43 +56,72 @@ impl Masker {
             Syntax::Json => Reader::Json(Json::new()),
             Syntax::JsonLines => Reader::JsonLines(Json::new()),
             Syntax::Events => Reader::Events(Events::new()),
+            Syntax::Query => Reader::Query(Query::new(true)),
+            Syntax::Target => Reader::Query(Query::new(false)),
+            Syntax::Loose => Reader::Loose(Loose::new()),
         };
         Self {
             rules,
             reader,
             counts: Counts::default(),
+            trail: Trail::default(),
+        }
+    }
+
+    /// For one text of which it is to be told where something was found.
+    #[must_use]
+    pub fn reporting(rules: Arc<Rules>, syntax: Syntax) -> Self {
+        Self {
+            trail: Trail::remembering(),
+            ..Self::new(rules, syntax)
         }
     }
 
     /// Takes a piece, and writes what is certain by now.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
+        self.trail.enter(out.len());
         let mut work = Work {
             rules: &self.rules,
             counts: &mut self.counts,
+            trail: &mut self.trail,
             out,
         };
         match &mut self.reader {
-            Reader::Text(scan) => {
-                scan.push(piece);
-                scan.settle(false, &mut work);
-            }
+            Reader::Text(scan) => scan.feed(piece, false, &mut work),
             Reader::Json(json) => json.push(piece, &mut work),
             Reader::JsonLines(json) => lines(json, piece, &mut work),
             Reader::Events(events) => events.push(piece, &mut work),
+            Reader::Query(query) => query.push(piece, &mut work),
+            Reader::Loose(loose) => loose.push(piece, false, &mut work),
         }
+        self.trail.leave(out.len());
     }
 
     /// Writes the rest.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.trail.enter(out.len());
         let mut work = Work {
             rules: &self.rules,
             counts: &mut self.counts,
+            trail: &mut self.trail,
             out,
         };
         match &mut self.reader {
             Reader::Text(scan) => scan.settle(true, &mut work),
             Reader::Json(json) | Reader::JsonLines(json) => json.finish(&mut work),
             Reader::Events(events) => events.finish(&mut work),
+            Reader::Query(query) => query.finish(false, &mut work),
+            Reader::Loose(loose) => loose.push(b"", true, &mut work),
+        }
+        self.trail.leave(out.len());
+    }
+
+    /// What was found so far and where; places are told by what [`Masker::reporting`] made.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        Report {
+            counts: self.counts.clone(),
+            findings: self.trail.findings().to_vec(),
         }
     }
 

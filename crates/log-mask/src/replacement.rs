@@ -8,6 +8,8 @@ use crate::class::Class;
 pub enum Action {
     /// This text stands there
     Redact(String),
+    /// Nothing stands there
+    Drop,
     /// The first and last characters stay, and each between becomes a star. Of an e-mail address `first` counts before its `@`, and the domain stays
     Partial {
         /// Characters at the beginning
@@ -27,6 +29,8 @@ impl Action {
     pub fn usual(class: Class) -> Self {
         match class {
             Class::PhoneCn | Class::ResidentIdCn => Self::Partial { first: 3, last: 4 },
+            Class::Phone => Self::Partial { first: 4, last: 2 },
+            Class::Passport => Self::Partial { first: 1, last: 2 },
             Class::BankCard => Self::Partial { first: 6, last: 4 },
             Class::Iban => Self::Partial { first: 4, last: 4 },
             Class::Email => Self::Partial { first: 1, last: 0 },
@@ -37,7 +41,7 @@ impl Action {
 
     /// Whether it is the same whatever stands there.
     pub(crate) const fn is_fixed(&self) -> bool {
-        matches!(self, Self::Redact(_))
+        matches!(self, Self::Redact(_) | Self::Drop)
     }
 }
 
@@ -58,7 +62,7 @@ pub(crate) fn partial(class: Class, text: &str, first: usize, last: usize) -> St
 }
 
 fn middle(text: &str, first: usize, last: usize) -> String {
-    let is_gap = |letter: char| letter == ' ' || letter == '-';
+    let is_gap = |letter: char| matches!(letter, ' ' | '-' | '(' | ')');
     let letters = text.chars().filter(|letter| !is_gap(*letter)).count();
     // What is too short to hide anything is hidden whole.
     let (first, last) = if first.saturating_add(last) < letters {
@@ -86,9 +90,9 @@ fn middle(text: &str, first: usize, last: usize) -> String {
 
 /// What of a text counts for its digest.
 pub(crate) fn normal(class: Class, text: &[u8]) -> Vec<u8> {
-    let written = |byte: &&u8| !b" -".contains(byte);
+    let written = |byte: &&u8| !b" -.()".contains(byte);
     match class {
-        Class::PhoneCn | Class::BankCard | Class::Iban | Class::ResidentIdCn => {
+        Class::PhoneCn | Class::Phone | Class::Passport | Class::BankCard | Class::Iban | Class::ResidentIdCn => {
             text.iter().filter(written).map(u8::to_ascii_uppercase).collect()
         }
         Class::Email => text.to_ascii_lowercase(),

@@ -1,56 +1,41 @@
 //! What is looked for, and what is done with it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::class::Class;
 use crate::fault::Fault;
 use crate::literal::Words;
+use crate::names::Names;
 use crate::path::{Aim, Paths};
+use crate::pattern::Patterns;
 use crate::replacement::{network, normal, partial};
+use crate::scan::HIDDEN;
+use crate::sieve::Sieve;
 use crate::window::{Answer, Window};
-use crate::{address, number, secret, word};
+use crate::{address, cloud, number, passport, phone, secret, word};
 
+pub use crate::names::{QUERY_NAMES, SECRET_HEADERS, SECRET_NAMES};
 pub use crate::replacement::Action;
 
 /// A keyed digest: of the name of a class, a zero byte and the text. Whoever has the key may look for what they know.
 pub type Digest = Box<dyn Fn(&[u8]) -> [u8; 32] + Send + Sync>;
-
-/// Names of members whose values are secret, as JSON has them often.
-pub const SECRET_NAMES: &[&str] = &[
-    "authorization",
-    "password",
-    "passwd",
-    "pwd",
-    "passphrase",
-    "secret",
-    "client_secret",
-    "secret_key",
-    "secret_access_key",
-    "api_key",
-    "access_key",
-    "private_key",
-    "access_token",
-    "refresh_token",
-    "id_token",
-    "auth_token",
-    "session_token",
-    "credential",
-    "cookie",
-    "cvv",
-    "cvc",
-];
 
 /// What is looked for, and what is done with it.
 #[derive(Default)]
 pub struct Rules {
     actions: [Option<Action>; Class::ALL.len()],
     words: Words,
-    names: Vec<Vec<u8>>,
+    patterns: Patterns,
+    names: Names,
+    headers: Names,
+    query_names: Names,
     pub(crate) paths: Paths,
     digest: Option<Digest>,
     /// What may begin with each byte, by what stands before it.
     starts: Starts,
-    wanted: u16,
+    sieve: Sieve,
+    wanted: u32,
 }
 
 impl fmt::Debug for Rules {
@@ -85,11 +70,34 @@ impl Draft {
         Ok(self)
     }
 
-    /// The names of [`Class::Key`]. Case, `-` and `_` make no difference.
+    /// The regular expressions of [`Class::Pattern`], in the order in which they are tried at a place.
+    ///
+    /// # Errors
+    /// When one is none, fits nothing or a text of any length, or all together are too large.
+    #[cfg(feature = "patterns")]
+    pub fn patterns(mut self, patterns: &[String]) -> Result<Self, Fault> {
+        self.0.patterns = Patterns::new(patterns)?;
+        Ok(self)
+    }
+
+    /// The names of [`Class::Key`] in JSON, headers and queries, beside those that there are. Case, `-` and `_` make no difference.
     #[must_use]
     pub fn names<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        self.0.names = names.into_iter().map(|name| plain(name.as_bytes())).collect();
-        self.0.names.sort();
+        self.0.names.add(names);
+        self
+    }
+
+    /// The same of headers alone.
+    #[must_use]
+    pub fn headers<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.headers.add(names);
+        self
+    }
+
+    /// The same of the keys of a query alone.
+    #[must_use]
+    pub fn query_names<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.0.query_names.add(names);
         self
     }
 
@@ -128,14 +136,9 @@ impl Draft {
             return Err(Fault::Unkeyed(class.name()));
         }
         self.0.starts = Starts::of(&self.0);
+        self.0.sieve = Sieve::of(&self.0);
         Ok(self.0)
     }
-}
-
-/// A name without what people write differently.
-fn plain(name: &[u8]) -> Vec<u8> {
-    let written = name.iter().filter(|byte| **byte != b'-' && **byte != b'_');
-    written.map(u8::to_ascii_lowercase).collect()
 }
 
 impl Rules {
@@ -150,17 +153,37 @@ impl Rules {
 
     /// Whether a member's value is secret by its name.
     pub(crate) fn is_secret(&self, name: &[u8]) -> bool {
-        self.wants(Class::Key) && self.names.binary_search(&plain(name)).is_ok()
+        self.wants(Class::Key) && self.names.has(name)
+    }
+
+    /// Whether a header's value is.
+    pub(crate) fn is_secret_header(&self, name: &[u8]) -> bool {
+        self.wants(Class::Key) && (self.headers.has(name) || self.names.has(name))
+    }
+
+    /// Whether the value of a key in a query is.
+    pub(crate) fn is_secret_query(&self, name: &[u8]) -> bool {
+        self.wants(Class::Key) && (self.query_names.has(name) || self.names.has(name))
+    }
+
+    pub(crate) const fn sieve(&self) -> &Sieve {
+        &self.sieve
+    }
+
+    /// Whether something of the operator's own begins with the byte.
+    pub(crate) fn begins_own(&self, byte: u8) -> bool {
+        self.wants(Class::Word) && self.words.firsts().any(|first| first == byte)
+            || self.wants(Class::Pattern) && self.patterns.begins(byte)
     }
 
     /// What may begin with that byte, after that one: a bit for each class.
     #[inline]
-    pub(crate) fn may_begin(&self, before: u8, byte: u8) -> u16 {
+    pub(crate) fn may_begin(&self, before: u8, byte: u8) -> u32 {
         self.starts.at(before, byte)
     }
 
     /// What begins at the window's first byte, among these classes.
-    pub(crate) fn find(&self, window: &Window<'_>, among: u16) -> Answer {
+    pub(crate) fn find(&self, window: &Window<'_>, among: u32) -> Answer {
         let mut left = among;
         while left != 0 {
             let class = Class::ALL.get(left.trailing_zeros() as usize).copied();
@@ -177,13 +200,18 @@ impl Rules {
         let begins_word = !window.before.is_in_word();
         match class {
             Class::Word => self.words.find(window),
+            Class::Pattern => self.patterns.find(window),
             Class::PrivateKey => secret::private_key(window),
             Class::Jwt => secret::jwt(window),
             Class::GithubToken | Class::AwsAccessKey | Class::ApiKey => secret::token(window, class),
+            Class::CloudKey => cloud::key(window),
+            Class::Bearer => cloud::bearer(window),
             Class::Email => word::email(window),
             Class::Iban if begins_word => word::iban(window),
             Class::ResidentIdCn if window.before.lets_number_begin() => number::resident_id(window),
             Class::PhoneCn if window.before.lets_number_begin() => number::phone(window),
+            Class::Phone => phone::international(window),
+            Class::Passport if begins_word => passport::passport(window),
             Class::BankCard if window.before.lets_number_begin() => number::card(window),
             Class::Ipv6 => address::ipv6(window),
             Class::Ipv4 => address::ipv4(window),
@@ -192,18 +220,20 @@ impl Rules {
     }
 
     /// What stands in place of a text of that class; `is_part` when it goes on, so that only a fixed text will do.
-    pub(crate) fn replacement(&self, class: Class, text: &[u8], is_part: bool) -> String {
-        const FIXED: &str = "[REDACTED]";
+    pub(crate) fn replacement(&self, class: Class, text: &[u8], is_part: bool) -> Cow<'_, str> {
         let action = self.action(class);
         if is_part && !action.is_some_and(Action::is_fixed) {
-            return FIXED.to_owned();
+            return HIDDEN.into();
         }
         match action {
-            Some(Action::Redact(with)) => with.clone(),
-            Some(Action::Partial { first, last }) => partial(class, &String::from_utf8_lossy(text), *first, *last),
-            Some(Action::Hash) => self.hash(class, text),
-            Some(Action::Network) => network(text),
-            None => FIXED.to_owned(),
+            Some(Action::Redact(with)) => with.into(),
+            Some(Action::Drop) => "".into(),
+            Some(Action::Partial { first, last }) => {
+                partial(class, &String::from_utf8_lossy(text), *first, *last).into()
+            }
+            Some(Action::Hash) => self.hash(class, text).into(),
+            Some(Action::Network) => network(text).into(),
+            None => HIDDEN.into(),
         }
     }
 
@@ -223,7 +253,7 @@ impl Rules {
 }
 
 /// What may begin with a byte: after anything but a letter or digit, after a letter, and after a digit.
-struct Starts(Box<[[u16; 256]; 3]>);
+struct Starts(Box<[[u32; 256]; 3]>);
 
 impl Default for Starts {
     fn default() -> Self {
@@ -233,14 +263,14 @@ impl Default for Starts {
 
 impl Starts {
     fn of(rules: &Rules) -> Self {
-        let firsts: Vec<u8> = rules.words.firsts().collect();
-        let anywhere = Class::Word.bit() | Class::PrivateKey.bit();
-        let numbers = Class::ResidentIdCn.bit() | Class::PhoneCn.bit() | Class::BankCard.bit();
+        let bits = |classes: &[Class]| classes.iter().fold(0, |bits, class| bits | class.bit());
+        let anywhere = bits(&[Class::Word, Class::Pattern, Class::PrivateKey]);
+        let numbers = bits(&[Class::ResidentIdCn, Class::PhoneCn, Class::BankCard]);
         let mut starts = Self::default();
-        for (masks, after) in starts.0.iter_mut().zip([u16::MAX, anywhere | numbers, anywhere]) {
+        for (masks, after) in starts.0.iter_mut().zip([u32::MAX, anywhere | numbers, anywhere]) {
             for (byte, mask) in (0..=u8::MAX).zip(masks) {
                 let all = Class::ALL.into_iter().filter(|class| rules.wants(*class));
-                let fits = all.filter(|class| begins(*class, byte, &firsts));
+                let fits = all.filter(|class| begins(*class, byte, rules));
                 *mask = fits.fold(0, |bits, class| bits | class.bit()) & after;
             }
         }
@@ -248,7 +278,7 @@ impl Starts {
     }
 
     #[inline]
-    fn at(&self, before: u8, byte: u8) -> u16 {
+    fn at(&self, before: u8, byte: u8) -> u32 {
         let kind = usize::from(before.is_ascii_alphabetic()) + 2 * usize::from(before.is_ascii_digit());
         let masks = self.0.get(kind).and_then(|masks| masks.get(usize::from(byte)));
         masks.copied().unwrap_or_default()
@@ -256,15 +286,20 @@ impl Starts {
 }
 
 /// Whether something of the class may begin with that byte.
-fn begins(class: Class, byte: u8, firsts_of_words: &[u8]) -> bool {
+fn begins(class: Class, byte: u8, rules: &Rules) -> bool {
     match class {
-        Class::Word => firsts_of_words.contains(&byte),
+        Class::Word => rules.words.firsts().any(|first| first == byte),
+        Class::Pattern => rules.patterns.begins(byte),
         Class::PrivateKey => byte == b'-',
         Class::Jwt => byte == b'e',
         Class::GithubToken | Class::AwsAccessKey | Class::ApiKey => secret::begins(class, byte),
+        Class::CloudKey => cloud::begins(byte),
+        Class::Bearer => byte == b'b' || byte == b'B',
         Class::Email => word::is_local(byte),
         Class::Iban => byte.is_ascii_uppercase(),
         Class::ResidentIdCn | Class::BankCard => byte.is_ascii_digit(),
+        Class::Phone => byte == b'+',
+        Class::Passport => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
         Class::PhoneCn => byte.is_ascii_digit() || byte == b'+',
         Class::Ipv6 => byte.is_ascii_hexdigit() || byte == b':',
         Class::Ipv4 => byte.is_ascii_digit(),

@@ -1,6 +1,7 @@
 //! Secrets whose form tells what they are: tokens by their prefix, JSON Web Tokens, private keys in PEM.
 
 use crate::class::Class;
+use crate::cloud;
 use crate::window::{Answer, Found, HELD_BYTES_MAX, Tail, Window};
 
 /// A token: its class, what it begins with, how many bytes follow at least, and which.
@@ -33,8 +34,12 @@ const FORMS: &[Form] = &[
     Form(Class::ApiKey, b"sk_live_", 16, is_alphanumeric),
     Form(Class::ApiKey, b"sk_test_", 16, is_alphanumeric),
     Form(Class::ApiKey, b"rk_live_", 16, is_alphanumeric),
+    Form(Class::ApiKey, b"rk_test_", 16, is_alphanumeric),
+    Form(Class::ApiKey, b"whsec_", 24, is_alphanumeric),
     Form(Class::ApiKey, b"xoxa-", 20, is_token),
     Form(Class::ApiKey, b"xoxb-", 20, is_token),
+    Form(Class::ApiKey, b"xoxe-", 20, is_token),
+    Form(Class::ApiKey, b"xapp-", 20, is_token),
     Form(Class::ApiKey, b"xoxp-", 20, is_token),
     Form(Class::ApiKey, b"xoxr-", 20, is_token),
     Form(Class::ApiKey, b"xoxs-", 20, is_token),
@@ -134,6 +139,7 @@ impl Tail {
     pub(crate) fn take(self, byte: u8) -> Option<Self> {
         match self {
             Self::Token => (is_token(byte) || byte == b'.').then_some(self),
+            Self::Credential => cloud::is_credential(byte).then_some(self),
             Self::Pem { rows: 2, .. } => None,
             Self::Pem { dashes, rows } if byte == b'-' => Some(if dashes == 4 {
                 Self::Pem {

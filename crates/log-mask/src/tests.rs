@@ -4,6 +4,7 @@ mod classes;
 mod corpus;
 mod syntaxes;
 mod splits;
+mod fields;
 
 use std::sync::Arc;
 

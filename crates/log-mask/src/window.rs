@@ -25,6 +25,8 @@ pub(crate) struct Found {
 pub(crate) enum Tail {
     /// Letters, digits, `-`, `_` and `.`.
     Token,
+    /// What a token of RFC 6750 is made of.
+    Credential,
     /// Up to the end of a PEM block: dashes in a row now, and how many rows of five there were.
     Pem { dashes: u8, rows: u8 },
 }
@@ -43,6 +45,9 @@ impl Found {
 /// What a matcher says; no answer before all of it has come that the answer depends on, so that it is the same however a text is cut.
 pub(crate) type Answer = Result<Option<Found>, More>;
 
+/// LIMIT: bytes of a word that are looked at before a place. A hash or an id is no longer.
+const WORD_BYTES_MAX: u8 = 64;
+
 /// What stands before a place.
 #[derive(Clone, Copy, Default, Debug)]
 pub(crate) struct Before {
@@ -50,47 +55,63 @@ pub(crate) struct Before {
     pub(crate) one: u8,
     /// The byte before that.
     pub(crate) two: u8,
-    /// Letters and digits stand directly before, and all of them are hexadecimal.
-    is_hex: bool,
+    /// Letters and digits directly before, and hexadecimal ones, counted up to [`WORD_BYTES_MAX`].
+    pub(crate) word: u8,
+    pub(crate) hex: u8,
+    /// Hexadecimal digits directly before a dash that stands directly before.
+    pub(crate) id: u8,
 }
 
+/// Digits of a trace's id, behind which the id of a span stands (W3C Trace Context section 3.2.2.3).
+const TRACE_ID_BYTES: u8 = 32;
+
 impl Before {
-    pub(crate) const fn step(&mut self, byte: u8) {
-        let goes_on = self.one.is_ascii_alphanumeric();
-        self.is_hex = byte.is_ascii_hexdigit() && (self.is_hex || !goes_on);
-        self.two = self.one;
-        self.one = byte;
-    }
-
-    /// Goes over bytes, of which only the last word and what stands before it are looked at.
-    pub(crate) fn pass(&mut self, bytes: &[u8]) {
-        let word = bytes
-            .iter()
-            .rev()
-            .take_while(|byte| byte.is_ascii_alphanumeric())
-            .count();
-        let from = bytes.len().saturating_sub(word + 2);
-        if word < bytes.len() {
-            *self = match from.checked_sub(1).and_then(|place| bytes.get(place)) {
-                None => *self,
-                Some(_) => Self::default(),
-            };
-        }
-        for byte in bytes.get(from..).unwrap_or_default() {
-            self.step(*byte);
+    /// What stands before a place among bytes that themselves stand behind something. It depends on the last bytes alone, however a text is cut.
+    pub(crate) fn at(bytes: &[u8], place: usize, first: Self) -> Self {
+        let passed = bytes.get(..place).unwrap_or_default();
+        let mut last = passed.iter().rev().copied();
+        let Some(one) = last.next() else {
+            return first;
+        };
+        let is_hex = |byte: u8| byte.is_ascii_hexdigit();
+        let id = match passed.split_last() {
+            Some((b'-', earlier)) => counted(earlier, first.hex, is_hex),
+            _ => 0,
+        };
+        Self {
+            one,
+            id,
+            two: last.next().unwrap_or(first.one),
+            word: counted(passed, first.word, |byte| byte.is_ascii_alphanumeric()),
+            hex: counted(passed, first.hex, is_hex),
         }
     }
 
-    /// Whether a number may begin here: not within another one, nor within a hash, an id or a fraction.
+    /// Whether a number may begin here: not within another one, nor within a hash, an id or a fraction, nor as the id
+    /// of a span behind that of its trace.
     pub(crate) const fn lets_number_begin(self) -> bool {
-        !(self.one.is_ascii_digit()
-            || self.one.is_ascii_alphabetic() && self.is_hex
+        let is_hex = self.word > 0 && self.hex == self.word;
+        !(self.id == TRACE_ID_BYTES
+            || self.one.is_ascii_digit()
+            || self.one.is_ascii_alphabetic() && is_hex
             || self.one == b'.' && self.two.is_ascii_digit())
     }
 
     pub(crate) const fn is_in_word(self) -> bool {
         self.one.is_ascii_alphanumeric() || self.one == b'_'
     }
+}
+
+/// How many such bytes stand last, with those that stood before all of them.
+fn counted(passed: &[u8], first: u8, is: impl Fn(u8) -> bool) -> u8 {
+    let mut count = 0;
+    for byte in passed.iter().rev() {
+        if count == WORD_BYTES_MAX || !is(*byte) {
+            return count;
+        }
+        count += 1;
+    }
+    first.saturating_add(count).min(WORD_BYTES_MAX)
 }
 
 /// The bytes from a place on.

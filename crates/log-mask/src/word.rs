@@ -5,7 +5,7 @@ use crate::class::Class;
 use crate::window::{Answer, Found, Window};
 
 /// LIMIT: bytes of an address before and behind its `@` (RFC 5321 section 4.5.3.1).
-const LOCAL_MAX: usize = 64;
+pub(crate) const LOCAL_MAX: usize = 64;
 const DOMAIN_MAX: usize = 255;
 
 /// What may stand before the `@` of an address as people have them; RFC 5322 has more, which would join an address with what stands before it.

@@ -17,7 +17,7 @@ pub struct Configuration {
     /// Bodies of responses are masked
     #[serde(default = "default_true")]
     pub response: bool,
-    /// What is looked for; all but `ipv4` and `ipv6` when absent
+    /// What is looked for; all but `ipv4`, `ipv6` and `passport` when absent
     #[serde(default)]
     pub classes: Option<Vec<ClassRule>>,
     /// Words of your own, of the class `word`
@@ -87,10 +87,14 @@ pub enum ClassName {
     GithubToken,
     AwsAccessKey,
     ApiKey,
+    CloudKey,
+    Bearer,
     Email,
     Iban,
     ResidentIdCn,
     PhoneCn,
+    Phone,
+    Passport,
     BankCard,
     Ipv6,
     Ipv4,
@@ -208,10 +212,14 @@ impl ClassName {
             Self::GithubToken => Class::GithubToken,
             Self::AwsAccessKey => Class::AwsAccessKey,
             Self::ApiKey => Class::ApiKey,
+            Self::CloudKey => Class::CloudKey,
+            Self::Bearer => Class::Bearer,
             Self::Email => Class::Email,
             Self::Iban => Class::Iban,
             Self::ResidentIdCn => Class::ResidentIdCn,
             Self::PhoneCn => Class::PhoneCn,
+            Self::Phone => Class::Phone,
+            Self::Passport => Class::Passport,
             Self::BankCard => Class::BankCard,
             Self::Ipv6 => Class::Ipv6,
             Self::Ipv4 => Class::Ipv4,
@@ -300,7 +308,8 @@ impl Configuration {
         let mut draft = Draft::default();
         match &self.classes {
             None => {
-                let usual = |class: &Class| !matches!(class, Class::Ipv4 | Class::Ipv6);
+                let rare = [Class::Ipv4, Class::Ipv6, Class::Passport, Class::Pattern];
+                let usual = |class: &Class| !rare.contains(class);
                 for class in Class::ALL.into_iter().filter(usual) {
                     draft = draft.class(class, Action::usual(class));
                 }

@@ -79,7 +79,11 @@ fn configured(bytes: &[u8]) -> Result<Settings, String> {
     Ok(Settings {
         configuration,
         rules,
-        metrics: Class::ALL.into_iter().filter_map(define).collect(),
+        metrics: Class::ALL
+            .into_iter()
+            .filter(|class| *class != Class::Pattern)
+            .filter_map(define)
+            .collect(),
     })
 }
 

@@ -110,11 +110,8 @@ impl Configuration {
                 Some(Syntax::JsonLines)
             }
             "text/event-stream" => Some(Syntax::Events),
-            ""
-            | "application/xml"
-            | "application/javascript"
-            | "application/yaml"
-            | "application/x-www-form-urlencoded" => Some(Syntax::Text),
+            "application/x-www-form-urlencoded" => Some(Syntax::Query),
+            "" | "application/xml" | "application/javascript" | "application/yaml" => Some(Syntax::Text),
             other if other.ends_with("+json") => Some(Syntax::Json),
             other if other.ends_with("+xml") || other.starts_with("text/") => Some(Syntax::Text),
             _ => None,

@@ -6,7 +6,15 @@ use crate::window::HELD_BYTES_MAX;
 use proptest::prelude::*;
 use std::sync::Arc;
 
-const SYNTAXES: [Syntax; 4] = [Syntax::Text, Syntax::Json, Syntax::JsonLines, Syntax::Events];
+const SYNTAXES: [Syntax; 7] = [
+    Syntax::Text,
+    Syntax::Json,
+    Syntax::JsonLines,
+    Syntax::Events,
+    Syntax::Query,
+    Syntax::Target,
+    Syntax::Loose,
+];
 
 /// Parts of which texts are made that come near to everything.
 fn part() -> impl Strategy<Value = Vec<u8>> {
@@ -32,6 +40,28 @@ fn part() -> impl Strategy<Value = Vec<u8>> {
         "-----END PRIVATE KEY-----",
         "project falcon",
         "猎鹰计划",
+        "%31",
+        "%2B86",
+        "+1 415-555-2671",
+        "+4915112345678",
+        "%",
+        "%EF%BC%91",
+        "１３８１２３４５６７８",
+        "\u{3000}",
+        "\u{2011}",
+        "E12345678",
+        "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
+        "LTAI5tAbCdEfGhIjKlMn",
+        "AccountKey=",
+        "ya29.",
+        "Bearer ",
+        "8Q~",
+        "sig=",
+        "emp-0042",
+        "?",
+        "&",
+        "=",
+        "#",
         "\\u0031",
         "\\ud83d\\ude00",
         "\\ud83d",
@@ -84,6 +114,13 @@ proptest! {
     #[test]
     fn the_same_comes_out_however_a_text_is_cut(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
         let rules = rules();
+        // Behind so much that the sieve is asked for all of it, and not every place is looked at.
+        let far = [text.as_slice(), b" and so on".repeat(10).as_slice()].concat();
+        for syntax in [Syntax::Text, Syntax::Loose, Syntax::Query] {
+            let whole = masked(&rules, syntax, &[&far]);
+            let bytes: Vec<&[u8]> = far.chunks(1).collect();
+            prop_assert_eq!(whole, masked(&rules, syntax, &bytes), "{:?}, byte by byte, far from its end", syntax);
+        }
         for syntax in SYNTAXES {
             let whole = masked(&rules, syntax, &[&text]);
             prop_assert_eq!(&whole, &masked(&rules, syntax, &pieces(&text, &cuts)), "{:?}", syntax);

@@ -44,7 +44,7 @@ fn what_is_wrong_is_told_with_the_path_of_the_key() {
             "`request`: without this and `response`, nothing is masked",
         ),
         (
-            r#"{"classes":[{"class":"phone"}]}"#,
+            r#"{"classes":[{"class":"phones"}]}"#,
             "`classes[0].class`: must be one of `word`, ",
         ),
         (

@@ -2,10 +2,10 @@
 
 /// An escape as far as it has come: one, or two that are halves of a character.
 #[derive(Default, Debug)]
-pub(super) struct Escape(Vec<u8>);
+pub(crate) struct Escape(Vec<u8>);
 
 /// What a byte made of it. Each gives what is meant, and how it was written.
-pub(super) enum Step {
+pub(crate) enum Step {
     /// More must come.
     Taken,
     /// With this byte it is read.
@@ -30,15 +30,15 @@ fn unit(raw: &[u8], from: usize) -> Option<u32> {
 }
 
 impl Escape {
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.0.is_empty()
     }
 
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.0.push(b'\\');
     }
 
-    pub(super) fn push(&mut self, byte: u8) -> Step {
+    pub(crate) fn push(&mut self, byte: u8) -> Step {
         let is_wanted = match self.0.len() {
             1 => true,
             6 => byte == b'\\',
@@ -68,7 +68,7 @@ impl Escape {
     }
 
     /// What is there when nothing more comes.
-    pub(super) fn give_up(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
+    pub(crate) fn give_up(&mut self) -> Option<(Vec<u8>, Vec<u8>)> {
         if self.0.is_empty() {
             return None;
         }
@@ -108,7 +108,7 @@ impl Escape {
     }
 
     /// What stands for half a character.
-    pub(super) fn half() -> Vec<u8> {
+    pub(crate) fn half() -> Vec<u8> {
         utf8(REPLACEMENT)
     }
 }

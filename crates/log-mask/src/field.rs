@@ -1,0 +1,154 @@
+//! The door of records: values that somebody sent are appended as they may be shown, one whole value after the other.
+//!
+//! What the gateway made itself, as times, ids, codes and sizes, is appended by whoever writes the record and never comes here.
+
+use std::sync::Arc;
+
+use crate::class::{Class, Counts};
+use crate::json::Json;
+use crate::loose::Loose;
+use crate::query::Query;
+use crate::replacement::Action;
+use crate::report::Trail;
+use crate::rules::Rules;
+use crate::scan::{Form, Work};
+
+/// A value that somebody sent.
+#[derive(Clone, Copy, Debug)]
+pub enum Untrusted<'a> {
+    /// A text, as a line of a plugin; escapes of addresses and of JSON within it are read
+    Text(&'a [u8]),
+    /// A header or trailer; of those that are addresses the queries are looked at by their keys
+    Header {
+        /// Its name, in any case
+        name: &'a [u8],
+        /// Its value
+        value: &'a [u8],
+    },
+    /// A path with or without a query, or a whole address
+    Target(&'a [u8]),
+    /// A query without its question mark, or the body of a form
+    Query(&'a [u8]),
+    /// JSON, or as much of its beginning as was kept
+    Json(&'a [u8]),
+    /// A value with a name, as a property or a custom field; the name may say that it is secret
+    Named {
+        /// Its name
+        name: &'a [u8],
+        /// Its value
+        value: &'a [u8],
+    },
+}
+
+/// What became of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Shown {
+    /// It was appended as it came
+    AsItIs,
+    /// It was appended with something else in place of what was found
+    Masked,
+    /// Its name says that it is secret, and secrets are dropped: nothing was appended, and the field is best left out
+    Dropped,
+}
+
+/// Headers whose values are addresses.
+const ADDRESSES: &[&[u8]] = &[
+    b":path",
+    b"referer",
+    b"location",
+    b"content-location",
+    b"x-original-url",
+    b"x-original-uri",
+    b"x-rewrite-url",
+    b"x-forwarded-uri",
+    b"x-envoy-original-path",
+];
+
+/// One worker's masker of values. It keeps its buffers: a value without a find costs no allocation.
+pub struct Fields {
+    rules: Arc<Rules>,
+    loose: Loose,
+    query: Query,
+    json: Json,
+    counts: Counts,
+    trail: Trail,
+}
+
+impl Fields {
+    /// With those rules.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>) -> Self {
+        Self {
+            rules,
+            loose: Loose::new(),
+            query: Query::new(false),
+            json: Json::new(),
+            counts: Counts::default(),
+            trail: Trail::default(),
+        }
+    }
+
+    /// Other rules from here on.
+    pub fn follow(&mut self, rules: Arc<Rules>) {
+        self.rules = rules;
+    }
+
+    /// Appends a value as it may be shown.
+    pub fn append(&mut self, value: Untrusted<'_>, out: &mut Vec<u8>) -> Shown {
+        let before = self.counts.total();
+        let mut work = Work {
+            rules: &self.rules,
+            counts: &mut self.counts,
+            trail: &mut self.trail,
+            out,
+        };
+        match value {
+            Untrusted::Header { name, value } if work.rules.is_secret_header(name) => return hide(value, &mut work),
+            Untrusted::Named { name, value } if work.rules.is_secret(name) => return hide(value, &mut work),
+            Untrusted::Target(value) => {
+                self.query.push(value, &mut work);
+                self.query.finish(false, &mut work);
+            }
+            Untrusted::Header { name, value } if ADDRESSES.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                self.query.push(value, &mut work);
+                self.query.finish(false, &mut work);
+            }
+            Untrusted::Query(value) => {
+                // What is left of the one before is a path that is empty.
+                self.query.finish(true, &mut work);
+                self.query.push(value, &mut work);
+                self.query.finish(false, &mut work);
+            }
+            Untrusted::Json(value) => {
+                self.json.push(value, &mut work);
+                self.json.finish(&mut work);
+            }
+            Untrusted::Text(value) | Untrusted::Header { value, .. } | Untrusted::Named { value, .. } => {
+                self.loose.push(value, true, &mut work);
+            }
+        }
+        if self.counts.total() == before {
+            Shown::AsItIs
+        } else {
+            Shown::Masked
+        }
+    }
+
+    /// What was masked since this was asked for last.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.counts)
+    }
+}
+
+/// Appends what stands for a value that is secret whatever it is.
+fn hide(value: &[u8], work: &mut Work<'_>) -> Shown {
+    if value.is_empty() {
+        return Shown::AsItIs;
+    }
+    if work.rules.action(Class::Key) == Some(&Action::Drop) {
+        work.counts.add(Class::Key);
+        return Shown::Dropped;
+    }
+    work.replace(Form::Plain, Class::Key, (value, value.len()), false);
+    Shown::Masked
+}
