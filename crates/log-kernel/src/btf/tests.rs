@@ -145,14 +145,7 @@ fn small_kernel(sort: Sort) -> Vec<u8> {
         &[("sk", sock_common, 0), (total, four, 1800)],
     );
     if sort != Sort::NoSegments {
-        let cut = out.holds(
-            super::STRUCTURE,
-            "",
-            4,
-            &[("tcp_gso_segs", two, 0), ("tcp_gso_size", two, 2)],
-        );
-        let either = out.holds(super::UNION, "", 4, &[("tcp_tw_isn", four, 0), ("", cut, 0)]);
-        out.holds(super::STRUCTURE, "tcp_skb_cb", 48, &[("seq", four, 0), ("", either, 8)]);
+        segments(&mut out, two, four);
     }
     let control = out.add("", super::ARRAY, (0, false), 0, &[one, four, 48]);
     let rest = out.holds(super::STRUCTURE, "", 64, &[("cb", control, 8)]);
@@ -162,6 +155,18 @@ fn small_kernel(sort: Sort) -> Vec<u8> {
     let pointer = out.leads(super::POINTER, "", prototype);
     out.leads(super::TYPEDEF, "btf_trace_tcp_retransmit_skb", pointer);
     out.finish()
+}
+
+/// What says how many segments a packet has.
+fn segments(out: &mut Written, two: u32, four: u32) {
+    let cut = out.holds(
+        super::STRUCTURE,
+        "",
+        4,
+        &[("tcp_gso_segs", two, 0), ("tcp_gso_size", two, 2)],
+    );
+    let either = out.holds(super::UNION, "", 4, &[("tcp_tw_isn", four, 0), ("", cut, 0)]);
+    out.holds(super::STRUCTURE, "tcp_skb_cb", 48, &[("seq", four, 0), ("", either, 8)]);
 }
 
 fn found(bytes: &[u8]) -> Result<Layout, TypesFault> {
