@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::backend::{Backend, Reply, Speaks, Step};
 use testkit::client::{Request, Version, send};
+use testkit::etcd::etcd;
 use testkit::gateway::Gateway;
 use testkit::place;
 use testkit::process::DEADLINE;
@@ -105,6 +106,42 @@ async fn a_gateway_starts_from_a_registry_and_again_when_it_is_gone() -> Result<
         err.contains("plugin `hello`") && err.contains("was changed and is not used"),
         "{err}"
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_gateway_starts_again_when_its_store_and_its_registry_are_gone_and_nothing_is_cached() -> Result<()> {
+    let (desk, registry, mut etcd) = (Desk::new()?, registry(None).await?, etcd().await?);
+    let name = registry.name("team/hello:1");
+    desk.told(&["push", "hello.wasm", &name]).await?;
+    let text = json!({
+        "listeners": [{"name": "web", "listen": "127.0.0.1:0"}],
+        "plugins": [{"name": "hello", "source": {"oci": name, "pull": "always"}}],
+        "routes": [{"name": "r", "echo": true, "plugins": ["hello"]}],
+    });
+    etcd.ctl(&["put", "/gateway.yaml", &text.to_string()])?;
+    let bootstrap = |wait: &str| {
+        json!({
+            "admin": {"listen": "127.0.0.1:0"},
+            "cache_dir": desk.path("cache"),
+            "store": {"etcd": {"endpoints": [etcd.address.to_string()]}, "key": "/gateway.yaml", "node": "gw", "wait": wait},
+        })
+        .to_string()
+    };
+    let (first, second) = (bootstrap("20s"), bootstrap("1s"));
+    let gateway = Gateway::start_with(&first, |command| quiet(command, &desk)).await?;
+    greets(&gateway).await?;
+    gateway
+        .process
+        .wait_for_line(0, DEADLINE, |line| line.text.contains("module fetched"))
+        .await?;
+    fs::write(gateway.file(), second)?;
+    etcd.kill().await?;
+    drop(registry);
+    fs::remove_dir_all(desk.path("cache"))?;
+    let gateway = gateway.start_again(Signal::TERM).await?;
+    assert!(said(&gateway, "going on with what served last"));
+    greets(&gateway).await?;
     Ok(())
 }
 
