@@ -126,10 +126,9 @@ async fn a_gateway_says_that_it_is_there_while_a_change_takes_long() -> Result<(
         {"op": "spin", "when": when},
     ]}))?;
     let said = |words: &'static str| {
-        let line = gateway
+        gateway
             .process
-            .wait_for_line(0, DEADLINE, move |line| line.text.contains(words));
-        async move { line.await }
+            .wait_for_line(0, DEADLINE, move |line| line.text.contains(words))
     };
     said("it begins").await?;
     let first = report(&fleet, "gw-0")?["beat"].as_u64().context("a beat")?;
