@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a file must have been left alone before it is taken: one that is written in place is empty at first. Longer than the grain of a
 /// file's time.
 const LEFT_ALONE: Duration = Duration::from_millis(20);
-/// LIMIT: how long somebody is waited for who writes on and on.
+/// LIMIT: how long somebody is waited for who writes on and on, or has emptied a file and not yet written it.
 const LEFT_ALONE_WAIT_MAX: Duration = Duration::from_secs(1);
 /// How often a lock is asked for.
 const LOCK_EVERY: Duration = Duration::from_millis(5);
@@ -99,9 +99,20 @@ impl FolderKeys {
         }
     }
 
+    /// Whether a file was changed a moment ago, or is still empty: nobody means it so, and who writes it may be slow.
     fn is_being_written(&self, keys: &[String]) -> bool {
-        let age = |key: &String| fs::metadata(self.path(key)).ok()?.modified().ok()?.elapsed().ok();
-        keys.iter().filter_map(age).any(|age| age < LEFT_ALONE)
+        keys.iter().any(|key| {
+            let Ok(about) = fs::metadata(self.path(key)) else {
+                return false;
+            };
+            let wait = if about.len() == 0 {
+                LEFT_ALONE_WAIT_MAX
+            } else {
+                LEFT_ALONE
+            };
+            let age = about.modified().map(|changed| changed.elapsed());
+            matches!(age, Ok(Ok(age)) if age < wait)
+        })
     }
 
     pub(crate) fn list(&self, prefix: &str) -> Result<Vec<(String, Entry)>> {
