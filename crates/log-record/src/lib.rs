@@ -6,6 +6,7 @@
 //! Data comes from `gate-flow`, which fills a [`record::Record`] when an exchange ends, and from whoever counts something.
 //! It goes to stdout or a file, and, as the Prometheus text format, to `console`.
 
+pub mod grade;
 pub mod field;
 pub mod record;
 

@@ -1,6 +1,6 @@
 //! What has become of records: each that was accepted is delivered, dropped for a reason, or held.
 
-use crate::record::{LEVELS, Level};
+use crate::record::Level;
 
 /// Why a record did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,7 +76,7 @@ pub struct Tally {
     pub spool_faults: u64,
     /// Torn ends of the spool that were cut at its start; what was in them was never counted as held.
     pub torn: u64,
-    pub(crate) lost: [[u64; REASONS]; LEVELS],
+    pub(crate) lost: [[u64; REASONS]; Level::ALL.len()],
 }
 
 impl Tally {

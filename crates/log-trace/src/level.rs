@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use log_record::grade::Level;
+
 use crate::fault::Fault;
 
 /// LIMIT: plugins that have a level for a time.
@@ -9,42 +11,6 @@ const FLOORS_MAX: usize = 256;
 /// LIMIT: seconds for which one holds; who wants it for ever writes it into the configuration.
 const LASTS_SECONDS_MAX: u64 = 24 * 3600;
 const SECOND_NS: u64 = 1_000_000_000;
-
-/// How much a line matters. The levels of Proxy-Wasm, in their order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[repr(u8)]
-pub enum Level {
-    /// Everything.
-    Trace,
-    /// For the author.
-    Debug,
-    /// Worth keeping.
-    Info,
-    /// Something is odd.
-    Warn,
-    /// Something failed.
-    Error,
-    /// Somebody must come.
-    Critical,
-}
-
-impl Level {
-    /// All of them, the least first.
-    pub const ALL: [Self; 6] = [
-        Self::Trace,
-        Self::Debug,
-        Self::Info,
-        Self::Warn,
-        Self::Error,
-        Self::Critical,
-    ];
-
-    /// Its place in [`Level::ALL`].
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
 
 /// A set of levels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -37,7 +37,8 @@ mod span;
 pub use span::{Attribute, Place, Span, Spans, Stage, Status, Value};
 
 mod level;
-pub use level::{Floor, Floors, Level, Levels};
+pub use level::{Floor, Floors, Levels};
+pub use log_record::grade::Level;
 mod meter;
 pub use meter::{Meters, Rate};
 mod rules;

@@ -3,7 +3,9 @@
 use crate::context::{Asked, Trace};
 use crate::decision::{Decision, Head, Kept, Verdict, Why, WhyNot};
 use crate::fault::Fault;
-use crate::level::{Level, Levels};
+use log_record::grade::Level;
+
+use crate::level::Levels;
 use crate::meter::{Key, Meters, Rate, SHARED};
 use crate::tail::{Outcome, Tail};
 use crate::threshold::Threshold;

@@ -211,8 +211,8 @@ fn write_frame(record: &Record, out: &mut Vec<u8>) {
     let mut body = Vec::with_capacity(FIXED_BYTES + record.line.len());
     body.extend_from_slice(&record.sequence.to_le_bytes());
     body.extend_from_slice(&record.time_ns.to_le_bytes());
-    body.push(record.level.byte());
-    body.push(record.class.byte());
+    body.push(record.level.number());
+    body.push(record.class.number());
     body.extend_from_slice(&record.line);
     // LIMIT: a record that large was refused before.
     let length = u32::try_from(body.len()).unwrap_or(u32::MAX);
@@ -251,8 +251,8 @@ fn parse(body: &[u8]) -> Option<Record> {
     Some(Record {
         sequence: u64::from_le_bytes(*sequence),
         time_ns: u64::from_le_bytes(*time),
-        level: Level::from_byte(*level)?,
-        class: Class::from_byte(*class)?,
+        level: Level::from_number(*level)?,
+        class: Class::from_number(*class)?,
         line: line.into(),
     })
 }
