@@ -1,5 +1,8 @@
 //! Where the rooms meet: workers with their flows, the admin listener, and how both follow a changed configuration.
 
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
@@ -8,11 +11,10 @@ use anyhow::bail;
 use console::listen::{BoundConsole, Console};
 use control_store::Watch;
 use gate_flow::{Change, Flow, FlowParts};
-use gate_plan::{AccessLog, Plan};
+use gate_plan::Plan;
 use gate_serve::bind::bind;
 use gate_serve::worker::{Mailbox, Workers};
 use gate_upstream::Upstreams;
-use log_record::sink::{AccessSink, Target};
 use parking_lot::Mutex;
 use plug_host::{Plugin, Process};
 
@@ -21,6 +23,7 @@ use crate::crashes::{Crashes, Told};
 use crate::last_good::{Keeper, Snapshot};
 use crate::load::{Loader, workers};
 use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
+use crate::logs::{Following, Logs, Pens};
 use crate::looking::Traced;
 use crate::rollouts::Rollouts;
 use crate::text::Text;
@@ -45,7 +48,6 @@ struct Present {
     /// How its plugins stand, and what waits for one of them.
     standings: Vec<Standing>,
     waiting: Vec<Waiting>,
-    sink: AccessSink,
 }
 
 /// The running gateway.
@@ -64,6 +66,8 @@ pub(crate) struct House {
     pub(crate) keeper: Keeper,
     /// Generations of plugins that are tried.
     pub(crate) rollouts: Rollouts,
+    /// What is written down.
+    pub(crate) logs: Logs,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Where the configuration comes from, when that is a store.
@@ -84,7 +88,7 @@ impl House {
         (mut loaded, mut rollouts): (Loaded, Rollouts),
         loader: &Loader,
         keeper: Keeper,
-        began: SystemTime,
+        (main, began): (&Path, SystemTime),
     ) -> anyhow::Result<Arc<Self>> {
         let plan = Arc::clone(&loaded.plan);
         let count = workers(&plan);
@@ -94,9 +98,15 @@ impl House {
             .as_ref()
             .map(|admin| BoundConsole::bind(admin.listen))
             .transpose()?;
-        let sink = AccessSink::start(target(&plan))?;
+        let (logs, pens) = Logs::open(&plan, main, count)?;
         crate::narrowing::narrow(&loaded, &loader.process);
-        let mut workers = start_workers(&mut loaded, count, loader, &sink)?;
+        let mut workers = match start_workers(&mut loaded, loader, pens, &logs) {
+            Ok(workers) => workers,
+            Err(why) => {
+                logs.close(ANSWER_MAX);
+                return Err(why);
+            }
+        };
         rollouts.serve(&loaded);
         for listener in &bound {
             say_listening(&plan, &listener.name(), listener.address());
@@ -118,8 +128,8 @@ impl House {
                 running: loaded.running.clone(),
                 standings: loaded.standings.clone(),
                 waiting: loaded.waiting.clone(),
-                sink,
             }),
+            logs,
             orders: Orders::default(),
             keeper,
             rollouts,
@@ -214,11 +224,6 @@ impl House {
         };
         self.may_change(loaded)?;
         let before = self.plan();
-        let sink = if loaded.plan.access_log == before.access_log {
-            None
-        } else {
-            Some(AccessSink::start(target(&loaded.plan))?)
-        };
         self.stage(&mailboxes, loaded, &before)?;
         let mut guard = self.workers.lock();
         let Some(running) = guard.as_mut() else {
@@ -231,7 +236,11 @@ impl House {
                 say_listening(&loaded.plan, &report.name, report.address);
             }
         }
-        self.commit(&mailboxes, sink.as_ref());
+        let following = match loaded.plan.access_log == before.access_log {
+            true => Following::AsBefore,
+            false => self.logs.change(&loaded.plan).inspect_err(|_| discard(&mailboxes))?,
+        };
+        self.commit(&mailboxes, following);
         drop(guard);
         crate::narrowing::narrow(loaded, &self.process);
         let word = loaded.text.word(&loaded.plan);
@@ -246,9 +255,6 @@ impl House {
         present.running.clone_from(&loaded.running);
         present.standings.clone_from(&loaded.standings);
         present.waiting.clone_from(&loaded.waiting);
-        if let Some(sink) = sink {
-            present.sink = sink;
-        }
         drop(present);
         let names = &loaded.standings;
         self.process
@@ -260,14 +266,22 @@ impl House {
     }
 
     /// Lets every worker take what is staged. One that cannot be reached has what it had, and that is said: the others do not wait for it.
-    fn commit(&self, mailboxes: &[Mailbox<Flow>], sink: Option<&AccessSink>) {
+    fn commit(&self, mailboxes: &[Mailbox<Flow>], following: Following) {
         let number = self.staging.load(Ordering::Relaxed);
-        for (worker, mailbox) in mailboxes.iter().enumerate() {
-            let log = sink.map(AccessSink::buffer);
-            let take = move |flow: &std::rc::Rc<Flow>| {
+        let (mut pens, manner) = match following {
+            Following::AsBefore => (Vec::new(), None),
+            Following::With(pens) => (pens, None),
+            Following::Manner(rules, wanted) => (Vec::new(), Some((rules, wanted))),
+        };
+        for (worker, mailbox) in mailboxes.iter().enumerate().rev() {
+            let (pen, manner) = (pens.pop(), manner.clone());
+            let take = move |flow: &Rc<Flow>| {
                 flow.commit(number);
-                if let Some(log) = log {
-                    flow.log_to(log);
+                if let Some(pen) = pen {
+                    flow.write_with(pen);
+                }
+                if let Some((rules, wanted)) = manner {
+                    flow.follow(rules, wanted);
                 }
             };
             if let Err(why) = mailbox.deliver(take, COMMIT_MAX) {
@@ -318,19 +332,9 @@ impl House {
                 ));
             }
         }
-        let written = {
-            let mut present = self.present.lock();
-            let nowhere = AccessSink::start(Target::Off).ok();
-            nowhere.map(|nowhere| std::mem::replace(&mut present.sink, nowhere).stop(ANSWER_MAX))
-        };
-        if written == Some(false) {
-            warn("access log not written to its end: its reader is too slow");
+        if !self.logs.close(ANSWER_MAX) {
+            warn("the log is not written to its end: a sink is too slow; what is left comes at the next start");
         }
-    }
-
-    /// What became of access records.
-    pub(crate) fn access_tally(&self) -> log_record::sink::Tally {
-        self.present.lock().sink.tally()
     }
 }
 
@@ -344,24 +348,11 @@ fn say_listening(plan: &Plan, name: &str, address: std::net::SocketAddr) {
     say(&format!("listening name={name} address={address} protocol={protocol}"));
 }
 
-fn target(plan: &Plan) -> Target {
-    match &plan.access_log {
-        AccessLog::Stdout => Target::Stdout,
-        AccessLog::File(path) => Target::File(path.clone()),
-        AccessLog::Off => Target::Off,
-    }
-}
-
 /// Starts the workers. A generation that is tried and does not start on one of them keeps nobody from starting: it is tried no more.
-fn start_workers(
-    loaded: &mut Loaded,
-    count: std::num::NonZeroUsize,
-    loader: &Loader,
-    sink: &AccessSink,
-) -> anyhow::Result<Workers<Flow>> {
+fn start_workers(loaded: &mut Loaded, loader: &Loader, mut pens: Pens, logs: &Logs) -> anyhow::Result<Workers<Flow>> {
     loop {
         let failed = Arc::default();
-        let fault = match try_workers(loaded, count, (loader, sink), &failed) {
+        let fault = match try_workers(loaded, loader, pens, &failed) {
             Ok(workers) => return Ok(workers),
             Err(fault) => fault,
         };
@@ -375,13 +366,15 @@ fn start_workers(
         if !is_settled {
             return Err(fault);
         }
+        // The others went with the workers that did not start.
+        pens = logs.pens()?;
     }
 }
 
 fn try_workers(
     loaded: &Loaded,
-    count: std::num::NonZeroUsize,
-    (loader, sink): (&Loader, &AccessSink),
+    loader: &Loader,
+    pens: Pens,
     failed: &Arc<Mutex<Vec<Told>>>,
 ) -> anyhow::Result<Workers<Flow>> {
     let change = Change {
@@ -392,20 +385,21 @@ fn try_workers(
         upstreams_of_both: loaded.upstreams.clone(),
     };
     let (process, crashes) = (Arc::clone(&loader.process), Arc::clone(&loader.crashes));
-    let buffers = Mutex::new((0..count.get()).map(|_| sink.buffer()).collect::<Vec<_>>());
+    let count = workers(&loaded.plan);
+    let pens = Mutex::new(pens);
     let failed = Arc::clone(failed);
     let workers = Workers::start(count, move |worker| {
         let failed = Arc::clone(&failed);
         let (process, change) = (Arc::clone(&process), change.clone());
         let crashes = Arc::clone(&crashes);
-        let log = buffers.lock().pop();
+        let pen = pens.lock().pop();
         async move {
-            let log = log.ok_or("no access log for this worker")?;
+            let pen = Rc::new(RefCell::new(pen.ok_or("no pen for this worker")?));
             let parts = FlowParts {
                 worker,
                 process,
-                voice: crate::sayings::of_plugins(&crashes),
-                log,
+                voice: crate::sayings::of_plugins(&crashes, Rc::clone(&pen)),
+                pen,
             };
             Flow::start(parts, change).await.map_err(|faults| {
                 let faults: Vec<Told> = faults.iter().map(Told::of).collect();

@@ -35,6 +35,7 @@ mod narrowing;
 mod nowhere;
 mod crashes;
 mod debugging;
+mod logs;
 mod looking;
 mod pages;
 mod sayings;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use control_store::Bell;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use crate::assemble::House;
 use crate::feed::Feed;
@@ -82,9 +82,10 @@ impl Reloads {
 }
 
 impl Signals {
-    /// Takes SIGTERM and SIGINT as "stop" and SIGHUP as "read the configuration again".
+    /// Takes SIGTERM and SIGINT as "stop" and SIGHUP as "read the configuration again" and SIGUSR1 as
+    /// "open the files of the log again", as nginx and Envoy do.
     pub(crate) fn take() -> io::Result<Self> {
-        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+        let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         // LIMIT: one of each may wait; more of them ask for nothing more.
         let ((stop, stops), (ring, rings)) = (sync_channel(1), sync_channel(1));
         let asked = Arc::new(AtomicBool::new(false));
@@ -97,7 +98,9 @@ impl Signals {
         let ring = reloads.ring_whole();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                if signal == SIGHUP {
+                if signal == SIGUSR1 {
+                    crate::logs::reopen();
+                } else if signal == SIGHUP {
                     asked.store(true, Ordering::Release);
                     ring();
                 } else {

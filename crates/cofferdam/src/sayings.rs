@@ -1,21 +1,32 @@
 //! What plugins say, and what is said of them, on its way to the operator.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use gate_flow::Voice;
+use log_book::{Pen, Sheet, Subject};
+use log_mask::field::Untrusted;
+use log_record::field;
+use log_record::grade::{Class, Level};
 use plug_abi::LogLevel;
 use plug_host::{BurstPolicy, DebugNews, LogLine, Saying, Trouble};
 
 use crate::crashes::Crashes;
-use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin};
+use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, grade, say_of_plugin};
 
 /// What plugins say, line by line, and what is said of them.
-pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
+pub(crate) fn of_plugins(crashes: &Arc<Crashes>, pen: Rc<RefCell<Pen>>) -> Voice {
     let crashes = Arc::clone(crashes);
-    let of_a_fault = |level, text: String| say_of_plugin(level, &text, FAULTS_BYTES_MAX);
+    let written = Rc::clone(&pen);
+    let of_a_fault = move |level, text: String| {
+        write(&written, grade(level), Class::Gateway, |sheet| {
+            sheet.sent(&field::MESSAGE, Untrusted::Text(text.as_bytes()));
+        });
+        say_of_plugin(level, &text, FAULTS_BYTES_MAX);
+    };
     Rc::new(move |saying| match saying {
-        Saying::Line(line) => show(&line),
+        Saying::Line(line) => line_of_plugin(&pen, &line),
         Saying::LeftOut { plugin, lines } => of_a_fault(
             LogLevel::Warn,
             format!(
@@ -38,7 +49,14 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
         ),
         Saying::Burst { plugin, of, policy } => of_a_fault(LogLevel::Warn, burst(plugin, of, policy)),
         Saying::Recorded(recording) => crashes.keep(Arc::clone(recording)),
-        Saying::Fault(fault) => crashes.report(fault),
+        Saying::Fault(fault) => {
+            write(&pen, Level::Error, Class::Fault, |sheet| {
+                sheet.own().text(&field::PLUGIN, fault.plugin.as_bytes());
+                sheet.own().text(&field::CODE, fault.code().as_bytes());
+                sheet.sent(&field::MESSAGE, Untrusted::Text(fault.to_string().as_bytes()));
+            });
+            crashes.report(fault);
+        }
         Saying::Debug { plugin, news } => of_a_fault(LogLevel::Info, debug_news(plugin, news)),
         Saying::Retired {
             plugin,
@@ -58,6 +76,31 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>) -> Voice {
             ),
         ),
     })
+}
+
+/// A voice is heard after the callback has returned, and a record is written without one; were it otherwise, a record would be missing.
+fn write(pen: &RefCell<Pen>, level: Level, class: Class, fill: impl FnOnce(&mut Sheet<'_>)) {
+    if let Ok(mut pen) = pen.try_borrow_mut()
+        && pen.wants(level, class)
+    {
+        pen.write(Subject::now(level, class), fill);
+    }
+}
+
+/// A line that a plugin wrote: masked, into the log and to standard error.
+fn line_of_plugin(pen: &RefCell<Pen>, line: &LogLine<'_>) {
+    write(pen, grade(line.level), Class::Plugin, |sheet| {
+        let own = sheet.own();
+        own.text(&field::PLUGIN, line.plugin.as_bytes());
+        own.integer(&field::CONTEXT, u64::from(line.context));
+        sheet.sent(&field::MESSAGE, Untrusted::Text(line.text.as_bytes()));
+    });
+    let mut masked = Vec::new();
+    if let Ok(mut pen) = pen.try_borrow_mut() {
+        pen.mask(Untrusted::Text(line.text.as_bytes()), &mut masked);
+    }
+    let text = String::from_utf8_lossy(&masked);
+    show(&LogLine { text: &text, ..*line });
 }
 
 /// What is said of calls that a grant lacks.

@@ -1,7 +1,6 @@
 //! One worker's flow: the configuration in force, the access log, the counts.
 
-use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,12 +12,13 @@ use gate_serve::refusal::Refusal;
 use gate_serve::service::{Abort, Service};
 use gate_serve::stream::Stream;
 use gate_upstream::{Prepared, Upstreams};
-use http::{Request, Response, Version};
+use http::{Request, Response};
 use hyper::body::Incoming;
+use log_book::{Pen, Wanted};
+use log_mask::class::Counts;
+use log_mask::rules::Rules;
 use log_record::histogram::Histogram;
 use log_record::metric::code_class;
-use log_record::record::{CustomField, PluginVerdict, Protocol, Record};
-use log_record::sink::AccessBuffer;
 
 use plug_host::{Fault, Plugin, Process, Services};
 use plug_rollout::{Sample, Share};
@@ -32,6 +32,9 @@ use crate::journal::Journal;
 use crate::response_body::ResponseBody;
 use crate::serving::Serving;
 use crate::shadow::Shadow;
+
+/// How often a worker that has nothing to write lets the log tell what was refused before.
+const REST_EVERY: Duration = Duration::from_millis(200);
 
 /// Counts of one route on one worker.
 #[derive(Debug, Clone, Default)]
@@ -54,8 +57,8 @@ pub struct FlowParts {
     pub process: Arc<Process>,
     /// Who hears what plugins say.
     pub voice: Voice,
-    /// Where records go.
-    pub log: AccessBuffer,
+    /// What records are written with; the voice may have it too.
+    pub pen: Rc<RefCell<Pen>>,
 }
 
 /// A configuration on its way into force.
@@ -82,7 +85,7 @@ pub struct Flow {
     upstreams: Rc<Upstreams>,
     callouts: Rc<Callouts>,
     services: Services,
-    log: RefCell<AccessBuffer>,
+    pen: Rc<RefCell<Pen>>,
     tally: RefCell<HashMap<String, RouteTally>>,
     in_flight: Cell<u64>,
 }
@@ -115,16 +118,16 @@ impl Flow {
             upstreams,
             callouts,
             services,
-            log: RefCell::new(parts.log),
+            pen: parts.pen,
             tally: RefCell::default(),
             in_flight: Cell::default(),
         });
-        let flushed = Rc::downgrade(&flow);
+        let idle = Rc::downgrade(&flow);
         spawn_local(async move {
             loop {
-                tokio::time::sleep(log_record::sink::FLUSH_EVERY).await;
-                let Some(flow) = flushed.upgrade() else { return };
-                flow.log.borrow_mut().flush();
+                tokio::time::sleep(REST_EVERY).await;
+                let Some(flow) = idle.upgrade() else { return };
+                flow.pen().rest();
             }
         });
         Ok(flow)
@@ -233,10 +236,21 @@ impl Flow {
         }
     }
 
-    /// Lets later records go to another log.
-    pub fn log_to(&self, log: AccessBuffer) {
-        self.log.borrow_mut().flush();
-        *self.log.borrow_mut() = log;
+    /// Has later records written with another pen.
+    pub fn write_with(&self, pen: Pen) {
+        self.pen().rest();
+        *self.pen.borrow_mut() = pen;
+    }
+
+    /// Has later records masked by other rules, and others wanted.
+    pub fn follow(&self, rules: Arc<Rules>, wanted: Wanted) {
+        self.pen().follow(rules, wanted);
+    }
+
+    /// How often something of each class was masked since this was last asked.
+    #[must_use]
+    pub fn take_masked(&self) -> Counts {
+        self.pen().take_masked()
     }
 
     /// The upstreams, for their counts and endpoints.
@@ -262,7 +276,7 @@ impl Flow {
         let chosen = journal.chosen.borrow();
         let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
         self.count(route, journal, duration);
-        self.write(route, journal, chain, duration);
+        crate::written::exchange(&mut self.pen(), route, (journal, chain), duration);
         drop(chosen);
         chain.show_shadows(journal);
     }
@@ -280,82 +294,9 @@ impl Flow {
         }
     }
 
-    fn write(&self, route: &str, journal: &Journal, chain: &Chain, duration: Duration) {
-        let head = chain.exchange.request.borrow();
-        let upstream = journal.upstream.borrow();
-        let details = journal.details.borrow();
-        let noted = chain.verdicts.borrow();
-        let verdicts: Vec<PluginVerdict<'_>> = noted
-            .iter()
-            .map(|verdict| PluginVerdict {
-                plugin: Cow::Borrowed(&verdict.plugin),
-                verdict: Cow::Borrowed(verdict.word),
-            })
-            .collect();
-        let state = chain.exchange.state.borrow();
-        let mut custom: Vec<CustomField<'_>> = state
-            .iter()
-            .map(|(name, value)| CustomField {
-                name: String::from_utf8_lossy(name),
-                value: Cow::Borrowed(&value[..]),
-            })
-            .collect();
-        custom.sort_by(|one, other| one.name.cmp(&other.name));
-        let user_agent = journal.user_agent.as_ref().map(|value| Cow::Borrowed(value.as_bytes()));
-        let record = Record {
-            time: journal.began,
-            request_id: journal
-                .request_id
-                .as_ref()
-                .map(|id| Cow::Borrowed(id.as_bytes()))
-                .unwrap_or_default(),
-            listener: Cow::Borrowed(&journal.connection.listener.name),
-            route: Cow::Borrowed(route),
-            method: Cow::Borrowed(journal.method.as_str().as_bytes()),
-            scheme: Cow::Borrowed(if journal.connection.tls.is_some() {
-                "https"
-            } else {
-                "http"
-            }),
-            authority: head
-                .authority
-                .as_ref()
-                .map(|value| Cow::Borrowed(value.as_bytes()))
-                .unwrap_or_default(),
-            path: Cow::Borrowed(journal.target.as_str().as_bytes()),
-            protocol: protocol(journal.version),
-            status: journal.status.get(),
-            flags: Cow::Borrowed(journal.flags.get()),
-            details: Cow::Borrowed(details.as_deref().unwrap_or_default()),
-            request_bytes: journal.volume.request.get(),
-            response_bytes: journal.volume.response.get(),
-            duration,
-            upstream: upstream
-                .as_ref()
-                .map(|upstream| Cow::Borrowed(upstream.name()))
-                .unwrap_or_default(),
-            endpoint: journal.endpoint.get(),
-            upstream_duration: journal.upstream_wait.get(),
-            client: Some(journal.connection.peer.ip()),
-            user_agent: user_agent.unwrap_or_default(),
-            plugins: Cow::Borrowed(&verdicts),
-            custom: Cow::Borrowed(&custom),
-            ..Record::default()
-        };
-        self.log.borrow_mut().write(&record);
-    }
-
-    /// Writes a record made elsewhere in the flow.
-    pub(crate) fn record(&self, record: &Record<'_>) {
-        self.log.borrow_mut().write(record);
-    }
-}
-
-fn protocol(version: Version) -> Protocol {
-    match version {
-        Version::HTTP_10 => Protocol::Http10,
-        Version::HTTP_2 => Protocol::Http2,
-        _ => Protocol::Http11,
+    /// Where records are written.
+    pub(crate) fn pen(&self) -> RefMut<'_, Pen> {
+        self.pen.borrow_mut()
     }
 }
 
@@ -375,28 +316,11 @@ impl Service for Flow {
     }
 
     fn refused(&self, connection: &Connection, refusal: Refusal, request: Option<&Request<Incoming>>) {
-        let record = Record {
-            time: std::time::SystemTime::now(),
-            listener: Cow::Borrowed(&connection.listener.name),
-            method: request
-                .map(|request| Cow::Borrowed(request.method().as_str().as_bytes()))
-                .unwrap_or_default(),
-            path: request
-                .and_then(|request| request.uri().path_and_query())
-                .map(|target| Cow::Borrowed(target.as_str().as_bytes()))
-                .unwrap_or_default(),
-            protocol: request.map_or(Protocol::Http11, |request| protocol(request.version())),
-            status: Some(refusal.status().as_u16()),
-            flags: Cow::Borrowed(refusal.flag()),
-            details: Cow::Borrowed(refusal.code()),
-            client: Some(connection.peer.ip()),
-            ..Record::default()
-        };
-        self.record(&record);
+        crate::written::refused(&mut self.pen(), connection, &refusal, request);
     }
 
     async fn stop(self: Rc<Self>) {
         self.serving().close().await;
-        self.log.borrow_mut().flush();
+        self.pen().rest();
     }
 }

@@ -9,7 +9,6 @@ use gate_serve::stream::Stream;
 use gate_upstream::UpstreamFault;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
-use log_record::record::{PluginVerdict, Protocol as Spoken, Record};
 use plug_host::{Direction, Exchange, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 
@@ -53,7 +52,7 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
         passage.run(stream).await;
     }
     passage.lane.end().await;
-    passage.record(&flow);
+    crate::written::passage(&mut flow.pen(), &passage.journal, &passage.lane.chain);
 }
 
 /// A TCP connection has no request; properties of one read as absent or empty.
@@ -144,37 +143,5 @@ impl Passage {
             Direction::Response => &self.journal.volume.response,
         };
         volume.set(volume.get().saturating_add(length as u64));
-    }
-
-    fn record(&self, flow: &Flow) {
-        let journal = &self.journal;
-        let upstream = journal.upstream.borrow();
-        let details = journal.details.borrow();
-        let noted = self.lane.chain.verdicts.borrow();
-        let verdicts: Vec<PluginVerdict<'_>> = noted
-            .iter()
-            .map(|verdict| PluginVerdict {
-                plugin: (&*verdict.plugin).into(),
-                verdict: verdict.word.into(),
-            })
-            .collect();
-        flow.record(&Record {
-            time: journal.began,
-            listener: journal.connection.listener.name.as_str().into(),
-            protocol: Spoken::Tcp,
-            flags: journal.flags.get().into(),
-            details: details.as_deref().unwrap_or_default().into(),
-            request_bytes: journal.volume.request.get(),
-            response_bytes: journal.volume.response.get(),
-            duration: journal.clock.elapsed(),
-            upstream: upstream
-                .as_ref()
-                .map(|upstream| upstream.name().into())
-                .unwrap_or_default(),
-            endpoint: journal.endpoint.get(),
-            client: Some(journal.connection.peer.ip()),
-            plugins: verdicts.as_slice().into(),
-            ..Record::default()
-        });
     }
 }

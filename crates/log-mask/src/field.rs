@@ -93,6 +93,12 @@ impl Fields {
         self.rules = rules;
     }
 
+    /// Whether anything of the class is masked; what can be nothing else need not be looked at where it is not.
+    #[must_use]
+    pub fn masks(&self, class: Class) -> bool {
+        self.rules.wants(class)
+    }
+
     /// Appends a value as it may be shown.
     pub fn append(&mut self, value: Untrusted<'_>, out: &mut Vec<u8>) -> Shown {
         let before = self.counts.total();

@@ -1,4 +1,4 @@
-//! The table of the fields of an access record: the only place where their names are spelled.
+//! The table of the fields of records: the only place where their names are spelled.
 
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -9,6 +9,10 @@ pub enum Kind {
     Integer,
     /// A JSON number of milliseconds with three decimals.
     Milliseconds,
+    /// A JSON number.
+    Number,
+    /// `true`, or it is absent.
+    Flag,
     /// A JSON array or object of its own.
     Nested,
 }
@@ -22,6 +26,8 @@ pub struct Field {
     pub kind: Kind,
     /// What it says, for the reference page.
     pub meaning: &'static str,
+    /// Its place in [`ALL`], which stands for it in rings.
+    pub(crate) number: u8,
     /// The key as it stands in the line: quoted, with its colon.
     pub(crate) key: &'static str,
 }
@@ -31,15 +37,26 @@ macro_rules! fields {
         $(
             #[doc = $meaning]
             pub const $constant: Field =
-                Field { name: $name, kind: Kind::$kind, meaning: $meaning, key: concat!("\"", $name, "\":") };
+                Field {
+                    name: $name,
+                    kind: Kind::$kind,
+                    meaning: $meaning,
+                    number: Number::$constant as u8,
+                    key: concat!("\"", $name, "\":"),
+                };
         )*
-        /// Every field, in the order in which a line carries them.
-        pub const ALL: &[Field] = &[$($constant),*];
+
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        #[repr(u8)]
+        enum Number { $($constant),* }
+
+        /// Every field. The table grows at its end alone: a ring may have been written by the gateway of yesterday.
+        pub static ALL: &[&Field] = &[$(&$constant),*];
     };
 }
 
 fields! {
-    TIMESTAMP = "timestamp", Text, "When the exchange began: UTC, RFC 3339, microseconds.";
+    TIMESTAMP = "timestamp", Text, "When it was, of an exchange when it began: UTC, RFC 3339, microseconds.";
     REQUEST_ID = "request_id", Text, "The exchange's `x-request-id`.";
     TRACE_ID = "trace_id", Text, "Trace of the exchange, 32 lower-case hexadecimal digits.";
     SPAN_ID = "span_id", Text, "Span of the exchange, 16 lower-case hexadecimal digits.";
@@ -64,5 +81,27 @@ fields! {
     USER_AGENT = "user_agent.original", Text, "`User-Agent` as received.";
     PLUGINS = "cofferdam.plugins", Nested, "Verdicts worth a word, in chain order: an array of `{plugin, verdict}`.";
     CUSTOM = "cofferdam.fields", Nested, "Fields that plugins added: an object of strings.";
-    DROPPED = "cofferdam.records_dropped", Integer, "In a gap line only: access records lost before this line because the sink was slow or failed.";
+    DROPPED = "cofferdam.records_dropped", Integer, "In a gap record only: how many records were lost.";
+    LEVEL = "level", Text, "How grave it is: `trace`, `debug`, `info`, `warn`, `error` or `critical`.";
+    EVENT = "event_name", Text, "What the record is about: `access`, `plugin`, `fault`, `control`, `call`, `gateway`, `audit`, `connection`, `debug` or `span`.";
+    RECOVERED = "cofferdam.recovered", Flag, "The record was found in the ring of a process that had died; it may have been shipped before.";
+    DAMAGED = "cofferdam.damaged", Flag, "Behind what is here the record could not be read.";
+    CUT = "cofferdam.cut_bytes", Integer, "Bytes of values that were too long for the record.";
+    TRACE_FLAGS = "trace_flags", Text, "Flags of the trace as W3C Trace Context has them, two hexadecimal digits.";
+    MESSAGE = "message", Text, "What was said, in words.";
+    PLUGIN = "cofferdam.plugin", Text, "Name of the plugin.";
+    CONTEXT = "cofferdam.plugin.context", Integer, "Number of the context that the plugin was in.";
+    CODE = "error.type", Text, "Code of the fault, such as `plugin.slice_exceeded`.";
+    DROPPED_BY = "cofferdam.records_dropped_by", Nested, "In a gap record: how many records of each level and class were lost, and why.";
+    SINK = "cofferdam.sink", Text, "Name of the sink.";
+    RING = "cofferdam.ring", Text, "Name of the ring.";
+    GENERATION = "cofferdam.generation", Integer, "Number of the configuration in force, from 1.";
+    STEP = "cofferdam.step", Text, "What was done: a word such as `configuration.applied` or `rollout.promoted`.";
+    STATE = "cofferdam.state", Text, "How a step stands: `begun`, `done`, `failed` or `undone`.";
+    KEY = "cofferdam.idempotency_key", Text, "Key under which a step is done once, however often it is tried.";
+    SYSTEM = "peer.service", Text, "System behind the gateway that was called: `redis`, `etcd`, `consul`, `registry` or an upstream's name.";
+    OPERATION = "cofferdam.call.operation", Text, "What was asked of it, parameters masked.";
+    RESULT = "cofferdam.call.result", Text, "Class of the result: `ok`, `refused`, `unavailable`, `timeout` or `failed`.";
+    FACTOR = "cofferdam.sampling.factor", Number, "How many records this one stands for, as far as rates of sampling are known; absent when all were kept.";
+    KEPT = "cofferdam.sampling.kept", Text, "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level` or `asked`.";
 }

@@ -86,6 +86,16 @@ pub(crate) fn integer(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
+/// Appends a number with a fraction, the shortest text that is read as the same number; one that is none as `null`.
+pub(crate) fn number(number: f64, out: &mut Vec<u8>) {
+    if number.is_finite() {
+        // Writing to a vector never fails.
+        drop(write!(out, "{number}"));
+    } else {
+        out.extend_from_slice(b"null");
+    }
+}
+
 /// Appends an address; IPv4 without the formatting machinery, which took 100 ns more.
 pub(crate) fn address(address: IpAddr, out: &mut Vec<u8>) {
     match address {

@@ -1,19 +1,16 @@
-//! The room of records: the access record of one exchange, its line of JSON, the way to its sink, and the names of every field and metric.
+//! The room of records: what a record is made of, its line of JSON, and the names of every field and metric.
 //!
-//! What lives here: the table of field names and the table of metric names (nobody else spells one), the encoding of both, and the one
-//! thread that writes access lines.
-//! What never enters: YAML, sockets, plugins, masking, shipping to other machines; nothing here decides what is worth a record.
-//! Data comes from `gate-flow`, which fills a [`record::Record`] when an exchange ends, and from whoever counts something.
-//! It goes to stdout or a file, and, as the Prometheus text format, to `console`.
+//! What lives here: levels and classes, the table of field names and the table of metric names (nobody else spells one), records as they
+//! lie in a ring, and the encoding of both.
+//! What never enters: YAML, sockets, plugins, masking, rings, sinks; nothing here decides what is worth a record.
+//! Data comes from `log-book`, through whose pen records are packed with a [`packed::Packer`], and from whoever counts something.
+//! It goes back as lines of JSON, and, as the Prometheus text format, to `console`.
 
 pub mod grade;
 pub mod field;
-pub mod record;
-
 mod json;
 pub mod timestamp;
-
-pub mod sink;
+pub mod packed;
 
 pub mod histogram;
 pub mod metric;

@@ -80,6 +80,7 @@ impl Gateway {
         command.arg("run").arg(&file);
         // Crash reports of a test go away with it.
         command.env("XDG_STATE_HOME", folder.path());
+        command.env("COFFERDAM_RING_DIR", folder.path().join("rings"));
         prepare(&mut command);
         let process = Process::start("cofferdam", &mut command)?;
         let admin = process

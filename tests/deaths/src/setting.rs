@@ -108,6 +108,7 @@ pub(crate) async fn command(verb: &str, configuration: &Value) -> Result<(Option
     std::fs::write(&file, configuration.to_string())?;
     let mut command = Command::new(place::cofferdam().await?);
     command.arg(verb).arg(&file).env("XDG_STATE_HOME", folder.path());
+    command.env("COFFERDAM_RING_DIR", folder.path().join("rings"));
     let mut process = Process::start("cofferdam", &mut command)?;
     let status = process.wait_for_exit(DEADLINE * 3).await?;
     // The pipes are read to their end by threads of their own; a line that never comes waits for exactly that.

@@ -31,6 +31,7 @@ impl Unread {
             .arg("run")
             .arg(&file)
             .env("XDG_STATE_HOME", folder)
+            .env("COFFERDAM_RING_DIR", folder.join("rings"))
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let mut child = command.spawn()?;

@@ -100,8 +100,9 @@ pub(crate) async fn command(verb: &str, words: &[&str], files: &BTreeMap<&str, V
 
 /// Runs a command to its end.
 pub(crate) async fn finish(command: &mut Command, folder: &Path) -> Result<Ended> {
-    // Crash reports of a test do not go to the user's.
+    // Crash reports and rings of a test do not go to the user's.
     command.env("XDG_STATE_HOME", std::env::temp_dir().join("cofferdam-e2e"));
+    command.env("COFFERDAM_RING_DIR", std::env::temp_dir().join("cofferdam-e2e/rings"));
     let mut process = Process::start("cofferdam", command)?;
     let status = process.wait_for_exit(DEADLINE).await?;
     // The pipes are read to their end by threads of their own; a line that never comes waits for exactly that.

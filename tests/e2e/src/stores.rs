@@ -152,6 +152,7 @@ async fn a_wrong_configuration_changes_nothing_and_is_reported_with_its_errors()
 async fn run(file: &Path, state: &Path) -> Result<Process> {
     let mut command = Command::new(place::cofferdam().await?);
     command.arg("run").arg(file).env("XDG_STATE_HOME", state);
+    command.env("COFFERDAM_RING_DIR", state.join("rings"));
     Process::start("cofferdam", &mut command)
 }
 

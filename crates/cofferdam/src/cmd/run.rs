@@ -54,7 +54,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
         Err(why) => return failed(&format!("error: no thread to keep what serves: {why}")),
     };
     let rollouts = Rollouts::open(&mut loaded, file);
-    let house = match House::open((loaded, rollouts), &loader, keeper, began) {
+    let house = match House::open((loaded, rollouts), &loader, keeper, (file, began)) {
         Ok(house) => house,
         Err(why) => {
             feed.refused(&[why.to_string()], 0);

@@ -426,11 +426,20 @@ fn about_limits(house: &House, plugins: &[Arc<Plugin>], page: &mut Exposition) {
 }
 
 fn about_lines(house: &House, page: &mut Exposition) {
-    let tally = house.access_tally();
+    let tallies = house.logs.tallies();
+    let rings = house.logs.rings();
+    let refused = rings
+        .iter()
+        .flat_map(|ring| ring.dropped.iter().map(|(_, lost)| lost.count));
     page.family(&metric::ACCESS_RECORDS)
-        .sample(&["written"], tally.written)
-        .sample(&["dropped"], tally.dropped)
-        .sample(&["failed"], tally.failed);
+        .sample(
+            &["written"],
+            tallies.iter().map(|(_, tally)| tally.delivered).sum::<u64>(),
+        )
+        .sample(
+            &["dropped"],
+            refused.sum::<u64>() + tallies.iter().map(|(_, tally)| tally.dropped()).sum::<u64>(),
+        );
     named(page, &metric::LOG_LINES, crate::voice::lines(), |(level, count)| {
         (level, *count)
     });

@@ -5,8 +5,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use gate_plan::Plan;
-use log_record::sink::{AccessSink, Target};
+use log_book::Pen;
 use plug_host::{Engines, Isolation, Limits, Module, Plugin, PluginSpec, Process, RestartPolicy};
+use std::cell::RefCell;
 
 use super::*;
 use crate::callouts::Callouts;
@@ -81,7 +82,7 @@ fn parts() -> FlowParts {
         worker: 0,
         process: Arc::new(Process::default()),
         voice: Rc::new(|_| {}),
-        log: AccessSink::start(Target::Off).unwrap().buffer(),
+        pen: Rc::new(RefCell::new(Pen::dry())),
     }
 }
 

@@ -1,0 +1,179 @@
+//! What is written down of an exchange when it has ended, of a connection of bytes, and of what was refused before it was one.
+
+use std::time::{Duration, SystemTime};
+
+use gate_serve::connection::Connection;
+use gate_serve::refusal::Refusal;
+use http::{Request, Version};
+use hyper::body::Incoming;
+use log_book::{Pen, Sheet, Subject};
+use log_mask::field::Untrusted;
+use log_record::field;
+use log_record::grade::{Class, Level};
+
+use crate::chain::Chain;
+use crate::journal::Journal;
+
+/// Writes the record of an exchange.
+pub(crate) fn exchange(pen: &mut Pen, route: &str, (journal, chain): (&Journal, &Chain), duration: Duration) {
+    let subject = Subject {
+        level: level(journal.status.get()),
+        class: Class::Access,
+        time: journal.began,
+    };
+    if !pen.wants(subject.level, subject.class) {
+        return;
+    }
+    pen.write(subject, |sheet| {
+        if let Some(id) = &journal.request_id {
+            let value = Untrusted::Header {
+                name: b"x-request-id",
+                value: id.as_bytes(),
+            };
+            sheet.sent(&field::REQUEST_ID, value);
+        }
+        let own = sheet.own();
+        own.text(&field::LISTENER, journal.connection.listener.name.as_bytes());
+        own.text(&field::ROUTE, route.as_bytes());
+        request(sheet, journal, chain);
+        outcome(sheet, journal, duration);
+        parties(sheet, journal);
+        plugins(sheet, chain);
+    });
+}
+
+/// How grave an exchange is by its end: one without a status ended because its client went.
+fn level(status: Option<u16>) -> Level {
+    match status {
+        Some(500..) => Level::Error,
+        _ => Level::Info,
+    }
+}
+
+fn request(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {
+    sheet.sent(&field::METHOD, Untrusted::Text(journal.method.as_str().as_bytes()));
+    let scheme = if journal.connection.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    sheet.own().text(&field::SCHEME, scheme.as_bytes());
+    let head = chain.exchange.request.borrow();
+    if let Some(authority) = &head.authority {
+        sheet.sent(&field::AUTHORITY, Untrusted::Text(authority.as_bytes()));
+    }
+    drop(head);
+    target(sheet, &journal.target);
+    sheet.own().text(&field::PROTOCOL, version(journal.version).as_bytes());
+}
+
+fn target(sheet: &mut Sheet<'_>, target: &http::uri::PathAndQuery) {
+    sheet.sent(&field::PATH, Untrusted::Target(target.path().as_bytes()));
+    if let Some(query) = target.query() {
+        sheet.sent(&field::QUERY, Untrusted::Query(query.as_bytes()));
+    }
+}
+
+fn outcome(sheet: &mut Sheet<'_>, journal: &Journal, duration: Duration) {
+    let own = sheet.own();
+    if let Some(status) = journal.status.get() {
+        own.integer(&field::STATUS, u64::from(status));
+    }
+    own.text(&field::FLAGS, journal.flags.get().as_bytes());
+    let details = journal.details.borrow();
+    sheet.sent(
+        &field::DETAILS,
+        Untrusted::Text(details.as_deref().unwrap_or_default().as_bytes()),
+    );
+    let own = sheet.own();
+    own.integer(&field::REQUEST_BYTES, journal.volume.request.get());
+    own.integer(&field::RESPONSE_BYTES, journal.volume.response.get());
+    own.milliseconds(&field::DURATION, duration);
+}
+
+fn parties(sheet: &mut Sheet<'_>, journal: &Journal) {
+    let own = sheet.own();
+    if let Some(upstream) = journal.upstream.borrow().as_ref() {
+        own.text(&field::UPSTREAM, upstream.name().as_bytes());
+    }
+    if let Some(endpoint) = journal.endpoint.get() {
+        own.socket(&field::ENDPOINT, endpoint);
+    }
+    if let Some(wait) = journal.upstream_wait.get() {
+        own.milliseconds(&field::UPSTREAM_DURATION, wait);
+    }
+    client(sheet, &journal.connection);
+    if let Some(agent) = &journal.user_agent {
+        let value = Untrusted::Header {
+            name: b"user-agent",
+            value: agent.as_bytes(),
+        };
+        sheet.sent(&field::USER_AGENT, value);
+    }
+}
+
+/// An address is personal data where the rules say so; where they do not, it is written as it is, without being made a text first.
+fn client(sheet: &mut Sheet<'_>, connection: &Connection) {
+    sheet.sent_address(&field::CLIENT, connection.peer.ip());
+}
+
+fn plugins(sheet: &mut Sheet<'_>, chain: &Chain) {
+    sheet.own().verdicts(&field::PLUGINS, |verdicts| {
+        for verdict in chain.verdicts.borrow().iter() {
+            verdicts.add(verdict.plugin.as_bytes(), verdict.word.as_bytes());
+        }
+    });
+    let state = chain.exchange.state.borrow();
+    let members = state.iter().map(|(name, value)| (&name[..], &value[..]));
+    sheet.sent_members(&field::CUSTOM, members);
+}
+
+/// Writes the record of a connection that was passed on as bytes.
+pub(crate) fn passage(pen: &mut Pen, journal: &Journal, chain: &Chain) {
+    let subject = Subject {
+        level: Level::Info,
+        class: Class::Access,
+        time: journal.began,
+    };
+    pen.write(subject, |sheet| {
+        let own = sheet.own();
+        own.text(&field::LISTENER, journal.connection.listener.name.as_bytes());
+        own.text(&field::PROTOCOL, b"tcp");
+        outcome(sheet, journal, journal.clock.elapsed());
+        parties(sheet, journal);
+        plugins(sheet, chain);
+    });
+}
+
+/// Writes the record of what was no request, or none that may be served.
+pub(crate) fn refused(pen: &mut Pen, connection: &Connection, refusal: &Refusal, asked: Option<&Request<Incoming>>) {
+    let subject = Subject {
+        level: Level::Info,
+        class: Class::Access,
+        time: SystemTime::now(),
+    };
+    pen.write(subject, |sheet| {
+        sheet.own().text(&field::LISTENER, connection.listener.name.as_bytes());
+        if let Some(asked) = asked {
+            sheet.sent(&field::METHOD, Untrusted::Text(asked.method().as_str().as_bytes()));
+            if let Some(path) = asked.uri().path_and_query() {
+                target(sheet, path);
+            }
+        }
+        let own = sheet.own();
+        let spoken = asked.map_or(Version::HTTP_11, Request::version);
+        own.text(&field::PROTOCOL, version(spoken).as_bytes());
+        own.integer(&field::STATUS, u64::from(refusal.status().as_u16()));
+        own.text(&field::FLAGS, refusal.flag().as_bytes());
+        own.text(&field::DETAILS, refusal.code().as_bytes());
+        client(sheet, connection);
+    });
+}
+
+const fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2",
+        _ => "1.1",
+    }
+}
