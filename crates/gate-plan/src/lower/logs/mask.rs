@@ -102,7 +102,9 @@ impl Lowering<'_> {
                     continue;
                 };
                 let message = match fault {
-                    Fault::Pattern(_, why) => format!("the pattern cannot be used: {}", last_line(&why)),
+                    Fault::Pattern(_, why) | Fault::Automaton(why) => {
+                        format!("the pattern cannot be used: {}", last_line(&why))
+                    }
                     Fault::Path => format!("`{}` {fault}", node.text().unwrap_or_default()),
                     fault => fault.to_string(),
                 };
