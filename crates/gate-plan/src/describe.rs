@@ -2,8 +2,11 @@
 
 mod audit;
 mod grant;
+mod logs;
 mod rollout;
 mod signatures;
+mod sinks;
+mod tracing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +65,8 @@ impl Plan {
                 AccessLog::Off => json!("off"),
                 AccessLog::File(path) => json!({"file": path}),
             },
+            "logs": logs::describe(&self.logs),
+            "tracing": tracing::describe(&self.tracing),
             "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
             "cache_dir": self.cache_dir,
             "state_dir": self.state_dir,

@@ -36,7 +36,7 @@ pub use crate::plan::{
     Protocol, Pull, Recordings, Redirect, Restart, Rollout, RolloutAnalysis, RolloutBound, RolloutMetric,
     RolloutShadow, RolloutStep, RolloutWaves, RolloutsFrom, Route, ServerTls, Signatures, Signer, SignerIdentity,
     Source, Sticky, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret, Target, Timeouts, Upstream,
-    UpstreamProtocol, WaveGateways,
+    UpstreamProtocol, WaveGateways, logs, tracing,
 };
 pub use crate::route::{ExchangeMatch, Matched, RouteKey, RouteTable};
 pub use crate::schema::{bootstrap_schema, schema};
@@ -129,6 +129,28 @@ fn secrets(tree: &Node) -> Vec<Span> {
             ["set", "add"].iter().for_each(|key| veil(route.at(edits).get(key)));
         }
         veil(route.at("respond").get("headers"));
+    }
+    let logs = tree.get("logs");
+    for key in ["words", "patterns"] {
+        veil(logs.and_then(|logs| logs.get("mask")?.get(key)));
+    }
+    let sinks = logs.map_or(&[][..], |logs| logs.list("sinks"));
+    let of_sinks = sinks
+        .iter()
+        .flat_map(|sink| ["http", "loki", "otlp"].map(|key| sink.get(key)));
+    let of_spans = tree
+        .get("tracing")
+        .and_then(|tracing| tracing.get("spans")?.get("otlp"));
+    for other in of_sinks.chain([of_spans]).flatten() {
+        veil(other.get("headers"));
+        let url = other.get("url");
+        veil(url.filter(|url| url.text().is_some_and(|text| text.contains(['@', '?']))));
+    }
+    for guest in logs
+        .and_then(|logs| logs.get("sandbox"))
+        .map_or(&[][..], |sandbox| sandbox.list("plugins"))
+    {
+        veil(guest.get("config"));
     }
     spans
 }

@@ -7,6 +7,7 @@ mod edits;
 mod grant;
 mod higress;
 mod listener;
+mod logs;
 mod names;
 mod plugin;
 mod rollout;
@@ -15,6 +16,7 @@ mod signatures;
 pub(crate) mod store;
 #[cfg(test)]
 mod tests;
+mod tracing;
 mod upstream;
 mod warnings;
 
@@ -27,8 +29,8 @@ use std::sync::Arc;
 use crate::findings::{Draft, Findings, Report};
 use crate::plan::resolved;
 use crate::plan::{
-    AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Recordings, RolloutsFrom,
-    Upstream,
+    AccessLog, Admin, Compile, CrashReports, Drain, Forwarding, Limits, Listener, Plan, Plugin, Recordings,
+    RolloutsFrom, Upstream,
 };
 use crate::tree::Node;
 use crate::wire;
@@ -83,6 +85,10 @@ impl Lowering<'_> {
         for plugin in &mut plugins {
             plugin.grant = plugin.grant.as_ref().map(|grant| resolved(grant, &upstreams));
         }
+        let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
+        let mut numbers = logs::Numbers::new(&routes, &plugins);
+        let logs = self.logs(config.logs, &mut numbers);
+        let tracing = self.tracing(config.tracing, &mut numbers);
         Plan {
             admin: config.admin.map(admin),
             workers: config
@@ -90,12 +96,14 @@ impl Lowering<'_> {
                 .and_then(|workers| NonZeroUsize::new(usize::from(workers))),
             listeners: listeners.into_iter().map(Arc::new).collect::<Vec<Arc<Listener>>>(),
             upstreams,
-            plugins: plugins.into_iter().map(Arc::new).collect(),
+            plugins,
             signatures,
             audit: self.audit(config.audit),
             grants,
             routes,
             access_log: access_log(config.access_log),
+            logs,
+            tracing,
             drain: Drain {
                 grace: config.drain.grace.word,
                 wait: config.drain.wait.word,

@@ -3,10 +3,12 @@
 mod audit;
 mod grants;
 mod likeness;
+pub mod logs;
 mod plugin;
 mod rollout;
 mod signatures;
 mod store;
+pub mod tracing;
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -47,8 +49,12 @@ pub struct Plan {
     pub plugins: Vec<Arc<Plugin>>,
     /// Routes, most specific first.
     pub routes: RouteTable,
-    /// Where access records go.
+    /// Where access records go when [`logs::Logs::sinks`] is empty.
     pub access_log: AccessLog,
+    /// What becomes a record, what is masked in it, what is kept of it, and where it goes.
+    pub logs: logs::Logs,
+    /// Which trace an exchange belongs to, who is told, and where spans go.
+    pub tracing: tracing::Tracing,
     /// How long a stop waits.
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.

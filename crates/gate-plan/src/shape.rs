@@ -197,6 +197,11 @@ impl<'w> Walk<'w> {
                 Draft::error(node.span, format!("{trail} is an empty list")).help("give at least one item"),
             );
         }
+        let most = bounds.get("maxItems").and_then(Schema::as_u64);
+        if let Some((most, item)) = most.and_then(|most| Some((most, items.get(usize::try_from(most).ok()?)?))) {
+            let draft = Draft::error(item.span, format!("{trail} has {} items", items.len()));
+            self.wrong(trail, draft.help(format!("it has {most} at most")));
+        }
         let Some(item_schema) = schema.get("items") else { return };
         for (index, item) in items.iter().enumerate() {
             self.node(item, item_schema, &trail.item(index, item));

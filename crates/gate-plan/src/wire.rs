@@ -3,12 +3,14 @@
 mod audit;
 mod grant;
 mod listener;
+pub(crate) mod logs;
 mod plugin;
 mod rollout;
 mod route;
 mod shape;
 mod signatures;
 mod store;
+pub(crate) mod tracing;
 mod upstream;
 
 use std::net::SocketAddr;
@@ -70,9 +72,15 @@ pub(crate) struct Config {
     /// header and query condition, and one each for methods and listeners), then the place in the file.
     #[serde(default)]
     pub(crate) routes: Vec<Route>,
-    /// Where access records go: `stdout`, `off`, or a file.
+    /// Where access records go: `stdout`, `off`, or a file. Without effect, and so not to be written, where there are `logs.sinks`.
     #[serde(default)]
     pub(crate) access_log: AccessLog,
+    /// What becomes a record, what is masked in it, what is kept of it, and where it goes.
+    #[serde(default)]
+    pub(crate) logs: logs::Logs,
+    /// Which trace an exchange belongs to, who is told, and where spans go.
+    #[serde(default)]
+    pub(crate) tracing: tracing::Tracing,
     /// How a stop proceeds.
     #[serde(default)]
     pub(crate) drain: Drain,

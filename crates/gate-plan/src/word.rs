@@ -7,6 +7,7 @@ mod address;
 mod field;
 mod grant;
 mod image;
+mod logs;
 mod measure;
 mod name;
 mod pattern;
@@ -27,6 +28,7 @@ pub(crate) use self::grant::{
 };
 pub use self::image::ImagePattern;
 pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
+pub(crate) use self::logs::{FaultWord, Kept, MaskPack, Off, PlainName, StatusWord, SyncWord};
 pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
 pub(crate) use self::rollout::{Gateways, Part, Pause};
@@ -129,6 +131,16 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<HeaderPattern>(),
     Format::of::<RedisCommand>(),
     Format::of::<FolderName>(),
+    Format::of::<log_record::grade::Level>(),
+    Format::of::<log_record::grade::Class>(),
+    Format::of::<log_mask::class::Class>(),
+    Format::of::<MaskPack>(),
+    Format::of::<Off>(),
+    Format::of::<Kept>(),
+    Format::of::<StatusWord>(),
+    Format::of::<FaultWord>(),
+    Format::of::<SyncWord>(),
+    Format::of::<PlainName>(),
 ];
 
 impl Format {

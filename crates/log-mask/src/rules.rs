@@ -61,6 +61,16 @@ impl Draft {
         self
     }
 
+    /// Does not look for the class, whatever was said of it before.
+    #[must_use]
+    pub fn without(mut self, class: Class) -> Self {
+        if let Some(place) = self.0.actions.get_mut(class as usize) {
+            *place = None;
+            self.0.wanted &= !class.bit();
+        }
+        self
+    }
+
     /// The words of [`Class::Word`]; `folds` when `A` is `a`.
     ///
     /// # Errors

@@ -28,9 +28,37 @@ pub(super) fn check(tree: &Node, report: &mut Report) {
         routes.check_list(plugin.at("rollout"), "routes", report);
     }
     granted(tree, &upstreams, report);
+    logged(tree, (&routes, &plugins, &listeners), report);
     for listener in tree.list("listeners") {
         upstreams.check_one(listener.get("upstream"), report);
         plugins.check_list(listener, "plugins", report);
+    }
+}
+
+/// Names within logs and traces, and what these name of the rest.
+fn logged(tree: &Node, named: (&Names<'_>, &Names<'_>, &Names<'_>), report: &mut Report) {
+    let (routes, plugins, listeners) = named;
+    if let Some(logs) = tree.get("logs") {
+        Names::collect(logs, "sinks", "sink", report);
+        Names::collect(logs, "fields", "field", report);
+        if let Some(sandbox) = logs.get("sandbox") {
+            Names::collect(sandbox, "plugins", "plugin", report);
+        }
+        let sampling = logs.get("sampling");
+        for rule in sampling.map_or(&[][..], |sampling| sampling.list("rules")) {
+            routes.check_one(rule.get("route"), report);
+            plugins.check_one(rule.get("plugin"), report);
+        }
+        let slow = sampling.and_then(|sampling| sampling.get("tail")?.get("slow_routes"));
+        for entry in slow.map_or(&[][..], Node::entries) {
+            routes.check_name(&entry.key, entry.key_span, report);
+        }
+        if let Some(bodies) = logs.get("debug").and_then(|debug| debug.get("bodies")) {
+            routes.check_list(bodies, "routes", report);
+        }
+    }
+    if let Some(trust) = tree.get("tracing").and_then(|tracing| tracing.get("trust")) {
+        listeners.check_list(trust, "listeners", report);
     }
 }
 
@@ -168,10 +196,14 @@ impl<'t> Names<'t> {
         let Some((node, name)) = node.and_then(|node| Some((node, node.text()?))) else {
             return;
         };
+        self.check_name(name, node.span, report);
+    }
+
+    fn check_name(&self, name: &str, span: Span, report: &mut Report) {
         if self.places.contains_key(name) {
             return;
         }
-        let draft = Draft::error(node.span, format!("there is no {} with the name `{name}`", self.kind));
+        let draft = Draft::error(span, format!("there is no {} with the name `{name}`", self.kind));
         report.add(draft.help(self.help(name)));
     }
 
