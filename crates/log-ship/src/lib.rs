@@ -30,6 +30,7 @@ mod backoff;
 mod fault;
 mod talk;
 mod spool;
+mod format;
 mod carrier;
 mod sink;
 mod ship;
@@ -49,10 +50,14 @@ mod scene;
 pub use clock::{Clock, SystemClock};
 pub use fault::ShipFault;
 pub use file::{FileSettings, Keep, Lane, start as start_files};
+pub use format::{Format, Template, TemplateFault};
 pub use json::{Shape, start as start_json};
 pub use loki::{LokiSettings, start as start_loki};
 pub use net::{Login, Secret, Target, Tls};
-pub use otlp::{OtlpSettings, start_grpc as start_otlp_grpc, start_http as start_otlp_http};
+pub use otlp::{
+    OtlpSettings, SpanSettings, start_grpc as start_otlp_grpc, start_http as start_otlp_http,
+    start_spans_grpc as start_otlp_spans_grpc, start_spans_http as start_otlp_spans_http,
+};
 pub use queue::{BatchLimits, QueueLimits};
 pub use record::{Class, Level, Record, Selection};
 pub use ship::Ship;

@@ -440,7 +440,10 @@ impl State {
     fn count(&mut self, decided: &[Passenger]) {
         for one in decided {
             match one.fate {
-                Fate::Delivered => self.counts.delivered += 1,
+                Fate::Delivered => {
+                    self.counts.delivered += 1;
+                    self.counts.misread += u64::from(one.misread);
+                }
                 Fate::Dropped(reason) => self.counts.lose(one.record.level, reason, 1),
                 Fate::Open => {}
             }

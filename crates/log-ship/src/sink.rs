@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use crate::backoff::Backoff;
 use crate::carrier::Carrier;
 use crate::fault::ShipFault;
+use crate::format::Format;
 use crate::queue::{BatchLimits, Queue, QueueLimits};
 use crate::record::{Record, Selection};
 use crate::spool::{Spool, SpoolSettings};
@@ -31,6 +32,8 @@ pub struct Frame {
     pub name: String,
     /// Which records it is for.
     pub selection: Selection,
+    /// In which form its lines go out. OTLP, Loki, chains and arrays take JSON alone.
+    pub format: Format,
     /// How much it holds in memory.
     pub queue: QueueLimits,
     /// How much goes at once.
@@ -43,6 +46,19 @@ pub struct Frame {
     pub durable: bool,
     /// Who hears what it has to say.
     pub listener: Listener,
+}
+
+impl Frame {
+    /// A mistake where another form than JSON is set.
+    pub(crate) fn only_json(&self, what: &str) -> Result<(), ShipFault> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        Err(ShipFault::Setting {
+            sink: self.name.clone(),
+            why: format!("{what} takes JSON alone"),
+        })
+    }
 }
 
 /// A running sink.

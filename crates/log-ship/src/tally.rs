@@ -70,6 +70,8 @@ pub struct Tally {
     pub queue_bytes: usize,
     /// Bytes in the spool.
     pub spool_bytes: u64,
+    /// Records that went out in quotes, because their line is no JSON object and another form was asked for.
+    pub misread: u64,
     /// Deliveries that failed and are tried again.
     pub retries: u64,
     /// Times that the disk of the spool refused.
