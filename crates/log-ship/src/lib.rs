@@ -23,6 +23,7 @@
 //! when draining. A spool and a chain each have a folder of their own: end the sink that has it before another one with the same is started.
 
 mod record;
+mod kinds;
 mod tally;
 mod batch;
 mod queue;
@@ -60,7 +61,7 @@ pub use otlp::{
 };
 pub use queue::{BatchLimits, QueueLimits};
 pub use record::{Class, Level, Record, Selection};
-pub use ship::Ship;
+pub use ship::{Ship, Wanted};
 pub use sink::{Frame, Sink};
 pub use spool::{SpoolSettings, Sync};
 pub use stdout::{start_stdout, start_writer};

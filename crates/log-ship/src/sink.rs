@@ -3,6 +3,7 @@
 mod carrying;
 mod spooling;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -64,7 +65,9 @@ impl Frame {
 /// A running sink.
 pub struct Sink {
     name: String,
+    key: String,
     durable: bool,
+    spool: Option<PathBuf>,
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -74,7 +77,7 @@ impl Sink {
         let has_spool = frame.spool.is_some();
         let queue = Arc::new(Queue::new(frame.selection, frame.queue, frame.batch, has_spool));
         let mut spool = None;
-        if let Some(settings) = frame.spool {
+        if let Some(settings) = frame.spool.clone() {
             let (opened, found) = Spool::open(settings)?;
             queue.found(found.records, found.torn, opened.bytes());
             spool = Some(Arc::new(Mutex::new(opened)));
@@ -82,6 +85,8 @@ impl Sink {
         let backoff = Backoff::new(frame.retry.0, frame.retry.1);
         let mut sink = Self {
             name: frame.name.clone(),
+            key: frame.name.clone(),
+            spool: frame.spool.as_ref().map(|spool| spool.folder.clone()),
             durable: frame.durable,
             queue: Arc::clone(&queue),
             threads: Vec::new(),
@@ -129,6 +134,33 @@ impl Sink {
         &self.name
     }
 
+    /// The same with what its settings are known by, which is its name unless it is said.
+    #[must_use]
+    pub fn keyed(mut self, key: &str) -> Self {
+        key.clone_into(&mut self.key);
+        self
+    }
+
+    /// What its settings are known by.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The folder of its spool.
+    pub(crate) fn spool(&self) -> Option<&Path> {
+        self.spool.as_deref()
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Whether its threads have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
     /// Whether the giver must keep a record until this sink has it.
     #[must_use]
     pub fn is_durable(&self) -> bool {
@@ -165,7 +197,7 @@ impl Sink {
     /// Waits for the end until then; says whether it came. What is held then is in the spool, or was never acknowledged.
     pub fn ended(&mut self, until: Instant) -> bool {
         self.queue.stop(until);
-        while !self.threads.iter().all(JoinHandle::is_finished) && Instant::now() < until {
+        while !self.has_ended() && Instant::now() < until {
             std::thread::park_timeout(LOOK_EVERY);
         }
         let (ended, running): (Vec<_>, Vec<_>) = self.threads.drain(..).partition(JoinHandle::is_finished);
