@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::format::Format;
 use crate::record::Record;
 use crate::tally::Reason;
 
@@ -21,6 +22,31 @@ pub(crate) enum Fate {
 pub(crate) struct Passenger {
     pub(crate) record: Arc<Record>,
     pub(crate) fate: Fate,
+    /// Its line is no JSON object, and goes out in quotes.
+    pub(crate) misread: bool,
+}
+
+impl Passenger {
+    /// Appends its line in a form, without an end.
+    pub(crate) fn write(&mut self, format: &Format, out: &mut Vec<u8>) {
+        self.misread = !format.write(&self.record.line, out);
+    }
+
+    /// The record with its line in a form.
+    pub(crate) fn worded(&mut self, format: &Format) -> Arc<Record> {
+        if *format == Format::Json {
+            return Arc::clone(&self.record);
+        }
+        let mut line = Vec::new();
+        self.write(format, &mut line);
+        Arc::new(Record {
+            sequence: self.record.sequence,
+            time_ns: self.record.time_ns,
+            level: self.record.level,
+            class: self.record.class,
+            line: line.into(),
+        })
+    }
 }
 
 /// Records that go together.
@@ -34,6 +60,7 @@ impl Batch {
         let passengers = records.into_iter().map(|record| Passenger {
             record,
             fate: Fate::Open,
+            misread: false,
         });
         Self {
             passengers: passengers.collect(),
@@ -56,13 +83,16 @@ impl Batch {
             .map(|passenger| &passenger.record)
     }
 
+    /// The same, to be written.
+    pub(crate) fn open_mut(&mut self) -> impl Iterator<Item = &mut Passenger> {
+        self.passengers
+            .iter_mut()
+            .filter(|passenger| passenger.fate == Fate::Open)
+    }
+
     /// Decides over the first `count` that are open.
     pub(crate) fn decide(&mut self, count: usize, fate: Fate) {
-        let open = self
-            .passengers
-            .iter_mut()
-            .filter(|passenger| passenger.fate == Fate::Open);
-        for passenger in open.take(count) {
+        for passenger in self.open_mut().take(count) {
             passenger.fate = fate;
         }
     }
@@ -76,16 +106,19 @@ impl Batch {
         }
     }
 
+    /// Decides over those of the open ones that have these places among them, in their order.
+    pub(crate) fn decide_at(&mut self, places: &[usize], fate: Fate) {
+        let meant = self.open_mut().enumerate();
+        for (_, passenger) in meant.filter(|(place, _)| places.binary_search(place).is_ok()) {
+            passenger.fate = fate;
+        }
+    }
+
     /// Of the first `count` that are open, gives the `refused` lowest up as refused and calls the others delivered.
     ///
     /// A server that says how many it did not take does not say which.
     pub(crate) fn decide_partly(&mut self, count: usize, refused: u64) {
-        let mut meant: Vec<&mut Passenger> = self
-            .passengers
-            .iter_mut()
-            .filter(|passenger| passenger.fate == Fate::Open)
-            .take(count)
-            .collect();
+        let mut meant: Vec<&mut Passenger> = self.open_mut().take(count).collect();
         meant.sort_by_key(|passenger| passenger.record.rank());
         let refused = usize::try_from(refused).unwrap_or(usize::MAX);
         for (index, passenger) in meant.into_iter().enumerate() {

@@ -109,6 +109,7 @@ pub struct Head {
 /// # Errors
 /// When a name needs an escape, the folder cannot be used, or a thread is not to be had.
 pub fn start(frame: Frame, settings: ChainSettings) -> Result<Sink, ShipFault> {
+    frame.only_json("a chain")?;
     let names = &settings.names;
     let all = [
         &names.sequence,

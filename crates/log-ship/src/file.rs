@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use self::lane::Active;
 use self::upkeep::Keeper;
-use crate::batch::{Batch, Fate};
+use crate::batch::{Batch, Fate, Passenger};
 use crate::carrier::{Carrier, Step};
 use crate::clock::Clock;
 use crate::fault::ShipFault;
+use crate::format::Format;
 use crate::sink::{Frame, Sink};
 use crate::spool::Sync;
 use crate::talk::{Kind, Talk};
@@ -74,6 +75,7 @@ pub fn start(frame: Frame, settings: FileSettings) -> Result<Sink, ShipFault> {
 /// The carrier.
 pub(crate) struct Files {
     settings: FileSettings,
+    format: Format,
     active: Vec<Active>,
     keeper: Keeper,
     talk: Talk,
@@ -111,6 +113,7 @@ impl Files {
         let clock = Arc::clone(&settings.clock);
         let keeper = Keeper::start(&frame.name, settings.lanes.clone(), settings.compress, clock, talk())?;
         Ok(Self {
+            format: frame.format.clone(),
             active,
             keeper,
             talk: talk(),
@@ -130,8 +133,9 @@ impl Files {
     /// Writes what is for one lane.
     fn write(&mut self, index: usize, batch: &mut Batch) -> Result<(), String> {
         let mut lines = Vec::new();
-        for record in batch.open().filter(|record| self.lane_of(record) == index) {
-            lines.extend_from_slice(&record.line);
+        let lane_of = |passenger: &Passenger| self.lane_of(&passenger.record);
+        for passenger in batch.open_mut().filter(|passenger| lane_of(passenger) == index) {
+            passenger.write(&self.format, &mut lines);
             lines.push(b'\n');
         }
         let Some(active) = self.active.get_mut(index).filter(|_| !lines.is_empty()) else {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::fault::ShipFault;
+use crate::format::Format;
 use crate::net::Target;
 use crate::net::post::Poster;
 use crate::net::posting::{Judgement, Language, Posting, by_status};
@@ -12,19 +13,25 @@ use crate::sink::{Frame, Sink};
 /// How records stand in a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// A line for each, `application/x-ndjson`.
+    /// A line for each, `application/x-ndjson`; as `text/plain` in another form than JSON.
     Lines,
     /// One array, `application/json`.
     Array,
 }
 
-/// Starts a sink that posts JSON.
+/// Starts a sink that posts lines.
 ///
 /// # Errors
-/// When the address is none, or the spool or a thread is not to be had.
+/// When the address is none, an array is to have another form than JSON, or the spool or a thread is not to be had.
 pub fn start(frame: Frame, target: Target, shape: Shape) -> Result<Sink, ShipFault> {
+    if shape == Shape::Array {
+        frame.only_json("an array")?;
+    }
     let poster = opened(&frame, target)?;
-    Sink::start(frame, Box::new(Posting::new(Box::new(Json { poster, shape }))))
+    let format = frame.format.clone();
+    let is_json = format == Format::Json;
+    let language = Box::new(Json { poster, shape, is_json });
+    Sink::start(frame, Box::new(Posting::in_format(language, format)))
 }
 
 pub(crate) fn opened(frame: &Frame, target: Target) -> Result<Poster, ShipFault> {
@@ -37,12 +44,14 @@ pub(crate) fn opened(frame: &Frame, target: Target) -> Result<Poster, ShipFault>
 struct Json {
     poster: Poster,
     shape: Shape,
+    is_json: bool,
 }
 
 impl Language for Json {
     fn send(&mut self, records: &[Arc<Record>]) -> Judgement {
         let (separator, content_type) = match self.shape {
-            Shape::Lines => (b'\n', "application/x-ndjson"),
+            Shape::Lines if self.is_json => (b'\n', "application/x-ndjson"),
+            Shape::Lines => (b'\n', "text/plain; charset=utf-8"),
             Shape::Array => (b',', "application/json"),
         };
         let mut body = Vec::new();

@@ -23,6 +23,7 @@
 //! when draining. A spool and a chain each have a folder of their own: end the sink that has it before another one with the same is started.
 
 mod record;
+mod kinds;
 mod tally;
 mod batch;
 mod queue;
@@ -30,6 +31,7 @@ mod backoff;
 mod fault;
 mod talk;
 mod spool;
+mod format;
 mod carrier;
 mod sink;
 mod ship;
@@ -49,13 +51,17 @@ mod scene;
 pub use clock::{Clock, SystemClock};
 pub use fault::ShipFault;
 pub use file::{FileSettings, Keep, Lane, start as start_files};
+pub use format::{Format, Template, TemplateFault};
 pub use json::{Shape, start as start_json};
 pub use loki::{LokiSettings, start as start_loki};
 pub use net::{Login, Secret, Target, Tls};
-pub use otlp::{OtlpSettings, start_grpc as start_otlp_grpc, start_http as start_otlp_http};
+pub use otlp::{
+    OtlpSettings, SpanSettings, start_grpc as start_otlp_grpc, start_http as start_otlp_http,
+    start_spans_grpc as start_otlp_spans_grpc, start_spans_http as start_otlp_spans_http,
+};
 pub use queue::{BatchLimits, QueueLimits};
 pub use record::{Class, Level, Record, Selection};
-pub use ship::Ship;
+pub use ship::{Ship, Wanted};
 pub use sink::{Frame, Sink};
 pub use spool::{SpoolSettings, Sync};
 pub use stdout::{start_stdout, start_writer};

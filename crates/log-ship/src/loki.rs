@@ -42,6 +42,7 @@ pub fn start(frame: Frame, target: Target, settings: LokiSettings) -> Result<Sin
         sink: frame.name.clone(),
         why,
     })?;
+    frame.only_json("Loki")?;
     let poster = opened(&frame, target)?;
     Sink::start(frame, Box::new(Posting::new(Box::new(Loki { poster, settings }))))
 }

@@ -1,16 +1,21 @@
-//! The sinks of OTLP, over HTTP and over gRPC: what a line holds becomes attributes, and what a collector refuses in part is counted.
+//! The sinks of OTLP for logs and spans, over HTTP and over gRPC: what a line holds becomes attributes, and what a collector refuses in part is counted.
 
 mod messages;
-mod grpc;
 mod encode;
+mod logs;
+mod spans;
+mod grpc;
 
 use std::sync::Arc;
 
 use prost::Message;
 
-use self::encode::request;
+pub use self::spans::SpanSettings;
+
 use self::grpc::Grpc;
-use self::messages::{ExportLogsServiceResponse, RpcStatus};
+use self::logs::Logs;
+use self::messages::RpcStatus;
+use self::spans::Spans;
 use crate::fault::ShipFault;
 use crate::json::opened;
 use crate::net::Target;
@@ -19,7 +24,7 @@ use crate::net::posting::{Judgement, Language, Posting, by_status};
 use crate::record::Record;
 use crate::sink::{Frame, Sink};
 
-/// What of a record has a place of its own in OTLP. Every other member of its line becomes an attribute.
+/// What of a record has a place of its own in a log of OTLP. Every other member of its line becomes an attribute.
 #[derive(Clone, Debug, Default)]
 pub struct OtlpSettings {
     /// Attributes of the resource, such as `service.name`.
@@ -38,39 +43,94 @@ pub struct OtlpSettings {
     pub left_out: Vec<String>,
 }
 
-/// Starts a sink that speaks OTLP over HTTP, as protobuf; the target's path is usually `/v1/logs`.
+/// Starts a sink that sends logs over HTTP, as protobuf; the target's path is usually `/v1/logs`.
 ///
 /// # Errors
-/// When the address is none, or the spool or a thread is not to be had.
+/// When the address is none, the frame has another form than JSON, or the spool or a thread is not to be had.
 pub fn start_http(frame: Frame, target: Target, settings: OtlpSettings) -> Result<Sink, ShipFault> {
-    let poster = opened(&frame, target)?;
-    Sink::start(frame, Box::new(Posting::new(Box::new(OverHttp { poster, settings }))))
+    over_http(frame, target, Logs(settings))
 }
 
-/// Starts a sink that speaks OTLP over gRPC.
+/// Starts a sink that sends logs over gRPC.
 ///
 /// # Errors
-/// When the address is none, or the spool or a thread is not to be had.
+/// When the address is none, the frame has another form than JSON, or the spool or a thread is not to be had.
 pub fn start_grpc(frame: Frame, target: Target, settings: OtlpSettings) -> Result<Sink, ShipFault> {
-    let grpc = Grpc::new(target, settings).map_err(|why| ShipFault::Setting {
+    over_grpc(frame, target, Logs(settings))
+}
+
+/// Starts a sink that sends spans over HTTP, as protobuf; the target's path is usually `/v1/traces`. Its frame should select records that are spans.
+///
+/// # Errors
+/// When the address is none, the frame has another form than JSON, or the spool or a thread is not to be had.
+pub fn start_spans_http(frame: Frame, target: Target, settings: SpanSettings) -> Result<Sink, ShipFault> {
+    over_http(frame, target, Spans(settings))
+}
+
+/// Starts a sink that sends spans over gRPC. Its frame should select records that are spans.
+///
+/// # Errors
+/// When the address is none, the frame has another form than JSON, or the spool or a thread is not to be had.
+pub fn start_spans_grpc(frame: Frame, target: Target, settings: SpanSettings) -> Result<Sink, ShipFault> {
+    over_grpc(frame, target, Spans(settings))
+}
+
+fn over_http<S: Signal + 'static>(frame: Frame, target: Target, signal: S) -> Result<Sink, ShipFault> {
+    frame.only_json("OTLP")?;
+    let poster = opened(&frame, target)?;
+    Sink::start(frame, Box::new(Posting::new(Box::new(OverHttp { poster, signal }))))
+}
+
+fn over_grpc<S: Signal + 'static>(frame: Frame, target: Target, signal: S) -> Result<Sink, ShipFault> {
+    frame.only_json("OTLP")?;
+    let grpc = Grpc::new(target, signal).map_err(|why| ShipFault::Setting {
         sink: frame.name.clone(),
         why,
     })?;
     Sink::start(frame, Box::new(Posting::new(Box::new(grpc))))
 }
 
-struct OverHttp {
-    poster: Poster,
-    settings: OtlpSettings,
+/// What records are sent as: a message with its answer, and where gRPC takes it.
+trait Signal: Send {
+    type Request: Message + 'static;
+    type Response: Message + Default + 'static;
+
+    const EXPORT: &'static str;
+
+    /// The message that carries these; or those that it cannot carry.
+    fn request(&self, records: &[Arc<Record>]) -> Result<Self::Request, Unfit>;
+
+    /// How many a good answer refuses, and why.
+    fn refused(response: &Self::Response) -> Option<(i64, &str)>;
 }
 
-impl Language for OverHttp {
+/// Records that cannot be what they are to be sent as, by their places among those that are to be sent.
+struct Unfit(Vec<usize>, &'static str);
+
+impl From<Unfit> for Judgement {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit {
+            places: unfit.0,
+            said: unfit.1.to_owned(),
+        }
+    }
+}
+
+struct OverHttp<S> {
+    poster: Poster,
+    signal: S,
+}
+
+impl<S: Signal> Language for OverHttp<S> {
     fn send(&mut self, records: &[Arc<Record>]) -> Judgement {
-        let body = request(&self.settings, records).encode_to_vec();
-        match self.poster.post(body, "application/x-protobuf") {
+        let message = match self.signal.request(records) {
+            Ok(message) => message,
+            Err(unfit) => return unfit.into(),
+        };
+        match self.poster.post(message.encode_to_vec(), "application/x-protobuf") {
             Ok(answer) if (200..300).contains(&answer.status) => {
                 // A body that is no message says nothing against the status.
-                judged(&ExportLogsServiceResponse::decode(answer.body).unwrap_or_default())
+                judged::<S>(&S::Response::decode(answer.body).unwrap_or_default())
             }
             Ok(answer) => by_status(&worded(answer), |status| matches!(status, 429 | 502 | 503 | 504)),
             Err(why) => Judgement::Later { why, after: None },
@@ -79,11 +139,11 @@ impl Language for OverHttp {
 }
 
 /// What a good answer says of those that it does not mean.
-fn judged(response: &ExportLogsServiceResponse) -> Judgement {
-    match &response.partial_success {
-        Some(partial) if partial.rejected_log_records > 0 => Judgement::Partly {
-            refused: u64::try_from(partial.rejected_log_records).unwrap_or(0),
-            said: partial.error_message.clone(),
+fn judged<S: Signal>(response: &S::Response) -> Judgement {
+    match S::refused(response) {
+        Some((refused, said)) if refused > 0 => Judgement::Partly {
+            refused: u64::try_from(refused).unwrap_or(0),
+            said: said.to_owned(),
         },
         _ => Judgement::Taken,
     }

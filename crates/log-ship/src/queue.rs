@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::batch::{Batch, Fate, Passenger};
-use crate::record::{Level, RANKS, Record, Selection};
+use crate::kinds::Kinds;
+use crate::record::{RANKS, Record, Selection};
 use crate::tally::{Reason, Tally};
 
 /// How often a sink that has nothing to do looks up, for what goes by time.
@@ -142,13 +143,13 @@ impl Queue {
 
     fn push(&self, state: &mut State, record: &Arc<Record>) {
         if record.cost() > self.limits.bytes_max {
-            state.counts.lose(record.level, Reason::TooLarge, 1);
+            state.counts.lose(record, Reason::TooLarge);
             return;
         }
         let bytes_max = self.limits.bytes_max - record.cost();
         let records_max = self.limits.records_max.saturating_sub(1);
         if !state.shrink_to(records_max, bytes_max, record.rank()) {
-            state.counts.lose(record.level, Reason::QueueFull, 1);
+            state.counts.lose(record, Reason::QueueFull);
             return;
         }
         if let Some(rank) = state.ranks.get_mut(record.rank()) {
@@ -283,7 +284,7 @@ impl Queue {
     }
 
     /// What the spooler had in hand is in the spool, which gave up others for it.
-    pub(crate) fn spooled(&self, batch: &mut Batch, stored: u64, removed: &[(Level, u64)], bytes: u64) {
+    pub(crate) fn spooled(&self, batch: &mut Batch, stored: u64, removed: &Kinds, bytes: u64) {
         let decided = batch.decided();
         let mut state = self.state.lock();
         state.flight(Hand::Spooler).hold(batch);
@@ -291,10 +292,8 @@ impl Queue {
         state.count(&dropped);
         state.counts.spooled += stored;
         state.counts.spool_bytes = bytes;
-        for (level, count) in removed {
-            state.counts.spooled -= count;
-            state.counts.lose(*level, Reason::SpoolFull, *count);
-        }
+        state.counts.spooled -= removed.sum();
+        state.counts.lose_all(removed, Reason::SpoolFull);
         self.bell.notify_all();
     }
 
@@ -308,11 +307,11 @@ impl Queue {
     }
 
     /// Records in the spool that can no longer be read.
-    pub(crate) fn damaged(&self, level: Level, records: u64, bytes: u64) {
+    pub(crate) fn damaged(&self, lost: &Kinds, bytes: u64) {
         let mut state = self.state.lock();
-        state.counts.spooled -= records;
+        state.counts.spooled -= lost.sum();
         state.counts.spool_bytes = bytes;
-        state.counts.lose(level, Reason::Damaged, records);
+        state.counts.lose_all(lost, Reason::Damaged);
     }
 
     pub(crate) fn spool_bytes(&self, bytes: u64) {
@@ -375,6 +374,47 @@ impl Queue {
         self.state.lock().carrier_gone
     }
 
+    /// Up to there everything was offered, before this queue was there.
+    pub(crate) fn offered(&self, number: u64) {
+        let mut state = self.state.lock();
+        state.last = state.last.max(number);
+    }
+
+    /// Whether a record is for this sink.
+    pub(crate) fn takes(&self, record: &Record) -> bool {
+        self.selection.takes(record.level, record.class)
+    }
+
+    /// Takes out everything in memory, in its order, as if it had never been accepted.
+    pub(crate) fn take_all(&self) -> Vec<Arc<Record>> {
+        let mut state = self.state.lock();
+        let mut all = Vec::with_capacity(state.records);
+        while let Some(rank) = state.oldest()
+            && let Some(record) = state.pop(rank)
+        {
+            all.push(record);
+        }
+        state.counts.accepted -= count(all.len());
+        all
+    }
+
+    /// Counts what was taken out, and went nowhere.
+    pub(crate) fn lose(&self, records: &[Arc<Record>], reason: Reason) {
+        let mut state = self.state.lock();
+        state.counts.accepted += count(records.len());
+        for record in records {
+            state.counts.lose(record, reason);
+        }
+    }
+
+    /// Counts of a sink that is no more, without what stays in its spool for the next.
+    pub(crate) fn last_tally(&self) -> Tally {
+        let mut tally = self.tally();
+        tally.accepted -= tally.held;
+        (tally.held, tally.spooled, tally.spool_bytes, tally.queue_bytes) = (0, 0, 0, 0);
+        tally
+    }
+
     pub(crate) fn tally(&self) -> Tally {
         let state = self.state.lock();
         let mut tally = state.counts.clone();
@@ -407,7 +447,7 @@ impl State {
                 return false;
             };
             if let Some(record) = self.pop(lowest) {
-                self.counts.lose(record.level, Reason::QueueFull, 1);
+                self.counts.lose(&record, Reason::QueueFull);
             }
         }
         true
@@ -440,8 +480,11 @@ impl State {
     fn count(&mut self, decided: &[Passenger]) {
         for one in decided {
             match one.fate {
-                Fate::Delivered => self.counts.delivered += 1,
-                Fate::Dropped(reason) => self.counts.lose(one.record.level, reason, 1),
+                Fate::Delivered => {
+                    self.counts.delivered += 1;
+                    self.counts.misread += u64::from(one.misread);
+                }
+                Fate::Dropped(reason) => self.counts.lose(&one.record, reason),
                 Fate::Open => {}
             }
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::format::Format;
 use crate::queue::{BatchLimits, QueueLimits};
 use crate::record::{Class, Level, Record, Selection};
 use crate::sink::Frame;
@@ -44,6 +45,7 @@ pub(crate) fn frame(name: &str) -> Frame {
     Frame {
         name: name.to_owned(),
         selection: Selection::default(),
+        format: Format::Json,
         queue: QueueLimits::default(),
         batch: BatchLimits {
             linger: Duration::from_millis(1),

@@ -3,6 +3,7 @@
 mod carrying;
 mod spooling;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use crate::backoff::Backoff;
 use crate::carrier::Carrier;
 use crate::fault::ShipFault;
+use crate::format::Format;
 use crate::queue::{BatchLimits, Queue, QueueLimits};
 use crate::record::{Record, Selection};
 use crate::spool::{Spool, SpoolSettings};
@@ -31,6 +33,8 @@ pub struct Frame {
     pub name: String,
     /// Which records it is for.
     pub selection: Selection,
+    /// In which form its lines go out. OTLP, Loki, chains and arrays take JSON alone.
+    pub format: Format,
     /// How much it holds in memory.
     pub queue: QueueLimits,
     /// How much goes at once.
@@ -45,10 +49,25 @@ pub struct Frame {
     pub listener: Listener,
 }
 
+impl Frame {
+    /// A mistake where another form than JSON is set.
+    pub(crate) fn only_json(&self, what: &str) -> Result<(), ShipFault> {
+        if self.format == Format::Json {
+            return Ok(());
+        }
+        Err(ShipFault::Setting {
+            sink: self.name.clone(),
+            why: format!("{what} takes JSON alone"),
+        })
+    }
+}
+
 /// A running sink.
 pub struct Sink {
     name: String,
+    key: String,
     durable: bool,
+    spool: Option<PathBuf>,
     queue: Arc<Queue>,
     threads: Vec<JoinHandle<()>>,
 }
@@ -58,7 +77,7 @@ impl Sink {
         let has_spool = frame.spool.is_some();
         let queue = Arc::new(Queue::new(frame.selection, frame.queue, frame.batch, has_spool));
         let mut spool = None;
-        if let Some(settings) = frame.spool {
+        if let Some(settings) = frame.spool.clone() {
             let (opened, found) = Spool::open(settings)?;
             queue.found(found.records, found.torn, opened.bytes());
             spool = Some(Arc::new(Mutex::new(opened)));
@@ -66,6 +85,8 @@ impl Sink {
         let backoff = Backoff::new(frame.retry.0, frame.retry.1);
         let mut sink = Self {
             name: frame.name.clone(),
+            key: frame.name.clone(),
+            spool: frame.spool.as_ref().map(|spool| spool.folder.clone()),
             durable: frame.durable,
             queue: Arc::clone(&queue),
             threads: Vec::new(),
@@ -113,6 +134,33 @@ impl Sink {
         &self.name
     }
 
+    /// The same with what its settings are known by, which is its name unless it is said.
+    #[must_use]
+    pub fn keyed(mut self, key: &str) -> Self {
+        key.clone_into(&mut self.key);
+        self
+    }
+
+    /// What its settings are known by.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The folder of its spool.
+    pub(crate) fn spool(&self) -> Option<&Path> {
+        self.spool.as_deref()
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// Whether its threads have ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
     /// Whether the giver must keep a record until this sink has it.
     #[must_use]
     pub fn is_durable(&self) -> bool {
@@ -149,7 +197,7 @@ impl Sink {
     /// Waits for the end until then; says whether it came. What is held then is in the spool, or was never acknowledged.
     pub fn ended(&mut self, until: Instant) -> bool {
         self.queue.stop(until);
-        while !self.threads.iter().all(JoinHandle::is_finished) && Instant::now() < until {
+        while !self.has_ended() && Instant::now() < until {
             std::thread::park_timeout(LOOK_EVERY);
         }
         let (ended, running): (Vec<_>, Vec<_>) = self.threads.drain(..).partition(JoinHandle::is_finished);

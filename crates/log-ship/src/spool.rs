@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use self::segment::{BODY_BYTES_MAX, HEADER_BYTES, Segment, frame_bytes};
 use crate::batch::{Batch, Fate};
 use crate::fault::ShipFault;
-use crate::record::{Level, RANKS, Record};
+use crate::kinds::Kinds;
+use crate::record::{RANKS, Record};
 use crate::tally::Reason;
 
 /// How files of a spool end.
@@ -58,8 +59,8 @@ pub(crate) struct Found {
 #[derive(Debug, Default)]
 pub(crate) struct Stored {
     pub(crate) records: u64,
-    /// What was given up for it, by level.
-    pub(crate) removed: Vec<(Level, u64)>,
+    /// What was given up for it.
+    pub(crate) removed: Kinds,
     pub(crate) fault: Option<io::Error>,
 }
 
@@ -68,7 +69,7 @@ pub(crate) struct Stored {
 pub(crate) struct Lent {
     rank: usize,
     to: u64,
-    by_level: Vec<(Level, u64)>,
+    kinds: Kinds,
 }
 
 /// What reading gives.
@@ -76,7 +77,7 @@ pub(crate) struct Lent {
 pub(crate) enum Loan {
     Records(Batch, Lent),
     /// What stood there can no longer be read, and is gone.
-    Damaged(Vec<(Level, u64)>),
+    Damaged(Kinds),
     Nothing,
 }
 
@@ -201,7 +202,7 @@ impl Spool {
     }
 
     /// Removes the oldest segments of the lowest ranks until there is room. Nothing is given up for what is lower.
-    fn make_room(&mut self, rank: usize, bytes: u64, removed: &mut Vec<(Level, u64)>) -> bool {
+    fn make_room(&mut self, rank: usize, bytes: u64, removed: &mut Kinds) -> bool {
         while self.bytes.saturating_add(bytes) > self.settings.bytes_max {
             let found = self
                 .ranks
@@ -212,8 +213,7 @@ impl Spool {
             let Some((lowest, index)) = found else { return false };
             let segment = self.ranks.get_mut(lowest).and_then(|segments| segments.remove(index));
             let Some(segment) = segment else { return false };
-            let lost = Level::ALL.iter().zip(segment.by_level).filter(|(_, count)| *count > 0);
-            removed.extend(lost.map(|(level, count)| (*level, count)));
+            removed.add_all(&segment.kinds);
             self.forget(&segment);
         }
         true
@@ -255,14 +255,11 @@ impl Spool {
         match segment.read(records_max, bytes_max) {
             Ok((records, to)) if !records.is_empty() => {
                 segment.lent = true;
-                let count = |level: &Level| records.iter().filter(|one| one.level == *level).count();
-                let by_level = Level::ALL.iter().map(|level| (*level, count(level)));
-                let by_level = by_level.map(|(level, count)| (level, u64::try_from(count).unwrap_or(0)));
-                let lent = Lent {
-                    rank,
-                    to,
-                    by_level: by_level.collect(),
-                };
+                let mut kinds = Kinds::default();
+                for record in &records {
+                    kinds.add(record.level, record.class, 1);
+                }
+                let lent = Lent { rank, to, kinds };
                 Loan::Records(Batch::new(records), lent)
             }
             _ => self.give_up_front(rank),
@@ -274,7 +271,7 @@ impl Spool {
             return Loan::Nothing;
         };
         self.forget(&segment);
-        Loan::Damaged(Level::ALL.into_iter().zip(segment.by_level).collect())
+        Loan::Damaged(segment.kinds)
     }
 
     /// What was lent has been settled.
@@ -283,7 +280,7 @@ impl Spool {
             return;
         };
         segment.lent = false;
-        segment.advance(&lent.by_level, lent.to);
+        segment.advance(&lent.kinds, lent.to);
         if segment.records == 0
             && let Some(segment) = self.ranks.get_mut(lent.rank).and_then(VecDeque::pop_front)
         {

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use crate::batch::{Batch, Fate};
 use crate::carrier::{Carrier, Step};
 use crate::fault::ShipFault;
+use crate::format::Format;
 use crate::sink::{Frame, Sink};
 
 /// Starts a sink that writes lines to standard output.
@@ -28,11 +29,14 @@ pub fn start_stdout(frame: Frame) -> Result<Sink, ShipFault> {
 /// # Errors
 /// When the system gives no thread.
 pub fn start_writer(frame: Frame, out: Box<dyn Write + Send>) -> Result<Sink, ShipFault> {
-    Sink::start(frame, Box::new(Stream { out, partial: None }))
+    let format = frame.format.clone();
+    let partial = None;
+    Sink::start(frame, Box::new(Stream { out, format, partial }))
 }
 
 struct Stream {
     out: Box<dyn Write + Send>,
+    format: Format,
     /// Of which record how many bytes are out already.
     partial: Option<(u64, usize)>,
 }
@@ -40,10 +44,10 @@ struct Stream {
 impl Stream {
     fn write(&mut self, batch: &mut Batch) -> io::Result<()> {
         let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-        for record in batch.open() {
-            bytes.extend_from_slice(&record.line);
+        for passenger in batch.open_mut() {
+            passenger.write(&self.format, &mut bytes);
             bytes.push(b'\n');
-            ends.push((bytes.len(), record.sequence));
+            ends.push((bytes.len(), passenger.record.sequence));
         }
         let mut at = match (self.partial.take(), ends.first()) {
             (Some((number, written)), Some((end, first))) if number == *first => written.min(*end),

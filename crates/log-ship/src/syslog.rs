@@ -4,15 +4,15 @@ use std::io::{self, Write};
 use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use socket2::SockRef;
 
-use crate::batch::{Batch, Fate};
+use crate::batch::{Batch, Fate, Passenger};
 use crate::carrier::{Carrier, Step};
 use crate::fault::ShipFault;
-use crate::record::{Level, Record};
+use crate::format::Format;
+use crate::record::Level;
 use crate::sink::{Frame, Sink};
 
 /// How messages get to the daemon. None of these says that it has one: what the system has taken counts as delivered.
@@ -57,11 +57,13 @@ pub fn start(frame: Frame, settings: SyslogSettings) -> Result<Sink, ShipFault> 
         });
     }
     let process = std::process::id().to_string();
+    let format = frame.format.clone();
     let line = None;
     Sink::start(
         frame,
         Box::new(Syslog {
             settings,
+            format,
             process,
             line,
         }),
@@ -77,13 +79,14 @@ enum Line {
 
 struct Syslog {
     settings: SyslogSettings,
+    format: Format,
     process: String,
     line: Option<Line>,
 }
 
 impl Carrier for Syslog {
     fn deliver(&mut self, batch: &mut Batch, _: &mut dyn FnMut(&str)) -> Step {
-        let messages: Vec<Vec<u8>> = batch.open().map(|record| self.message(record)).collect();
+        let messages: Vec<Vec<u8>> = batch.open_mut().map(|one| self.message(one)).collect();
         let mut line = match self.line.take().filter(Line::is_alive) {
             Some(line) => line,
             None => match Line::open(&self.settings) {
@@ -111,7 +114,8 @@ impl Syslog {
         }
     }
 
-    fn message(&self, record: &Arc<Record>) -> Vec<u8> {
+    fn message(&self, passenger: &mut Passenger) -> Vec<u8> {
+        let record = &passenger.record;
         let priority = u32::from(self.settings.facility) * 8 + severity(record.level);
         let time = UNIX_EPOCH + Duration::from_nanos(record.time_ns);
         let head = format!(
@@ -122,7 +126,9 @@ impl Syslog {
             self.process,
             record.class.word(),
         );
-        [head.as_bytes(), &record.line].concat()
+        let mut message = head.into_bytes();
+        passenger.write(&self.format, &mut message);
+        message
     }
 }
 

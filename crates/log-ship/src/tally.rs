@@ -1,6 +1,7 @@
 //! What has become of records: each that was accepted is delivered, dropped for a reason, or held.
 
-use crate::record::Level;
+use crate::kinds::Kinds;
+use crate::record::{Class, Level, Record};
 
 /// Why a record did not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,10 +16,12 @@ pub enum Reason {
     Refused,
     /// It was on disk, and can no longer be read.
     Damaged,
+    /// Its sink was ended before it arrived, and there was neither a spool nor another sink for it.
+    Ended,
 }
 
 /// How many reasons there are.
-pub(crate) const REASONS: usize = 5;
+pub(crate) const REASONS: usize = 6;
 
 impl Reason {
     /// All of them.
@@ -28,6 +31,7 @@ impl Reason {
         Self::TooLarge,
         Self::Refused,
         Self::Damaged,
+        Self::Ended,
     ];
 
     /// Its place among all.
@@ -39,6 +43,7 @@ impl Reason {
             Self::TooLarge => 2,
             Self::Refused => 3,
             Self::Damaged => 4,
+            Self::Ended => 5,
         }
     }
 
@@ -51,6 +56,7 @@ impl Reason {
             Self::TooLarge => "too_large",
             Self::Refused => "refused",
             Self::Damaged => "damaged",
+            Self::Ended => "ended",
         }
     }
 }
@@ -70,39 +76,74 @@ pub struct Tally {
     pub queue_bytes: usize,
     /// Bytes in the spool.
     pub spool_bytes: u64,
+    /// Records that went out in quotes, because their line is no JSON object and another form was asked for.
+    pub misread: u64,
     /// Deliveries that failed and are tried again.
     pub retries: u64,
     /// Times that the disk of the spool refused.
     pub spool_faults: u64,
     /// Torn ends of the spool that were cut at its start; what was in them was never counted as held.
     pub torn: u64,
-    pub(crate) lost: [[u64; REASONS]; Level::ALL.len()],
+    pub(crate) lost: [Kinds; REASONS],
 }
 
 impl Tally {
-    /// Records of a level that were dropped for a reason.
+    /// Records of a level that were dropped for a reason, of whatever class.
     #[must_use]
     pub fn dropped_for(&self, level: Level, reason: Reason) -> u64 {
-        self.lost
-            .get(level.index())
-            .and_then(|reasons| reasons.get(reason.index()))
-            .copied()
-            .unwrap_or(0)
+        Class::ALL
+            .iter()
+            .map(|class| self.dropped_of(level, *class, reason))
+            .sum()
+    }
+
+    /// Records of a level and class that were dropped for a reason.
+    #[must_use]
+    pub fn dropped_of(&self, level: Level, class: Class, reason: Reason) -> u64 {
+        self.lost.get(reason.index()).map_or(0, |lost| lost.of(level, class))
+    }
+
+    /// Everything that was dropped: by level, class and reason, those numbers that are not 0.
+    pub fn losses(&self) -> impl Iterator<Item = (Level, Class, Reason, u64)> + '_ {
+        let reasons = Reason::ALL.into_iter().zip(&self.lost);
+        reasons.flat_map(|(reason, lost)| {
+            lost.each()
+                .map(move |(level, class, number)| (level, class, reason, number))
+        })
     }
 
     /// Records that were dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.lost.iter().flatten().sum()
+        self.lost.iter().map(Kinds::sum).sum()
     }
 
-    pub(crate) fn lose(&mut self, level: Level, reason: Reason, count: u64) {
-        let cell = self
-            .lost
-            .get_mut(level.index())
-            .and_then(|reasons| reasons.get_mut(reason.index()));
-        if let Some(cell) = cell {
-            *cell += count;
+    /// Adds the counts of another sink, or of one that was here before.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.accepted += other.accepted;
+        self.delivered += other.delivered;
+        self.held += other.held;
+        self.spooled += other.spooled;
+        self.queue_bytes += other.queue_bytes;
+        self.spool_bytes += other.spool_bytes;
+        self.misread += other.misread;
+        self.retries += other.retries;
+        self.spool_faults += other.spool_faults;
+        self.torn += other.torn;
+        for (sum, lost) in self.lost.iter_mut().zip(&other.lost) {
+            sum.add_all(lost);
+        }
+    }
+
+    pub(crate) fn lose(&mut self, record: &Record, reason: Reason) {
+        if let Some(lost) = self.lost.get_mut(reason.index()) {
+            lost.add(record.level, record.class, 1);
+        }
+    }
+
+    pub(crate) fn lose_all(&mut self, kinds: &Kinds, reason: Reason) {
+        if let Some(lost) = self.lost.get_mut(reason.index()) {
+            lost.add_all(kinds);
         }
     }
 }

@@ -9,14 +9,16 @@ use anyhow::{Context, Result};
 use crate::command::{find, output};
 use crate::{place, system};
 
-/// What makes tokens, signatures, ciphertexts, numbers and databases for our guests, and judges them.
+/// What makes tokens, signatures, ciphertexts, numbers and databases for our guests, and judges them; and what receives logs and spans over OTLP.
 const PACKAGES: &[&str] = &[
     "PyJWT==2.15.1",
     "cryptography==50.0.2",
     "gmssl==3.2.2",
+    "grpcio==1.85.1",
     "joserfc==1.8.0",
     "maxminddb==3.2.0",
     "mmdb-writer==0.2.7",
+    "opentelemetry-proto==1.45.2",
     "python-stdnum==2.2",
 ];
 

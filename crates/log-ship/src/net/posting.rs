@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::post::Answer;
 use crate::batch::{Batch, Fate};
 use crate::carrier::{Carrier, Step};
+use crate::format::Format;
 use crate::record::Record;
 use crate::tally::Reason;
 
@@ -27,6 +28,11 @@ pub(crate) enum Judgement {
     Smaller {
         said: String,
     },
+    /// Nothing was sent, for those at these places are nothing that the protocol can carry.
+    Unfit {
+        places: Vec<usize>,
+        said: String,
+    },
     /// It does not want these, ever.
     Refused {
         said: String,
@@ -41,14 +47,21 @@ pub(crate) trait Language: Send {
 /// The carrier of all protocols of requests and answers.
 pub(crate) struct Posting {
     language: Box<dyn Language>,
+    format: Format,
     /// How many records go at once; halved when the server finds a body too large.
     piece: usize,
 }
 
 impl Posting {
     pub(crate) fn new(language: Box<dyn Language>) -> Self {
+        Self::in_format(language, Format::Json)
+    }
+
+    /// With lines in a form.
+    pub(crate) fn in_format(language: Box<dyn Language>, format: Format) -> Self {
         Self {
             language,
+            format,
             piece: usize::MAX,
         }
     }
@@ -57,7 +70,11 @@ impl Posting {
 impl Carrier for Posting {
     fn deliver(&mut self, batch: &mut Batch, refused: &mut dyn FnMut(&str)) -> Step {
         loop {
-            let records: Vec<Arc<Record>> = batch.open().take(self.piece).cloned().collect();
+            let records: Vec<Arc<Record>> = batch
+                .open_mut()
+                .take(self.piece)
+                .map(|passenger| passenger.worded(&self.format))
+                .collect();
             let count = records.len();
             if count == 0 {
                 return Step::Done;
@@ -69,6 +86,11 @@ impl Carrier for Posting {
                     batch.decide_partly(count, number);
                 }
                 Judgement::Later { why, after } => return Step::Again { why, after },
+                Judgement::Unfit { places, said } if !places.is_empty() => {
+                    refused(&said);
+                    batch.decide_at(&places, Fate::Dropped(Reason::Refused));
+                    continue;
+                }
                 Judgement::Smaller { .. } if count > 1 => {
                     self.piece = count / 2;
                     continue;
@@ -77,7 +99,7 @@ impl Carrier for Posting {
                     refused(&said);
                     batch.decide(count, Fate::Dropped(Reason::TooLarge));
                 }
-                Judgement::Refused { said } => {
+                Judgement::Unfit { said, .. } | Judgement::Refused { said } => {
                     refused(&said);
                     batch.decide(count, Fate::Dropped(Reason::Refused));
                 }

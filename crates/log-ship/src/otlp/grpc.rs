@@ -17,16 +17,14 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::encode::request;
-use super::messages::{ExportLogsServiceRequest, ExportLogsServiceResponse, RetryInfo, RpcStatus};
-use super::{OtlpSettings, judged};
+use super::messages::{RetryInfo, RpcStatus};
+use super::{Signal, judged};
 use crate::net::Target;
 use crate::net::dial::{Stream, dial};
 use crate::net::post::{runtime, whole};
 use crate::net::posting::{Judgement, Language};
 use crate::record::Record;
 
-const EXPORT: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
 /// LIMIT: bytes of an answer.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// LIMIT: characters of what a server says.
@@ -54,34 +52,37 @@ impl tower_service::Service<Uri> for Dialer {
     }
 }
 
-pub(super) struct Grpc {
+pub(super) struct Grpc<S> {
     runtime: Runtime,
     target: Target,
-    settings: OtlpSettings,
+    signal: S,
     kept: Option<Client<Channel>>,
 }
 
-impl Grpc {
-    pub(super) fn new(target: Target, settings: OtlpSettings) -> Result<Self, String> {
+impl<S: Signal> Grpc<S> {
+    pub(super) fn new(target: Target, signal: S) -> Result<Self, String> {
         target.place()?;
         Ok(Self {
             runtime: runtime()?,
             target,
-            settings,
+            signal,
             kept: None,
         })
     }
 }
 
-impl Language for Grpc {
+impl<S: Signal> Language for Grpc<S> {
     fn send(&mut self, records: &[Arc<Record>]) -> Judgement {
-        let message = request(&self.settings, records);
+        let message = match self.signal.request(records) {
+            Ok(message) => message,
+            Err(unfit) => return unfit.into(),
+        };
         let patience = self.target.answer_wait_max;
-        let exchange = exchange(&self.target, &mut self.kept, message);
+        let exchange = exchange::<S>(&self.target, &mut self.kept, message);
         let answered = self.runtime.block_on(async { timeout(patience, exchange).await });
         let answered = answered.unwrap_or_else(|_| Err(Status::unavailable(format!("no answer within {patience:?}"))));
         match answered {
-            Ok(response) => judged(&response),
+            Ok(response) => judged::<S>(&response),
             Err(status) => {
                 self.kept = None;
                 by_code(&status)
@@ -90,11 +91,11 @@ impl Language for Grpc {
     }
 }
 
-async fn exchange(
+async fn exchange<S: Signal>(
     target: &Target,
     kept: &mut Option<Client<Channel>>,
-    message: ExportLogsServiceRequest,
-) -> Result<ExportLogsServiceResponse, Status> {
+    message: S::Request,
+) -> Result<S::Response, Status> {
     let mut client = match kept.take() {
         Some(client) => client,
         None => connect(target).await?,
@@ -111,8 +112,10 @@ async fn exchange(
     }
     let ready = client.ready().await;
     ready.map_err(|why| Status::unavailable(whole(&why)))?;
-    let codec = ProstCodec::<ExportLogsServiceRequest, ExportLogsServiceResponse>::default();
-    let answer = client.unary(request, PathAndQuery::from_static(EXPORT), codec).await?;
+    let codec = ProstCodec::<S::Request, S::Response>::default();
+    let answer = client
+        .unary(request, PathAndQuery::from_static(S::EXPORT), codec)
+        .await?;
     *kept = Some(client);
     Ok(answer.into_inner())
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::messages::{Any, Detail, ExportLogsServiceRequest, LogRecord, PartialSuccess, RetryInfo, Span};
+use super::logs::request;
+use super::messages::{
+    Any, Delay, Detail, ExportLogsServiceRequest, ExportLogsServiceResponse, LogRecord, PartialSuccess, RetryInfo,
+};
 use super::*;
 use crate::record::{Class, Level};
 use crate::scene::server::{Asked, Reply, Server};
@@ -172,7 +175,7 @@ fn over_http_what_may_be_retried_is_and_what_was_refused_in_part_is_counted() {
 #[test]
 fn over_grpc_codes_are_judged_as_the_specification_has_it() {
     let retry = RetryInfo {
-        retry_delay: Some(Span {
+        retry_delay: Some(Delay {
             seconds: 0,
             nanos: 1000,
         }),

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::record::Class;
+use crate::record::Level;
 
 fn record(sequence: u64, level: Level, bytes: usize) -> Arc<Record> {
     Arc::new(Record {
@@ -152,7 +153,7 @@ proptest! {
                 Move::Stored(count) => if let Some(batch) = &mut spooling {
                     let stored = count.min(batch.len());
                     batch.decide(stored, Fate::Delivered);
-                    queue.spooled(batch, stored as u64, &[], 0);
+                    queue.spooled(batch, stored as u64, &Kinds::default(), 0);
                     if batch.is_empty() { spooling = None; }
                 }
                 Move::GiveBack => if let Some(batch) = carried.take() {

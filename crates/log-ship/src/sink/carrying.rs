@@ -81,9 +81,7 @@ impl Carrying {
             let mut spool = spool.lock();
             let loan = spool.lend(self.batch.records_max, self.batch.bytes_max);
             if let Loan::Damaged(lost) = &loan {
-                for (level, records) in lost {
-                    self.queue.damaged(*level, *records, spool.bytes());
-                }
+                self.queue.damaged(lost, spool.bytes());
             }
             loan
         };

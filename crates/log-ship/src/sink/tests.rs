@@ -47,7 +47,7 @@ fn start(frame: Frame) -> (Sink, Arc<Side>) {
     (Sink::start(frame, Box::new(Fake(Arc::clone(&side)))).unwrap(), side)
 }
 
-fn spooled(name: &str, folder: &std::path::Path, bytes_max: u64) -> Frame {
+fn spooled(name: &str, folder: &Path, bytes_max: u64) -> Frame {
     let spool = SpoolSettings {
         folder: folder.to_owned(),
         bytes_max,

@@ -9,6 +9,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::kinds::Kinds;
 use crate::record::{Class, Level, Record};
 
 const MAGIC: &[u8; 12] = b"cofspool\x01\0\0\0";
@@ -33,8 +34,8 @@ pub(super) struct Segment {
     pub(super) bytes: u64,
     /// Records behind the place read to.
     pub(super) records: u64,
-    /// The same by level.
-    pub(super) by_level: [u64; Level::ALL.len()],
+    /// The same by level and class.
+    pub(super) kinds: Kinds,
     read_to: u64,
     pub(super) unsynced: bool,
     pub(super) lent: bool,
@@ -59,7 +60,7 @@ impl Segment {
             file,
             bytes: HEADER_BYTES,
             records: 0,
-            by_level: [0; Level::ALL.len()],
+            kinds: Kinds::default(),
             read_to: HEADER_BYTES,
             unsynced: true,
             lent: false,
@@ -79,7 +80,7 @@ impl Segment {
             file,
             bytes: length,
             records: 0,
-            by_level: [0; Level::ALL.len()],
+            kinds: Kinds::default(),
             read_to: HEADER_BYTES,
             unsynced: false,
             lent: false,
@@ -108,7 +109,7 @@ impl Segment {
     /// Counts the records behind a place; gives where the good bytes end, and whether the place is the beginning of a frame.
     fn measure(&mut self, from: u64) -> io::Result<(u64, bool)> {
         self.records = 0;
-        self.by_level = [0; Level::ALL.len()];
+        self.kinds = Kinds::default();
         let mut reader = io::BufReader::new(&self.file);
         reader.seek(SeekFrom::Start(HEADER_BYTES))?;
         let (mut at, mut met) = (HEADER_BYTES, from == HEADER_BYTES);
@@ -117,22 +118,20 @@ impl Segment {
             && let Some((record, taken)) = read_frame(&mut reader, self.bytes - at)?
         {
             if at >= from {
-                counted.push(record.level);
+                counted.push((record.level, record.class));
             }
             at += taken;
             met |= at == from;
         }
-        for level in counted {
-            self.count(level, 1);
+        for (level, class) in counted {
+            self.count(level, class);
         }
         Ok((at, met))
     }
 
-    fn count(&mut self, level: Level, more: u64) {
-        self.records += more;
-        if let Some(count) = self.by_level.get_mut(level.index()) {
-            *count += more;
-        }
+    fn count(&mut self, level: Level, class: Class) {
+        self.records += 1;
+        self.kinds.add(level, class, 1);
     }
 
     /// Appends records, all or none.
@@ -149,7 +148,7 @@ impl Segment {
         self.unsynced = true;
         self.bytes += u64::try_from(bytes.len()).unwrap_or(0);
         for record in records {
-            self.count(record.level, 1);
+            self.count(record.level, record.class);
         }
         Ok(())
     }
@@ -179,13 +178,9 @@ impl Segment {
     }
 
     /// These were read and settled.
-    pub(super) fn advance(&mut self, records: &[(Level, u64)], to: u64) {
-        for (level, count) in records {
-            self.records = self.records.saturating_sub(*count);
-            if let Some(left) = self.by_level.get_mut(level.index()) {
-                *left = left.saturating_sub(*count);
-            }
-        }
+    pub(super) fn advance(&mut self, records: &Kinds, to: u64) {
+        self.records = self.records.saturating_sub(records.sum());
+        self.kinds.take_all(records);
         self.read_to = to;
         // If the place is lost, what was sent is sent again.
         let _ = self.file.write_all_at(&place(to), PLACE_AT);

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 
 use super::*;
+use crate::record::Level;
 use crate::scene::{record, records};
 
 fn settings(folder: &std::path::Path) -> SpoolSettings {
@@ -18,7 +19,7 @@ fn settings(folder: &std::path::Path) -> SpoolSettings {
 fn store(spool: &mut Spool, records: Vec<Arc<Record>>) -> u64 {
     let mut batch = Batch::new(records);
     let stored = spool.store(&mut batch);
-    assert!(stored.fault.is_none() && stored.removed.is_empty());
+    assert!(stored.fault.is_none() && stored.removed.sum() == 0);
     stored.records
 }
 
@@ -30,7 +31,7 @@ fn read_all(spool: &mut Spool) -> (Vec<Arc<Record>>, u64) {
                 all.extend(batch.into_records());
                 spool.settled(&lent);
             }
-            Loan::Damaged(lost) => damaged += lost.iter().map(|(_, count)| count).sum::<u64>(),
+            Loan::Damaged(lost) => damaged += lost.sum(),
             Loan::Nothing => return (all, damaged),
         }
     }
@@ -164,7 +165,7 @@ fn what_is_lent_is_not_given_up() {
     let mut removed = 0;
     for number in 10..60 {
         let stored = spool.store(&mut Batch::new(records(number * 5..number * 5 + 5)));
-        removed += stored.removed.iter().map(|(_, count)| count).sum::<u64>();
+        removed += stored.removed.sum();
         assert!(spool.bytes() <= 4096);
     }
     assert!(removed > 100);
