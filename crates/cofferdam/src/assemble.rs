@@ -236,7 +236,7 @@ impl House {
                 say_listening(&loaded.plan, &report.name, report.address);
             }
         }
-        let following = match loaded.plan.access_log == before.access_log {
+        let following = match Logs::is_alike(&loaded.plan, &before) {
             true => Following::AsBefore,
             false => self.logs.change(&loaded.plan).inspect_err(|_| discard(&mailboxes))?,
         };

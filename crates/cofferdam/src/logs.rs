@@ -1,5 +1,8 @@
 //! What is written down: rings for the workers, the rules by which values are masked, and the sinks, as the plan has them.
 
+pub(crate) mod sinks;
+mod digest;
+
 use std::fs::DirBuilder;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -8,24 +11,21 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use gate_plan::{AccessLog, Plan};
+use gate_plan::Plan;
 use log_book::{Book, BookFault, Notice, Pen, RingCounts, Settings, Sheet, Subject, Wanted};
-use log_mask::class::Class as Secret;
-use log_mask::rules::{Action, Draft, QUERY_NAMES, Rules, SECRET_HEADERS, SECRET_NAMES};
+use log_mask::rules::Rules;
 use log_record::grade::{Class, Level};
-use log_ship::{
-    BatchLimits, FileSettings, Frame, Keep, Lane, QueueLimits, Selection, Ship, Sink, Sync, SystemClock, Tally,
-};
+use log_ship::{Ship, Tally};
 use parking_lot::{Mutex, RwLock};
 
 use crate::voice::{say, warn};
 
 /// Names a folder for rings where the configuration names none.
 const FOLDER_VARIABLE: &str = "COFFERDAM_RING_DIR";
-/// How long an access line waits for others.
-const LINGER: Duration = Duration::from_millis(50);
-/// The shortest and the longest wait before a sink tries again.
-const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// LIMIT: bytes of one record.
+const PAYLOAD_BYTES_MAX: u32 = 64 * 1024;
+/// How long a sink that is wanted no more may carry what it holds.
+const END_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// The book of the process, for those who have no house.
 static BOOK: RwLock<Weak<Book>> = RwLock::new(Weak::new());
@@ -74,14 +74,13 @@ impl Logs {
     }
 
     fn begin(&self, plan: &Plan) -> anyhow::Result<Option<Pens>> {
-        let selections = selections(plan);
-        let wanted = Wanted::of(&selections);
+        let wanted = wishes(plan);
         if !wanted.has_any() {
             return Ok(None);
         }
         let rules = Arc::new(rules(plan)?);
         let mut wrong = None;
-        for base in Base::all() {
+        for base in Base::all(plan) {
             match self.open_in(&base, plan, (Arc::clone(&rules), wanted)) {
                 Ok((book, pens)) => {
                     if let Some(why) = wrong {
@@ -108,16 +107,28 @@ impl Logs {
         base.make()?;
         let settings = Settings {
             folder: base.path().join(name),
-            rings: log_ring::Settings::default(),
+            rings: log_ring::Settings {
+                ring_bytes: plan.logs.rings.bytes,
+                payload_bytes_max: u32::try_from(plan.logs.rings.bytes / 8)
+                    .unwrap_or(u32::MAX)
+                    .min(PAYLOAD_BYTES_MAX),
+                ..log_ring::Settings::default()
+            },
             rules: manner.0,
             wanted: manner.1,
             listener: Arc::new(|notice| tell(&notice)),
         };
         let book = Book::open(settings, Ship::default())?;
         let pens = self.pens_of(&book).inspect_err(|_| abandon(&book))?;
-        let sinks = sinks(plan).inspect_err(|_| abandon(&book))?;
-        book.with_ship(|ship| *ship = Ship::new(sinks));
+        let sinks = sinks::wanted(plan).inspect_err(|_| abandon(&book))?;
+        book.with_ship(|ship| ship.change(sinks, END_WAIT_MAX))
+            .inspect_err(|_| abandon(&book))?;
         Ok((Arc::new(book), pens))
+    }
+
+    /// Whether both plans have the same written down.
+    pub(crate) fn is_alike(one: &Plan, other: &Plan) -> bool {
+        one.access_log == other.access_log && one.logs == other.logs && one.tracing == other.tracing
     }
 
     /// Goes over to what another plan asks for. Gives pens where there were none; else what those that there are must follow.
@@ -129,10 +140,9 @@ impl Logs {
             });
         };
         let rules = Arc::new(rules(plan)?);
-        let wanted = Wanted::of(&selections(plan));
-        let sinks = sinks(plan)?;
-        let before = book.with_ship(|ship| std::mem::replace(ship, Ship::new(sinks)));
-        end_aside(before);
+        let wanted = wishes(plan);
+        let sinks = sinks::wanted(plan)?;
+        book.with_ship(|ship| ship.change(sinks, END_WAIT_MAX))?;
         book.follow(Arc::clone(&rules), wanted);
         Ok(Following::Manner(rules, wanted))
     }
@@ -186,13 +196,6 @@ pub(crate) enum Following {
     Manner(Arc<Rules>, Wanted),
 }
 
-/// Sinks that are no longer asked for carry what they hold, and nobody waits for them.
-fn end_aside(mut before: Ship) {
-    let thread = std::thread::Builder::new().name("log-end".to_owned());
-    // Without a thread they end at once, and what they hold is in their spools or still in the rings.
-    let _ = thread.spawn(move || before.end(Instant::now() + crate::assemble::ANSWER_MAX));
-}
-
 /// A folder of folders of rings.
 enum Base {
     /// An operator's.
@@ -203,7 +206,10 @@ enum Base {
 
 impl Base {
     /// Memory that outlives the process, else any folder for what is passing.
-    fn all() -> Vec<Self> {
+    fn all(plan: &Plan) -> Vec<Self> {
+        if let Some(named) = &plan.logs.rings.dir {
+            return vec![Self::Named(named.clone())];
+        }
         if let Some(named) = std::env::var_os(FOLDER_VARIABLE).filter(|named| !named.is_empty()) {
             return vec![Self::Named(PathBuf::from(named))];
         }
@@ -244,72 +250,21 @@ fn tell(notice: &Notice) {
     }
 }
 
-/// What is masked where the configuration says nothing: what names itself a secret.
-fn rules(_plan: &Plan) -> anyhow::Result<Rules> {
-    let draft = Draft::default()
-        .class(Secret::Key, Action::usual(Secret::Key))
-        .names(SECRET_NAMES.iter().copied())
-        .headers(SECRET_HEADERS.iter().copied())
-        .query_names(QUERY_NAMES.iter().copied());
-    Ok(draft.finish()?)
-}
-
-fn selections(plan: &Plan) -> Vec<Selection> {
-    match plan.access_log {
-        AccessLog::Off => Vec::new(),
-        AccessLog::Stdout | AccessLog::File(_) => vec![access()],
-    }
-}
-
-fn access() -> Selection {
-    Selection {
-        classes: vec![Class::Access, Class::Connection],
-        ..Selection::default()
-    }
-}
-
-fn sinks(plan: &Plan) -> anyhow::Result<Vec<Sink>> {
-    let sink = match &plan.access_log {
-        AccessLog::Off => return Ok(Vec::new()),
-        AccessLog::Stdout => log_ship::start_stdout(frame("stdout"))?,
-        AccessLog::File(path) => log_ship::start_files(frame("file"), file(path))?,
+/// What is masked.
+fn rules(plan: &Plan) -> anyhow::Result<Rules> {
+    let Some(mask) = &plan.logs.mask else {
+        return Ok(Rules::default());
     };
-    Ok(vec![sink])
+    let digest = mask.hash.as_ref().map(digest::digest).transpose()?;
+    let hash = digest.map(|digest| -> gate_plan::logs::Digest { Box::new(move |bytes| (digest.hash)(bytes)) });
+    Ok(mask.rules(hash)?)
 }
 
-fn frame(name: &str) -> Frame {
-    Frame {
-        name: name.to_owned(),
-        selection: access(),
-        queue: QueueLimits::default(),
-        batch: BatchLimits {
-            linger: LINGER,
-            ..BatchLimits::default()
-        },
-        retry: RETRY,
-        spool: None,
-        durable: true,
-        listener: Arc::new(|notice| {
-            warn(&format!(
-                "log sink={} times={}: {}",
-                notice.sink, notice.times, notice.text
-            ));
-        }),
-    }
-}
-
-/// One file that somebody else rotates.
-fn file(path: &Path) -> FileSettings {
-    FileSettings {
-        lanes: vec![Lane {
-            takes: Selection::default(),
-            path: path.to_owned(),
-            keep: Keep::default(),
-        }],
-        rotate_bytes: u64::MAX,
-        rotate_every: Duration::MAX,
-        compress: false,
-        sync: Sync::Never,
-        clock: Arc::new(SystemClock::default()),
-    }
+/// What anybody wants of what is said: from the level on that the configuration names, where plugins or the gateway speak.
+fn wishes(plan: &Plan) -> Wanted {
+    let spoken = [Class::Plugin, Class::Gateway];
+    let all = Wanted::of(&sinks::selections(plan));
+    spoken
+        .into_iter()
+        .fold(all, |wanted, class| wanted.from_level(class, plan.logs.level))
 }

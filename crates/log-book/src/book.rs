@@ -172,7 +172,7 @@ impl Book {
     #[must_use]
     pub fn tallies(&self) -> Vec<(String, Tally)> {
         let ship = self.shared.ship.lock();
-        ship.tallies().map(|(name, tally)| (name.to_owned(), tally)).collect()
+        ship.tallies().collect()
     }
 
     /// How rings are; half a second old at most.

@@ -272,7 +272,7 @@ impl Clerk {
         let ship = self.shared.ship.lock();
         let mut lines = Vec::new();
         for (name, tally) in ship.tallies() {
-            let before = self.tallies.get(name);
+            let before = self.tallies.get(&name);
             let lost: Vec<Lost<'_>> = lost_since(before, &tally).collect();
             if !lost.is_empty() {
                 let heading = Heading {
@@ -282,10 +282,10 @@ impl Clerk {
                     is_recovered: false,
                 };
                 let mut line = Vec::new();
-                write_gap(&heading, (&field::SINK, name), &lost, &mut line);
+                write_gap(&heading, (&field::SINK, &name), &lost, &mut line);
                 lines.push((heading, line.into_boxed_slice()));
             }
-            self.tallies.insert(name.to_owned(), tally);
+            self.tallies.insert(name, tally);
         }
         lines
     }

@@ -51,6 +51,7 @@ fn sink(name: &str, page: &Page, classes: &[Class]) -> Sink {
             classes: classes.to_vec(),
             ..Selection::default()
         },
+        format: log_ship::Format::Json,
         queue: QueueLimits::default(),
         batch: BatchLimits {
             linger: Duration::from_millis(1),

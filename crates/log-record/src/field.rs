@@ -104,4 +104,18 @@ fields! {
     RESULT = "cofferdam.call.result", Text, "Class of the result: `ok`, `refused`, `unavailable`, `timeout` or `failed`.";
     FACTOR = "cofferdam.sampling.factor", Number, "How many records this one stands for, as far as rates of sampling are known; absent when all were kept.";
     KEPT = "cofferdam.sampling.kept", Text, "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level` or `asked`.";
+    PARENT_SPAN = "parent_span_id", Text, "Of a span: the span above, 16 lower-case hexadecimal digits; absent where the trace begins.";
+    TRACE_STATE = "trace_state", Text, "Of a span: the vendors' state of the trace, as in `tracestate`.";
+    SPAN_NAME = "span.name", Text, "Of a span: its stage and what it is about.";
+    SPAN_KIND = "span.kind", Text, "Of a span: `server`, `client` or `internal`.";
+    SPAN_START = "span.start_ns", Integer, "Of a span: its start in nanoseconds since 1970.";
+    SPAN_END = "span.end_ns", Integer, "Of a span: its end in nanoseconds since 1970.";
+    SPAN_STATUS = "span.status", Text, "Of a span: `unset`, `ok` or `error`.";
+    SPAN_MESSAGE = "span.message", Text, "Of a span: words about its outcome.";
+    SPAN_DROPPED = "span.attributes_dropped", Integer, "Of a span: how many attributes had no room.";
+    CHAIN_SEQUENCE = "chain.sequence", Integer, "In a chain of audit records: the line's number, from 1.";
+    CHAIN_PREVIOUS = "chain.previous", Text, "In a chain of audit records: the hash of the line before.";
+    CHAIN_HASH = "chain.hash", Text, "In a chain of audit records: the line's own hash.";
+    CHAIN_SEGMENT = "chain.segment", Integer, "In the first line of a segment: the segment's number.";
+    CHAIN_DIGEST = "chain.digest", Text, "In the first line of a segment: what hashes.";
 }
