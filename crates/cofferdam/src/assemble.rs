@@ -390,6 +390,7 @@ fn try_workers(
         trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both: loaded.upstreams.clone(),
+        tracing: Arc::default(),
     };
     let (process, crashes) = (Arc::clone(&loader.process), Arc::clone(&loader.crashes));
     let buffers = Mutex::new((0..count.get()).map(|_| sink.buffer()).collect::<Vec<_>>());
@@ -450,6 +451,7 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
         trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both,
+        tracing: Arc::default(),
     })
 }
 

@@ -32,6 +32,11 @@ use crate::journal::Journal;
 use crate::response_body::ResponseBody;
 use crate::serving::Serving;
 use crate::shadow::Shadow;
+use crate::trace_settings::TraceSettings;
+use crate::traced::Ended;
+use crate::tracing::Tracing;
+
+mod tracing;
 
 /// Counts of one route on one worker.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +76,8 @@ pub struct Change {
     pub upstreams: Prepared,
     /// Its upstreams and those of the plan before, for the time in which both serve.
     pub upstreams_of_both: Prepared,
+    /// What it says of traces.
+    pub tracing: Arc<TraceSettings>,
 }
 
 /// One worker's flow.
@@ -85,6 +92,7 @@ pub struct Flow {
     log: RefCell<AccessBuffer>,
     tally: RefCell<HashMap<String, RouteTally>>,
     in_flight: Cell<u64>,
+    tracing: Rc<Tracing>,
 }
 
 impl Flow {
@@ -118,6 +126,7 @@ impl Flow {
             log: RefCell::new(parts.log),
             tally: RefCell::default(),
             in_flight: Cell::default(),
+            tracing: Tracing::new(&change.tracing),
         });
         let flushed = Rc::downgrade(&flow);
         spawn_local(async move {
@@ -219,6 +228,8 @@ impl Flow {
             return;
         }
         if let Some((serving, upstreams)) = self.staged.take() {
+            self.tracing.follow(&serving.tracing);
+            serving.set_floors(&self.tracing);
             let before = self.current.replace(Rc::new(serving));
             self.upstreams.apply(&upstreams);
             spawn_local(async move { before.close().await });
@@ -262,7 +273,11 @@ impl Flow {
         let chosen = journal.chosen.borrow();
         let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
         self.count(route, journal, duration);
-        self.write(route, journal, chain, duration);
+        let ended = journal.end_trace(chain, duration);
+        if ended.as_ref().is_none_or(Ended::is_kept) {
+            self.write((route, ended.as_ref()), journal, chain, duration);
+        }
+        ended.into_iter().for_each(|ended| self.tracing.take_back(ended));
         drop(chosen);
         chain.show_shadows(journal);
     }
@@ -280,7 +295,7 @@ impl Flow {
         }
     }
 
-    fn write(&self, route: &str, journal: &Journal, chain: &Chain, duration: Duration) {
+    fn write(&self, (route, ended): (&str, Option<&Ended>), journal: &Journal, chain: &Chain, duration: Duration) {
         let head = chain.exchange.request.borrow();
         let upstream = journal.upstream.borrow();
         let details = journal.details.borrow();
@@ -302,8 +317,11 @@ impl Flow {
             .collect();
         custom.sort_by(|one, other| one.name.cmp(&other.name));
         let user_agent = journal.user_agent.as_ref().map(|value| Cow::Borrowed(value.as_bytes()));
+        let ids = ended.and_then(|ended| ended.ids);
         let record = Record {
             time: journal.began,
+            trace_id: ids.map(|ids| format!("{:032x}", ids.trace).into()).unwrap_or_default(),
+            span_id: ids.map(|ids| format!("{:016x}", ids.span).into()).unwrap_or_default(),
             request_id: journal
                 .request_id
                 .as_ref()

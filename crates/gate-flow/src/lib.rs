@@ -7,6 +7,15 @@
 mod serve;
 mod head;
 mod request_id;
+mod clock;
+pub use clock::now_ns;
+mod trace_settings;
+pub use trace_settings::{DebugSettings, DebugWindows, Formats, TraceHeaders, TraceSettings, tenant_number};
+mod trace_headers;
+mod stages;
+mod tracing;
+mod traced;
+pub use traced::{Captured, Ended};
 mod journal;
 mod property;
 mod chain;

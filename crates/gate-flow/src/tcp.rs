@@ -17,6 +17,7 @@ use crate::chain::Chain;
 use crate::flow::Flow;
 use crate::journal::Journal;
 use crate::tcp_lane::TcpLane;
+use crate::traced::Ended;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -29,7 +30,7 @@ struct Broken;
 /// Serves one connection.
 pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream: Stream) {
     let serving = flow.serving();
-    let head = nothing();
+    let mut head = nothing();
     let journal = Journal::new(
         Rc::clone(&serving),
         Rc::clone(&connection),
@@ -43,8 +44,9 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
     };
     *journal.upstream.borrow_mut() = upstream.and_then(|upstream| serving.upstreams.find(upstream));
     let body_bytes_max = links.body_bytes_max;
+    journal.begin_trace(flow.tracing(), &mut head.headers, false);
     let exchange = Exchange::new(head, journal.clone(), body_bytes_max);
-    let chain = Chain::new(links, exchange);
+    let chain = Chain::new(links, exchange).in_trace_of(&journal);
     let passage = Passage {
         journal,
         lane: TcpLane::new(chain),
@@ -148,6 +150,16 @@ impl Passage {
 
     fn record(&self, flow: &Flow) {
         let journal = &self.journal;
+        let ended = journal.end_trace(&self.lane.chain, journal.clock.elapsed());
+        if ended.as_ref().is_none_or(Ended::is_kept) {
+            self.write(flow, ended.as_ref());
+        }
+        ended.into_iter().for_each(|ended| flow.tracing().take_back(ended));
+    }
+
+    fn write(&self, flow: &Flow, ended: Option<&Ended>) {
+        let journal = &self.journal;
+        let ids = ended.and_then(|ended| ended.ids);
         let upstream = journal.upstream.borrow();
         let details = journal.details.borrow();
         let noted = self.lane.chain.verdicts.borrow();
@@ -160,6 +172,8 @@ impl Passage {
             .collect();
         flow.record(&Record {
             time: journal.began,
+            trace_id: ids.map(|ids| format!("{:032x}", ids.trace).into()).unwrap_or_default(),
+            span_id: ids.map(|ids| format!("{:016x}", ids.span).into()).unwrap_or_default(),
             listener: journal.connection.listener.name.as_str().into(),
             protocol: Spoken::Tcp,
             flags: journal.flags.get().into(),

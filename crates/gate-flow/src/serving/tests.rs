@@ -21,6 +21,7 @@ fn change(text: &str) -> Change {
         trials: Vec::new(),
         upstreams_of_both: upstreams.clone(),
         upstreams,
+        tracing: Arc::default(),
     }
 }
 
