@@ -35,6 +35,9 @@ pub(crate) struct Tracing {
     floors: RefCell<Vec<NamedFloor>>,
     lists: RefCell<Vec<Spans>>,
     debug: RefCell<Option<Debugging>>,
+    /// What ended, for a test that asks for it.
+    #[cfg(test)]
+    pub(crate) witness: RefCell<Option<Vec<Ended>>>,
 }
 
 /// A level that a plugin has for a time.
@@ -79,6 +82,8 @@ impl Tracing {
             floors: RefCell::default(),
             lists: RefCell::default(),
             debug: RefCell::default(),
+            #[cfg(test)]
+            witness: RefCell::default(),
         });
         tracing.follow(settings);
         tracing
@@ -188,6 +193,11 @@ impl Tracing {
 
     /// What was said of an exchange is said: its list may be used again.
     pub(crate) fn take_back(&self, ended: Ended) {
+        #[cfg(test)]
+        if let Some(seen) = self.witness.borrow_mut().as_mut() {
+            seen.push(ended);
+            return;
+        }
         let Some(mut spans) = ended.spans else { return };
         let mut lists = self.lists.borrow_mut();
         if lists.len() < LISTS_MAX && lists.first().is_none_or(|other| other.room() == spans.room()) {
@@ -338,3 +348,7 @@ const fn level_of(level: Level) -> LogLevel {
         Level::Critical => LogLevel::Critical,
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+mod tests;
