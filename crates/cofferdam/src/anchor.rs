@@ -58,7 +58,9 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
         place(path);
     }
     plan.logs.each_path(&mut |path| place(path));
-    plan.tracing.each_path(&mut |path| place(path));
+    if let Some(tracing) = &mut plan.tracing {
+        tracing.each_path(&mut |path| place(path));
+    }
     let from = plan.admin.as_mut().and_then(|admin| admin.rollouts_from.as_mut());
     from.into_iter().flat_map(|from| &mut from.folders).for_each(place);
     plan.cache_dir.iter_mut().for_each(place);

@@ -383,6 +383,7 @@ fn try_workers(
         trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both: loaded.upstreams.clone(),
+        tracing: crate::logs::tracing::settings(&loaded.plan)?,
     };
     let (process, crashes) = (Arc::clone(&loader.process), Arc::clone(&loader.crashes));
     let count = workers(&loaded.plan);
@@ -444,6 +445,7 @@ fn change(loaded: &Loaded, before: &Plan) -> anyhow::Result<Change> {
         trials: loaded.trials(),
         upstreams: loaded.upstreams.clone(),
         upstreams_of_both,
+        tracing: crate::logs::tracing::settings(&loaded.plan)?,
     })
 }
 

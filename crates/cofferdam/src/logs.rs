@@ -1,6 +1,7 @@
 //! What is written down: rings for the workers, the rules by which values are masked, and the sinks, as the plan has them.
 
 pub(crate) mod sinks;
+pub(crate) mod tracing;
 mod digest;
 
 use std::fs::DirBuilder;

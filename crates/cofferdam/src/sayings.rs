@@ -90,10 +90,16 @@ fn write(pen: &RefCell<Pen>, level: Level, class: Class, fill: impl FnOnce(&mut 
 /// A line that a plugin wrote: masked, into the log and to standard error.
 fn line_of_plugin(pen: &RefCell<Pen>, line: &LogLine<'_>) {
     write(pen, grade(line.level), Class::Plugin, |sheet| {
+        if let Some(ids) = line.marks.ids {
+            gate_flow::write_ids(sheet, ids);
+        }
         let own = sheet.own();
         own.text(&field::PLUGIN, line.plugin.as_bytes());
         own.integer(&field::CONTEXT, u64::from(line.context));
         sheet.sent(&field::MESSAGE, Untrusted::Text(line.text.as_bytes()));
+        if let Some(factor) = line.marks.factor.filter(|factor| *factor != 1.0) {
+            sheet.own().number(&field::FACTOR, factor);
+        }
     });
     let mut masked = Vec::new();
     if let Ok(mut pen) = pen.try_borrow_mut() {

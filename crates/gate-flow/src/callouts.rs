@@ -107,7 +107,11 @@ impl Outside for Callouts {
             .ok_or(CallRefused::UnknownUpstream)?;
         let noted = self.note(|| Asked::http(&call));
         Ok(Box::pin(async move {
+            let step = call.step.clone();
             let reply = http_call(upstream, call).await;
+            if let Some(step) = step {
+                step.ends(reply.as_ref().map(|reply| reply.head.status.as_u16()));
+            }
             if let Some(noted) = noted {
                 noted.ends(Answered::Http(reply.clone()));
             }
@@ -209,6 +213,9 @@ fn request(call: HttpCall) -> Option<Request<OutBody>> {
     let uri = head::uri(&call.head, None, None)?;
     let mut headers = call.head.headers;
     head::strip_hop_by_hop(&mut headers);
+    if let Some(step) = &call.step {
+        step.tell(&mut headers);
+    }
     if !call.body.is_empty() {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(call.body.len()));
     }

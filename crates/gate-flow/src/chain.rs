@@ -1,6 +1,6 @@
 //! The plugins of one exchange: opened when the request first reaches them, ended together.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use gate_plan::{ExchangeMatch, OnFault, PluginDebug};
@@ -12,10 +12,14 @@ use crate::answer::Whole;
 use crate::arms::Arms;
 use crate::journal::{Journal, route_key};
 use crate::shadow::{Shadow, Sight};
+use crate::stages::Stages;
+use crate::traced::Traced;
 
 /// A plugin's place in the chain of a route.
 pub(crate) struct Link {
     pub(crate) name: Rc<str>,
+    /// Its number in the plan.
+    pub(crate) number: u32,
     /// None when no generation of the plugin could be started: it is in the chain all the same, so that nobody passes it unasked.
     pub(crate) handle: Option<Rc<PluginHandle>>,
     pub(crate) on_fault: OnFault,
@@ -62,6 +66,8 @@ pub(crate) struct Chain {
     pub(crate) exchange: Rc<Exchange>,
     pub(crate) verdicts: RefCell<Vec<Verdict>>,
     ended: Cell<bool>,
+    /// The trace of the exchange; none in a rehearsal.
+    traced: OnceCell<Rc<Traced>>,
 }
 
 impl Chain {
@@ -76,7 +82,26 @@ impl Chain {
             exchange,
             verdicts: RefCell::default(),
             ended: Cell::new(false),
+            traced: OnceCell::new(),
         })
+    }
+
+    /// The same as a part of this exchange's trace.
+    pub(crate) fn in_trace_of(self: Rc<Self>, journal: &Journal) -> Rc<Self> {
+        if let Some(traced) = journal.traced.get() {
+            self.traced.get_or_init(|| Rc::clone(traced));
+        }
+        self
+    }
+
+    /// The spans of the exchange.
+    pub(crate) fn stages(&self) -> Option<&Stages> {
+        self.traced.get().map(|traced| &traced.stages)
+    }
+
+    /// The number of the plugin at `index` in the plan.
+    pub(crate) fn number(&self, index: usize) -> u32 {
+        self.links.get(index).map_or(u32::MAX, |link| link.number)
     }
 
     pub(crate) fn len(&self) -> usize {

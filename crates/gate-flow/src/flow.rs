@@ -32,6 +32,11 @@ use crate::journal::Journal;
 use crate::response_body::ResponseBody;
 use crate::serving::Serving;
 use crate::shadow::Shadow;
+use crate::trace_settings::TraceSettings;
+use crate::traced::Ended;
+use crate::tracing::Tracing;
+
+mod tracing;
 
 /// How often a worker that has nothing to write lets the log tell what was refused before.
 const REST_EVERY: Duration = Duration::from_millis(200);
@@ -74,6 +79,8 @@ pub struct Change {
     pub upstreams: Prepared,
     /// Its upstreams and those of the plan before, for the time in which both serve.
     pub upstreams_of_both: Prepared,
+    /// What it says of traces.
+    pub tracing: Arc<TraceSettings>,
 }
 
 /// One worker's flow.
@@ -88,6 +95,7 @@ pub struct Flow {
     pen: Rc<RefCell<Pen>>,
     tally: RefCell<HashMap<String, RouteTally>>,
     in_flight: Cell<u64>,
+    tracing: Rc<Tracing>,
 }
 
 impl Flow {
@@ -121,6 +129,7 @@ impl Flow {
             pen: parts.pen,
             tally: RefCell::default(),
             in_flight: Cell::default(),
+            tracing: Tracing::new(&change.tracing),
         });
         let idle = Rc::downgrade(&flow);
         spawn_local(async move {
@@ -128,6 +137,7 @@ impl Flow {
                 tokio::time::sleep(REST_EVERY).await;
                 let Some(flow) = idle.upgrade() else { return };
                 flow.pen().rest();
+                crate::shown::look(&flow);
             }
         });
         Ok(flow)
@@ -222,6 +232,8 @@ impl Flow {
             return;
         }
         if let Some((serving, upstreams)) = self.staged.take() {
+            self.tracing.follow(&serving.tracing);
+            serving.set_floors(&self.tracing);
             let before = self.current.replace(Rc::new(serving));
             self.upstreams.apply(&upstreams);
             spawn_local(async move { before.close().await });
@@ -276,7 +288,9 @@ impl Flow {
         let chosen = journal.chosen.borrow();
         let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
         self.count(route, journal, duration);
-        crate::written::exchange(&mut self.pen(), route, (journal, chain), duration);
+        let ended = journal.end_trace(chain, duration);
+        self.write_down(route, (journal, chain), duration, ended.as_ref());
+        ended.into_iter().for_each(|ended| self.tracing.take_back(ended));
         drop(chosen);
         chain.show_shadows(journal);
     }
@@ -292,6 +306,15 @@ impl Flow {
             counts.request_bytes += journal.volume.request.get();
             counts.response_bytes += journal.volume.response.get();
         }
+    }
+
+    fn write_down(&self, route: &str, (journal, chain): (&Journal, &Chain), duration: Duration, ended: Option<&Ended>) {
+        if ended.is_none_or(Ended::is_kept) {
+            crate::written::exchange(&mut self.pen(), (route, ended), (journal, chain), duration);
+        }
+        let Some(ended) = ended else { return };
+        crate::spanned::spans(&mut self.pen(), journal, ended);
+        crate::shown::exchange(self, (journal, chain), ended);
     }
 
     /// Where records are written.

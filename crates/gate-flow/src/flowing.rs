@@ -111,6 +111,7 @@ pub(crate) async fn pump_request(mut body: Flowing, outlet: Outlet<BodyFault>, j
         };
         let sent = &journal.volume.request;
         sent.set(sent.get().saturating_add(piece.bytes.len() as u64));
+        journal.sees(Direction::Request, &piece.bytes);
         if piece.give(&outlet, &chain.exchange.request_trailers).await {
             return;
         }

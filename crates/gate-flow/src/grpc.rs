@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use gate_upstream::{BodyFault, OutBody, Upstream};
 use http::header::{CONTENT_TYPE, HeaderValue, TE};
-use http::{HeaderMap, HeaderName, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode, Uri};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use plug_abi::grpc_frame;
@@ -37,7 +37,13 @@ pub(crate) async fn call(
     events: mpsc::Sender<GrpcEvent>,
 ) {
     let wait = call.timeout.unwrap_or(GRPC_IDLE);
-    let (status, message) = match tokio::time::timeout(wait, converse(upstream, call, outgoing, &events)).await {
+    let step = call.step.clone();
+    let ended = tokio::time::timeout(wait, converse(upstream, call, outgoing, &events)).await;
+    if let Some(step) = step {
+        // The status of HTTP: that of gRPC is not one of its numbers.
+        step.ends(matches!(ended, Ok(Ok(()))).then_some(StatusCode::OK.as_u16()));
+    }
+    let (status, message) = match ended {
         Ok(Ok(())) => return,
         Ok(Err(failure)) => failure,
         Err(_) => (DEADLINE_EXCEEDED, "timeout".to_owned()),
@@ -104,6 +110,9 @@ fn request(
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri;
     *request.headers_mut() = call.metadata;
+    if let Some(step) = &call.step {
+        step.tell(request.headers_mut());
+    }
     request
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

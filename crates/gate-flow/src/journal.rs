@@ -1,6 +1,6 @@
 //! What the flow knows and notes about one exchange.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,10 +11,14 @@ use gate_serve::connection::Connection;
 use gate_upstream::{Ready, Upstream, UpstreamFault, UpstreamTls};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Version};
+use log_trace::SpanId;
 use plug_host::{Exchange, RequestHead};
 
 use crate::answer::Whole;
 use crate::serving::Serving;
+use crate::traced::Traced;
+
+mod trace;
 
 /// The route of an exchange, with what its match means for the path.
 #[derive(Clone)]
@@ -22,6 +26,8 @@ pub(crate) struct Chosen {
     pub(crate) route: Arc<Route>,
     /// Path without query as the upstream gets it, when the route rewrites it.
     pub(crate) rewritten: Option<String>,
+    /// Its number in the plan.
+    pub(crate) number: Option<u32>,
 }
 
 /// Body bytes in both directions.
@@ -82,6 +88,8 @@ pub(crate) struct Journal {
     pub(crate) took: Cell<Option<Duration>>,
     /// The answer in place of the upstream's, decided while the request's body was on its way.
     pub(crate) instead: RefCell<Option<Whole>>,
+    /// The trace that it is part of; none before it has begun.
+    pub(crate) traced: OnceCell<Rc<Traced>>,
 }
 
 impl Journal {
@@ -126,6 +134,7 @@ impl Journal {
             details: RefCell::default(),
             took: Cell::default(),
             instead: RefCell::default(),
+            traced: OnceCell::new(),
         })
     }
 
@@ -140,6 +149,7 @@ impl Journal {
             Chosen {
                 route: Arc::clone(matched.route),
                 rewritten,
+                number: self.serving.route_number(&matched.route.name),
             }
         });
         *self.upstream.borrow_mut() = chosen.as_ref().and_then(|chosen| self.upstream_of(&chosen.route, head));
@@ -159,7 +169,7 @@ impl Journal {
     /// Chooses the route again when plugins changed the request's head and did not pin the route.
     pub(crate) fn refresh(&self, exchange: &Exchange) {
         if exchange.route_stale.take() && !exchange.route_pinned.get() {
-            self.choose(&exchange.request.borrow());
+            self.choose_again(|| self.choose(&exchange.request.borrow()));
         }
     }
 
@@ -185,19 +195,27 @@ impl Journal {
         self.endpoint.set(endpoint);
         self.way.asked.set(Some(self.clock.elapsed()));
         self.way.attempts.set(1);
+        if let Some(stages) = self.stages() {
+            stages.asks(|| self.upstream_number());
+        }
     }
 
-    /// Notes the connection over which the request goes.
-    pub(crate) fn reaches(&self, ready: Ready) {
+    /// Notes the connection over which the request goes; the id of the span of that try.
+    pub(crate) fn reaches(&self, ready: Ready) -> Option<SpanId> {
+        let endpoint = ready.endpoint;
         self.endpoint.set(Some(ready.endpoint));
         self.upstream_local.set(Some(ready.local));
         *self.upstream_tls.borrow_mut() = ready.tls;
         self.way.ready_after.set(self.since_asked());
+        self.stages()?.reaches(endpoint, || self.upstream_number())
     }
 
     /// Notes that the upstream gave no response.
     pub(crate) fn failed(&self, fault: &UpstreamFault) {
         self.note(fault.flags(), fault.details());
+        if let Some(stages) = self.stages() {
+            stages.failed(fault.details());
+        }
         *self.way.failure.borrow_mut() = fault.transport_failure_reason();
         if self.way.ready_after.get().is_none() {
             self.way.ready_after.set(self.since_asked());
@@ -213,6 +231,9 @@ impl Journal {
     pub(crate) fn answered(&self) {
         if self.way.answered.get().is_none() {
             self.way.answered.set(Some(self.clock.elapsed()));
+            if let Some(stages) = self.stages() {
+                stages.answered();
+            }
         }
     }
 

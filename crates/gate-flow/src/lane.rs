@@ -11,12 +11,17 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use log_trace::Place;
 use plug_abi::{BodyAction, HeadersAction, TrailersAction};
 use plug_host::{Direction, Fault, FaultKind, HeldBody, Limit, PluginStream};
 
 use crate::chain::Chain;
 use crate::shadow::Sight;
 use crate::source::{Piece, Source, SourceFault};
+use crate::stages::End;
+
+mod hold;
+mod wish;
 
 /// What comes out behind the last plugin.
 #[derive(Debug)]
@@ -82,6 +87,8 @@ struct Stage {
     trailers_here: bool,
     /// At the bound the sender is slowed down instead of refused.
     watermark: bool,
+    /// The span of the plugin's part, while it holds something.
+    span: Option<Place>,
 }
 
 /// One direction of an exchange.
@@ -162,6 +169,14 @@ impl Lane {
 
     /// The next thing to come out.
     pub(crate) async fn next(&mut self, source: &mut Source) -> Result<Out, Stop> {
+        let next = self.next_or_stop(source).await;
+        if let Err(stop) = &next {
+            self.ends(stop);
+        }
+        next
+    }
+
+    async fn next_or_stop(&mut self, source: &mut Source) -> Result<Out, Stop> {
         loop {
             self.interrupted()?;
             if let Some(work) = self.work.pop_front() {
@@ -294,6 +309,7 @@ impl Lane {
     /// A plugin failed: closes the exchange, or lets everything it holds pass by it.
     fn failed(&mut self, at: usize, fault: &Fault) -> Result<(), Stop> {
         let view = self.stage_body(at);
+        self.lets_go(at, End::Fault(fault.code()));
         self.chain.failed(self.position(at), fault).map_err(Stop::Fault)?;
         if let Some(stage) = self.stages.get_mut(at) {
             stage.gathered.push(view);
@@ -307,6 +323,7 @@ impl Lane {
             stage.headers_seen = true;
             stage.headers_end = end;
         }
+        self.holds(at);
         let stream = match self.direction {
             Direction::Request => self.chain.open(at).await.map_err(Stop::Fault)?,
             Direction::Response => self.stream(at),
@@ -364,6 +381,7 @@ impl Lane {
     }
 
     fn pass_headers(&mut self, at: usize, end: bool) {
+        self.lets_go(at, End::Good);
         if let Some(sight) = self.sight(at) {
             sight.gives_headers(self.direction, &self.chain.exchange, end);
         }
@@ -440,6 +458,7 @@ impl Lane {
             BodyAction::StopIterationNoBuffer => body.borrow_mut().clear(),
         }
         stage.gate = Gate::Holding;
+        self.holds(at);
         Ok(())
     }
 
@@ -492,6 +511,7 @@ impl Lane {
                 if let Some(stage) = self.stages.get_mut(at) {
                     stage.gate = Gate::Holding;
                 }
+                self.holds(at);
             }
             Err(fault) => return self.failed(at, &fault),
         }
@@ -500,6 +520,9 @@ impl Lane {
 
     /// Lets everything that a stage holds go on: to the next stage, or, `again`, to the plugin that has not seen it.
     fn release(&mut self, at: usize, again: bool) {
+        if !again {
+            self.lets_go(at, End::Good);
+        }
         let view = self.stage_body(at);
         let Some(stage) = self.stages.get_mut(at) else { return };
         stage.gate = Gate::Open;
@@ -547,50 +570,5 @@ impl Lane {
         self.stream(at).map_or_else(Bytes::new, |stream| {
             stream.context().side(self.direction).body.borrow_mut().take()
         })
-    }
-
-    /// Lets a stage go on whose plugin said so.
-    fn take_resumed(&mut self) -> bool {
-        for at in 0..self.stages.len() {
-            let Some(stream) = self.stream(at) else { continue };
-            if !stream.context().side(self.direction).resume.take() {
-                continue;
-            }
-            let gate = self.stages.get(at).map_or(Gate::Open, |stage| stage.gate);
-            if gate != Gate::Open {
-                self.release(at, gate == Gate::Stopped);
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Takes what a plugin injected behind itself (Higress); the head goes first.
-    fn take_injected(&mut self) -> bool {
-        for at in 0..self.stages.len() {
-            let Some(stream) = self.stream(at) else { continue };
-            let injected = std::mem::take(&mut *stream.context().side(self.direction).injected.borrow_mut());
-            if injected.is_empty() {
-                continue;
-            }
-            let Some(stage) = self.stages.get_mut(at) else { continue };
-            let headers = stage.headers_seen && !std::mem::replace(&mut stage.headers_passed, true);
-            if headers {
-                self.work.push_back(Work::Headers { at: at + 1, end: false });
-            }
-            if let Some(sight) = self.sight(at) {
-                if headers {
-                    sight.gives_headers(self.direction, &self.chain.exchange, false);
-                }
-                for (bytes, end) in &injected {
-                    sight.gives_data(self.direction, bytes, *end);
-                }
-            }
-            for (bytes, end) in injected {
-                self.work.push_back(Work::Data { at: at + 1, bytes, end });
-            }
-            return true;
-        }
-        false
     }
 }

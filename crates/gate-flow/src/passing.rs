@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use gate_upstream::BodyFault;
 use http_body::{Body, Frame, SizeHint};
+use plug_host::Direction;
 
 use crate::journal::Journal;
 use crate::silence::Silence;
@@ -53,6 +54,7 @@ impl Body for Passing {
                 self.journal.request_read.set(end);
                 let volume = &self.journal.volume.request;
                 volume.set(volume.get().saturating_add(bytes.len() as u64));
+                self.journal.sees(Direction::Request, &bytes);
                 if bytes.is_empty() && end {
                     None
                 } else {

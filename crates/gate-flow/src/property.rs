@@ -1,7 +1,8 @@
 //! What plugins read of an exchange as properties: Envoy's names and its kinds of values.
 
 use std::net::SocketAddr;
-use std::time::{Duration, SystemTime};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use gate_plan::Protocol;
@@ -9,8 +10,9 @@ use gate_serve::certificate::CertificateFacts;
 use gate_serve::tls::version_name;
 use gate_upstream::HostState;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use plug_abi::LogLevel;
 use plug_abi::property::PropertyValue;
-use plug_host::{Exchange, Facts, PluginMap, Property, RequestHead, ResponseHead};
+use plug_host::{CalloutStep, Exchange, Facts, Marks, PluginMap, Property, RequestHead, ResponseHead};
 
 use crate::answer;
 use crate::journal::{Journal, content_length};
@@ -34,6 +36,25 @@ impl Facts for Journal {
         upstream
             .as_ref()
             .map_or_else(Vec::new, |upstream| upstream.hosts().iter().map(host).collect())
+    }
+
+    fn line(&self, plugin: &str, level: LogLevel) -> Option<Marks> {
+        let Some(traced) = self.traced.get() else {
+            return Some(Marks::NONE);
+        };
+        traced.line(self.serving.plugin_number(plugin), self.route_number(), level)
+    }
+
+    fn callout(&self, upstream: &str) -> Option<Rc<dyn CalloutStep>> {
+        let known = self.serving.upstreams.find(upstream);
+        let number = known.and_then(|known| self.serving.upstream_number(known.name()));
+        self.traced.get()?.callout(number.unwrap_or(u32::MAX))
+    }
+
+    fn waited(&self, since: Instant) {
+        if let Some(stages) = self.stages() {
+            stages.waited(since);
+        }
     }
 }
 

@@ -122,6 +122,7 @@ impl Rehearsal {
 pub(crate) fn chain(plugin: &Rc<PluginHandle>, exchange: Rc<Exchange>) -> Rc<Chain> {
     let link = Link {
         name: plugin.plugin().spec.name.as_str().into(),
+        number: 0,
         handle: Some(Rc::clone(plugin)),
         on_fault: OnFault::Close,
         while_restarting: OnFault::Close,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use gate_upstream::{Lease, broken_off};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use plug_host::Direction;
 
 use crate::finish::Finish;
 use crate::journal::Journal;
@@ -70,6 +71,9 @@ impl ResponseBody {
                 let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
                 let sent = &self.journal.volume.response;
                 sent.set(sent.get().saturating_add(bytes));
+                if let Some(data) = frame.data_ref() {
+                    self.journal.sees(Direction::Response, data);
+                }
                 self.missing = self.missing.map(|missing| missing.saturating_sub(bytes));
                 self.ended |= self.missing == Some(0) || frame.is_trailers();
             }

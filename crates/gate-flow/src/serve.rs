@@ -56,7 +56,7 @@ pub(crate) async fn serve_one(
     let (parts, body) = request.into_parts();
     let version = parts.version;
     let awaits_continue = parts.headers.contains_key(EXPECT);
-    let head = head::receive(parts, &connection, serving.plan.forwarding);
+    let mut head = head::receive(parts, &connection, serving.plan.forwarding);
     let journal = Journal::new(Rc::clone(&serving), connection, &head, version, head::request_id(&head));
     journal.awaits_continue.set(awaits_continue);
     journal.choose(&head);
@@ -67,10 +67,11 @@ pub(crate) async fn serve_one(
             .as_ref()
             .map(|chosen| chosen.route.name.as_str()),
     );
+    journal.begin_trace(flow.tracing(), &mut head.headers, !links.links.is_empty());
     let body_bytes_max = links.body_bytes_max;
     let facts = Rc::clone(&journal);
     let exchange = Exchange::new(head, facts, body_bytes_max);
-    let chain = Chain::new(links, exchange);
+    let chain = Chain::new(links, exchange).in_trace_of(&journal);
     let finish = Finish::new(flow, Rc::clone(&journal), Rc::clone(&chain));
     let passage = Passage { journal, chain };
     let answer = passage.ask(Source::of(body)).await;
@@ -185,6 +186,7 @@ impl Passage {
         *request.body_mut() = match whole {
             Some(bytes) => {
                 self.journal.volume.request.set(bytes.len() as u64);
+                self.journal.sees(Direction::Request, &bytes);
                 OutBody::from(bytes)
             }
             None if self.chain.len() == 0 => {
@@ -238,7 +240,17 @@ impl Passage {
         let endpoint = upstream.pick(wanted.as_deref())?;
         self.journal.asks(endpoint.address());
         let asked = Instant::now();
-        let tell = |ready| self.journal.reaches(ready);
+        let told = self
+            .journal
+            .traced
+            .get()
+            .map(|traced| (traced, traced.for_upstream(request.headers())));
+        let tell = |ready, headers: &mut http::HeaderMap| {
+            let span = self.journal.reaches(ready);
+            if let Some((traced, formats)) = told {
+                traced.tell_upstream(headers, span, formats);
+            }
+        };
         let mut sending = pin!(upstream.send_telling(&endpoint, request, &tell));
         let bell = &self.exchange().response_bell;
         let sent = poll_fn(|task| {
@@ -266,6 +278,9 @@ impl Passage {
     fn received(&self, sent: Sent) -> Answer {
         self.journal.way.attempts.set(u64::from(sent.retries) + 1);
         let (parts, body) = sent.response.into_parts();
+        if let Some(stages) = self.journal.stages() {
+            stages.responds(parts.status.as_u16());
+        }
         let mut headers = parts.headers;
         head::strip_hop_by_hop(&mut headers);
         self.journal.note("", "via_upstream");
@@ -374,6 +389,9 @@ impl Passage {
         }
         if self.leaves_request_unread() {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if let Some(traced) = self.journal.traced.get() {
+            traced.tell_client(&mut headers);
         }
         self.journal.status.set(Some(status.as_u16()));
         let promised = content_length(&headers);

@@ -13,6 +13,8 @@ use crate::callouts::Callouts;
 use crate::chain::{Link, Links};
 use crate::flow::Change;
 use crate::shadow::Shadow;
+use crate::trace_settings::TraceSettings;
+use crate::tracing::Tracing;
 
 /// A configuration in force on one worker.
 pub struct Serving {
@@ -25,6 +27,9 @@ pub struct Serving {
     shadows: Vec<Rc<Shadow>>,
     asides: Vec<WorkerPlugins>,
     pub(crate) upstreams: Rc<Upstreams>,
+    pub(crate) tracing: Arc<TraceSettings>,
+    /// The numbers of routes, in the order of the plan.
+    route_numbers: HashMap<String, u32>,
     chains: HashMap<String, Links>,
     tcp_chains: HashMap<String, Links>,
     nothing: Links,
@@ -69,6 +74,8 @@ impl Serving {
                 )
             })
             .collect();
+        let numbered = (0..).zip(plan.routes.iter());
+        let route_numbers = numbered.map(|(number, route)| (route.name.clone(), number)).collect();
         let tcp = plan.listeners.iter().filter_map(|listener| match &listener.protocol {
             Protocol::Tcp { plugins: names, .. } => {
                 Some((listener.name.clone(), links((&plan, &plugins), &[], names, |_| None)))
@@ -85,6 +92,8 @@ impl Serving {
             shadows,
             asides,
             upstreams,
+            tracing: Arc::clone(&change.tracing),
+            route_numbers,
             chains,
             tcp_chains,
             nothing,
@@ -123,6 +132,31 @@ impl Serving {
         &self.plugins
     }
 
+    /// The number by which spans and rules know a route.
+    pub(crate) fn route_number(&self, name: &str) -> Option<u32> {
+        self.route_numbers.get(name).copied()
+    }
+
+    /// The same for a plugin.
+    pub(crate) fn plugin_number(&self, name: &str) -> Option<u32> {
+        number(self.plan.plugins.iter().position(|plugin| plugin.name == name))
+    }
+
+    /// The same for an upstream.
+    pub(crate) fn upstream_number(&self, name: &str) -> Option<u32> {
+        number(self.plan.upstreams.iter().position(|upstream| upstream.name == name))
+    }
+
+    /// Gives plugins of any generation the levels that they have for a time.
+    pub(crate) fn set_floors(&self, tracing: &Tracing) {
+        for plugin in &self.plan.plugins {
+            tracing.with_floor(&plugin.name, |floor| {
+                self.plugins.set_floor(&plugin.name, floor);
+                self.candidates.set_floor(&plugin.name, floor);
+            });
+        }
+    }
+
     /// The chain of a route; empty when no route matched.
     pub(crate) fn chain(&self, route: Option<&str>) -> Links {
         route
@@ -157,6 +191,10 @@ fn debugged(plugin: &gate_plan::Plugin) -> Option<PluginDebug> {
     plugin.debug.clone()
 }
 
+fn number(position: Option<usize>) -> Option<u32> {
+    position.and_then(|position| u32::try_from(position).ok())
+}
+
 fn links(
     (plan, plugins): (&Plan, &WorkerPlugins),
     arms: &[Rc<Arms>],
@@ -165,13 +203,15 @@ fn links(
 ) -> Links {
     let mut body_bytes_max = 0;
     let links = names.iter().filter_map(|name| {
-        let spec = plan.plugins.iter().find(|plugin| plugin.name == *name)?;
+        let position = plan.plugins.iter().position(|plugin| plugin.name == *name)?;
+        let spec = plan.plugins.get(position)?;
         body_bytes_max = body_bytes_max.max(spec.limits.body_bytes_max);
         let arms = arms.iter().find(|arms| *arms.plugin == **name).cloned();
         let candidate = arms.as_ref().map_or(0, |arms| arms.body_bytes_max);
         body_bytes_max = body_bytes_max.max(candidate);
         Some(Link {
             name: name.as_str().into(),
+            number: number(Some(position)).unwrap_or(u32::MAX),
             handle: plugins.find(name).cloned(),
             on_fault: spec.on_fault,
             while_restarting: spec.while_restarting,

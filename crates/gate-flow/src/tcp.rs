@@ -16,6 +16,7 @@ use crate::chain::Chain;
 use crate::flow::Flow;
 use crate::journal::Journal;
 use crate::tcp_lane::TcpLane;
+use crate::traced::Ended;
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 16 * 1024;
@@ -28,7 +29,7 @@ struct Broken;
 /// Serves one connection.
 pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream: Stream) {
     let serving = flow.serving();
-    let head = nothing();
+    let mut head = nothing();
     let journal = Journal::new(
         Rc::clone(&serving),
         Rc::clone(&connection),
@@ -42,8 +43,9 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
     };
     *journal.upstream.borrow_mut() = upstream.and_then(|upstream| serving.upstreams.find(upstream));
     let body_bytes_max = links.body_bytes_max;
+    journal.begin_trace(flow.tracing(), &mut head.headers, false);
     let exchange = Exchange::new(head, journal.clone(), body_bytes_max);
-    let chain = Chain::new(links, exchange);
+    let chain = Chain::new(links, exchange).in_trace_of(&journal);
     let passage = Passage {
         journal,
         lane: TcpLane::new(chain),
@@ -52,7 +54,7 @@ pub(crate) async fn serve_one(flow: Rc<Flow>, connection: Rc<Connection>, stream
         passage.run(stream).await;
     }
     passage.lane.end().await;
-    crate::written::passage(&mut flow.pen(), &passage.journal, &passage.lane.chain);
+    passage.record(&flow);
 }
 
 /// A TCP connection has no request; properties of one read as absent or empty.
@@ -143,5 +145,18 @@ impl Passage {
             Direction::Response => &self.journal.volume.response,
         };
         volume.set(volume.get().saturating_add(length as u64));
+    }
+
+    fn record(&self, flow: &Flow) {
+        let (journal, chain) = (&self.journal, &self.lane.chain);
+        let ended = journal.end_trace(chain, journal.clock.elapsed());
+        let pen = &mut flow.pen();
+        if ended.as_ref().is_none_or(Ended::is_kept) {
+            crate::written::passage(pen, journal, chain, ended.as_ref());
+        }
+        if let Some(ended) = ended {
+            crate::spanned::spans(pen, journal, &ended);
+            flow.tracing().take_back(ended);
+        }
     }
 }

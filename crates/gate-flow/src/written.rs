@@ -10,12 +10,20 @@ use log_book::{Pen, Sheet, Subject};
 use log_mask::field::Untrusted;
 use log_record::field;
 use log_record::grade::{Class, Level};
+use log_trace::{SpanId, TraceId, Verdict, Why};
+use plug_host::TraceIds;
 
 use crate::chain::Chain;
 use crate::journal::Journal;
+use crate::traced::Ended;
 
 /// Writes the record of an exchange.
-pub(crate) fn exchange(pen: &mut Pen, route: &str, (journal, chain): (&Journal, &Chain), duration: Duration) {
+pub(crate) fn exchange(
+    pen: &mut Pen,
+    (route, ended): (&str, Option<&Ended>),
+    (journal, chain): (&Journal, &Chain),
+    duration: Duration,
+) {
     let subject = Subject {
         level: level(journal.status.get()),
         class: Class::Access,
@@ -32,6 +40,9 @@ pub(crate) fn exchange(pen: &mut Pen, route: &str, (journal, chain): (&Journal, 
             };
             sheet.sent(&field::REQUEST_ID, value);
         }
+        if let Some(ended) = ended {
+            ids(sheet, ended);
+        }
         let own = sheet.own();
         own.text(&field::LISTENER, journal.connection.listener.name.as_bytes());
         own.text(&field::ROUTE, route.as_bytes());
@@ -39,7 +50,62 @@ pub(crate) fn exchange(pen: &mut Pen, route: &str, (journal, chain): (&Journal, 
         outcome(sheet, journal, duration);
         parties(sheet, journal);
         plugins(sheet, chain);
+        if let Some(ended) = ended {
+            sampling(sheet, &ended.verdict);
+        }
     });
+}
+
+/// Writes the ids by which everything is found that is said of an exchange.
+pub(crate) fn ids(sheet: &mut Sheet<'_>, ended: &Ended) {
+    if let Some(ids) = ended.ids {
+        write_ids(sheet, ids);
+    }
+}
+
+/// The same, for who writes down what a plugin said.
+pub fn write_ids(sheet: &mut Sheet<'_>, ids: TraceIds) {
+    let own = sheet.own();
+    if let (Some(trace), Some(span)) = (TraceId::new(ids.trace), SpanId::new(ids.span)) {
+        own.text(&field::TRACE_ID, &trace.digits());
+        own.text(&field::SPAN_ID, &span.digits());
+        let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied().unwrap_or(b'0');
+        own.text(&field::TRACE_FLAGS, &[digit(ids.flags >> 4), digit(ids.flags & 0xf)]);
+    }
+}
+
+/// Writes how many exchanges this one stands for, where that is not one, and why it was kept, where a part would not have had it.
+fn sampling(sheet: &mut Sheet<'_>, verdict: &Verdict) {
+    let Verdict::Kept(kept) = verdict else { return };
+    let own = sheet.own();
+    if let Some(factor) = kept.factor.filter(|factor| *factor != 1.0) {
+        own.number(&field::FACTOR, factor);
+    }
+    let why = match kept.why {
+        Why::Ratio | Why::Rule => return,
+        Why::Parent => "parent",
+        Why::Asked => "asked",
+        Why::Level => "level",
+        Why::Status => "status",
+        Why::Fault => "fault",
+        Why::Slow => "slow",
+        Why::Window => "window",
+    };
+    own.text(&field::KEPT, why.as_bytes());
+}
+
+/// Writes what was asked for, and what came of it.
+pub(crate) fn asked(sheet: &mut Sheet<'_>, journal: &Journal) {
+    let chosen = journal.chosen.borrow();
+    let own = sheet.own();
+    if let Some(chosen) = chosen.as_ref() {
+        own.text(&field::ROUTE, chosen.route.name.as_bytes());
+    }
+    sheet.sent(&field::METHOD, Untrusted::Text(journal.method.as_str().as_bytes()));
+    target(sheet, &journal.target);
+    if let Some(status) = journal.status.get() {
+        sheet.own().integer(&field::STATUS, u64::from(status));
+    }
 }
 
 /// How grave an exchange is by its end: one without a status ended because its client went.
@@ -129,13 +195,16 @@ fn plugins(sheet: &mut Sheet<'_>, chain: &Chain) {
 }
 
 /// Writes the record of a connection that was passed on as bytes.
-pub(crate) fn passage(pen: &mut Pen, journal: &Journal, chain: &Chain) {
+pub(crate) fn passage(pen: &mut Pen, journal: &Journal, chain: &Chain, ended: Option<&Ended>) {
     let subject = Subject {
         level: Level::Info,
         class: Class::Access,
         time: journal.began,
     };
     pen.write(subject, |sheet| {
+        if let Some(ended) = ended {
+            ids(sheet, ended);
+        }
         let own = sheet.own();
         own.text(&field::LISTENER, journal.connection.listener.name.as_bytes());
         own.text(&field::PROTOCOL, b"tcp");

@@ -66,7 +66,7 @@ impl Plan {
                 AccessLog::File(path) => json!({"file": path}),
             },
             "logs": logs::describe(&self.logs),
-            "tracing": tracing::describe(&self.tracing),
+            "tracing": self.tracing.as_ref().map(tracing::describe),
             "drain": {"grace": span(self.drain.grace), "wait": span(self.drain.wait)},
             "cache_dir": self.cache_dir,
             "state_dir": self.state_dir,

@@ -88,7 +88,7 @@ impl Lowering<'_> {
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
         let mut numbers = logs::Numbers::new(&routes, &plugins);
         let logs = self.logs(config.logs, &mut numbers);
-        let tracing = self.tracing(config.tracing, &mut numbers);
+        let tracing = config.tracing.map(|tracing| self.tracing(tracing, &mut numbers));
         Plan {
             admin: config.admin.map(admin),
             workers: config

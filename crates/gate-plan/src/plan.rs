@@ -53,8 +53,8 @@ pub struct Plan {
     pub access_log: AccessLog,
     /// What becomes a record, what is masked in it, what is kept of it, and where it goes.
     pub logs: logs::Logs,
-    /// Which trace an exchange belongs to, who is told, and where spans go.
-    pub tracing: tracing::Tracing,
+    /// Which trace an exchange belongs to, who is told, and where spans go; headers of callers pass untouched when absent.
+    pub tracing: Option<tracing::Tracing>,
     /// How long a stop waits.
     pub drain: Drain,
     /// Where compiled modules are kept; the user's cache folder when absent.

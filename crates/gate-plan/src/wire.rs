@@ -79,8 +79,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) logs: logs::Logs,
     /// Which trace an exchange belongs to, who is told, and where spans go.
-    #[serde(default)]
-    pub(crate) tracing: tracing::Tracing,
+    pub(crate) tracing: Option<tracing::Tracing>,
     /// How a stop proceeds.
     #[serde(default)]
     pub(crate) drain: Drain,

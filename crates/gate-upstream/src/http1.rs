@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gate_plan::Upstream as UpstreamSpec;
-use http::Request;
+use http::{HeaderMap, Request};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::spawn_local;
@@ -113,7 +113,7 @@ pub(crate) async fn send(
     upstream: &Upstream,
     node: Rc<Node>,
     mut request: Request<OutBody>,
-    tell: &dyn Fn(Ready),
+    tell: &dyn Fn(Ready, &mut HeaderMap),
 ) -> Result<Sent, UpstreamFault> {
     shape::for_http1(&mut request, &node);
     let now = Instant::now();
@@ -121,7 +121,7 @@ pub(crate) async fn send(
     if let Some(connection) = node.http1.take(now) {
         node.settings.stats.reuses.up();
         let spare = Spare::of(&request);
-        tell(connection.ready(&node));
+        tell(connection.ready(&node), request.headers_mut());
         match exchange(&node, connection, request, now, spare).await {
             Ok(sent) => return Ok(Sent { reused: true, ..sent }),
             Err(Failed { again: None, fault }) => return Err(fault),
@@ -131,7 +131,7 @@ pub(crate) async fn send(
         retries = 1;
     }
     let (node, connection, hops) = upstream.reach(node, open).await?;
-    tell(connection.ready(&node));
+    tell(connection.ready(&node), request.headers_mut());
     let sent = exchange(&node, connection, request, Instant::now(), Spare::Nothing).await;
     let sent = sent.map_err(|failed| failed.fault)?;
     Ok(Sent {

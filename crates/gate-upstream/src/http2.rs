@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Request;
+use http::{HeaderMap, Request};
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
@@ -250,20 +250,20 @@ pub(crate) async fn send(
     upstream: &Upstream,
     node: Rc<Node>,
     mut request: Request<OutBody>,
-    tell: &dyn Fn(Ready),
+    tell: &dyn Fn(Ready, &mut HeaderMap),
 ) -> Result<Sent, UpstreamFault> {
     shape::for_http2(&mut request, &node)?;
     let (node, place, hops) = upstream.reach(node, stream).await?;
-    tell(place.ready(&node));
+    tell(place.ready(&node), request.headers_mut());
     let spare = Spare::of(&request);
-    let again = match exchange(&node, place, request, spare).await {
+    let mut again = match exchange(&node, place, request, spare).await {
         Ok(sent) => return Ok(Sent { retries: hops, ..sent }),
         Err(Failed { again: None, fault }) => return Err(fault),
         Err(Failed { again: Some(again), .. }) => again,
     };
     node.settings.stats.retries.up();
     let (node, place, more) = upstream.reach(node, stream).await?;
-    tell(place.ready(&node));
+    tell(place.ready(&node), again.headers_mut());
     let sent = exchange(&node, place, again, Spare::Nothing).await;
     let sent = sent.map_err(|failed| failed.fault)?;
     Ok(Sent {

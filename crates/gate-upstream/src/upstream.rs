@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use gate_plan::{EndpointSpec, Upstream as UpstreamSpec, UpstreamProtocol};
-use http::Request;
+use http::{HeaderMap, Request};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsConnector;
 
@@ -122,10 +122,11 @@ impl Upstream {
     ///
     /// All of [`UpstreamFault`] but `NoSuchUpstream` and `BrokenResponse`.
     pub async fn send(&self, endpoint: &Endpoint, request: Request<OutBody>) -> Result<Sent, UpstreamFault> {
-        self.send_telling(endpoint, request, &|_| {}).await
+        self.send_telling(endpoint, request, &|_, _| {}).await
     }
 
-    /// Like [`Self::send`]; `tell` learns of each connection just before the request is written to it.
+    /// Like [`Self::send`]; `tell` learns of each connection just before the request is written to it, and may still
+    /// change its headers, so that each try tells whoever is called what it is.
     ///
     /// # Errors
     ///
@@ -134,7 +135,7 @@ impl Upstream {
         &self,
         endpoint: &Endpoint,
         request: Request<OutBody>,
-        tell: &dyn Fn(Ready),
+        tell: &dyn Fn(Ready, &mut HeaderMap),
     ) -> Result<Sent, UpstreamFault> {
         let stats = &self.settings.stats;
         stats.requests.up();
@@ -146,7 +147,7 @@ impl Upstream {
         &self,
         endpoint: &Endpoint,
         request: Request<OutBody>,
-        tell: &dyn Fn(Ready),
+        tell: &dyn Fn(Ready, &mut HeaderMap),
     ) -> Result<Sent, UpstreamFault> {
         let node = self.node(endpoint).await?;
         match self.settings.spec.protocol {

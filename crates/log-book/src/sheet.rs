@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::IpAddr;
 
+use base64::Engine as _;
 use log_mask::class::Class;
 use log_mask::field::{Fields, Shown, Untrusted};
 use log_record::field::{self, Field};
@@ -64,8 +65,32 @@ impl<'pen> Sheet<'pen> {
         self.sent(field, Untrusted::Text(text.get(..length).unwrap_or_default()));
     }
 
+    /// A value that somebody sent, masked and then written as base64.
+    pub fn sent_base64(&mut self, field: &Field, value: Untrusted<'_>) {
+        let room = self.room() / 4 * 3;
+        let (mask, cut) = (&mut *self.mask, &mut self.cut);
+        let mut masked = Vec::new();
+        append(mask, value, (&mut masked, room), cut);
+        let text = base64::engine::general_purpose::STANDARD.encode(masked);
+        self.packer.text(field, text.as_bytes());
+    }
+
+    /// Headers that somebody sent.
+    pub fn sent_headers<'a>(&mut self, field: &Field, headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        self.pairs(field, headers, |name, value| Untrusted::Header { name, value });
+    }
+
     /// Names with values that somebody sent.
     pub fn sent_members<'a>(&mut self, field: &Field, members: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
+        self.pairs(field, members, |name, value| Untrusted::Named { name, value });
+    }
+
+    fn pairs<'a>(
+        &mut self,
+        field: &Field,
+        members: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        of: fn(&'a [u8], &'a [u8]) -> Untrusted<'a>,
+    ) {
         let mut room = self.room();
         let (mask, cut) = (&mut *self.mask, &mut self.cut);
         self.packer.members(field, |pairs: &mut Pairing<'_>| {
@@ -76,7 +101,7 @@ impl<'pen> Sheet<'pen> {
                 }
                 pairs.add_with(name, |out| {
                     let before = out.len();
-                    let shown = append(mask, Untrusted::Named { name, value }, (out, room), cut);
+                    let shown = append(mask, of(name, value), (out, room), cut);
                     room = room.saturating_sub(name.len() + out.len().saturating_sub(before));
                     match shown {
                         Shown::Dropped => Told::LeftOut,

@@ -103,7 +103,7 @@ fields! {
     OPERATION = "cofferdam.call.operation", Text, "What was asked of it, parameters masked.";
     RESULT = "cofferdam.call.result", Text, "Class of the result: `ok`, `refused`, `unavailable`, `timeout` or `failed`.";
     FACTOR = "cofferdam.sampling.factor", Number, "How many records this one stands for, as far as rates of sampling are known; absent when all were kept.";
-    KEPT = "cofferdam.sampling.kept", Text, "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level` or `asked`.";
+    KEPT = "cofferdam.sampling.kept", Text, "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level`, `parent`, `asked` or `window`.";
     PARENT_SPAN = "parent_span_id", Text, "Of a span: the span above, 16 lower-case hexadecimal digits; absent where the trace begins.";
     TRACE_STATE = "trace_state", Text, "Of a span: the vendors' state of the trace, as in `tracestate`.";
     SPAN_NAME = "span.name", Text, "Of a span: its stage and what it is about.";
@@ -118,4 +118,19 @@ fields! {
     CHAIN_HASH = "chain.hash", Text, "In a chain of audit records: the line's own hash.";
     CHAIN_SEGMENT = "chain.segment", Integer, "In the first line of a segment: the segment's number.";
     CHAIN_DIGEST = "chain.digest", Text, "In the first line of a segment: what hashes.";
+    SPANS_DROPPED = "span.spans_dropped", Integer, "Of the span of an exchange: how many of its stages had no room for a span.";
+    TRY = "cofferdam.try", Integer, "Of a span: which try of an upstream it was, from 1.";
+    VERDICT = "cofferdam.verdict", Text, "Of a span: what the stage decided.";
+    BYTES_OUT = "cofferdam.bytes_out", Integer, "Of a span: bytes that went out.";
+    BYTES_IN = "cofferdam.bytes_in", Integer, "Of a span: bytes that came in.";
+    CPU = "cofferdam.cpu_ms", Milliseconds, "Of a span: processor time.";
+    PLUGIN_GENERATION = "cofferdam.plugin.generation", Integer, "Number of the plugin's generation.";
+    DEBUG_ID = "cofferdam.debug_trace_id", Text, "The debug window that shows it, as in `x-debug-trace-id`: 32 lower-case hexadecimal digits.";
+    DEBUG_KIND = "cofferdam.debug_kind", Text, "What there was too much of when the debug window opened: `too_many_requests`, `server_errors`, `faults` or `slow`.";
+    REQUEST_HEADERS = "http.request.headers", Nested, "In a debug window: headers of the request as the upstream got them, masked.";
+    RESPONSE_HEADERS = "http.response.headers", Nested, "In a debug window: headers of the response, masked.";
+    REQUEST_BODY = "http.request.body.content", Text, "In a debug window: the beginning of the request's body, masked, then base64.";
+    REQUEST_BODY_CUT = "http.request.body.cut", Flag, "There was more of the request's body.";
+    RESPONSE_BODY = "http.response.body.content", Text, "In a debug window: the beginning of the response's body, masked, then base64.";
+    RESPONSE_BODY_CUT = "http.response.body.cut", Flag, "There was more of the response's body.";
 }

@@ -87,14 +87,20 @@ impl Meters {
         if !(WAYS..=KEYS_MAX).contains(&keys) {
             return Err(Fault::Keys(KEYS_MAX));
         }
-        let sets = keys.next_power_of_two() / WAYS;
-        Ok(Self {
+        Ok(Self::within(keys, secret))
+    }
+
+    /// The same with the nearest number that there may be.
+    #[must_use]
+    pub fn within(keys: usize, secret: u64) -> Self {
+        let sets = keys.clamp(WAYS, KEYS_MAX).next_power_of_two() / WAYS;
+        Self {
             sets: vec![Set::default(); sets].into_boxed_slice(),
             shared: [Meter::default(); SHARED],
             secret,
             table: 0,
             forgotten: 0.0,
-        })
+        }
     }
 
     /// The memory that it has, whatever comes.

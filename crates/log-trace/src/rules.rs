@@ -144,6 +144,16 @@ pub struct Table {
     by_level: [Shelf; 6],
 }
 
+impl Default for Table {
+    /// Everything is kept, also what callers dropped.
+    fn default() -> Self {
+        Self::of(&Settings {
+            parents: Parents::Ignored,
+            ..Settings::default()
+        })
+    }
+}
+
 /// The rules of one level.
 #[derive(Clone, Debug)]
 struct Shelf {
@@ -180,20 +190,24 @@ impl Table {
         if settings.rules.len() > RULES_MAX {
             return Err(Fault::Rules(RULES_MAX));
         }
+        Ok(Self::of(&settings))
+    }
+
+    fn of(settings: &Settings) -> Self {
         let by_level = Level::ALL.map(|level| {
             let numbered = (0..).zip(&settings.rules).filter(|(_, rule)| rule.levels.has(level));
             let entries: Box<[Entry]> = numbered.map(|(number, rule)| Entry::new(number, rule)).collect();
             let has_all = settings.otherwise == Keep::All || entries.iter().any(|entry| entry.keep == Keep::All);
             Shelf { entries, has_all }
         });
-        Ok(Self {
+        Self {
             number: settings.number,
             parents: settings.parents,
             always_from: settings.always_from,
-            tail: settings.tail,
+            tail: settings.tail.clone(),
             otherwise: Entry::new(0, &Rule::anything(settings.otherwise)),
             by_level,
-        })
+        }
     }
 
     /// Decides about an exchange when it begins. Its record and spans, and what the next one is told, follow from that.

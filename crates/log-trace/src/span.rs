@@ -144,6 +144,12 @@ impl Spans {
         }
     }
 
+    /// For how many there is room.
+    #[must_use]
+    pub const fn room(&self) -> usize {
+        self.room
+    }
+
     /// Forgets everything but the room.
     pub fn clear(&mut self) {
         self.spans.clear();

@@ -1,6 +1,6 @@
 //! What a plugin may still use on one worker. It outlives instances: one that dies takes none of it along.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub(crate) struct Allowance {
     share: Option<RefCell<Share>>,
     /// None when nothing is a burst.
     burst: Option<RefCell<Burst>>,
+    /// A level in place of the usual one, and until when.
+    floor: Cell<Option<(LogLevel, Instant)>>,
 }
 
 impl Allowance {
@@ -40,6 +42,7 @@ impl Allowance {
             outside: Rc::clone(&services.outside),
             lines: RefCell::new(Lines::new(limits.log_lines_per_s_max)),
             burst: plugin.spec.burst.map(|policy| RefCell::new(Burst::new(policy))),
+            floor: Cell::default(),
             share: (percent < 100).then(|| RefCell::new(Share::new(percent))),
         })
     }
@@ -80,12 +83,18 @@ impl Allowance {
 
     /// The level from which on lines of the plugin are written now.
     pub(crate) fn log_level(&self) -> LogLevel {
-        let usual = self.plugin.spec.log_level;
+        let floor = self.floor.get().filter(|(_, until)| Instant::now() < *until);
+        let usual = floor.map_or(self.plugin.spec.log_level, |(level, _)| level);
         let of_burst = self
             .burst
             .as_ref()
             .map(|burst| burst.borrow().level(usual, Instant::now()));
         of_burst.unwrap_or(usual)
+    }
+
+    /// Gives the plugin another level than its usual one until a moment; none takes it back.
+    pub(crate) fn set_floor(&self, floor: Option<(LogLevel, Instant)>) {
+        self.floor.set(floor);
     }
 
     /// Trouble that may be one too many.

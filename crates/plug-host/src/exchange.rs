@@ -4,15 +4,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use plug_abi::LogLevel;
 use plug_abi::property::PropertyValue;
 
 use crate::bell::Bell;
 use crate::body::HeldBody;
 use crate::plugin::Plugin;
+use crate::trace::{CalloutStep, Marks};
 
 /// A request's head, with HTTP/1.1 and HTTP/2 in the same form: the host is `authority`, never a header.
 #[derive(Debug, Clone)]
@@ -61,6 +64,16 @@ pub trait Facts {
     fn property(&self, exchange: &Exchange, path: &[&[u8]]) -> Property;
     /// Endpoints of the upstream this exchange goes to, as `(address, JSON)` pairs (Higress's `proxy_get_upstream_hosts`).
     fn upstream_hosts(&self, exchange: &Exchange) -> Vec<(String, String)>;
+    /// What a line is marked with that a plugin wrote for this exchange; none when it is left out, for others stand for it.
+    fn line(&self, _plugin: &str, _level: LogLevel) -> Option<Marks> {
+        Some(Marks::NONE)
+    }
+    /// A plugin begins a callout for this exchange; none where nobody follows it.
+    fn callout(&self, _upstream: &str) -> Option<Rc<dyn CalloutStep>> {
+        None
+    }
+    /// A plugin had to wait for its turn in an instance since then.
+    fn waited(&self, _since: Instant) {}
 }
 
 /// A response a plugin asked for in place of the upstream's.

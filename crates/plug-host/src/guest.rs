@@ -32,6 +32,7 @@ use crate::seat::Seat;
 use crate::slice::Slice;
 use crate::tally::add;
 use crate::tape::Tape;
+use crate::trace::{CalloutStep, Marks};
 use crate::trail::Trail;
 use crate::words::{LINE_BYTES_MAX, LastWords, Unfinished};
 
@@ -363,6 +364,11 @@ impl Guest {
         self.stream().map(|stream| &stream.exchange)
     }
 
+    /// The part of a callout in the trace of the current exchange.
+    pub(crate) fn step(&self, upstream: &str) -> Option<Rc<dyn CalloutStep>> {
+        self.exchange().and_then(|exchange| exchange.facts.callout(upstream))
+    }
+
     /// What the plugin of a context may still use, or the first one while none is running yet.
     pub(crate) fn allowance(&self, current: &Current) -> Option<&Rc<Allowance>> {
         let place = current.root_id().unwrap_or_default().saturating_sub(1);
@@ -447,7 +453,15 @@ impl Guest {
         let plugin = &self.plugin().spec;
         let allowance = self.allowance(&self.current);
         let least = allowance.map_or(plugin.log_level, |allowance| allowance.log_level());
-        if level < least || !allowance.is_none_or(Allowance::may_write_line) {
+        if level < least {
+            return;
+        }
+        let marks = match self.exchange() {
+            Some(exchange) => exchange.facts.line(&plugin.name, level),
+            None => Some(Marks::NONE),
+        };
+        let Some(marks) = marks else { return };
+        if !allowance.is_none_or(Allowance::may_write_line) {
             return;
         }
         let context = match &self.current {
@@ -460,6 +474,7 @@ impl Guest {
             level,
             context,
             text,
+            marks,
         };
         self.outside.say(Saying::Line(line));
     }

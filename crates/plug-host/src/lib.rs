@@ -33,6 +33,8 @@ mod exchange;
 pub use exchange::{
     Direction, Exchange, Facts, LocalReply, Property, RequestHead, ResponseHead, Side, StreamContext, Visible,
 };
+mod trace;
+pub use trace::{CalloutStep, Marks, TraceIds};
 mod outside;
 pub use outside::{
     CallRefused, DebugNews, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside,

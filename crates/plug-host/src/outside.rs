@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use crate::burst::{BurstPolicy, Trouble};
 use crate::exchange::{RequestHead, ResponseHead};
 use crate::fault::Fault;
+use crate::trace::{CalloutStep, Marks};
 
 /// A future of one thread.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -29,6 +31,8 @@ pub struct LogLine<'a> {
     pub context: u32,
     /// Text; control characters are the reader's business.
     pub text: &'a str,
+    /// The trace of the exchange for which it was written, and how many lines it stands for.
+    pub marks: Marks,
 }
 
 /// What is said about plugins, to the operator.
@@ -135,6 +139,8 @@ pub struct HttpCall {
     pub trailers: HeaderMap,
     /// Longest wait; none without end.
     pub timeout: Option<Duration>,
+    /// Its part in the trace of its exchange.
+    pub step: Option<Rc<dyn CalloutStep>>,
 }
 
 /// An answer to an HTTP callout.
@@ -161,6 +167,8 @@ pub struct GrpcCall {
     pub metadata: HeaderMap,
     /// Longest wait; none without end.
     pub timeout: Option<Duration>,
+    /// Its part in the trace of its exchange.
+    pub step: Option<Rc<dyn CalloutStep>>,
 }
 
 /// What a plugin sends on a gRPC stream.

@@ -93,7 +93,9 @@ impl PluginStream {
     }
 
     async fn wait_to_enter(&self, entry: Entry) -> Result<u32, Fault> {
+        let since = Instant::now();
         let turn = self.instance().turn().await;
+        self.context.exchange.facts.waited(since);
         if self.context.ended.get() {
             // SDKs panic when they are called for a context that they have deleted.
             return Ok(0);

@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use plug_abi::LogLevel;
 use tokio::sync::{Mutex, Notify};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
@@ -413,6 +414,15 @@ impl WorkerPlugins {
             }
         }
         if faults.is_empty() { Ok(()) } else { Err(faults) }
+    }
+
+    /// Gives a plugin another level than its usual one until a moment, also in instances that are started meanwhile; none takes it back.
+    pub fn set_floor(&self, plugin: &str, floor: Option<(LogLevel, Instant)>) {
+        if let Some(handle) = self.find(plugin)
+            && let Some(allowance) = handle.vm.allowances.get(handle.position)
+        {
+            allowance.set_floor(floor);
+        }
     }
 
     /// The plugin of that name.

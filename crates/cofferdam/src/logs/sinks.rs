@@ -36,8 +36,12 @@ pub(super) fn wanted(plan: &Plan) -> anyhow::Result<Vec<Wanted>> {
     let written = plan.logs.sinks.iter().map(|sink| of_sink(sink, &own));
     let mut all = written.collect::<anyhow::Result<Vec<_>>>()?;
     all.extend(of_access_log(plan));
-    all.extend(plan.tracing.spans.as_ref().map(of_spans));
+    all.extend(spans(plan).map(of_spans));
     Ok(all)
+}
+
+fn spans(plan: &Plan) -> Option<&Spans> {
+    plan.tracing.as_ref()?.spans.as_ref()
 }
 
 /// Which records these are for.
@@ -46,7 +50,7 @@ pub(super) fn selections(plan: &Plan) -> Vec<log_ship::Selection> {
     if plan.logs.sinks.is_empty() && plan.access_log != AccessLog::Off {
         all.push(access());
     }
-    if plan.tracing.spans.is_some() {
+    if spans(plan).is_some() {
         all.push(of_class(Class::Span));
     }
     all

@@ -22,6 +22,7 @@ fn change(text: &str) -> Change {
         trials: Vec::new(),
         upstreams_of_both: upstreams.clone(),
         upstreams,
+        tracing: Arc::default(),
     }
 }
 

@@ -268,7 +268,7 @@ fn what_the_handshake_settled_is_told() {
             for _ in 0..2 {
                 let told = RefCell::new(None);
                 let endpoint = api.pick(None).unwrap();
-                let tell = |ready| *told.borrow_mut() = Some(ready);
+                let tell = |ready, _: &mut http::HeaderMap| *told.borrow_mut() = Some(ready);
                 let sent = api.send_telling(&endpoint, get("/"), &tell).await.unwrap();
                 sent.response.into_body().collect().await.unwrap();
                 settled(told.take());

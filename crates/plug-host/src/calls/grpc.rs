@@ -60,6 +60,7 @@ pub(crate) fn begin(host: &mut Host<'_>, arguments: &Arguments) -> Done {
         method: name(host, arguments.method)?,
         metadata,
         timeout: timeout(arguments.timeout_ms),
+        step: None,
     };
     if call.upstream.len() > NAME_BYTES_MAX {
         return Err(Status::ParseFailure);
@@ -77,11 +78,12 @@ pub(crate) fn begin(host: &mut Host<'_>, arguments: &Arguments) -> Done {
     host.write_u32(arguments.token_at, token)
 }
 
-fn start(host: &mut Host<'_>, call: GrpcCall, message: Option<Bytes>) -> Result<u32, Status> {
+fn start(host: &mut Host<'_>, mut call: GrpcCall, message: Option<Bytes>) -> Result<u32, Status> {
     let root = host.guest.root_id().ok_or(Status::InternalFailure)?;
     if !host.guest.may_call() {
         return Err(Status::InternalFailure);
     }
+    call.step = host.guest.step(&call.upstream);
     let streaming = message.is_none();
     #[expect(
         clippy::disallowed_methods,

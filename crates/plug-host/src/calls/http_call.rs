@@ -75,12 +75,13 @@ pub(crate) fn proxy_http_call(host: &mut Host<'_>, arguments: &Arguments) -> Don
         // A negative number to Envoy.
         return Err(Status::BadArgument);
     }
-    let call = HttpCall {
+    let mut call = HttpCall {
         upstream: host.name(arguments.upstream, NAME_BYTES_MAX)?,
         head: head(host.read(arguments.headers.0, arguments.headers.1)?)?,
         body: host.copy(arguments.body)?,
         trailers: headers(host.read(arguments.trailers.0, arguments.trailers.1)?)?,
         timeout: timeout(arguments.timeout_ms),
+        step: None,
     };
     if !host.guest.may_reach("proxy_http_call", &call.upstream) {
         return Err(Status::BadArgument);
@@ -89,6 +90,7 @@ pub(crate) fn proxy_http_call(host: &mut Host<'_>, arguments: &Arguments) -> Don
     if !host.guest.may_call() {
         return Err(Status::InternalFailure);
     }
+    call.step = host.guest.step(&call.upstream);
     let reply = host.guest.outside.http_call(call).map_err(status_of)?;
     let token = host.guest.begin_callout(CalloutKind::Http)?;
     host.guest.effects.push(Effect::Http { root, token, reply });

@@ -1,14 +1,17 @@
 //! Higress's Redis calls: raw RESP out, raw RESP back.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use plug_abi::Status;
 use plug_abi::tokens::CalloutKind;
 
 use crate::calls::Done;
 use crate::calls::http_call::{NAME_BYTES_MAX, status_of};
 use crate::guest::{Effect, Host};
-use crate::outside::RedisClient;
+use crate::outside::{LocalFuture, RedisClient};
+use crate::trace::CalloutStep;
 
 /// LIMIT: Redis clients one instance may define.
 const CLIENTS_MAX: usize = 64;
@@ -62,6 +65,16 @@ pub(crate) fn proxy_redis_init(
     Ok(())
 }
 
+/// The same, and its end is told; Redis knows no status, so that any answer is none of an error.
+fn followed(reply: LocalFuture<Option<Bytes>>, step: Option<Rc<dyn CalloutStep>>) -> LocalFuture<Option<Bytes>> {
+    let Some(step) = step else { return reply };
+    Box::pin(async move {
+        let reply = reply.await;
+        step.ends(reply.as_ref().map(|_| 0));
+        reply
+    })
+}
+
 pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query: (u32, u32), token_at: u32) -> Done {
     let root = host.guest.root_id().ok_or(Status::BadArgument)?;
     let name = host.name(upstream, NAME_BYTES_MAX)?;
@@ -83,7 +96,9 @@ pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query:
     if !host.guest.may_call() {
         return Err(Status::InternalFailure);
     }
+    let step = host.guest.step(&client.upstream);
     let reply = host.guest.outside.redis_call(client, query).map_err(status_of)?;
+    let reply = followed(reply, step);
     let token = host.guest.begin_callout(CalloutKind::Redis)?;
     host.guest.effects.push(Effect::Redis { root, token, reply });
     host.write_u32(token_at, token)

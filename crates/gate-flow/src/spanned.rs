@@ -1,0 +1,139 @@
+//! The spans of an exchange that has ended, as records: one for each stage.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gate_plan::Plan;
+use log_book::{Pen, Sheet, Subject};
+use log_record::field::{self, Field};
+use log_record::grade::{Class, Level};
+use log_trace::{Attribute, Span, Stage, Status, Value};
+
+use crate::journal::Journal;
+use crate::traced::Ended;
+use crate::written;
+
+/// Writes what is kept of them.
+pub(crate) fn spans(pen: &mut Pen, journal: &Journal, ended: &Ended) {
+    if !pen.wants(Level::Info, Class::Span) {
+        return;
+    }
+    let Some(spans) = ended.kept_spans() else { return };
+    for span in spans.all() {
+        let time = wall(journal.began, ended.began_ns, span.start_ns);
+        let subject = Subject {
+            level: Level::Info,
+            class: Class::Span,
+            time,
+        };
+        pen.write(subject, |sheet| {
+            written::ids(sheet, ended);
+            identity(sheet, span, &journal.serving.plan);
+            times(sheet, time, span);
+            outcome(sheet, span);
+            if span.stage == Stage::Exchange {
+                whole(sheet, journal, spans.dropped());
+            }
+        });
+    }
+}
+
+/// The clock of spans is steady; of the wall's only the beginning of the exchange is known.
+fn wall(began: SystemTime, began_ns: u64, at_ns: u64) -> SystemTime {
+    let since = |from: u64, to: u64| Duration::from_nanos(to.saturating_sub(from));
+    let time = began.checked_add(since(began_ns, at_ns)).unwrap_or(began);
+    time.checked_sub(since(at_ns, began_ns)).unwrap_or(time)
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn identity(sheet: &mut Sheet<'_>, span: &Span, plan: &Plan) {
+    let own = sheet.own();
+    own.text(&field::SPAN_ID, &span.id.digits());
+    if let Some(parent) = span.parent {
+        own.text(&field::PARENT_SPAN, &parent.digits());
+    }
+    let number = usize::try_from(span.name).unwrap_or(usize::MAX);
+    let plugin = || plan.plugins.get(number).map_or("", |plugin| &plugin.name);
+    let upstream = || plan.upstreams.get(number).map_or("", |upstream| &upstream.name);
+    let (stage, about, kind) = match span.stage {
+        Stage::Exchange => ("exchange", None, "server"),
+        Stage::Route => ("route", None, "internal"),
+        Stage::Plugin => ("plugin", Some((&field::PLUGIN, plugin())), "internal"),
+        Stage::Upstream => ("upstream", Some((&field::UPSTREAM, upstream())), "client"),
+        Stage::Callout => ("callout", Some((&field::UPSTREAM, upstream())), "client"),
+        Stage::Wait => ("wait", None, "internal"),
+    };
+    own.text_with(&field::SPAN_NAME, |out| {
+        out.extend_from_slice(stage.as_bytes());
+        if let Some((_, name)) = about.filter(|(_, name)| !name.is_empty()) {
+            out.push(b' ');
+            out.extend_from_slice(name.as_bytes());
+        }
+    });
+    own.text(&field::SPAN_KIND, kind.as_bytes());
+    if let Some((field, name)) = about {
+        own.text(field, name.as_bytes());
+    }
+}
+
+fn times(sheet: &mut Sheet<'_>, start: SystemTime, span: &Span) {
+    let start_ns = nanoseconds(start);
+    let own = sheet.own();
+    own.integer(&field::SPAN_START, start_ns);
+    own.integer(
+        &field::SPAN_END,
+        start_ns.saturating_add(span.end_ns.saturating_sub(span.start_ns)),
+    );
+}
+
+fn outcome(sheet: &mut Sheet<'_>, span: &Span) {
+    let own = sheet.own();
+    match span.status {
+        Some(Status::Good) => own.text(&field::SPAN_STATUS, b"ok"),
+        Some(Status::Failed) => own.text(&field::SPAN_STATUS, b"error"),
+        Some(Status::Cut) => {
+            own.text(&field::SPAN_STATUS, b"error");
+            own.text(&field::SPAN_MESSAGE, b"the exchange was over first");
+        }
+        Some(Status::Unset) | None => {}
+    }
+    for (attribute, value) in span.attributes() {
+        let field = field_of(attribute);
+        match value {
+            Value::Number(number) if attribute == Attribute::Cpu => {
+                own.milliseconds(field, Duration::from_nanos(number));
+            }
+            Value::Number(number) => own.integer(field, number),
+            Value::Word(word) => own.text(field, word.as_bytes()),
+            Value::Address(address) => own.socket(field, address),
+        }
+    }
+    if span.attributes_dropped() > 0 {
+        own.integer(&field::SPAN_DROPPED, u64::from(span.attributes_dropped()));
+    }
+}
+
+const fn field_of(attribute: Attribute) -> &'static Field {
+    match attribute {
+        Attribute::Code => &field::STATUS,
+        Attribute::Try => &field::TRY,
+        Attribute::Endpoint => &field::ENDPOINT,
+        Attribute::Verdict => &field::VERDICT,
+        Attribute::Fault => &field::CODE,
+        Attribute::BytesOut => &field::BYTES_OUT,
+        Attribute::BytesIn => &field::BYTES_IN,
+        Attribute::Cpu => &field::CPU,
+        Attribute::Generation => &field::PLUGIN_GENERATION,
+    }
+}
+
+/// What the exchange's own span says of the request, as OpenTelemetry's conventions for HTTP servers have it.
+fn whole(sheet: &mut Sheet<'_>, journal: &Journal, dropped: u32) {
+    written::asked(sheet, journal);
+    if dropped > 0 {
+        sheet.own().integer(&field::SPANS_DROPPED, u64::from(dropped));
+    }
+}
