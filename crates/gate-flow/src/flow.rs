@@ -12,6 +12,7 @@ use gate_serve::connection::Connection;
 use gate_serve::refusal::Refusal;
 use gate_serve::service::{Abort, Service};
 use gate_serve::stream::Stream;
+use gate_serve::unserved::Unserved;
 use gate_upstream::{Prepared, Upstreams};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -393,6 +394,10 @@ impl Service for Flow {
             ..Record::default()
         };
         self.record(&record);
+    }
+
+    fn unserved(&self, unserved: &Unserved<'_>) {
+        self.connection_failed(unserved);
     }
 
     async fn stop(self: Rc<Self>) {

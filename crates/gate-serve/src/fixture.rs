@@ -118,7 +118,7 @@ impl Service for Performer {
                     "{} {:?} {:?} {}",
                     info.state().unwrap().word(),
                     info.retransmits(),
-                    connection.gauge.tell_retransmits(&info),
+                    info.retransmits().map(|total| connection.gauge.tell_retransmits(total)),
                     connection.gauge.congestion().unwrap().name(),
                 ))
             }

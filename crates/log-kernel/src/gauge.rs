@@ -65,14 +65,15 @@ impl Gauge {
         }
     }
 
-    /// Of the segments that were sent again up to `now`, those of which no record has told; from now on they are told.
+    /// Of the segments that were ever sent again, which are `total` by now, those of which no record has told; from now on they are told.
     ///
     /// Every one is in one record. What follows an exchange's last byte is in the next record of the connection: when the gateway has handed
-    /// a response to the kernel, most of it is still to be sent. Where exchanges share a connection, whichever ends first tells.
+    /// a response to the kernel, most of it is still to be sent. Where exchanges share a connection, whichever is written down first tells.
     #[must_use]
-    pub fn tell_retransmits(&self, now: &TcpInfo) -> Option<u32> {
-        let total = now.retransmits()?;
-        Some(total.wrapping_sub(self.0.told.replace(total)))
+    pub fn tell_retransmits(&self, total: u32) -> u32 {
+        let told = self.0.told.get();
+        self.0.told.set(told.max(total));
+        total.saturating_sub(told)
     }
 
     /// Its congestion control, as it was when the mount was made.

@@ -75,6 +75,8 @@ pub enum Protocol {
     Http2,
     /// Bytes.
     Tcp,
+    /// Nothing: the handshake of TLS failed.
+    Tls,
 }
 
 impl Protocol {
@@ -85,6 +87,7 @@ impl Protocol {
             Self::Http11 => "1.1",
             Self::Http2 => "2",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
         }
     }
 }

@@ -1,0 +1,40 @@
+//! Lines of connections that were not served.
+
+use std::time::Duration;
+
+use expect_test::{Expect, expect};
+use gate_plan::Listener;
+use gate_serve::unserved::Handshake;
+
+use super::*;
+
+fn line(why: Why, expected: &Expect) {
+    let listener = Listener {
+        name: "safe".into(),
+        listen: "127.0.0.1:8443".parse().unwrap(),
+        protocol: gate_plan::Protocol::Http,
+        tls: None,
+    };
+    let unserved = Unserved {
+        peer: "203.0.113.9:50000".parse().unwrap(),
+        local: listener.listen,
+        listener: &listener,
+        server_name: Some("shop.example"),
+        lasted: Duration::from_millis(1500),
+        why,
+    };
+    let ended = SystemTime::UNIX_EPOCH + Duration::from_secs(1_793_257_689);
+    let mut line = Vec::new();
+    record(&unserved, ended).write_json(&mut line);
+    expected.assert_eq(std::str::from_utf8(&line).unwrap());
+}
+
+#[test]
+fn a_failed_handshake_has_a_line_of_the_time_at_which_it_began() {
+    line(Why::Handshake(Handshake::NoCertificate), &expect![[r#""#]]);
+}
+
+#[test]
+fn what_is_no_request_has_a_line_with_its_protocol() {
+    line(Why::HeadUnfinished, &expect![[r#""#]]);
+}
