@@ -16,7 +16,7 @@ const WALL_MIN_S: u64 = 1_704_067_200;
 const QUICK_CLOCKS: [&str; 4] = ["tsc", "kvm-clock", "arch_sys_counter", "hyperv_clocksource_tsc_page"];
 
 const RAISE_FILES: &str =
-    "raise the bound: `LimitNOFILE=` in a unit of systemd, `--ulimit nofile=` for a container, `ulimit -n` in a shell";
+    "`LimitNOFILE=` in a unit of systemd, `--ulimit nofile=` for a container, `ulimit -n` in a shell";
 
 impl Facts {
     /// What follows for a gateway that wants so much.
@@ -38,21 +38,21 @@ impl Facts {
         match self.cores.map(std::num::NonZeroUsize::get) {
             None => good(
                 "cores",
-                format!("it is not known how many there are, for {workers} workers"),
+                format!("workers: {workers}; how many cores there are is not known"),
             ),
             Some(cores) if workers > cores => hint(
                 "cores",
-                format!("there are {workers} workers for {cores} cores"),
+                format!("workers: {workers}, cores: {cores}"),
                 "workers wait for each other: exchanges take longer, and no more of them are served",
                 format!("say `workers: {cores}`, or nothing"),
             ),
             Some(cores) if wanted.are_workers_said && workers < cores => hint(
                 "cores",
-                format!("there are {workers} workers for {cores} cores"),
+                format!("workers: {workers}, cores: {cores}"),
                 "cores that no worker has are left to others",
                 String::new(),
             ),
-            Some(cores) => good("cores", format!("there are {workers} workers for {cores} cores")),
+            Some(cores) => good("cores", format!("workers: {workers}, cores: {cores}")),
         }
     }
 
@@ -83,9 +83,9 @@ impl Facts {
         let most = least.saturating_add(connections.saturating_mul(2));
         let raise = |to: u64| match self.files_hard_max {
             Some(hard) if hard < to => {
-                format!("{RAISE_FILES} to {to}; the hard bound is {hard}, and has to be raised too")
+                format!("raise the bound to {to}, and the hard one, which is {hard}: {RAISE_FILES}")
             }
-            _ => format!("{RAISE_FILES} to {to}"),
+            _ => format!("raise the bound to {to}: {RAISE_FILES}"),
         };
         match self.files_max {
             None => good("open_files", String::from("files that may be open are not bounded")),
@@ -140,7 +140,7 @@ impl Facts {
             },
             Ok(space) if !space.is_memory => hint(
                 "shared_memory",
-                format!("{need}, which is no memory but a disk"),
+                format!("{need}, which is a disk and no memory"),
                 "the kernel writes what is in the rings to the disk now and then",
                 String::from("have the rings in a `tmpfs` such as `/dev/shm`"),
             ),

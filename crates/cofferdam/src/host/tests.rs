@@ -46,7 +46,19 @@ fn worth(facts: &Facts, wanted: &Wanted, is_in_the_way: bool, expected: &Expect)
 
 #[test]
 fn where_all_goes_well_every_topic_is_good() {
-    says(&host().findings(&wanted(4)), &expect![[r#""#]]);
+    says(
+        &host().findings(&wanted(4)),
+        &expect![[r#"
+        cores (good): workers: 4, cores: 4
+        cpu_quota (good): the cgroup bounds no time of processors
+        open_files (good): 1048576 files may be open; 131200 are enough
+        shared_memory (good): rings of records take 32 MiB in `/dev/shm`, where 64 MiB are free
+        shared_addresses (good): each worker may listen by a socket of its own (`SO_REUSEPORT`)
+        backlog (good): `net.core.somaxconn` is 4096; 1024 is enough
+        clock_source (good): time is taken from `tsc`, without asking the kernel
+        clock (good): the clock has been set
+    "#]],
+    );
 }
 
 #[test]
@@ -60,7 +72,23 @@ fn a_small_container_is_told_what_it_lacks() {
         clock_source: Some("hpet".to_owned()),
         ..host()
     };
-    worth(&facts, &wanted(2), false, &expect![[r#""#]]);
+    worth(
+        &facts,
+        &wanted(2),
+        false,
+        &expect![[r#"
+        cores (hint): workers: 2, cores: 1; workers wait for each other: exchanges take longer, and no more of them are served
+        hint: say `workers: 1`, or nothing
+        cpu_quota (hint): the cgroup allows 1.5 cores; a gateway that is busy stands still for a part of each period, and every exchange with it
+        hint: raise the quota to 2 cores: `CPUQuota=` in a unit of systemd, `--cpus` for a container, `limits.cpu` in Kubernetes
+        open_files (hint): 1024 files may be open, and 32768 clients, each with an upstream, need 65632; with more than some 464 clients, connections are not accepted
+        hint: raise the bound to 65632, and the hard one, which is 4096: `LimitNOFILE=` in a unit of systemd, `--ulimit nofile=` for a container, `ulimit -n` in a shell
+        backlog (hint): `net.core.somaxconn` is 128; when many clients connect at once, some have to try again a second later
+        hint: `sysctl net.core.somaxconn=1024` or more
+        clock_source (hint): time is taken from `hpet`; each look at the clock may ask the kernel, and an exchange has several
+        hint: see `/sys/devices/system/clocksource/clocksource0/available_clocksource` for `tsc`
+    "#]],
+    );
 }
 
 #[test]
@@ -72,13 +100,36 @@ fn rings_without_room_are_in_the_way() {
         }),
         ..host()
     };
-    worth(&full, &wanted(4), true, &expect![[r#""#]]);
-    worth(&full, &wanted(3), false, &expect![[r#""#]]);
+    worth(
+        &full,
+        &wanted(4),
+        true,
+        &expect![[r#"
+        shared_memory (missing): rings of records take 32 MiB in `/dev/shm`, where 31 MiB are free; there is no room for the rings of records
+        hint: give it at least 32 MiB: `--shm-size` for a container, an `emptyDir` with `medium: Memory` in Kubernetes; or have fewer workers
+    "#]],
+    );
+    worth(
+        &full,
+        &wanted(3),
+        false,
+        &expect![[r#"
+        cores (hint): workers: 3, cores: 4; cores that no worker has are left to others
+    "#]],
+    );
     let gone = Facts {
         rings: Err(io::ErrorKind::NotFound.into()),
         ..host()
     };
-    worth(&gone, &wanted(4), true, &expect![[r#""#]]);
+    worth(
+        &gone,
+        &wanted(4),
+        true,
+        &expect![[r#"
+        shared_memory (missing): `/dev/shm` cannot be looked at: entity not found; there is no place for the rings of records
+        hint: mount a `tmpfs` there
+    "#]],
+    );
     let disk = Facts {
         rings: Ok(Space {
             free_bytes: 1 << 40,
@@ -86,7 +137,15 @@ fn rings_without_room_are_in_the_way() {
         }),
         ..host()
     };
-    worth(&disk, &wanted(4), false, &expect![[r#""#]]);
+    worth(
+        &disk,
+        &wanted(4),
+        false,
+        &expect![[r#"
+        shared_memory (hint): rings of records take 32 MiB in `/dev/shm`, which is a disk and no memory; the kernel writes what is in the rings to the disk now and then
+        hint: have the rings in a `tmpfs` such as `/dev/shm`
+    "#]],
+    );
 }
 
 #[test]
@@ -97,7 +156,19 @@ fn what_no_gateway_can_do_without_is_in_the_way() {
         wall_s: 0,
         ..host()
     };
-    worth(&facts, &wanted(4), true, &expect![[r#""#]]);
+    worth(
+        &facts,
+        &wanted(4),
+        true,
+        &expect![[r#"
+        open_files (missing): 100 files may be open; the gateway does not start, or serves nobody
+        hint: raise the bound to 131200: `LimitNOFILE=` in a unit of systemd, `--ulimit nofile=` for a container, `ulimit -n` in a shell
+        shared_addresses (missing): two sockets cannot listen at one address of this machine: listener `doctor`: address 127.0.0.1:0 does not open: not supported; no listener opens
+        hint: run on Linux itself, and allow `setsockopt` in the seccomp profile
+        clock (missing): the clock shows a time before 2024; certificates are not valid yet, and records bear a wrong time
+        hint: set the clock, and keep it by NTP
+    "#]],
+    );
 }
 
 #[test]
