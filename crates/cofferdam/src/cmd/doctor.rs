@@ -17,7 +17,9 @@ pub(crate) fn doctor(file: Option<&Path>, format: Format) -> ExitCode {
         Err(wrong) => {
             match format {
                 Format::Text => wrong.texts.iter().for_each(|text| fail(text.trim_end())),
-                Format::Json => print(&format!("{}\n", json!({ "good": false, "findings": wrong.findings }))),
+                Format::Json => {
+                    print(&format!("{}\n", json!({ "good": false, "findings": wrong.findings })));
+                }
             }
             return ExitCode::FAILURE;
         }

@@ -94,7 +94,7 @@ fn stamps_are_those_of_the_wall_clock() {
         return;
     };
     let mut table = Table::new(Bounds::default());
-    let (mut near, far) = pair(super::sockets::V4);
+    let (mut near, far) = pair(V4);
     let flow = Flow::new(near.local_addr().unwrap(), near.peer_addr().unwrap());
     deafen(&far);
     let before = Clock::read().wall(Moment::now());
@@ -125,7 +125,7 @@ fn what_found_no_room_in_the_ring_is_counted_and_makes_answers_uncertain() {
     let room = rustix::param::page_size() / 80;
     let mut table = Table::new(Bounds::default());
     let began = Moment::now();
-    let crowd = Crowd::gather(super::sockets::V4, room + 10);
+    let crowd = Crowd::gather(V4, room + 10);
     until("more was sent again than there is room for", || {
         let _ = retransmits.wait(Duration::from_millis(50));
         retransmits.counts().unwrap().lost > 0
@@ -156,7 +156,7 @@ fn retransmits_of_other_network_namespaces_stay_in_the_kernel() {
     let elsewhere = namespace().unwrap() ^ 1;
     let mut there = Retransmits::watch_in(elsewhere, &settings).unwrap();
     let mut table = Table::new(Bounds::default());
-    let (mut near, far) = pair(super::sockets::V4);
+    let (mut near, far) = pair(V4);
     let flow = Flow::new(near.local_addr().unwrap(), near.peer_addr().unwrap());
     deafen(&far);
     near.write_all(b"lost").unwrap();
