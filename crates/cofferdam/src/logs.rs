@@ -232,7 +232,10 @@ impl Base {
                 let made = DirBuilder::new().mode(0o700).recursive(true).create(path);
                 made.with_context(|| format!("`{}` cannot be made", path.display()))
             }
-            Self::Default(path) => Ok(drop(log_ring::Folder::open(path)?)),
+            Self::Default(path) => {
+                log_ring::Folder::open(path)?;
+                Ok(())
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ mod cmd {
     pub(crate) mod check;
     pub(crate) mod config;
     pub(crate) mod crash;
+    pub(crate) mod doctor;
     pub(crate) mod import;
     pub(crate) mod plugin;
     pub(crate) mod rollout;
@@ -33,6 +34,7 @@ mod canary;
 mod probe;
 mod narrowing;
 mod nowhere;
+mod host;
 mod crashes;
 mod debugging;
 mod logs;
@@ -72,6 +74,14 @@ enum Verb {
     Check {
         /// The configuration
         file: PathBuf,
+        /// How findings are written
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Say what this host allows a gateway, what follows, and what to do; exit 0 one can serve here, 1 something it needs is missing, 2 usage
+    Doctor {
+        /// The configuration to judge by; without one, what a gateway wants by default
+        file: Option<PathBuf>,
         /// How findings are written
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
@@ -151,6 +161,7 @@ fn main() -> ExitCode {
     let code = match Arguments::parse().verb {
         Verb::Run { file, plugin_log_level } => cmd::run::run(&file, plugin_log_level.into()),
         Verb::Check { file, format } => cmd::check::check(&file, format),
+        Verb::Doctor { file, format } => cmd::doctor::doctor(file.as_deref(), format),
         Verb::Config { verb } => cmd::config::config(&verb),
         Verb::Import { files, format } => cmd::import::import(&files, format),
         Verb::Schema { of } => cmd::schema::schema(of),

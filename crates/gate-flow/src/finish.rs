@@ -33,6 +33,8 @@ impl Drop for Finish {
             flow.ended(&journal, &chain);
             return;
         }
+        // The connections may serve others while the plugins are told.
+        journal.read_wires();
         // What plugins write to properties while they log belongs into the record, so it comes after them.
         tokio::task::spawn_local(async move {
             chain.end().await;

@@ -11,6 +11,7 @@ use gate_serve::connection::Connection;
 use gate_serve::refusal::Refusal;
 use gate_serve::service::{Abort, Service};
 use gate_serve::stream::Stream;
+use gate_serve::unserved::Unserved;
 use gate_upstream::{Prepared, Upstreams};
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -340,6 +341,10 @@ impl Service for Flow {
 
     fn refused(&self, connection: &Connection, refusal: Refusal, request: Option<&Request<Incoming>>) {
         crate::written::refused(&mut self.pen(), connection, &refusal, request);
+    }
+
+    fn unserved(&self, unserved: &Unserved<'_>) {
+        crate::unserved::connection(&mut self.pen(), unserved, std::time::SystemTime::now());
     }
 
     async fn stop(self: Rc<Self>) {

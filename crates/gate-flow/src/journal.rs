@@ -11,6 +11,7 @@ use gate_serve::connection::Connection;
 use gate_upstream::{Ready, Upstream, UpstreamFault, UpstreamTls};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, HeaderValue, Method, Version};
+use log_kernel::Gauge;
 use log_trace::SpanId;
 use plug_host::{Exchange, RequestHead};
 
@@ -19,6 +20,7 @@ use crate::serving::Serving;
 use crate::traced::Traced;
 
 mod trace;
+use crate::wires::Both;
 
 /// The route of an exchange, with what its match means for the path.
 #[derive(Clone)]
@@ -77,6 +79,10 @@ pub(crate) struct Journal {
     pub(crate) endpoint: Cell<Option<SocketAddr>>,
     pub(crate) upstream_local: Cell<Option<SocketAddr>>,
     pub(crate) upstream_tls: RefCell<Option<Rc<UpstreamTls>>>,
+    /// Of the connection to the upstream: read when the exchange ends.
+    pub(crate) upstream_gauge: RefCell<Option<Gauge>>,
+    /// What was read of both connections before the plugins were told the end; see [`Wires`].
+    pub(crate) wires: Cell<Option<Both>>,
     pub(crate) upstream_wait: Cell<Option<Duration>>,
     pub(crate) way: Way,
     pub(crate) volume: Volume,
@@ -126,6 +132,8 @@ impl Journal {
             endpoint: Cell::default(),
             upstream_local: Cell::default(),
             upstream_tls: RefCell::default(),
+            upstream_gauge: RefCell::default(),
+            wires: Cell::default(),
             upstream_wait: Cell::default(),
             way: Way::default(),
             volume: Volume::default(),
@@ -206,6 +214,7 @@ impl Journal {
         self.endpoint.set(Some(ready.endpoint));
         self.upstream_local.set(Some(ready.local));
         *self.upstream_tls.borrow_mut() = ready.tls;
+        *self.upstream_gauge.borrow_mut() = Some(ready.gauge);
         self.way.ready_after.set(self.since_asked());
         self.stages()?.reaches(endpoint, || self.upstream_number())
     }

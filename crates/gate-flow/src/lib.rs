@@ -38,6 +38,8 @@ mod written;
 pub use written::write_ids;
 mod spanned;
 mod shown;
+mod wires;
+mod unserved;
 mod flow;
 pub use flow::{Change, Flow, FlowParts, RouteTally};
 mod serving;

@@ -8,7 +8,7 @@ use http::{Request, Version};
 use hyper::body::Incoming;
 use log_book::{Pen, Sheet, Subject};
 use log_mask::field::Untrusted;
-use log_record::field;
+use log_record::field::{self, Field};
 use log_record::grade::{Class, Level};
 use log_trace::{SpanId, TraceId, Verdict, Why};
 use plug_host::TraceIds;
@@ -16,6 +16,7 @@ use plug_host::TraceIds;
 use crate::chain::Chain;
 use crate::journal::Journal;
 use crate::traced::Ended;
+use crate::wires::WireFacts;
 
 /// Writes the record of an exchange.
 pub(crate) fn exchange(
@@ -49,6 +50,7 @@ pub(crate) fn exchange(
         request(sheet, journal, chain);
         outcome(sheet, journal, duration);
         parties(sheet, journal);
+        wires(sheet, journal);
         plugins(sheet, chain);
         if let Some(ended) = ended {
             sampling(sheet, &ended.verdict);
@@ -181,6 +183,91 @@ fn parties(sheet: &mut Sheet<'_>, journal: &Journal) {
 /// An address is personal data where the rules say so; where they do not, it is written as it is, without being made a text first.
 fn client(sheet: &mut Sheet<'_>, connection: &Connection) {
     sheet.sent_address(&field::CLIENT, connection.peer.ip());
+}
+
+/// What TLS and the kernel know of both connections. Numbers that are 0 for most exchanges are written where they are not.
+fn wires(sheet: &mut Sheet<'_>, journal: &Journal) {
+    let wires = journal.wires();
+    if let Some(tls) = &wires.tls {
+        let own = sheet.own();
+        own.text(&field::TLS_VERSION, tls.agreed.version.as_bytes());
+        own.text(&field::TLS_CIPHER, tls.agreed.cipher.as_bytes());
+        own.text(
+            &field::TLS_NEXT_PROTOCOL,
+            tls.next_protocol.unwrap_or_default().as_bytes(),
+        );
+        let name = tls.server_name.unwrap_or_default();
+        sheet.sent(&field::TLS_SERVER_NAME, Untrusted::Text(name.as_bytes()));
+        let subject = tls.subject.unwrap_or_default();
+        sheet.sent(&field::TLS_CLIENT_SUBJECT, Untrusted::Text(subject.as_bytes()));
+    }
+    if let Some(facts) = &wires.client {
+        wire(sheet, facts, &CLIENT);
+    }
+    let own = sheet.own();
+    if let Some(tls) = &wires.upstream_tls {
+        own.text(&field::UPSTREAM_TLS_VERSION, tls.version.as_bytes());
+        own.text(&field::UPSTREAM_TLS_CIPHER, tls.cipher.as_bytes());
+    }
+    if let Some(facts) = &wires.upstream {
+        wire(sheet, facts, &UPSTREAM);
+    }
+}
+
+/// The names of the fields of one connection.
+struct WireFields {
+    rtt: &'static Field,
+    rtt_variance: &'static Field,
+    retransmits: &'static Field,
+    retransmits_new: &'static Field,
+    congestion: &'static Field,
+    congestion_window: &'static Field,
+    delivery_rate: &'static Field,
+}
+
+const CLIENT: WireFields = WireFields {
+    rtt: &field::CLIENT_RTT,
+    rtt_variance: &field::CLIENT_RTT_VARIANCE,
+    retransmits: &field::CLIENT_RETRANSMITS,
+    retransmits_new: &field::CLIENT_RETRANSMITS_NEW,
+    congestion: &field::CLIENT_CONGESTION,
+    congestion_window: &field::CLIENT_CONGESTION_WINDOW,
+    delivery_rate: &field::CLIENT_DELIVERY_RATE,
+};
+
+const UPSTREAM: WireFields = WireFields {
+    rtt: &field::UPSTREAM_RTT,
+    rtt_variance: &field::UPSTREAM_RTT_VARIANCE,
+    retransmits: &field::UPSTREAM_RETRANSMITS,
+    retransmits_new: &field::UPSTREAM_RETRANSMITS_NEW,
+    congestion: &field::UPSTREAM_CONGESTION,
+    congestion_window: &field::UPSTREAM_CONGESTION_WINDOW,
+    delivery_rate: &field::UPSTREAM_DELIVERY_RATE,
+};
+
+/// A connection that sent nothing again says its round trip alone; of one that did, all that may say why.
+fn wire(sheet: &mut Sheet<'_>, facts: &WireFacts, fields: &WireFields) {
+    let own = sheet.own();
+    let mut number = |field: &Field, number: Option<u64>| {
+        if let Some(number) = number {
+            own.integer(field, number);
+        }
+    };
+    number(fields.rtt, facts.rtt_us.map(u64::from));
+    if facts.retransmits.is_none_or(|retransmits| retransmits == 0) {
+        return;
+    }
+    number(fields.rtt_variance, facts.rtt_variance_us.map(u64::from));
+    number(fields.retransmits, facts.retransmits.map(u64::from));
+    number(fields.retransmits_new, facts.retransmits_new.map(u64::from));
+    number(
+        fields.congestion_window,
+        facts.congestion_window_segments.map(u64::from),
+    );
+    number(fields.delivery_rate, facts.delivery_rate_bytes_per_s);
+    if let Some(congestion) = &facts.congestion {
+        own.text(fields.congestion, congestion.name().as_bytes());
+    }
 }
 
 fn plugins(sheet: &mut Sheet<'_>, chain: &Chain) {

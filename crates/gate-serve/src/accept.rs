@@ -18,6 +18,7 @@ use crate::http::{self, Crew, Desk};
 use crate::roster::{Entry, Roster};
 use crate::service::Service;
 use crate::stream::Stream;
+use crate::unserved::{Unserved, Why};
 
 /// LIMIT: pause after a failed accept, doubled up to the second value while accepts go on failing. The connection that could not be
 /// accepted stays in the backlog, so without a pause the worker would spin.
@@ -115,20 +116,30 @@ impl Guest {
     async fn serve<S: Service>(self, floor: &Floor<S>, stream: TcpStream) {
         let Ok(local) = stream.local_addr() else { return };
         let presence = Rc::clone(self.entry.presence());
-        let (stream, tls) = match self.settings.tls() {
+        let came = Instant::now();
+        let (mut stream, tls) = match self.settings.tls() {
             None => (Stream::from(stream), None),
             Some(tls) => match presence
                 .unless_aborted(tls.accept(stream, self.settings.limits().header_timeout))
                 .await
             {
                 Some(Ok((stream, info))) => (Stream::from(stream), Some(info)),
-                Some(Err(_)) => {
+                Some(Err(unshaken)) => {
                     self.open.door.tally().handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                    floor.service.unserved(&Unserved {
+                        peer: self.peer,
+                        local,
+                        listener: self.settings.spec(),
+                        server_name: unshaken.server_name.as_deref(),
+                        lasted: came.elapsed(),
+                        why: Why::Handshake(unshaken.why),
+                    });
                     return;
                 }
                 None => return,
             },
         };
+        let gauge = stream.mount();
         let listener = Arc::clone(self.settings.spec());
         let connection = Rc::new(Connection {
             id: self.id,
@@ -136,6 +147,7 @@ impl Guest {
             local,
             listener,
             tls,
+            gauge,
             started: Instant::now(),
         });
         let service = Rc::clone(&floor.service);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use gate_plan::Listener;
+use log_kernel::Gauge;
 
 use crate::certificate::CertificateFacts;
 
@@ -21,6 +22,8 @@ pub struct Connection {
     pub listener: Arc<Listener>,
     /// TLS, when the listener has it.
     pub tls: Option<TlsInfo>,
+    /// What the kernel knows of it, on demand; of its last moment, once it is closed.
+    pub gauge: Gauge,
     /// When the connection stood, handshake included.
     pub started: Instant,
 }
@@ -30,6 +33,8 @@ pub struct Connection {
 pub struct TlsInfo {
     /// `TLSv1.2` or `TLSv1.3`.
     pub version: &'static str,
+    /// The cipher suite, by its name at IANA.
+    pub cipher: &'static str,
     /// Name that the client asked for (SNI), lower case.
     pub server_name: Option<String>,
     /// Protocol agreed by ALPN: `h2` or `http/1.1`.

@@ -24,6 +24,7 @@ use crate::connection::Connection;
 use crate::refusal::Refusal;
 use crate::service::{Abort, Service};
 use crate::stream::Stream;
+use crate::unserved::Unserved;
 use crate::worker::Workers;
 
 /// No test waits longer for anything that must happen.
@@ -44,6 +45,8 @@ pub(crate) enum Event {
     /// The exchange's future is gone: finished or dropped.
     Ended(String),
     Refused(Refusal),
+    /// The code, and the name that was asked for.
+    Unserved(&'static str, Option<String>),
     Stopped,
 }
 
@@ -109,6 +112,16 @@ impl Service for Performer {
             "/empty" => Empty::new().map_err(|never| match never {}).boxed_unsync(),
             "/worker" => text(self.worker.to_string()),
             "/connection" => text(format!("{connection:?}")),
+            "/kernel" => {
+                let info = connection.gauge.read().unwrap();
+                text(format!(
+                    "{} {:?} {:?} {}",
+                    info.state().unwrap().word(),
+                    info.retransmits(),
+                    info.retransmits().map(|total| connection.gauge.tell_retransmits(total)),
+                    connection.gauge.congestion().unwrap().name(),
+                ))
+            }
             _ => text("ok"),
         };
         Ok(Response::new(body))
@@ -124,6 +137,13 @@ impl Service for Performer {
 
     fn refused(&self, _: &Connection, refusal: Refusal, _: Option<&Request<Incoming>>) {
         self.say(Event::Refused(refusal));
+    }
+
+    fn unserved(&self, unserved: &Unserved<'_>) {
+        self.say(Event::Unserved(
+            unserved.why.code(),
+            unserved.server_name.map(str::to_owned),
+        ));
     }
 
     async fn stop(self: Rc<Self>) {

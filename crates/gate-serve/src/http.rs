@@ -26,6 +26,7 @@ use crate::reply::Reply;
 use crate::roster::{Order, Presence};
 use crate::service::{Abort, Service};
 use crate::stream::Stream;
+use crate::unserved::{Unserved, Why, http2_reason};
 use crate::wire::Wire;
 
 mod executor;
@@ -60,11 +61,13 @@ pub(crate) async fn serve<S: Service>(stream: Stream, desk: Desk<S>) {
         Some(alpn) => alpn == "h2",
         None => match desk
             .presence
-            .unless_aborted(has_preface(&mut stream, &mut replay, &desk.presence))
+            .unless_told_to_end(has_preface(&mut stream, &mut replay, &desk.presence))
             .await
         {
-            Some(Ok(http2)) => http2,
-            Some(Err(_)) | None => return,
+            Ok(Ok(http2)) => http2,
+            // What there is of a head is late: HTTP/1 says so.
+            Err(Order::HeaderTimeout) => false,
+            Ok(Err(_)) | Err(_) => return,
         },
     };
     let presence = Rc::clone(&desk.presence);
@@ -128,6 +131,8 @@ async fn serve_http1<S: Service>(wire: Wire, desk: Rc<Desk<S>>) {
             if let Some(refusal) = refusal_of(&fault) {
                 desk.refused(refusal, None);
                 linger(&mut wire, &desk.presence).await;
+            } else if fault.is_incomplete_message() && desk.presence.is_in_head() {
+                desk.unserved(Why::HeadUnfinished);
             }
         }
         End::HeaderTimeout => {
@@ -148,10 +153,15 @@ async fn serve_http2<S: Service>(wire: Wire, desk: Rc<Desk<S>>) {
         TokioIo::new(wire),
         service_fn(move |request| answer(&hand, request, false)),
     );
-    drive(&mut connection, &desk.presence, |connection| {
+    let end = drive(&mut connection, &desk.presence, |connection| {
         connection.graceful_shutdown()
     })
     .await;
+    if let End::Over(Err(fault)) = end
+        && let Some(reason) = http2_reason(&fault)
+    {
+        desk.unserved(Why::Http2(reason));
+    }
 }
 
 /// Checks a request's head and answers it, or has the service do so.
@@ -200,6 +210,18 @@ impl<S: Service> Desk<S> {
     fn refused(&self, refusal: Refusal, request: Option<&Request<Incoming>>) {
         self.door.tally().refuse(refusal);
         self.service.refused(&self.connection, refusal, request);
+    }
+
+    fn unserved(&self, why: Why) {
+        let connection = &self.connection;
+        self.service.unserved(&Unserved {
+            peer: connection.peer,
+            local: connection.local,
+            listener: &connection.listener,
+            server_name: connection.tls.as_ref().and_then(|tls| tls.server_name.as_deref()),
+            lasted: connection.started.elapsed(),
+            why,
+        });
     }
 }
 

@@ -34,6 +34,7 @@ mod head_check;
 mod head_tap;
 
 pub mod refusal;
+pub mod unserved;
 
 mod reply;
 

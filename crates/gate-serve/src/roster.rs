@@ -89,6 +89,21 @@ impl Presence {
         .await
     }
 
+    /// Runs a future until it ends, or the connection is aborted or its head is late; says which of the two.
+    pub(crate) async fn unless_told_to_end<F: Future>(&self, future: F) -> Result<F::Output, Order> {
+        let mut future = std::pin::pin!(future);
+        poll_fn(|cx| match self.poll_order(cx) {
+            order @ (Order::Abort | Order::HeaderTimeout) => Poll::Ready(Err(order)),
+            _ => future.as_mut().poll(cx).map(Ok),
+        })
+        .await
+    }
+
+    /// Whether a head has begun to arrive, outside of any exchange.
+    pub(crate) fn is_in_head(&self) -> bool {
+        self.in_flight.get() == 0 && self.head_since.get().is_some()
+    }
+
     /// Whether no further exchange is wanted.
     pub(crate) fn finishing(&self) -> bool {
         self.order.get() == Order::Finish

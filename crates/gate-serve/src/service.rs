@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use crate::connection::Connection;
 use crate::refusal::Refusal;
 use crate::stream::Stream;
+use crate::unserved::Unserved;
 
 /// Serves the exchanges of one worker, on its thread; may hold what no other thread may touch.
 pub trait Service: 'static {
@@ -33,6 +34,11 @@ pub trait Service: 'static {
     /// Hears of a request that was refused here and never reaches [`Self::http`]; there is none to show when its head was no HTTP.
     fn refused(&self, connection: &Connection, refusal: Refusal, request: Option<&Request<Incoming>>) {
         let _ = (connection, refusal, request);
+    }
+
+    /// Hears of a connection that ends unserved and with no request to show. It may be called as often as clients connect: it is to be cheap.
+    fn unserved(&self, unserved: &Unserved<'_>) {
+        let _ = unserved;
     }
 
     /// The worker's last connection has ended: flush, say goodbye. Bounded by the wait given to [`crate::worker::Workers::stop`].

@@ -9,13 +9,14 @@ use arc_swap::ArcSwap;
 use gate_plan::{ClientCertificates, ServerTls};
 use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
-use rustls::{ProtocolVersion, RootCertStore, ServerConfig};
+use rustls::server::{Acceptor, NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier};
+use rustls::{CipherSuite, ProtocolVersion, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
-use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_rustls::{LazyConfigAcceptor, server::TlsStream};
 
 use crate::certificate::CertificateFacts;
 use crate::connection::TlsInfo;
+use crate::unserved::Handshake;
 
 mod certificates;
 mod files;
@@ -146,13 +147,36 @@ impl TlsDoor {
         &self,
         stream: TcpStream,
         limit: Duration,
-    ) -> io::Result<(TlsStream<TcpStream>, TlsInfo)> {
+    ) -> Result<(TlsStream<TcpStream>, TlsInfo), Unshaken> {
         let loaded = self.loaded.load_full();
-        let acceptor = TlsAcceptor::from(Arc::clone(&loaded.config));
-        let stream = tokio::time::timeout(limit, acceptor.accept(stream)).await??;
-        let info = loaded.describe(&stream);
-        Ok((stream, info))
+        let mut hello = None;
+        let shaken = tokio::time::timeout(limit, loaded.shake(stream, &mut hello)).await;
+        let why = match shaken {
+            Ok(Ok(stream)) => {
+                let info = loaded.describe(&stream);
+                return Ok((stream, info));
+            }
+            Ok(Err(fault)) => Handshake::of(&fault, hello.is_some()),
+            Err(_) => Handshake::Timeout,
+        };
+        Err(Unshaken {
+            why,
+            server_name: hello.and_then(|hello| hello.server_name),
+        })
     }
+}
+
+/// A handshake that failed.
+#[derive(Debug)]
+pub(crate) struct Unshaken {
+    pub(crate) why: Handshake,
+    /// Name that the client asked for, lower case.
+    pub(crate) server_name: Option<String>,
+}
+
+/// What a client's hello said, kept for the case that the handshake fails.
+struct Hello {
+    server_name: Option<String>,
 }
 
 impl Loaded {
@@ -179,11 +203,22 @@ impl Loaded {
         })
     }
 
+    /// Reads the hello first, so that it is known when what follows fails.
+    async fn shake(&self, stream: TcpStream, hello: &mut Option<Hello>) -> io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let server_name = start.client_hello().server_name().map(str::to_ascii_lowercase);
+        *hello = Some(Hello { server_name });
+        start.into_stream(Arc::clone(&self.config)).await
+    }
+
     fn describe(&self, stream: &TlsStream<TcpStream>) -> TlsInfo {
         let (_, session) = stream.get_ref();
         let leaf = session.peer_certificates().and_then(<[_]>::first);
         TlsInfo {
             version: version_name(session.protocol_version()),
+            cipher: session
+                .negotiated_cipher_suite()
+                .map_or("", |suite| cipher_name(suite.suite())),
             server_name: session.server_name().map(str::to_ascii_lowercase),
             alpn: match session.alpn_protocol() {
                 Some(b"h2") => Some("h2"),
@@ -202,6 +237,18 @@ pub fn version_name(version: Option<ProtocolVersion>) -> &'static str {
     match version {
         Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
         _ => "TLSv1.3",
+    }
+}
+
+/// A cipher suite by its name at IANA; rustls has names of its own for those of TLS 1.3. Empty for one that rustls does not speak.
+#[must_use]
+pub fn cipher_name(suite: CipherSuite) -> &'static str {
+    let name = suite.as_str().unwrap_or_default();
+    match name.strip_prefix("TLS13_") {
+        Some("AES_128_GCM_SHA256") => "TLS_AES_128_GCM_SHA256",
+        Some("AES_256_GCM_SHA384") => "TLS_AES_256_GCM_SHA384",
+        Some("CHACHA20_POLY1305_SHA256") => "TLS_CHACHA20_POLY1305_SHA256",
+        _ => name,
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use log_kernel::{Gauge, Mount};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -17,7 +18,11 @@ use crate::stats::OpenConnection;
 
 /// A connected socket.
 pub(crate) struct Dialled {
+    /// Before the socket, whose number it lends; whoever takes the two apart drops it first.
+    pub(crate) mount: Mount,
     pub(crate) wire: Wire,
+    /// What the kernel knows of it.
+    pub(crate) gauge: Gauge,
     pub(crate) local: SocketAddr,
     pub(crate) tls: Option<Rc<UpstreamTls>>,
     pub(crate) open: OpenConnection,
@@ -78,9 +83,12 @@ pub(crate) async fn dial(node: &Node, speech: Speech) -> Result<Dialled, Upstrea
         None => Wire::Plain(stream),
         Some(connector) => encrypt(node, connector, stream, speech).await?,
     };
+    let (mount, gauge) = wire.mount();
     Ok(Dialled {
         tls: settled(node, &wire),
+        mount,
         wire,
+        gauge,
         local,
         open: OpenConnection::count(&node.settings.stats),
     })
@@ -117,6 +125,7 @@ fn settled(node: &Node, wire: &Wire) -> Option<Rc<UpstreamTls>> {
     let peer = session.peer_certificates().and_then(<[_]>::first);
     Some(Rc::new(UpstreamTls {
         version: session.protocol_version(),
+        cipher: session.negotiated_cipher_suite().map(|suite| suite.suite()),
         peer: peer.cloned(),
         local: node.settings.certificate.clone(),
     }))

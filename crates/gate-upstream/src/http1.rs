@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use gate_plan::Upstream as UpstreamSpec;
 use http::{HeaderMap, Request};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
+use log_kernel::Gauge;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
 
@@ -31,6 +33,7 @@ pub(crate) struct Http1Connection {
     alarm: Alarm,
     local: SocketAddr,
     tls: Option<Rc<UpstreamTls>>,
+    gauge: Gauge,
     idle_since: Instant,
 }
 
@@ -104,6 +107,7 @@ impl Http1Connection {
             endpoint: node.address,
             local: self.local,
             tls: self.tls.clone(),
+            gauge: self.gauge.clone(),
         }
     }
 }
@@ -143,15 +147,25 @@ pub(crate) async fn send(
 /// A new connection.
 async fn open(node: Rc<Node>) -> Result<Http1Connection, UpstreamFault> {
     within(&node, async {
-        let Dialled { wire, local, tls, open } = dial(&node, Speech::Http1).await?;
+        let Dialled {
+            mount,
+            wire,
+            gauge,
+            local,
+            tls,
+            open,
+        } = dial(&node, Speech::Http1).await?;
         let handshake = Builder::new()
             .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(wire))
             .await;
         let (sender, connection) = handshake.map_err(|error| send::reset(&node, error))?;
         spawn_local(async move {
+            let connection = pin!(connection.with_upgrades());
+            // What is declared last is dropped first: the number of the socket is taken back before it closes.
+            let _mount = mount;
             // Its error has reached the exchange that it hit; an idle connection's end is no event.
-            let _ = connection.with_upgrades().await;
+            let _ = connection.await;
             drop(open);
         });
         Ok(Http1Connection {
@@ -159,6 +173,7 @@ async fn open(node: Rc<Node>) -> Result<Http1Connection, UpstreamFault> {
             alarm: Alarm::default(),
             local,
             tls,
+            gauge,
             idle_since: Instant::now(),
         })
     })

@@ -11,6 +11,7 @@ use http::{HeaderMap, Request};
 use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper::rt::Executor;
 use hyper_util::rt::TokioIo;
+use log_kernel::{Gauge, Mount};
 use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::Instant;
@@ -48,6 +49,7 @@ struct Http2Connection {
     sender: RefCell<SendRequest<WireBody>>,
     local: SocketAddr,
     tls: Option<Rc<UpstreamTls>>,
+    gauge: Gauge,
     streams: Cell<usize>,
     /// SETTINGS_MAX_CONCURRENT_STREAMS of the peer; 100 until it says.
     streams_max: Rc<Cell<usize>>,
@@ -82,6 +84,7 @@ impl Http2Stream {
             endpoint: node.address,
             local: self.0.local,
             tls: self.0.tls.clone(),
+            gauge: self.0.gauge.clone(),
         }
     }
 }
@@ -196,18 +199,26 @@ async fn run(opening: Rc<Opening>, node: Rc<Node>) {
 }
 
 async fn open(node: &Node) -> Result<Rc<Http2Connection>, UpstreamFault> {
-    let Dialled { wire, local, tls, open } = dial(node, Speech::Http2).await?;
+    let Dialled {
+        mount,
+        wire,
+        gauge,
+        local,
+        tls,
+        open,
+    } = dial(node, Speech::Http2).await?;
     let handshake = Builder::new(LocalExec)
         .max_header_list_size(HEAD_BYTES_MAX)
         .handshake(TokioIo::new(wire))
         .await;
     let (sender, connection) = handshake.map_err(|error| node.no_http2(&error.to_string()))?;
     let streams_max = Rc::new(Cell::new(connection.current_max_send_streams()));
-    spawn_local(drive(connection, Rc::clone(&streams_max), open));
+    spawn_local(drive(connection, Rc::clone(&streams_max), (open, mount)));
     Ok(Rc::new(Http2Connection {
         sender: RefCell::new(sender),
         local,
         tls,
+        gauge,
         streams: Cell::new(0),
         streams_max,
         idle_since: Cell::new(Instant::now()),
@@ -216,10 +227,13 @@ async fn open(node: &Node) -> Result<Rc<Http2Connection>, UpstreamFault> {
 }
 
 async fn drive(
-    mut connection: Connection<TokioIo<Wire>, WireBody, LocalExec>,
+    connection: Connection<TokioIo<Wire>, WireBody, LocalExec>,
     streams_max: Rc<Cell<usize>>,
-    open: OpenConnection,
+    (open, mount): (OpenConnection, Mount),
 ) {
+    let mut connection = connection;
+    // What is declared last is dropped first: the number of the socket is taken back before it closes.
+    let _mount = mount;
     poll_fn(|cx| {
         let done = Pin::new(&mut connection).poll(cx);
         streams_max.set(connection.current_max_send_streams());

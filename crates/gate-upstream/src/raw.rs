@@ -6,7 +6,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use rustls::ProtocolVersion;
+use log_kernel::{Gauge, Mount};
+use rustls::{CipherSuite, ProtocolVersion};
 use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -16,7 +17,7 @@ use crate::endpoint::{Endpoint, Lease};
 use crate::send::Ready;
 use crate::stats::OpenConnection;
 
-/// The socket of a connection; the TLS state is boxed because it is larger than a page.
+/// The socket of a connection; the TLS state is boxed because it is larger than a page. An upgrade hands it over whole, so it can be sent.
 pub(crate) enum Wire {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -27,10 +28,22 @@ pub(crate) enum Wire {
 pub struct UpstreamTls {
     /// The version agreed on.
     pub version: Option<ProtocolVersion>,
+    /// The cipher suite agreed on.
+    pub cipher: Option<CipherSuite>,
     /// The upstream's certificate.
     pub peer: Option<CertificateDer<'static>>,
     /// Ours, for upstreams that ask for one.
     pub local: Option<CertificateDer<'static>>,
+}
+
+impl Wire {
+    /// Lets it be read by whoever does not own it. The mount is to be dropped before the wire.
+    pub(crate) fn mount(&self) -> (Mount, Gauge) {
+        match self {
+            Self::Plain(stream) => Mount::beside(stream),
+            Self::Tls(stream) => Mount::beside(stream.get_ref().0),
+        }
+    }
 }
 
 macro_rules! each {
@@ -85,9 +98,12 @@ impl AsyncWrite for Wire {
 
 /// A byte stream to an endpoint, for TCP listeners and Redis. It counts as one active request of its endpoint until dropped.
 pub struct UpstreamStream {
+    // Before the socket, whose number it lends.
+    pub(crate) _mount: Mount,
     pub(crate) wire: Wire,
     pub(crate) local: SocketAddr,
     pub(crate) tls: Option<Rc<UpstreamTls>>,
+    pub(crate) gauge: Gauge,
     pub(crate) endpoint: Endpoint,
     pub(crate) _lease: Lease,
     pub(crate) _open: OpenConnection,
@@ -101,6 +117,7 @@ impl UpstreamStream {
             endpoint: self.endpoint.address()?,
             local: self.local,
             tls: self.tls.clone(),
+            gauge: self.gauge.clone(),
         })
     }
 

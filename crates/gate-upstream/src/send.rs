@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
+use log_kernel::Gauge;
 use tokio::time::Instant;
 
 use crate::alarm::Alarm;
@@ -44,6 +45,8 @@ pub struct Ready {
     pub local: SocketAddr,
     /// What its handshake settled, when it is encrypted.
     pub tls: Option<Rc<UpstreamTls>>,
+    /// What the kernel knows of it, on demand. The connection may serve others, before, after and, on HTTP/2, at the same time.
+    pub gauge: Gauge,
 }
 
 /// Why a request failed, and the request if it may be sent again.

@@ -9,6 +9,8 @@ mod endpoints;
 
 mod faults;
 
+mod gauges;
+
 mod http1;
 
 mod http2;

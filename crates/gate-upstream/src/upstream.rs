@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::balance::Balancer;
 use crate::body::OutBody;
-use crate::dial::{Dialled, Speech, dial, within};
+use crate::dial::{Speech, dial, within};
 use crate::endpoint::{Endpoint, HostState, Lease, Node, Settings};
 use crate::fault::UpstreamFault;
 use crate::prepare::PreparedUpstream;
@@ -169,15 +169,17 @@ impl Upstream {
     async fn open(&self, endpoint: &Endpoint) -> Result<UpstreamStream, UpstreamFault> {
         let node = self.node(endpoint).await?;
         let open = async |node: Rc<Node>| within(&node, dial(&node, Speech::Bytes)).await;
-        let (node, Dialled { wire, local, tls, open }, _) = self.reach(node, open).await?;
+        let (node, dialled, _) = self.reach(node, open).await?;
         let lease = Lease::begin(&node);
         Ok(UpstreamStream {
-            wire,
-            local,
-            tls,
+            _mount: dialled.mount,
+            wire: dialled.wire,
+            local: dialled.local,
+            tls: dialled.tls,
+            gauge: dialled.gauge,
             endpoint: Endpoint(Some(node)),
             _lease: lease,
-            _open: open,
+            _open: dialled.open,
         })
     }
 

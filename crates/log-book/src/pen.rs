@@ -36,6 +36,9 @@ impl Subject {
     }
 }
 
+/// LIMIT: bytes of a record that is packed and goes nowhere.
+const DRY_BYTES_MAX: usize = 64 * 1024;
+
 /// Writes records. It belongs to one thread.
 pub struct Pen {
     ring: Option<Producer>,
@@ -54,7 +57,7 @@ impl Pen {
             mask: Fields::new(Arc::default()),
             wanted: Wanted::default(),
             buffer: Vec::new(),
-            bytes_max: 0,
+            bytes_max: DRY_BYTES_MAX,
         }
     }
 

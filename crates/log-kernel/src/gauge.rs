@@ -21,6 +21,8 @@ pub struct Mount(Rc<Shared>);
 struct Shared {
     socket: Cell<Option<RawFd>>,
     last: Cell<Option<TcpInfo>>,
+    /// Segments sent again of which a record has told.
+    told: Cell<u32>,
     congestion: Option<Congestion>,
 }
 
@@ -32,6 +34,7 @@ impl Mount {
         let shared = Rc::new(Shared {
             socket: Cell::new(Some(socket.as_raw_fd())),
             last: Cell::new(None),
+            told: Cell::new(0),
             congestion: congestion(socket).ok(),
         });
         (Self(Rc::clone(&shared)), Gauge(shared))
@@ -60,6 +63,17 @@ impl Gauge {
             Some(socket) => TcpInfo::read_by_number(socket),
             None => self.0.last.get().ok_or(TcpInfoFault::Closed),
         }
+    }
+
+    /// Of the segments that were ever sent again, which are `total` by now, those of which no record has told; from now on they are told.
+    ///
+    /// Every one is in one record. What follows an exchange's last byte is in the next record of the connection: when the gateway has handed
+    /// a response to the kernel, most of it is still to be sent. Where exchanges share a connection, whichever is written down first tells.
+    #[must_use]
+    pub fn tell_retransmits(&self, total: u32) -> u32 {
+        let told = self.0.told.get();
+        self.0.told.set(told.max(total));
+        total.saturating_sub(told)
     }
 
     /// Its congestion control, as it was when the mount was made.

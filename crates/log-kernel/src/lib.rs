@@ -2,7 +2,7 @@
 //!
 //! What lives here: `TCP_INFO` and the name of the congestion control of a socket ([`TcpInfo`], [`congestion`]), with a [`Gauge`] for whoever
 //! does not own the socket; a small program that the kernel runs at each retransmit, put together here and fitted to the kernel's own
-//! description of its types ([`Retransmits`]); the bounded [`Table`] of time stamps by connection; and [`doctor`], which says what of this a
+//! description of its types ([`Retransmits`]); the bounded [`Table`] of time stamps by connection; both in one hand ([`Watcher`]); and [`doctor`], which says what of this a
 //! host allows, what follows, and what to do.
 //! What never enters: names of fields, records, YAML, a runtime, threads, what is written on a connection. Nothing here waits unless it is told how long.
 //! Data comes from sockets of `gate-serve` and `gate-upstream`, and from the kernel. It goes to whoever finishes a record: numbers of `TCP_INFO`
@@ -10,16 +10,19 @@
 //! ring and owns the table, where records are encoded. That thread is the only one that touches either, so there is no lock:
 //!
 //! ```no_run
-//! use log_kernel::{Bounds, Clock, Flow, Moment, Retransmits, Settings, Table};
+//! use log_kernel::{Bounds, Clock, Flow, Moment, Settings, Watcher};
 //! # fn address() -> std::net::SocketAddr { ([127, 0, 0, 1], 1).into() }
-//! # fn main() -> Result<(), log_kernel::LoadFault> {
-//! let mut retransmits = Retransmits::watch(&Settings::default())?; // its error goes to stderr, and TCP_INFO serves
-//! let mut table = Table::new(Bounds::default());
+//! # fn main() -> std::io::Result<()> {
+//! let mut watcher = Watcher::start(&Settings::default(), Bounds::default());
+//! if let Some(why) = watcher.refusal() {
+//!     let _ = why; // It goes to stderr, and TCP_INFO serves.
+//! }
 //! // For a batch of records that are about to be encoded:
-//! retransmits.drain_into(&mut table);
+//! watcher.tick()?;
 //! let clock = Clock::read();
 //! let began = Moment::now(); // of the exchange: `Moment::of(instant)`
-//! for stamp in table.since(Flow::new(address(), address()), began).stamps() {
+//! let seen = watcher.since(Flow::new(address(), address()), began);
+//! for stamp in seen.iter().flat_map(|seen| seen.stamps()) {
 //!     let _ = clock.wall(stamp.at);
 //! }
 //! # Ok(())
@@ -52,6 +55,9 @@ pub use watch::{Counts, Retransmits, Settings};
 
 mod table;
 pub use table::{Bounds, Seen, Stamp, Table};
+
+mod watcher;
+pub use watcher::Watcher;
 
 mod doctor;
 pub use doctor::{Facts, Finding, Grade, Topic, doctor};

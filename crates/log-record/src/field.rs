@@ -67,7 +67,7 @@ fields! {
     AUTHORITY = "http.request.authority", Text, "`:authority` or `Host` as received, port included.";
     PATH = "url.path", Text, "Path as received, without query.";
     QUERY = "url.query", Text, "Query as received, without `?`.";
-    PROTOCOL = "network.protocol.version", Text, "`1.0`, `1.1`, `2`, or `tcp` for a TCP listener.";
+    PROTOCOL = "network.protocol.version", Text, "`1.0`, `1.1`, `2`, `tcp` for a TCP listener, or `tls` where its handshake failed.";
     STATUS = "http.response.status_code", Integer, "Status sent to the client; absent when none was sent.";
     FLAGS = "cofferdam.response_flags", Text, "Envoy's response flags, comma separated; absent when there is none.";
     DETAILS = "cofferdam.response_details", Text, "Why the response is what it is, in words such as `via_upstream` or a fault's code.";
@@ -133,4 +133,27 @@ fields! {
     REQUEST_BODY_CUT = "http.request.body.cut", Flag, "There was more of the request's body.";
     RESPONSE_BODY = "http.response.body.content", Text, "In a debug window: the beginning of the response's body, masked, then base64.";
     RESPONSE_BODY_CUT = "http.response.body.cut", Flag, "There was more of the response's body.";
+    TLS_VERSION = "tls.protocol.version", Text, "Version of TLS with the client, `1.2` or `1.3`.";
+    TLS_CIPHER = "tls.cipher", Text, "Cipher suite agreed on with the client, by its name at IANA.";
+    TLS_SERVER_NAME = "tls.client.server_name", Text, "Name that the client asked for (SNI), lower case.";
+    TLS_NEXT_PROTOCOL = "tls.next_protocol", Text, "Protocol agreed on with the client by ALPN, `h2` or `http/1.1`.";
+    TLS_CLIENT_SUBJECT = "tls.client.subject", Text, "Subject of the client's certificate as RFC 2253 writes it; absent when it showed none.";
+    CLIENT_RTT = "cofferdam.client_rtt_us", Integer, "Round trip to the client in microseconds, smoothed by the kernel, when the exchange ended.";
+    CLIENT_RTT_VARIANCE = "cofferdam.client_rtt_variance_us", Integer, "How much it varies, in microseconds.";
+    CLIENT_RETRANSMITS = "cofferdam.client_retransmits", Integer, "Segments sent to the client again since its connection began.";
+    CLIENT_RETRANSMITS_NEW = "cofferdam.client_retransmits_new", Integer, "Those of them of which no earlier record of the connection told.";
+    CLIENT_RETRANSMITTED_AT = "cofferdam.client_retransmitted_at", Nested, "When segments were sent to the client again since the exchange began: an array of time stamps. With CAP_BPF only.";
+    CLIENT_CONGESTION = "cofferdam.client_congestion", Text, "Congestion control of the connection to the client, such as `cubic`.";
+    CLIENT_CONGESTION_WINDOW = "cofferdam.client_congestion_window", Integer, "Segments that might be on their way to the client when the exchange ended.";
+    CLIENT_DELIVERY_RATE = "cofferdam.client_delivery_rate", Integer, "Latest rate at which bytes arrived at the client, in bytes per second.";
+    UPSTREAM_TLS_VERSION = "cofferdam.upstream_tls_version", Text, "Version of TLS with the upstream, `1.2` or `1.3`.";
+    UPSTREAM_TLS_CIPHER = "cofferdam.upstream_tls_cipher", Text, "Cipher suite agreed on with the upstream, by its name at IANA.";
+    UPSTREAM_RTT = "cofferdam.upstream_rtt_us", Integer, "Round trip to the upstream in microseconds, smoothed by the kernel, when the exchange ended.";
+    UPSTREAM_RTT_VARIANCE = "cofferdam.upstream_rtt_variance_us", Integer, "How much it varies, in microseconds.";
+    UPSTREAM_RETRANSMITS = "cofferdam.upstream_retransmits", Integer, "Segments sent to the upstream again since the connection began.";
+    UPSTREAM_RETRANSMITS_NEW = "cofferdam.upstream_retransmits_new", Integer, "Those of them of which no earlier record of the connection told.";
+    UPSTREAM_RETRANSMITTED_AT = "cofferdam.upstream_retransmitted_at", Nested, "When segments were sent to the upstream again since the exchange began: an array of time stamps. With CAP_BPF only.";
+    UPSTREAM_CONGESTION = "cofferdam.upstream_congestion", Text, "Congestion control of the connection to the upstream, such as `cubic`.";
+    UPSTREAM_CONGESTION_WINDOW = "cofferdam.upstream_congestion_window", Integer, "Segments that might be on their way to the upstream when the exchange ended.";
+    UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, "Latest rate at which bytes arrived at the upstream, in bytes per second.";
 }

@@ -29,6 +29,7 @@ mod checking;
 mod suites;
 mod workbench;
 mod commands;
+mod doctor;
 mod importing;
 mod reload;
 mod generations;

@@ -13,6 +13,7 @@ use super::*;
 use crate::fixture::{Client, Event, LIMITS, PATIENCE, Stage, http_listener, until};
 
 mod framing;
+mod unserved;
 
 fn refused(stage: &Stage, request: impl AsRef<[u8]>, status: &str, refusal: Refusal) {
     let request = request.as_ref();
@@ -122,9 +123,11 @@ fn a_head_that_does_not_end_gets_408() {
     chunked.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
     chunked.response();
     chunked.send("GET");
+    let mut preface = stage.client();
+    preface.send("PRI * HT");
     let mut idle = stage.client();
     idle.get("/");
-    for client in [&mut slow, &mut second, &mut pipelined, &mut chunked] {
+    for client in [&mut slow, &mut second, &mut pipelined, &mut chunked, &mut preface] {
         assert!(client.rest().starts_with("HTTP/1.1 408 "));
     }
     assert!(
@@ -137,7 +140,7 @@ fn a_head_that_does_not_end_gets_408() {
         .find(|(why, _)| *why == Refusal::HeaderTimeout)
         .unwrap()
         .1;
-    assert_eq!(timeouts, 4);
+    assert_eq!(timeouts, 5);
 }
 
 #[test]

@@ -17,6 +17,8 @@ use tokio_rustls::TlsConnector;
 use super::*;
 use crate::fixture::{Client, LIMITS, PATIENCE, Stage, listener, until};
 
+mod failures;
+
 /// An authority and a folder of files signed by it.
 struct Office {
     folder: tempfile::TempDir,
@@ -25,9 +27,13 @@ struct Office {
 
 impl Office {
     fn open() -> Self {
+        Self::of("authority")
+    }
+
+    fn of(authority: &str) -> Self {
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "authority");
+        params.distinguished_name.push(DnType::CommonName, authority);
         let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("authority.pem"), authority.pem()).unwrap();
@@ -162,9 +168,13 @@ fn the_certificate_follows_the_name_and_the_first_is_the_default() {
 fn both_versions_and_protocols_are_agreed_and_described() {
     let office = Office::open();
     let stage = stage(&office.tls(vec![office.issue("web", "web", &["web.example"])]));
-    for (version, said) in [
-        (&rustls::version::TLS12, "TLSv1.2"),
-        (&rustls::version::TLS13, "TLSv1.3"),
+    for (version, said, cipher) in [
+        (
+            &rustls::version::TLS12,
+            "TLSv1.2",
+            "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        ),
+        (&rustls::version::TLS13, "TLSv1.3", "TLS_AES_256_GCM_SHA384"),
     ] {
         let config = office.client(&[version], None);
         let answer = shake(stage.address(), "Web.example", config, &["spdy/9", "http/1.1"])
@@ -172,6 +182,7 @@ fn both_versions_and_protocols_are_agreed_and_described() {
             .answer;
         for part in [
             format!("version: \"{said}\""),
+            format!("cipher: \"{cipher}\""),
             "server_name: Some(\"web.example\")".to_owned(),
             "alpn: Some(\"http/1.1\")".to_owned(),
             "local: CertificateFacts { subject: Some(\"CN=web,O=Water\\\\, Mud & Co,C=DE\")".to_owned(),

@@ -255,6 +255,7 @@ fn what_the_handshake_settled_is_told() {
         let settled = |ready: Option<Ready>| {
             let tls = ready.unwrap().tls.unwrap();
             assert_eq!(tls.version, Some(rustls::ProtocolVersion::TLSv1_3));
+            assert_eq!(tls.cipher, Some(rustls::CipherSuite::TLS13_AES_256_GCM_SHA384));
             assert_eq!(tls.peer.as_deref(), Some(&shown[..]));
             assert_eq!(tls.local.as_deref(), Some(&own[..]));
         };

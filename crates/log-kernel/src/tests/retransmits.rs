@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use super::sockets::{Crowd, FIRST_TIMEOUT, addresses, counted, deafen, is_empty, look, pair, until, watched};
+use super::sockets::{
+    Crowd, FIRST_TIMEOUT, V4, addresses, counted, deafen, explained, is_empty, look, pair, until, watched,
+};
 use crate::watch::namespace;
-use crate::{Bounds, Clock, Counts, Flow, Moment, Retransmits, Settings, Table, TcpState};
+use crate::{Bounds, Clock, Counts, Flow, LoadFault, Moment, Retransmits, Settings, Step, Table, TcpState, Watcher};
 
 #[test]
 fn retransmitted_syns_are_told_with_their_times_and_as_many_as_tcp_info_counts() {
@@ -92,7 +94,7 @@ fn stamps_are_those_of_the_wall_clock() {
         return;
     };
     let mut table = Table::new(Bounds::default());
-    let (mut near, far) = pair(super::sockets::V4);
+    let (mut near, far) = pair(V4);
     let flow = Flow::new(near.local_addr().unwrap(), near.peer_addr().unwrap());
     deafen(&far);
     let before = Clock::read().wall(Moment::now());
@@ -123,7 +125,7 @@ fn what_found_no_room_in_the_ring_is_counted_and_makes_answers_uncertain() {
     let room = rustix::param::page_size() / 80;
     let mut table = Table::new(Bounds::default());
     let began = Moment::now();
-    let crowd = Crowd::gather(super::sockets::V4, room + 10);
+    let crowd = Crowd::gather(V4, room + 10);
     until("more was sent again than there is room for", || {
         let _ = retransmits.wait(Duration::from_millis(50));
         retransmits.counts().unwrap().lost > 0
@@ -154,7 +156,7 @@ fn retransmits_of_other_network_namespaces_stay_in_the_kernel() {
     let elsewhere = namespace().unwrap() ^ 1;
     let mut there = Retransmits::watch_in(elsewhere, &settings).unwrap();
     let mut table = Table::new(Bounds::default());
-    let (mut near, far) = pair(super::sockets::V4);
+    let (mut near, far) = pair(V4);
     let flow = Flow::new(near.local_addr().unwrap(), near.peer_addr().unwrap());
     deafen(&far);
     near.write_all(b"lost").unwrap();
@@ -164,4 +166,43 @@ fn retransmits_of_other_network_namespaces_stay_in_the_kernel() {
     });
     assert_eq!(there.counts().unwrap(), Counts::default());
     there.drain(|retransmit| panic!("not ours: {retransmit:?}"));
+}
+
+#[test]
+fn a_watcher_tells_what_was_sent_again_or_why_it_cannot() {
+    let mut watcher = Watcher::start(&Settings::default(), Bounds::default());
+    let crowd = Crowd::gather(V4, 1);
+    let socket = &crowd.waiting[0];
+    let began = Moment::now();
+    until("the SYN was sent again", || counted(socket) > 0);
+    if let Some(why) = watcher.refusal() {
+        explained(why);
+        assert_eq!(watcher.tick().unwrap(), Counts::default());
+        assert!(
+            watcher.since(crowd.flow(socket), began).is_none(),
+            "it is not known to be nothing"
+        );
+        return;
+    }
+    until("the table has it", || {
+        watcher.tick().unwrap();
+        watcher.since(crowd.flow(socket), began).unwrap().segments() > 0
+    });
+    assert_eq!(watcher.since(crowd.flow(socket), Moment::now()).unwrap().segments(), 0);
+}
+
+#[test]
+fn a_watcher_that_was_refused_keeps_the_reason_and_says_nothing_of_connections() {
+    let mut watcher = Watcher::refused(refusal());
+    assert_eq!(watcher.refusal().unwrap().to_string(), refusal().to_string());
+    assert_eq!(watcher.tick().unwrap(), Counts::default());
+    let flow = Flow::new(([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], 2).into());
+    assert!(watcher.since(flow, Moment::now()).is_none());
+}
+
+fn refusal() -> LoadFault {
+    LoadFault::Refused {
+        step: Step::MakeRing,
+        source: std::io::Error::from_raw_os_error(libc::EPERM),
+    }
 }
