@@ -28,7 +28,7 @@ pub(crate) use self::grant::{
 };
 pub use self::image::ImagePattern;
 pub(crate) use self::image::{ImageDigest, ImageName, WebAddress};
-pub(crate) use self::logs::{FaultWord, Kept, MaskPack, Off, PlainName, StatusWord, SyncWord};
+pub(crate) use self::logs::{FaultWord, Kept, LogAddress, MaskPack, Off, PlainName, StatusWord, SyncWord};
 pub(crate) use self::measure::{Percent, Size, span_text};
 pub(crate) use self::name::{Digest, FilePath, Label, PathText};
 pub(crate) use self::rollout::{Gateways, Part, Pause};
@@ -141,6 +141,7 @@ pub(crate) const FORMATS: &[Format] = &[
     Format::of::<FaultWord>(),
     Format::of::<SyncWord>(),
     Format::of::<PlainName>(),
+    Format::of::<LogAddress>(),
 ];
 
 impl Format {

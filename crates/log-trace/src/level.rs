@@ -41,6 +41,15 @@ impl Levels {
         Self(Self::ALL.0 << level as u8 & Self::ALL.0)
     }
 
+    /// No level.
+    pub const NONE: Self = Self(0);
+
+    /// The same with one more.
+    #[must_use]
+    pub const fn with(self, level: Level) -> Self {
+        Self(self.0 | Self::only(level).0)
+    }
+
     /// Whether a level is among them.
     #[must_use]
     pub const fn has(self, level: Level) -> bool {

@@ -7,6 +7,8 @@ mod sampling;
 mod shipping;
 mod sink;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -69,7 +71,7 @@ impl Lowering<'_> {
             .debug
             .map(|debug| self.debug_windows(&debug, node.at("debug"), numbers));
         let mask = self.mask(written.mask, node.at("mask"));
-        let rings = self.rings(written.rings, node.at("rings"));
+        let rings = self.rings(written.rings, node.at("rings"), numbers);
         let sandbox = written.sandbox.map(|sandbox| self.sandbox(sandbox, node.at("sandbox")));
         let names: Vec<&str> = fields.iter().map(|field| field.name.as_str()).collect();
         let sinks = self.sinks(written.sinks.unwrap_or_default(), node, (numbers, &names));
@@ -100,7 +102,10 @@ impl Lowering<'_> {
         self.error(draft.help("leave `access_log` out; a sink such as `{ name: out, stdout: {} }` does the same"));
     }
 
-    fn rings(&mut self, written: wire::Rings, node: &Node) -> Rings {
+    fn rings(&mut self, written: wire::Rings, node: &Node, numbers: &mut Numbers<'_>) -> Rings {
+        if let Some(dir) = &written.dir {
+            self.taken(&dir.word.0, node.at("dir").span, numbers);
+        }
         let bytes = written.bytes.word.0;
         if !bytes.is_power_of_two() {
             let message = format!("the ring of `{}` is not a power of two", written.bytes.text());

@@ -80,7 +80,7 @@ pub(crate) enum Parents {
 pub(crate) struct Spans {
     /// The collector.
     pub(crate) otlp: OtlpSink,
-    /// Spans of one exchange, at most: its stages, plugins, tries of an upstream and callouts. What is more is counted in the last.
+    /// Spans of one exchange, at most: its stages, plugins, tries of an upstream and callouts. What is more is dropped and counted.
     #[serde(default = "per_exchange")]
     #[schemars(range(min = 1, max = 256))]
     pub(crate) per_exchange: u16,

@@ -6,6 +6,7 @@ use log_mask::class::Class as MaskClass;
 use log_mask::pack::{PACKS, pack};
 use log_record::grade::{Class, Level};
 
+use super::image::WebAddress;
 use super::rollout::Part;
 use super::{Flaw, Word};
 use crate::nearest::nearest;
@@ -230,6 +231,26 @@ impl Word for PlainName {
                     .help(format!("write {}", Self::WANTED))
                     .part(bad, bad.saturating_add(1)))
             }
+        }
+    }
+}
+
+/// Where a store of logs is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LogAddress(pub(crate) String);
+
+impl Word for LogAddress {
+    const FORMAT: &'static str = "log-address";
+    const WANTED: &'static str = "a URL such as `https://logs.example.com`";
+    const PATTERN: Option<&'static str> = Some("^https?://");
+
+    fn read(text: &str) -> Result<Self, Flaw> {
+        match WebAddress::read(text) {
+            Ok(WebAddress(text)) => Ok(Self(text)),
+            Err(flaw) if text.contains('@') => {
+                Err(flaw.help("say who we are under `login`, with a file or a variable that has the secret"))
+            }
+            Err(flaw) => Err(flaw.help(format!("write {}", Self::WANTED))),
         }
     }
 }

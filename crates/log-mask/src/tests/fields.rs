@@ -216,3 +216,25 @@ fn regular_expressions_are_found_and_those_without_a_bound_are_refused() {
     }
     assert_eq!(patterns(&["a"; 65]).map(|_| ()).unwrap_err().code(), "mask.patterns");
 }
+
+#[test]
+fn a_class_of_a_pack_can_be_left_out() {
+    let draft = || Draft::default().pack(pack("gdpr").unwrap());
+    let both = "alice@example.com 192.0.2.7";
+    let mut with = fields(draft());
+    assert_eq!(
+        shown(&mut with, Untrusted::Text(both.as_bytes())),
+        "a***@example.com 192.0.2.0"
+    );
+    let mut without = fields(draft().without(Class::Email).without(Class::Key));
+    assert_eq!(
+        shown(&mut without, Untrusted::Text(both.as_bytes())),
+        "alice@example.com 192.0.2.0"
+    );
+    let header = Untrusted::Header {
+        name: b"x-api-key",
+        value: b"eA==",
+    };
+    assert_eq!(shown(&mut without, header), "eA==");
+    assert_eq!(shown(&mut with, header), "[REDACTED]");
+}

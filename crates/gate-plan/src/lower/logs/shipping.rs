@@ -12,11 +12,11 @@ use crate::plan::logs::{Batch, Login, Queue, Retry, Secret, Spool, Sync, Target}
 use crate::tree::Node;
 use crate::wire::logs as wire;
 use crate::wire::{ClientTls, Pairs};
-use crate::word::{FieldText, SyncWord, WebAddress, Written};
+use crate::word::{FieldText, LogAddress, SyncWord, Written};
 
 /// What sinks that speak HTTP say of the other side.
 pub(in crate::lower) struct Other<'w> {
-    pub(in crate::lower) url: &'w Written<WebAddress>,
+    pub(in crate::lower) url: &'w Written<LogAddress>,
     pub(in crate::lower) tls: Option<ClientTls>,
     pub(in crate::lower) login: Option<wire::Login>,
     pub(in crate::lower) headers: &'w Pairs<HeaderName, Written<FieldText>>,

@@ -64,7 +64,7 @@ pub enum HashAlgorithm {
 }
 
 impl Mask {
-    /// Rules as they are asked. Rules of one worker are its own, so they are made once for each.
+    /// Rules as they are asked. Workers may share them.
     ///
     /// # Errors
     /// Something is to be hashed and `digest` is none. All else was found when the configuration was checked.

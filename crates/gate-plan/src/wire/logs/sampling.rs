@@ -40,7 +40,7 @@ impl Default for Sampling {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SamplingRule {
-    /// The levels that it is for. An exchange's record has a level, too: `error` with a 5xx or a fault, `warn` with a 4xx, else `info`.
+    /// The levels that it is for. An exchange's record has a level, too.
     #[schemars(length(min = 1))]
     pub(crate) levels: Option<Vec<Written<Level>>>,
     /// It is for this level and those above. Instead of `levels`.

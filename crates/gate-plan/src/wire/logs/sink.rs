@@ -11,7 +11,7 @@ use super::shipping::sync;
 use super::{Batch, Hash, Login, Queue, Retry, Spool};
 use crate::plan::EndpointSpec;
 use crate::wire::{ClientTls, Pairs, size, span};
-use crate::word::{FieldText, FilePath, Label, PlainName, Size, SyncWord, WebAddress, Written};
+use crate::word::{FieldText, FilePath, Label, LogAddress, PlainName, Size, SyncWord, Written};
 
 /// Where records go: one of `stdout`, `file`, `http`, `loki`, `otlp`, `syslog` and `audit`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -160,7 +160,7 @@ pub(crate) struct FileLane {
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpSink {
     /// Where it is, with its path: `https://logs.example.com/ingest`.
-    pub(crate) url: Written<WebAddress>,
+    pub(crate) url: Written<LogAddress>,
     /// TLS, for `https`.
     pub(crate) tls: Option<ClientTls>,
     /// Who we are there. Default: nobody.
@@ -196,7 +196,7 @@ pub(crate) enum HttpShape {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LokiSink {
     /// Where it is: `http://loki:3100`. Without a path, `/loki/api/v1/push`.
-    pub(crate) url: Written<WebAddress>,
+    pub(crate) url: Written<LogAddress>,
     /// TLS, for `https`.
     pub(crate) tls: Option<ClientTls>,
     /// Who we are there. Default: nobody.
@@ -231,7 +231,7 @@ pub(crate) struct LokiSink {
 #[serde(deny_unknown_fields)]
 pub(crate) struct OtlpSink {
     /// Where it is: `http://collector:4317`. Over HTTP without a path, `/v1/logs`, and of spans `/v1/traces`.
-    pub(crate) url: Written<WebAddress>,
+    pub(crate) url: Written<LogAddress>,
     /// What is spoken.
     #[serde(default)]
     pub(crate) protocol: OtlpProtocol,
@@ -305,30 +305,54 @@ pub(crate) enum SyslogTransport {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Facility {
+    /// The kernel.
     Kern,
+    /// Programs of users.
     User,
+    /// Mail.
     Mail,
+    /// Daemons.
     Daemon,
+    /// Who came in.
     Auth,
+    /// The daemon of syslog itself.
     Syslog,
+    /// Printers.
     Lpr,
+    /// News.
     News,
+    /// UUCP.
     Uucp,
+    /// Work by the clock.
     Cron,
+    /// Who came in, not for everybody.
     Authpriv,
+    /// FTP.
     Ftp,
+    /// NTP.
     Ntp,
+    /// Audit of logs.
     Security,
+    /// Alerts of logs.
     Console,
+    /// Clocks.
     Clock,
+    /// Local use 0.
     #[default]
     Local0,
+    /// Local use 1.
     Local1,
+    /// Local use 2.
     Local2,
+    /// Local use 3.
     Local3,
+    /// Local use 4.
     Local4,
+    /// Local use 5.
     Local5,
+    /// Local use 6.
     Local6,
+    /// Local use 7.
     Local7,
 }
 
