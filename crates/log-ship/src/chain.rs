@@ -57,6 +57,16 @@ impl Digest {
             }),
         }
     }
+
+    /// SM3, as GB/T 32905 has it.
+    #[must_use]
+    pub fn sm3() -> Self {
+        use sm3::Digest as _;
+        Self {
+            name: String::from("sm3"),
+            hash: Arc::new(|bytes| sm3::Sm3::digest(bytes).into()),
+        }
+    }
 }
 
 /// Names of the members that a chain adds. None may need an escape in JSON.
