@@ -17,6 +17,7 @@ use std::time::Duration;
 
 pub use self::verifying::{Finding, Report, Wrong, verify};
 
+pub(crate) use self::line::{read as read_line, write as write_line};
 use self::writer::Writer;
 use crate::clock::Clock;
 use crate::fault::ShipFault;
