@@ -17,6 +17,7 @@ use std::time::Duration;
 
 pub use self::verifying::{Finding, Report, Wrong, verify};
 
+pub(crate) use self::line::{read as read_line, write as write_line};
 use self::writer::Writer;
 use crate::clock::Clock;
 use crate::fault::ShipFault;
@@ -55,6 +56,16 @@ impl Digest {
                 }
                 hash
             }),
+        }
+    }
+
+    /// SM3, as GB/T 32905 has it.
+    #[must_use]
+    pub fn sm3() -> Self {
+        use sm3::Digest as _;
+        Self {
+            name: String::from("sm3"),
+            hash: Arc::new(|bytes| sm3::Sm3::digest(bytes).into()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The room of shipping: encoded records go to where they are kept or read, each sink by itself, and none of them is ever waited for.
 //!
 //! What lives here: the queue, the spool and the thread of a sink; files with their rotation and retention, standard output, JSON over HTTP, Loki, OTLP
-//! over HTTP and gRPC, syslog; and the chain of audit records with what verifies it.
+//! for logs and spans over HTTP and gRPC, syslog; lines as logfmt or by a template; and the chain of audit records with what verifies it.
 //! What never enters: workers, rings, masking (what comes is masked), YAML, names of fields (they are handed in), and the decision what is worth a record.
 //! Data comes from the thread that drains the rings, which numbers records over all of them and gives each batch to all sinks as `Arc<Record>`: one copy
 //! of a line for all. It goes out through sockets and files. Back to the giver goes one number: up to there no durable sink has need of the rings.
@@ -20,7 +20,8 @@
 //!
 //! To wire it: make sinks with the functions `start_*`, a [`Ship`] of them, and give batches from one thread; release the rings up to
 //! [`Ship::acknowledged`]; write a gap record when a [`Tally`] has lost something new; call [`Ship::reopen`] on the signal of logrotate, and [`Ship::end`]
-//! when draining. A spool and a chain each have a folder of their own: end the sink that has it before another one with the same is started.
+//! when draining. A spool and a chain each have a folder of their own: end the sink that has it before another one with the same is started, or leave
+//! that to [`Ship::change`], by which a running gateway swaps its set of sinks and nobody waits.
 
 mod record;
 mod kinds;
@@ -44,6 +45,8 @@ mod loki;
 mod otlp;
 mod syslog;
 pub mod chain;
+#[doc(hidden)]
+pub mod hostile;
 
 #[cfg(test)]
 mod scene;

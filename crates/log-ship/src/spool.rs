@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use self::segment::{BODY_BYTES_MAX, HEADER_BYTES, Segment, frame_bytes};
+pub(crate) use self::segment::{read_frame, write_frame};
 use crate::batch::{Batch, Fate};
 use crate::fault::ShipFault;
 use crate::kinds::Kinds;

@@ -4,16 +4,16 @@ use super::{ChainNames, Digest, HASH_BYTES, Hash, Head};
 
 /// A line taken apart. What it says of itself need not be so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Link {
-    pub(super) sequence: u64,
-    pub(super) previous: Hash,
-    pub(super) hash: Hash,
+pub(crate) struct Link {
+    pub(crate) sequence: u64,
+    pub(crate) previous: Hash,
+    pub(crate) hash: Hash,
     /// The hash of what is there.
-    pub(super) computed: Hash,
+    pub(crate) computed: Hash,
 }
 
 /// Appends a record with its place in the chain, and a line's end; gives the new head. None when the record is no object.
-pub(super) fn write(
+pub(crate) fn write(
     names: &ChainNames,
     digest: &Digest,
     record: &[u8],
@@ -28,10 +28,13 @@ pub(super) fn write(
     if open.contains(&b'\n') {
         return None;
     }
+    // Spaces between the two would keep the line from being read again.
+    let is_empty = open.trim_ascii() == b"{";
+    let open = if is_empty { b"{" } else { open };
     let begin = out.len();
     let sequence = before.sequence.saturating_add(1);
     out.extend_from_slice(open);
-    let comma = if open.trim_ascii() == b"{" { "" } else { "," };
+    let comma = if is_empty { "" } else { "," };
     let members = format!(
         "{comma}\"{}\":{sequence},\"{}\":\"{}\"",
         names.sequence,
@@ -51,7 +54,7 @@ pub(super) fn opening(names: &ChainNames, digest: &Digest, segment: u64) -> Vec<
 }
 
 /// Takes a line apart, without its end.
-pub(super) fn read(names: &ChainNames, digest: &Digest, line: &[u8]) -> Option<Link> {
+pub(crate) fn read(names: &ChainNames, digest: &Digest, line: &[u8]) -> Option<Link> {
     let rest = line.strip_suffix(b"\"}")?;
     let (rest, hash) = hash_at_end(rest)?;
     let hashed = rest.strip_suffix(format!(",\"{}\":\"", names.hash).as_bytes())?;

@@ -324,3 +324,55 @@ fn names_that_need_an_escape_are_refused() {
     wrong.names.hash = String::from("a\"b");
     assert!(matches!(start(frame("names"), wrong), Err(ShipFault::Setting { .. })));
 }
+
+/// The examples of GB/T 32905, and a million of letters by OpenSSL.
+#[test]
+fn sm3_is_what_the_standard_and_openssl_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        (
+            b"abc".to_vec(),
+            Some("66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"),
+        ),
+        (
+            b"abcd".repeat(16),
+            Some("debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"),
+        ),
+        (Vec::new(), None),
+        (b"a".repeat(1_000_000), None),
+        ((0..=255).collect(), None),
+    ];
+    for (bytes, standard) in cases {
+        let path = folder.path().join("bytes");
+        fs::write(&path, &bytes).unwrap();
+        let said = testkit::registry::openssl(&["dgst", "-sm3", "-r", "bytes"], folder.path()).unwrap();
+        let found = line::hex(&(Digest::sm3().hash)(&bytes));
+        assert_eq!(said.split(' ').next(), Some(found.as_str()));
+        assert!(standard.is_none_or(|standard| standard == found), "{found}");
+    }
+}
+
+/// Whoever reads a chain with nothing of ours finds the same hashes.
+#[test]
+fn a_chain_of_either_digest_is_verified_by_openssl() {
+    for digest in [Digest::sha256(), Digest::sm3()] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = ChainSettings {
+            digest: digest.clone(),
+            ..settings(folder.path())
+        };
+        write_as(settings, 1..=3);
+        assert!(verify(folder.path(), &names(), &digest, &[]).unwrap().is_whole());
+        let mut previous = "0".repeat(64);
+        for line in fs::read_to_string(file(folder.path(), 1)).unwrap().lines() {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(value["chain.previous"], previous.as_str());
+            let (hashed, _) = line.split_once(",\"chain.hash\"").unwrap();
+            fs::write(folder.path().join("hashed"), hashed).unwrap();
+            let kind = format!("-{}", digest.name);
+            let said = testkit::registry::openssl(&["dgst", &kind, "-r", "hashed"], folder.path()).unwrap();
+            previous = value["chain.hash"].as_str().unwrap().to_owned();
+            assert_eq!(said.split(' ').next(), Some(previous.as_str()));
+        }
+    }
+}

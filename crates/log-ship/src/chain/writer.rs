@@ -81,10 +81,10 @@ impl Writer {
         self.begin_segment()?;
         let (names, digest) = (&self.settings.names, &self.settings.digest);
         let (mut bytes, mut head, mut unchained) = (Vec::new(), self.note.head, Vec::new());
-        for record in batch.open() {
+        for (place, record) in batch.open().enumerate() {
             match line::write(names, digest, &record.line, head, &mut bytes) {
                 Some(next) => head = next,
-                None => unchained.push(record.sequence),
+                None => unchained.push(place),
             }
         }
         let sync = self.settings.sync == Sync::Always;
@@ -92,9 +92,7 @@ impl Writer {
         self.note.head = head;
         if !unchained.is_empty() {
             refused("a record that is no JSON object on one line cannot be chained");
-            batch.decide_where(Fate::Dropped(Reason::Refused), |record| {
-                unchained.contains(&record.sequence)
-            });
+            batch.decide_at(&unchained, Fate::Dropped(Reason::Refused));
         }
         batch.decide(count, Fate::Delivered);
         if let Err(why) = heads::write(&self.settings.folder, &self.note, sync) {

@@ -223,3 +223,101 @@ proptest! {
         }
     }
 }
+
+/// A record that is none among those that are.
+fn given() -> Vec<std::sync::Arc<crate::Record>> {
+    let mut given = crate::scene::records(1..=3);
+    let mut broken = (*given[1]).clone();
+    broken.line = b"half a line\n".as_slice().into();
+    given[1] = broken.into();
+    given
+}
+
+fn logfmt(name: &str) -> crate::Frame {
+    crate::Frame {
+        format: Format::Logfmt,
+        ..crate::scene::frame(name)
+    }
+}
+
+const LINES: [&str; 3] = [
+    r#"n=1 text="é \" \\ \u0007""#,
+    r#""half a line\n""#,
+    r#"n=3 text="é \" \\ \u0007""#,
+];
+
+fn end(mut sink: crate::Sink) {
+    assert!(sink.ended(std::time::Instant::now() + std::time::Duration::from_secs(20)));
+    crate::scene::assert_exact(&sink.tally());
+    assert_eq!((sink.tally().delivered, sink.tally().misread), (3, 1));
+}
+
+#[test]
+fn files_have_the_form_and_are_rotated_as_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = crate::FileSettings {
+        lanes: vec![crate::Lane {
+            takes: crate::Selection::default(),
+            path: folder.path().join("log"),
+            keep: crate::Keep::default(),
+        }],
+        rotate_bytes: 1,
+        rotate_every: std::time::Duration::from_secs(3600),
+        compress: false,
+        sync: crate::Sync::Never,
+        clock: std::sync::Arc::new(crate::SystemClock::default()),
+    };
+    let sink = crate::start_files(logfmt("files"), settings).unwrap();
+    for (record, number) in given().into_iter().zip(1..) {
+        sink.give(&[record]);
+        crate::scene::until("written", || sink.acknowledged() == number);
+    }
+    end(sink);
+    let mut files: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let texts: Vec<String> = files
+        .iter()
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let mut lines: Vec<&str> = texts.iter().flat_map(|text| text.lines()).collect();
+    assert!(files.len() > 2 && lines.len() == 3, "{files:?}");
+    lines.sort_unstable();
+    assert_eq!(lines, [LINES[1], LINES[0], LINES[2]]);
+}
+
+#[test]
+fn over_http_and_syslog_lines_have_the_form() {
+    use crate::scene::server::{Reply, Server};
+    let server = Server::start(|_, _| Reply::Status(204, Vec::new(), Vec::new()));
+    let sink = crate::start_json(logfmt("http"), server.target("/"), crate::Shape::Lines).unwrap();
+    sink.give(&given());
+    crate::scene::until("taken", || sink.acknowledged() == 3);
+    end(sink);
+    let asked = server.asked.lock()[0].clone();
+    assert_eq!(String::from_utf8(asked.body).unwrap(), LINES.join("\n") + "\n");
+    assert_eq!(asked.headers["content-type"], "text/plain; charset=utf-8");
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_secs(10)))
+        .unwrap();
+    let settings = crate::SyslogSettings {
+        transport: crate::Transport::Udp(socket.local_addr().unwrap().to_string()),
+        facility: 16,
+        host: String::from("gate"),
+        application: String::from("cofferdam"),
+        datagram_bytes_max: 2048,
+        wait_max: std::time::Duration::from_secs(2),
+    };
+    let sink = crate::start_syslog(logfmt("syslog"), settings).unwrap();
+    sink.give(&given());
+    for line in LINES {
+        let mut buffer = [0; 4096];
+        let length = socket.recv(&mut buffer).unwrap();
+        let text = std::str::from_utf8(&buffer[..length]).unwrap();
+        assert!(text.ends_with(&format!(" access - {line}")), "{text}");
+    }
+    end(sink);
+}

@@ -3,8 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::Class;
-use crate::record::Level;
+use crate::record::{Class, Level};
 
 fn record(sequence: u64, level: Level, bytes: usize) -> Arc<Record> {
     Arc::new(Record {

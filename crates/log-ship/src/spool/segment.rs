@@ -202,7 +202,7 @@ fn place_of(header: &[u8; 24]) -> Option<u64> {
     (crc_fast::crc32_iscsi(number) == sum).then(|| u64::from_le_bytes(*number))
 }
 
-fn write_frame(record: &Record, out: &mut Vec<u8>) {
+pub(crate) fn write_frame(record: &Record, out: &mut Vec<u8>) {
     let mut body = Vec::with_capacity(FIXED_BYTES + record.line.len());
     body.extend_from_slice(&record.sequence.to_le_bytes());
     body.extend_from_slice(&record.time_ns.to_le_bytes());
@@ -217,7 +217,7 @@ fn write_frame(record: &Record, out: &mut Vec<u8>) {
 }
 
 /// One frame; none when what is there is not whole.
-fn read_frame(reader: &mut impl Read, left: u64) -> io::Result<Option<(Record, u64)>> {
+pub(crate) fn read_frame(reader: &mut impl Read, left: u64) -> io::Result<Option<(Record, u64)>> {
     let mut head = [0; 8];
     if left < FRAME_BYTES || !read_whole(reader, &mut head)? {
         return Ok(None);
