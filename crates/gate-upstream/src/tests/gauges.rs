@@ -15,7 +15,7 @@ use crate::Upstream;
 /// Sends, reads the response, and keeps nothing of it but the gauge of its connection.
 async fn gauge_of(api: &Upstream) -> Gauge {
     let told = RefCell::new(None);
-    let tell = |ready| *told.borrow_mut() = Some(ready);
+    let tell = |ready, _: &mut http::HeaderMap| *told.borrow_mut() = Some(ready);
     let endpoint = api.pick(None).unwrap();
     let sent = api.send_telling(&endpoint, get("/"), &tell).await.unwrap();
     sent.response.into_body().collect().await.unwrap();
