@@ -40,4 +40,5 @@ mod matrix;
 mod stop;
 mod admin;
 mod access_log;
+mod traces;
 mod hostile;
