@@ -520,9 +520,7 @@ impl Lane {
 
     /// Lets everything that a stage holds go on: to the next stage, or, `again`, to the plugin that has not seen it.
     fn release(&mut self, at: usize, again: bool) {
-        if !again {
-            self.lets_go(at, End::Good);
-        }
+        self.lets_go(at, End::Good);
         let view = self.stage_body(at);
         let Some(stage) = self.stages.get_mut(at) else { return };
         stage.gate = Gate::Open;

@@ -27,7 +27,8 @@ pub struct Serving {
     shadows: Vec<Rc<Shadow>>,
     asides: Vec<WorkerPlugins>,
     pub(crate) upstreams: Rc<Upstreams>,
-    pub(crate) tracing: Arc<TraceSettings>,
+    /// Counted on this worker alone.
+    pub(crate) tracing: Rc<TraceSettings>,
     /// The numbers of routes, in the order of the plan.
     route_numbers: HashMap<String, u32>,
     chains: HashMap<String, Links>,
@@ -92,7 +93,7 @@ impl Serving {
             shadows,
             asides,
             upstreams,
-            tracing: Arc::clone(&change.tracing),
+            tracing: Rc::new(TraceSettings::clone(&change.tracing)),
             route_numbers,
             chains,
             tcp_chains,

@@ -8,6 +8,7 @@ use std::time::Instant;
 use log_trace::{Attribute, Place, SpanId, Spans, Stage, Status, Value};
 
 use crate::clock::{now_ns, ns_of};
+use crate::traced::Going;
 use crate::tracing::Tracing;
 
 /// A wait is a stage from so many nanoseconds on; a shorter one is part of whatever waited.
@@ -23,6 +24,8 @@ pub(crate) struct Stages {
     attempt: Cell<Place>,
     connecting: Cell<Place>,
     has_reached: Cell<bool>,
+    /// The status of its response.
+    code: Cell<Option<u16>>,
     attempts: Cell<u64>,
 }
 
@@ -41,6 +44,16 @@ pub(crate) enum End {
     Cut,
 }
 
+impl End {
+    const fn status(self) -> Status {
+        match self {
+            Self::Good | Self::Verdict(_) => Status::Good,
+            Self::Fault(_) | Self::Failed => Status::Failed,
+            Self::Cut => Status::Cut,
+        }
+    }
+}
+
 impl Stages {
     /// None are kept where there is no list, in which the exchange's own is open already.
     pub(crate) fn new(worker: &Rc<Tracing>, spans: Option<(Spans, Place)>) -> Self {
@@ -52,6 +65,7 @@ impl Stages {
             attempt: Cell::new(Place::NONE),
             connecting: Cell::new(Place::NONE),
             has_reached: Cell::default(),
+            code: Cell::default(),
             attempts: Cell::default(),
         }
     }
@@ -81,17 +95,12 @@ impl Stages {
     /// Closes a stage.
     pub(crate) fn close(&self, place: Place, end: End) {
         if let Some(spans) = self.spans.borrow_mut().as_mut() {
-            let status = match end {
-                End::Good | End::Verdict(_) => Status::Good,
-                End::Fault(_) | End::Failed => Status::Failed,
-                End::Cut => Status::Cut,
-            };
             match end {
                 End::Fault(code) => spans.note(place, Attribute::Fault, Value::Word(code)),
                 End::Verdict(word) => spans.note(place, Attribute::Verdict, Value::Word(word)),
                 End::Good | End::Failed | End::Cut => {}
             }
-            spans.close(place, status, now_ns());
+            spans.close(place, end.status(), now_ns());
         }
     }
 
@@ -134,6 +143,7 @@ impl Stages {
         self.note(attempt, Attribute::Try, Value::Number(self.attempts.get()));
         self.attempt.set(attempt);
         self.has_reached.set(false);
+        self.code.set(None);
         self.connecting
             .set(self.open_below(attempt, Stage::Wait, upstream, now_ns));
     }
@@ -154,14 +164,25 @@ impl Stages {
         self.id(attempt)
     }
 
-    /// The head of a response is here; the try goes on until the exchange is over or the last byte is here.
+    /// The head of a response is here; the try goes on until the last byte is, or the exchange is over.
     pub(crate) fn responds(&self, status: u16) {
+        self.code.set(Some(status));
         self.note_code(self.attempt.get(), status);
     }
 
-    /// The last byte of the upstream's response is here, or none more comes.
+    /// The last byte of the upstream's response is here.
     pub(crate) fn answered(&self) {
-        self.close(self.attempt.replace(Place::NONE), End::Good);
+        let end = self.end_of_attempt();
+        self.close(self.attempt.replace(Place::NONE), end);
+    }
+
+    /// As OpenTelemetry has it for clients, but that a status below 500 is what was asked for.
+    fn end_of_attempt(&self) -> End {
+        match self.code.get() {
+            Some(500..) => End::Failed,
+            Some(_) => End::Good,
+            None => End::Cut,
+        }
     }
 
     /// No response came.
@@ -170,16 +191,17 @@ impl Stages {
         self.close(self.attempt.replace(Place::NONE), End::Fault(code));
     }
 
-    /// The exchange is over: all its spans. What is still open is cut.
-    pub(crate) fn finish(&self, is_good: bool, status: Option<u16>, end_ns: u64) -> Option<Spans> {
+    /// The exchange is over: all its spans. What is still open is cut, but for the try whose response came to its end with it.
+    pub(crate) fn finish(&self, going: &Going<'_>, end_ns: u64) -> Option<Spans> {
         let mut spans = self.spans.borrow_mut().take()?;
-        if let Some(status) = status {
+        if going.fault.is_none() {
+            spans.close(self.attempt.get(), self.end_of_attempt().status(), end_ns);
+        }
+        if let Some(status) = going.status {
             spans.note(self.own, Attribute::Code, Value::Number(status.into()));
         }
-        if is_good {
-            spans.close(self.attempt.get(), Status::Good, end_ns);
-        }
-        spans.finish(if is_good { Status::Good } else { Status::Failed }, end_ns);
+        let status = if going.is_good() { Status::Good } else { Status::Failed };
+        spans.finish(status, end_ns);
         Some(spans)
     }
 }

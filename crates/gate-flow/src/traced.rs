@@ -2,12 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::HeaderMap;
 use log_trace::{
-    Decision, Level, Notice, Observation, Outcome, Place, SpanId, Spans, Stage, Subject, Trace, TraceId, Verdict,
+    Asked, Context, Decision, Level, Notice, Observation, Outcome, Place, SpanId, Spans, Stage, Subject, Trace,
+    TraceId, Verdict,
 };
 use plug_abi::LogLevel;
 use plug_host::{CalloutStep, Direction, Marks, TraceIds};
@@ -26,7 +26,7 @@ const CLIENT_LEFT: &str = "DC";
 /// One exchange in its trace.
 pub(crate) struct Traced {
     worker: Rc<Tracing>,
-    settings: Arc<TraceSettings>,
+    settings: Rc<TraceSettings>,
     trace: Trace,
     pub(crate) decision: Decision,
     pub(crate) stages: Stages,
@@ -87,7 +87,7 @@ pub(crate) struct Going<'a> {
 
 impl Traced {
     pub(crate) fn new(
-        (worker, settings): (Rc<Tracing>, Arc<TraceSettings>),
+        (worker, settings): (Rc<Tracing>, Rc<TraceSettings>),
         (trace, decision): (Trace, Decision),
         stages: Stages,
     ) -> Self {
@@ -178,7 +178,11 @@ impl Traced {
         let context = self.trace.context;
         match self.headers() {
             Some(_) => Some(ids_of(context)),
-            None => self.trace.parent.map(|span| ids_of(context.at(span))),
+            None => {
+                let is_sampled = matches!(self.trace.asked, Asked::Kept | Asked::Debug);
+                let context = Context { is_sampled, ..context };
+                self.trace.parent.map(|span| ids_of(context.at(span)))
+            }
         }
     }
 
@@ -222,9 +226,12 @@ impl Traced {
 
     /// Bytes of a body go by.
     pub(crate) fn sees(&self, direction: Direction, route: Option<u32>, bytes: &Bytes) {
-        let (Some(_), Some(route)) = (&self.window, route) else {
+        let (Some(debug), Some(route)) = (&self.settings.debug, route) else {
             return;
         };
+        if !debug.bodies.routes.contains(&route) {
+            return;
+        }
         let [request, response] = &self.bodies;
         let captured = match direction {
             Direction::Request => request,
@@ -249,7 +256,7 @@ impl Traced {
         let is_again = self.is_over.replace(true);
         debug_assert!(!is_again, "an exchange ends once");
         let end_ns = self.began_ns.saturating_add(going.duration_ns);
-        let spans = self.stages.finish(going.is_good(), going.status, end_ns);
+        let spans = self.stages.finish(going, end_ns);
         let observation = Observation {
             status: going.status,
             is_fault: going.fault.is_some() && going.flags != CLIENT_LEFT,
@@ -289,8 +296,8 @@ impl Traced {
 
 impl Going<'_> {
     /// As OpenTelemetry has it for servers: what the client did wrong is no error of the exchange.
-    fn is_good(&self) -> bool {
-        self.fault.is_none() && self.status.is_some_and(|status| status < 500)
+    pub(crate) fn is_good(&self) -> bool {
+        self.fault.is_none() && self.status.is_none_or(|status| status < 500)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What one worker keeps of traces: ids, rates, levels for a time, lists of spans, and the debug window with the seconds before it.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::{Cell, Ref, RefCell, RefMut};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ struct Debugging {
 
 /// Where and when an exchange begins.
 pub(crate) struct Beginning<'a> {
-    pub(crate) settings: &'a Arc<TraceSettings>,
+    pub(crate) settings: &'a Rc<TraceSettings>,
     pub(crate) listener: &'a str,
     pub(crate) route: Option<u32>,
     pub(crate) clock: Instant,
@@ -115,8 +115,9 @@ impl Tracing {
         *self.table.borrow_mut() = table;
     }
 
-    pub(crate) fn table(&self) -> Arc<Table> {
-        Arc::clone(&self.table.borrow())
+    /// The table in force. It is borrowed and not counted, for all workers have the same one.
+    pub(crate) fn table(&self) -> Ref<'_, Arc<Table>> {
+        self.table.borrow()
     }
 
     pub(crate) fn meters(&self) -> RefMut<'_, Meters> {
@@ -172,7 +173,7 @@ impl Tracing {
         if is_any && settings.headers.is_some() {
             trace_headers::remove(headers);
         }
-        let traced = Traced::new((Rc::clone(self), Arc::clone(settings)), (trace, decision), stages);
+        let traced = Traced::new((Rc::clone(self), Rc::clone(settings)), (trace, decision), stages);
         let traced = traced.begun(began_ns, tenant, window);
         if of.is_led {
             traced.tell_plugins(headers);

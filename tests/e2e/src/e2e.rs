@@ -41,4 +41,5 @@ mod matrix;
 mod stop;
 mod admin;
 mod access_log;
+mod traces;
 mod hostile;

@@ -17,6 +17,9 @@ use crate::tracing::{Beginning, Tracing};
 /// With what the codes of plugins' faults begin.
 const PLUGIN: &str = "plugin.";
 
+/// The flag of a request that no route matched: whoever sends it could else choose what is kept as a fault.
+const NO_ROUTE: &str = "NR";
+
 impl Journal {
     /// Begins the trace: the route has been looked up, and no plugin has seen the headers.
     pub(crate) fn begin_trace(&self, worker: &Rc<Tracing>, headers: &mut HeaderMap, is_led: bool) {
@@ -89,7 +92,7 @@ impl Journal {
         let traced = self.traced.get()?;
         let (flags, details) = (self.flags.get(), self.details.borrow());
         let details = details.as_deref().unwrap_or_default();
-        let is_fault = !flags.is_empty() || details.starts_with(PLUGIN);
+        let is_fault = !matches!(flags, "" | NO_ROUTE) || details.starts_with(PLUGIN);
         // A plugin that is passed by when it fails leaves no trace in the response.
         let verdicts = chain.verdicts.borrow();
         let passed_by = || {

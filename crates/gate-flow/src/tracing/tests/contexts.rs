@@ -52,7 +52,8 @@ fn an_upstream_is_told_of_the_span_of_its_try_in_the_callers_trace() {
     let attempt = spans.iter().find(|span| span.stage == Stage::Upstream).unwrap();
     assert_eq!((trace.as_str(), span), (TRACE, format!("{:?}", attempt.id)));
     assert_eq!(flags, "01");
-    assert_eq!(seen.field("tracestate"), Some("a=1,b=2"));
+    // The threshold by which everything is kept comes first.
+    assert_eq!(seen.field("tracestate"), Some("ot=th:0,a=1,b=2"));
     assert_eq!(seen.field("b3"), None, "nobody is told of two traces");
     assert_eq!(spans[0].parent, ended.parent);
     assert_eq!(format!("{:?}", ended.parent.unwrap()), SPAN);
