@@ -85,6 +85,7 @@ pub struct Flow {
     log: RefCell<AccessBuffer>,
     tally: RefCell<HashMap<String, RouteTally>>,
     in_flight: Cell<u64>,
+    pub(crate) lag: RefCell<Histogram>,
 }
 
 impl Flow {
@@ -118,7 +119,9 @@ impl Flow {
             log: RefCell::new(parts.log),
             tally: RefCell::default(),
             in_flight: Cell::default(),
+            lag: RefCell::default(),
         });
+        spawn_local(crate::lag::watch(Rc::downgrade(&flow)));
         let flushed = Rc::downgrade(&flow);
         spawn_local(async move {
             loop {
@@ -251,6 +254,12 @@ impl Flow {
         (self.tally.borrow().clone(), self.in_flight.get())
     }
 
+    /// How late this worker came back to a timer.
+    #[must_use]
+    pub fn lag(&self) -> Histogram {
+        self.lag.borrow().clone()
+    }
+
     pub(crate) fn began(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
     }
@@ -272,9 +281,11 @@ impl Flow {
         if !tally.contains_key(route) {
             tally.insert(route.to_owned(), RouteTally::default());
         }
+        // No exchange has a trace yet.
+        let trace = None;
         if let Some(counts) = tally.get_mut(route) {
             *counts.classes.entry(code_class(journal.status.get())).or_default() += 1;
-            counts.durations.record(duration);
+            counts.durations.record_with(duration, trace, journal.began + duration);
             counts.request_bytes += journal.volume.request.get();
             counts.response_bytes += journal.volume.response.get();
         }

@@ -25,6 +25,7 @@ mod echo;
 mod response_body;
 pub use response_body::{BodyError, ResponseBody};
 mod finish;
+mod lag;
 mod flow;
 pub use flow::{Change, Flow, FlowParts, RouteTally};
 mod serving;

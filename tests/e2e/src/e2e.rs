@@ -39,5 +39,6 @@ mod waves;
 mod matrix;
 mod stop;
 mod admin;
+mod metrics;
 mod access_log;
 mod hostile;

@@ -1,0 +1,179 @@
+//! What became of records on the page of metrics: rings, masks, sampling and sinks.
+
+use std::collections::BTreeMap;
+
+use log_record::exposition::Exposition;
+use log_record::grade::{Class, Level};
+use log_record::metric::{self, Metric};
+
+use crate::assemble::House;
+
+/// All that is counted of records.
+#[derive(Debug, Default)]
+pub(super) struct Logs {
+    /// By worker.
+    pub(super) rings: Vec<RingCounts>,
+    /// Masked values by the word of what they were.
+    pub(super) masked: BTreeMap<&'static str, u64>,
+    /// Kept (`true`) and dropped records of exchanges, by the word of why.
+    pub(super) sampled: BTreeMap<(bool, &'static str), u64>,
+    /// In the order of the configuration.
+    pub(super) sinks: Vec<SinkCounts>,
+}
+
+/// Counts of the ring of one worker.
+#[derive(Debug, Default)]
+pub(super) struct RingCounts {
+    pub(super) bytes: u64,
+    pub(super) capacity_bytes: u64,
+    pub(super) records: u64,
+    pub(super) gaps: u64,
+    /// By level, class and the word of the reason; those that happened.
+    pub(super) refused: Vec<(Level, Class, &'static str, u64)>,
+}
+
+/// Counts of one sink.
+#[derive(Debug, Default)]
+pub(super) struct SinkCounts {
+    pub(super) name: String,
+    pub(super) accepted: u64,
+    pub(super) delivered: u64,
+    /// By level and the word of the reason; those that happened.
+    pub(super) dropped: Vec<(Level, &'static str, u64)>,
+    pub(super) held: u64,
+    pub(super) spooled: u64,
+    pub(super) queue_bytes: u64,
+    pub(super) queue_capacity_bytes: u64,
+    pub(super) spool_bytes: u64,
+    /// 0 without a spool.
+    pub(super) spool_capacity_bytes: u64,
+    pub(super) retries: u64,
+    pub(super) spool_faults: u64,
+    pub(super) torn: u64,
+}
+
+/// A number of a row.
+type Read<T> = fn(&T) -> u64;
+
+impl Logs {
+    /// What is counted now.
+    pub(super) fn of(_house: &House) -> Self {
+        Self::default()
+    }
+
+    /// Writes it down.
+    pub(super) fn tell(&self, page: &mut Exposition) {
+        self.tell_sinks(page);
+        self.tell_rings(page);
+        let mut family = page.family(&metric::LOG_MASKED);
+        for (class, count) in &self.masked {
+            family.sample(&[class], *count);
+        }
+        let mut family = page.family(&metric::LOG_SAMPLED);
+        for ((kept, why), count) in &self.sampled {
+            let decision = if *kept { "kept" } else { "dropped" };
+            family.sample(&[decision, why], *count);
+        }
+    }
+
+    fn tell_sinks(&self, page: &mut Exposition) {
+        let mut each = |metric, read: Read<SinkCounts>| {
+            let mut family = page.family(metric);
+            for sink in &self.sinks {
+                family.sample(&[&sink.name], read(sink));
+            }
+        };
+        each(&metric::LOG_SINK_ACCEPTED, |sink| sink.accepted);
+        each(&metric::LOG_SINK_DELIVERED, |sink| sink.delivered);
+        let mut family = page.family(&metric::LOG_SINK_DROPPED);
+        for sink in &self.sinks {
+            for (level, reason, count) in &sink.dropped {
+                family.sample(&[&sink.name, level.word(), reason], *count);
+            }
+        }
+        let rest: [(&'static Metric, Read<SinkCounts>); 9] = [
+            (&metric::LOG_SINK_HELD, |sink| sink.held),
+            (&metric::LOG_SINK_SPOOLED, |sink| sink.spooled),
+            (&metric::LOG_SINK_QUEUE, |sink| sink.queue_bytes),
+            (&metric::LOG_SINK_QUEUE_CAPACITY, |sink| sink.queue_capacity_bytes),
+            (&metric::LOG_SINK_SPOOL, |sink| sink.spool_bytes),
+            (&metric::LOG_SINK_SPOOL_CAPACITY, |sink| sink.spool_capacity_bytes),
+            (&metric::LOG_SINK_RETRIES, |sink| sink.retries),
+            (&metric::LOG_SINK_SPOOL_FAULTS, |sink| sink.spool_faults),
+            (&metric::LOG_SINK_TORN, |sink| sink.torn),
+        ];
+        for (metric, read) in rest {
+            let mut family = page.family(metric);
+            for sink in &self.sinks {
+                family.sample(&[&sink.name], read(sink));
+            }
+        }
+    }
+
+    fn tell_rings(&self, page: &mut Exposition) {
+        let rings: Vec<_> = (0..).map(|worker: usize| worker.to_string()).zip(&self.rings).collect();
+        let mut each = |metric, read: Read<RingCounts>| {
+            let mut family = page.family(metric);
+            for (worker, ring) in &rings {
+                family.sample(&[worker], read(ring));
+            }
+        };
+        each(&metric::LOG_RING, |ring| ring.bytes);
+        each(&metric::LOG_RING_CAPACITY, |ring| ring.capacity_bytes);
+        each(&metric::LOG_RING_RECORDS, |ring| ring.records);
+        let mut family = page.family(&metric::LOG_RING_REFUSED);
+        for (worker, ring) in &rings {
+            for (level, class, reason, count) in &ring.refused {
+                family.sample(&[worker, level.word(), class.word(), reason], *count);
+            }
+        }
+        let mut family = page.family(&metric::LOG_RING_GAPS);
+        for (worker, ring) in &rings {
+            family.sample(&[worker], ring.gaps);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use expect_test::expect;
+    use log_record::exposition::Form;
+
+    use super::*;
+
+    #[test]
+    fn every_count_of_rings_and_sinks_has_its_row() {
+        let logs = Logs {
+            rings: vec![RingCounts {
+                bytes: 1,
+                capacity_bytes: 2,
+                records: 3,
+                gaps: 4,
+                refused: vec![(Level::Info, Class::Access, "full", 5)],
+            }],
+            masked: BTreeMap::from([("phone_cn", 6)]),
+            sampled: BTreeMap::from([((true, "slow"), 7), ((false, "rate"), 8)]),
+            sinks: vec![SinkCounts {
+                name: "loki".to_owned(),
+                accepted: 9,
+                delivered: 10,
+                dropped: vec![(Level::Debug, "queue_full", 11)],
+                held: 12,
+                spooled: 13,
+                queue_bytes: 14,
+                queue_capacity_bytes: 15,
+                spool_bytes: 16,
+                spool_capacity_bytes: 17,
+                retries: 18,
+                spool_faults: 19,
+                torn: 20,
+            }],
+        };
+        let mut page = Exposition::new();
+        logs.tell(&mut page);
+        let page = String::from_utf8(page.finish(Form::Text)).unwrap();
+        let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+        expect![[""]].assert_eq(&samples.join("\n"));
+    }
+}
