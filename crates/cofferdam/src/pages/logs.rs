@@ -174,6 +174,27 @@ mod tests {
         logs.tell(&mut page);
         let page = String::from_utf8(page.finish(Form::Text)).unwrap();
         let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
-        expect![[""]].assert_eq(&samples.join("\n"));
+        expect![[r#"
+            cofferdam_log_sink_accepted_records_total{sink="loki"} 9
+            cofferdam_log_sink_delivered_records_total{sink="loki"} 10
+            cofferdam_log_sink_dropped_records_total{sink="loki",level="debug",reason="queue_full"} 11
+            cofferdam_log_sink_held_records{sink="loki"} 12
+            cofferdam_log_sink_spooled_records{sink="loki"} 13
+            cofferdam_log_sink_queue_bytes{sink="loki"} 14
+            cofferdam_log_sink_queue_capacity_bytes{sink="loki"} 15
+            cofferdam_log_sink_spool_bytes{sink="loki"} 16
+            cofferdam_log_sink_spool_capacity_bytes{sink="loki"} 17
+            cofferdam_log_sink_retries_total{sink="loki"} 18
+            cofferdam_log_sink_spool_faults_total{sink="loki"} 19
+            cofferdam_log_sink_torn_spools_total{sink="loki"} 20
+            cofferdam_log_ring_bytes{worker="0"} 1
+            cofferdam_log_ring_capacity_bytes{worker="0"} 2
+            cofferdam_log_ring_records_total{worker="0"} 3
+            cofferdam_log_ring_refused_records_total{worker="0",level="info",class="access",reason="full"} 5
+            cofferdam_log_ring_gap_records_total{worker="0"} 4
+            cofferdam_log_masked_values_total{class="phone_cn"} 6
+            cofferdam_log_sampled_records_total{decision="dropped",why="rate"} 8
+            cofferdam_log_sampled_records_total{decision="kept",why="slow"} 7"#]]
+        .assert_eq(&samples.join("\n"));
     }
 }
