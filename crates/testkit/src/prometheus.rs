@@ -30,7 +30,7 @@ pub struct Prometheus {
     _folder: TempDir,
 }
 
-/// Starts a Prometheus that asks `target` several times a second, with these further command-line words.
+/// Starts a Prometheus that asks `target` once a second, with these further command-line words.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -50,7 +50,7 @@ async fn start(target: SocketAddr, words: &[&str]) -> Result<Prometheus> {
     let file = folder.path().join("prometheus.yml");
     // JSON is YAML.
     let configuration = json!({
-        "global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"},
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
         "scrape_configs": [{"job_name": "cofferdam", "static_configs": [{"targets": [target.to_string()]}]}],
     });
     fs::write(&file, configuration.to_string()).context("cannot write the configuration of Prometheus")?;
