@@ -108,6 +108,18 @@ const PROGRAMS: &[Program] = &[
         purpose: Purpose::Tests,
     },
     Program {
+        key: "prometheus",
+        name: "prometheus",
+        package: "prometheus",
+        purpose: Purpose::Tests,
+    },
+    Program {
+        key: "promtool",
+        name: "promtool",
+        package: "prometheus",
+        purpose: Purpose::Tests,
+    },
+    Program {
         key: "node",
         name: "node",
         package: "nodejs",
@@ -240,6 +252,7 @@ fn gather(purpose: Purpose) -> (Peers, Vec<String>) {
         .iter()
         .filter(|program| program.serves(purpose) && find(program.name).is_none());
     let mut wanted: Vec<&str> = absent.map(|program| program.package).collect();
+    wanted.dedup();
     let libraries = LIBRARIES
         .iter()
         .filter(|(file, _, of)| purpose.includes(*of) && !Path::new(file).exists());

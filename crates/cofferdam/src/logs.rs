@@ -170,6 +170,11 @@ impl Logs {
         self.book().map(|book| book.tallies()).unwrap_or_default()
     }
 
+    /// How often something of each class was masked.
+    pub(crate) fn masked(&self) -> Vec<(log_mask::class::Class, u64)> {
+        self.book().map(|book| book.masked()).unwrap_or_default()
+    }
+
     /// How rings are.
     pub(crate) fn rings(&self) -> Vec<RingCounts> {
         self.book().map(|book| book.rings()).unwrap_or_default()

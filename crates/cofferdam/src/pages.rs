@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use console::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
 use gate_plan::{OnFault, Plan, PluginLimits};
 use gate_serve::worker::Workers;
+use log_record::exposition::Form;
 use plug_host::{Isolation, Limit, Plugin, PluginStats};
 
 use plug_rollout::{Answer, Command};
@@ -18,7 +19,9 @@ use crate::looking;
 use crate::rollouts::waves::Everywhere;
 use crate::voice::say;
 
+mod logs;
 mod metrics;
+mod process;
 mod traffic;
 
 /// The limits of a plugin in force.
@@ -116,8 +119,8 @@ impl console::house::House for House {
         self.is_ready()
     }
 
-    fn metrics(&self) -> Vec<u8> {
-        metrics::page(self)
+    fn metrics(&self, form: Form) -> Vec<u8> {
+        metrics::page(self).finish(form)
     }
 
     fn config(&self) -> Value {

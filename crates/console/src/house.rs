@@ -1,5 +1,6 @@
 //! What the console asks of the process.
 
+use log_record::exposition::Form;
 use serde_json::Value;
 
 /// LIMIT: seconds of a look at a plugin.
@@ -10,8 +11,8 @@ pub trait House: Send + Sync + 'static {
     /// Whether traffic is wanted: false until everything serves, and again from the moment a drain begins. Must not wait.
     fn ready(&self) -> bool;
 
-    /// All metrics, in the Prometheus text format.
-    fn metrics(&self) -> Vec<u8>;
+    /// All metrics.
+    fn metrics(&self, form: Form) -> Vec<u8>;
 
     /// The configuration in force, without secrets.
     fn config(&self) -> Value;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use log_record::exposition;
+use log_record::exposition::Form;
 use serde_json::Value;
 
 use crate::house::{House, Led, RolloutOrder};
@@ -22,7 +22,7 @@ pub(crate) enum Page {
     Index,
     Healthz,
     Readyz,
-    Metrics,
+    Metrics(Form),
     Config,
     Plugins,
     Crashes,
@@ -51,7 +51,11 @@ const PAGES: &[(&str, Page, &str)] = &[
         Page::Readyz,
         "200 when traffic is wanted, 503 before and while draining",
     ),
-    ("/metrics", Page::Metrics, "metrics in the Prometheus text format"),
+    (
+        "/metrics",
+        Page::Metrics(Form::Text),
+        "metrics in the Prometheus text format, or as OpenMetrics or protobuf where `accept` says so",
+    ),
     ("/config", Page::Config, "the configuration in force"),
     (
         "/plugins",
@@ -185,7 +189,7 @@ impl Named {
 pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>> {
     let path = request.uri().path();
     let named = NAMED.iter().find_map(|named| named.at(path));
-    let Some(page) = named.or_else(|| page_at(path)) else {
+    let Some(mut page) = named.or_else(|| page_at(path)) else {
         return Err(Box::new(text(
             StatusCode::NOT_FOUND,
             format!("no such page; there are\n{}", list()),
@@ -222,6 +226,10 @@ pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>
             .headers_mut()
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Err(Box::new(answer));
+    }
+    if let Page::Metrics(form) = &mut page {
+        let accept = request.headers().get_all(header::ACCEPT).into_iter();
+        *form = Form::wanted(accept.filter_map(|value| value.to_str().ok()));
     }
     Ok(page)
 }
@@ -260,7 +268,7 @@ impl Page {
             Self::Healthz => text(StatusCode::OK, "ok\n"),
             Self::Readyz if house.ready() => text(StatusCode::OK, "ready\n"),
             Self::Readyz => text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
-            Self::Metrics => answer(StatusCode::OK, exposition::CONTENT_TYPE, house.metrics()),
+            Self::Metrics(form) => answer(StatusCode::OK, form.content_type(), house.metrics(form)),
             Self::Config => json(&house.config()),
             Self::Plugins => json(&house.plugins()),
             Self::Crashes => json(&house.crashes()),

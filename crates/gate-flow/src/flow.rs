@@ -16,7 +16,6 @@ use gate_upstream::{Prepared, Upstreams};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use log_book::{Pen, Wanted};
-use log_mask::class::Counts;
 use log_mask::rules::Rules;
 use log_record::histogram::Histogram;
 use log_record::metric::code_class;
@@ -54,6 +53,9 @@ pub struct RouteTally {
     /// Response body bytes.
     pub response_bytes: u64,
 }
+
+/// How many records of exchanges were kept (`true`) and dropped, by the word of why.
+pub type Sampled = HashMap<(bool, &'static str), u64>;
 
 /// What a worker's flow is made of.
 pub struct FlowParts {
@@ -97,6 +99,8 @@ pub struct Flow {
     tally: RefCell<HashMap<String, RouteTally>>,
     in_flight: Cell<u64>,
     tracing: Rc<Tracing>,
+    pub(crate) lag: RefCell<Histogram>,
+    sampled: RefCell<Sampled>,
 }
 
 impl Flow {
@@ -131,7 +135,10 @@ impl Flow {
             tally: RefCell::default(),
             in_flight: Cell::default(),
             tracing: Tracing::new(&change.tracing),
+            lag: RefCell::default(),
+            sampled: RefCell::default(),
         });
+        spawn_local(crate::lag::watch(Rc::downgrade(&flow)));
         let idle = Rc::downgrade(&flow);
         spawn_local(async move {
             loop {
@@ -186,6 +193,12 @@ impl Flow {
         let with_shadow = serving.arms().filter_map(|arms| Some((arms, arms.shadow.as_ref()?)));
         let all = with_shadow.map(|(arms, shadow)| (arms.plugin.to_string(), shadow.take()));
         all.collect()
+    }
+
+    /// Records of exchanges that were kept (`true`) and dropped, by the word of why.
+    #[must_use]
+    pub fn sampled(&self) -> Sampled {
+        self.sampled.borrow().clone()
     }
 
     /// What both generations of each plugin that is tried did since this was last asked, as far as the exchanges tell.
@@ -260,12 +273,6 @@ impl Flow {
         self.pen().follow(rules, wanted);
     }
 
-    /// How often something of each class was masked since this was last asked.
-    #[must_use]
-    pub fn take_masked(&self) -> Counts {
-        self.pen().take_masked()
-    }
-
     /// The upstreams, for their counts and endpoints.
     #[must_use]
     pub fn upstreams(&self) -> &Rc<Upstreams> {
@@ -278,6 +285,12 @@ impl Flow {
         (self.tally.borrow().clone(), self.in_flight.get())
     }
 
+    /// How late this worker came back to a timer.
+    #[must_use]
+    pub fn lag(&self) -> Histogram {
+        self.lag.borrow().clone()
+    }
+
     pub(crate) fn began(&self) {
         self.in_flight.set(self.in_flight.get() + 1);
     }
@@ -288,22 +301,27 @@ impl Flow {
         let duration = journal.clock.elapsed();
         let chosen = journal.chosen.borrow();
         let route = chosen.as_ref().map_or("", |chosen| chosen.route.name.as_str());
-        self.count(route, journal, duration);
         let ended = journal.end_trace(chain, duration);
+        self.count(route, journal, duration, ended.as_ref());
         self.write_down(route, (journal, chain), duration, ended.as_ref());
         ended.into_iter().for_each(|ended| self.tracing.take_back(ended));
         drop(chosen);
         chain.show_shadows(journal);
     }
 
-    fn count(&self, route: &str, journal: &Journal, duration: Duration) {
+    fn count(&self, route: &str, journal: &Journal, duration: Duration, ended: Option<&Ended>) {
         let mut tally = self.tally.borrow_mut();
         if !tally.contains_key(route) {
             tally.insert(route.to_owned(), RouteTally::default());
         }
+        let trace = ended.and_then(|ended| Some(ended.ids?.trace));
+        if let Some(ended) = ended {
+            let decision = crate::written::decision(&ended.verdict);
+            *self.sampled.borrow_mut().entry(decision).or_default() += 1;
+        }
         if let Some(counts) = tally.get_mut(route) {
             *counts.classes.entry(code_class(journal.status.get())).or_default() += 1;
-            counts.durations.record(duration);
+            counts.durations.record_with(duration, trace, journal.began + duration);
             counts.request_bytes += journal.volume.request.get();
             counts.response_bytes += journal.volume.response.get();
         }

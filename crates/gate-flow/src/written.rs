@@ -10,7 +10,7 @@ use log_book::{Pen, Sheet, Subject};
 use log_mask::field::Untrusted;
 use log_record::field::{self, Field};
 use log_record::grade::{Class, Level};
-use log_trace::{SpanId, TraceId, Verdict, Why};
+use log_trace::{SpanId, TraceId, Verdict, Why, WhyNot};
 use plug_host::TraceIds;
 
 use crate::chain::Chain;
@@ -83,17 +83,40 @@ fn sampling(sheet: &mut Sheet<'_>, verdict: &Verdict) {
     if let Some(factor) = kept.factor.filter(|factor| *factor != 1.0) {
         own.number(&field::FACTOR, factor);
     }
-    let why = match kept.why {
-        Why::Ratio | Why::Rule => return,
-        Why::Parent => "parent",
-        Why::Asked => "asked",
-        Why::Level => "level",
-        Why::Status => "status",
-        Why::Fault => "fault",
-        Why::Slow => "slow",
-        Why::Window => "window",
-    };
+    let (_, why) = decision(verdict);
+    if matches!(kept.why, Why::Ratio | Why::Rule) {
+        return;
+    }
     own.text(&field::KEPT, why.as_bytes());
+}
+
+/// Whether it was kept, and the word of why.
+pub(crate) const fn decision(verdict: &Verdict) -> (bool, &'static str) {
+    match verdict {
+        Verdict::Kept(kept) => (
+            true,
+            match kept.why {
+                Why::Ratio => "ratio",
+                Why::Rule => "rule",
+                Why::Parent => "parent",
+                Why::Asked => "asked",
+                Why::Level => "level",
+                Why::Status => "status",
+                Why::Fault => "fault",
+                Why::Slow => "slow",
+                Why::Window => "window",
+            },
+        ),
+        Verdict::Dropped(why) => (
+            false,
+            match why {
+                WhyNot::Ratio => "ratio",
+                WhyNot::Parent => "parent",
+                WhyNot::Rule => "rule",
+                WhyNot::Rate => "rate",
+            },
+        ),
+    }
 }
 
 /// Writes what was asked for, and what came of it.

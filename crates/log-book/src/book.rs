@@ -6,6 +6,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::Builder;
 use std::time::Instant;
 
+use log_mask::class::Class as Secret;
 use log_mask::rules::Rules;
 use log_record::grade::Class;
 use log_record::packed::Lost;
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 
 use crate::clerk::{Clerk, Order, Shared};
 use crate::fault::BookFault;
+use crate::masked::Masked;
 use crate::pen::{Desk, Pen};
 use crate::wanted::Wanted;
 
@@ -84,6 +86,10 @@ pub struct RingCounts {
     pub capacity_bytes: u64,
     /// Bytes that hold records which are not safe elsewhere.
     pub used_bytes: u64,
+    /// Records that were taken out of it.
+    pub records: u64,
+    /// Gap records among them.
+    pub gaps: u64,
     /// Records that it refused so far.
     pub dropped: Vec<(Class, Lost<'static>)>,
 }
@@ -95,6 +101,7 @@ pub struct Book {
     manner: Mutex<(Arc<Rules>, Wanted)>,
     shared: Arc<Shared>,
     orders: SyncSender<Order>,
+    masked: Mutex<Vec<Arc<Masked>>>,
 }
 
 impl Book {
@@ -108,10 +115,11 @@ impl Book {
         let manner = (settings.rules, settings.wanted);
         let bytes_max = usize::try_from(settings.rings.payload_bytes_max).unwrap_or(usize::MAX);
         let (ring, producer, consumer) = Ring::create(&folder, "control", &settings.rings)?;
+        let masked = Arc::new(Masked::default());
         let shared = Arc::new(Shared {
             ship: Mutex::new(ship),
             rings: Mutex::default(),
-            desk: Desk::new(Pen::new(producer, manner.clone(), bytes_max)),
+            desk: Desk::new(Pen::new((producer, Arc::clone(&masked)), manner.clone(), bytes_max)),
         });
         let clerk = Clerk::new(Arc::clone(&shared), folder.clone(), settings.listener);
         Builder::new()
@@ -124,6 +132,7 @@ impl Book {
             manner: Mutex::new(manner),
             shared,
             orders,
+            masked: Mutex::new(vec![masked]),
         };
         book.hand_over("control", (ring, consumer))?;
         Ok(book)
@@ -137,7 +146,9 @@ impl Book {
         let (ring, producer, consumer) = Ring::create(&self.folder, name, &self.rings)?;
         self.hand_over(name, (ring, consumer))?;
         let bytes_max = usize::try_from(self.rings.payload_bytes_max).unwrap_or(usize::MAX);
-        Ok(Pen::new(producer, self.manner(), bytes_max))
+        let masked = Arc::new(Masked::default());
+        self.masked.lock().push(Arc::clone(&masked));
+        Ok(Pen::new((producer, masked), self.manner(), bytes_max))
     }
 
     fn hand_over(&self, name: &str, ends: (Ring, log_ring::Consumer)) -> Result<(), BookFault> {
@@ -173,6 +184,15 @@ impl Book {
     pub fn tallies(&self) -> Vec<(String, Tally)> {
         let ship = self.shared.ship.lock();
         ship.tallies().collect()
+    }
+
+    /// How often something of each class was masked, by all pens.
+    #[must_use]
+    pub fn masked(&self) -> Vec<(Secret, u64)> {
+        let pens = self.masked.lock();
+        let sum = |class| pens.iter().map(|masked| masked.count(class)).sum();
+        let all = Secret::ALL.into_iter().map(|class| (class, sum(class)));
+        all.filter(|(_, count)| *count > 0).collect()
     }
 
     /// How rings are; half a second old at most.

@@ -129,6 +129,7 @@ impl Clerk {
         let batch = source.batch();
         let (end, damage, count) = (batch.end(), batch.damage(), batch.len());
         let mut lines = Vec::with_capacity(count);
+        let mut gaps = 0;
         for record in batch.records() {
             let heading = heading(&record, false);
             match record.body {
@@ -137,9 +138,14 @@ impl Clerk {
                     write_line(&heading, packed, &mut self.line);
                     lines.push((heading, Box::from(self.line.as_slice())));
                 }
-                Body::Gap(gap) => lines.extend(gap_lines(&heading, &name, gap.dropped())),
+                Body::Gap(gap) => {
+                    gaps += 1;
+                    lines.extend(gap_lines(&heading, &name, gap.dropped()));
+                }
             }
         }
+        source.taken.0 = source.taken.0.saturating_add(count as u64);
+        source.taken.1 = source.taken.1.saturating_add(gaps);
         if let Some(damage) = damage {
             let lost = source.skip();
             (self.listener)(Notice::Damaged {
@@ -261,6 +267,8 @@ impl Clerk {
             name: source.name.clone(),
             capacity_bytes: source.capacity_bytes(),
             used_bytes: source.used_bytes(),
+            records: source.taken.0,
+            gaps: source.taken.1,
             dropped: source.dropped().into_iter().filter_map(counted).collect(),
         });
         *self.shared.rings.lock() = counts.collect();

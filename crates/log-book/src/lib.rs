@@ -20,6 +20,7 @@ pub use wanted::Wanted;
 
 mod sheet;
 pub use sheet::Sheet;
+mod masked;
 mod pen;
 pub use pen::{Desk, Pen, Subject};
 

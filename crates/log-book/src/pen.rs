@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use log_mask::class::Counts;
 use log_mask::field::{Fields, Shown, Untrusted};
 use log_mask::rules::Rules;
 use log_record::grade::{Class, Level};
 use log_ring::{Mark, Producer};
 use parking_lot::Mutex;
 
+use crate::masked::Masked;
 use crate::sheet::Sheet;
 use crate::wanted::Wanted;
 
@@ -43,6 +43,7 @@ const DRY_BYTES_MAX: usize = 64 * 1024;
 pub struct Pen {
     ring: Option<Producer>,
     mask: Fields,
+    masked: Arc<Masked>,
     wanted: Wanted,
     buffer: Vec<u8>,
     bytes_max: usize,
@@ -55,16 +56,22 @@ impl Pen {
         Self {
             ring: None,
             mask: Fields::new(Arc::default()),
+            masked: Arc::default(),
             wanted: Wanted::default(),
             buffer: Vec::new(),
             bytes_max: DRY_BYTES_MAX,
         }
     }
 
-    pub(crate) fn new(ring: Producer, (rules, wanted): (Arc<Rules>, Wanted), bytes_max: usize) -> Self {
+    pub(crate) fn new(
+        (ring, masked): (Producer, Arc<Masked>),
+        (rules, wanted): (Arc<Rules>, Wanted),
+        bytes_max: usize,
+    ) -> Self {
         Self {
             ring: Some(ring),
             mask: Fields::new(rules),
+            masked,
             wanted,
             buffer: Vec::with_capacity(bytes_max),
             bytes_max,
@@ -88,6 +95,7 @@ impl Pen {
         let mut sheet = Sheet::new(&mut self.buffer, &mut self.mask, self.bytes_max);
         fill(&mut sheet);
         sheet.end();
+        self.masked.add(&self.mask.take_counts());
         // The ring counts what it refuses, and tells of it.
         let _ = ring.write(mark, &self.buffer);
     }
@@ -98,6 +106,7 @@ impl Pen {
         let mut sheet = Sheet::new(&mut self.buffer, &mut self.mask, self.bytes_max);
         fill(&mut sheet);
         sheet.end();
+        self.masked.add(&self.mask.take_counts());
         &self.buffer
     }
 
@@ -137,11 +146,6 @@ impl Pen {
         self.mask.follow(rules);
         self.wanted = wanted;
     }
-
-    /// What was masked since this was last asked.
-    pub fn take_masked(&mut self) -> Counts {
-        self.mask.take_counts()
-    }
 }
 
 fn mark(subject: &Subject) -> Option<Mark> {
@@ -178,10 +182,5 @@ impl Desk {
 
     pub(crate) fn follow(&self, rules: Arc<Rules>, wanted: Wanted) {
         self.0.lock().follow(rules, wanted);
-    }
-
-    /// What was masked since this was last asked.
-    pub fn take_masked(&self) -> Counts {
-        self.0.lock().take_masked()
     }
 }

@@ -22,6 +22,8 @@ pub(crate) struct Source {
     capacity: u64,
     /// Ends of batches with the number of the last record of each.
     given: VecDeque<(Position, u64)>,
+    /// Records that were taken out, and gap records among them.
+    pub(crate) taken: (u64, u64),
 }
 
 impl Source {
@@ -32,6 +34,7 @@ impl Source {
             consumer,
             capacity,
             given: VecDeque::new(),
+            taken: (0, 0),
         }
     }
 

@@ -1,31 +1,62 @@
-//! Writes a page in the Prometheus text format, version 0.0.4.
+//! A page of metrics: gathered once, and written in the form that whoever asks wants.
 
-use std::fmt::Write as _;
+use std::collections::HashSet;
 
 use crate::histogram::Histogram;
 use crate::metric::{Kind, Metric};
 
-/// Content type of the page.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+mod form;
+pub use form::Form;
+mod protobuf;
+mod text;
 
-/// A page being written.
+/// A page being gathered.
 ///
-/// The samples of a metric must follow one another: the format allows one group for each name. A name that was written before gets no
+/// The samples of a metric must follow one another: the formats allow one group for each name. A name that was written before gets no
 /// second group; its samples are left out.
 #[derive(Debug, Default)]
 pub struct Exposition {
-    page: String,
-    names: Vec<String>,
+    groups: Vec<Group>,
+    names: HashSet<String>,
+    /// Takes what belongs to a name that was written before.
+    left_out: Group,
+}
+
+/// One metric with its samples.
+#[derive(Debug, Default)]
+struct Group {
+    name: String,
+    help: String,
+    kind: Kind,
+    labels: Vec<String>,
+    samples: Vec<Sample>,
+}
+
+#[derive(Debug)]
+struct Sample {
+    values: Vec<String>,
+    number: Number,
+}
+
+#[derive(Debug)]
+enum Number {
+    Whole(u64),
+    Float(f64),
+    Durations(Box<Histogram>),
+    Buckets(Buckets),
+}
+
+/// A histogram with bounds of its own.
+#[derive(Debug)]
+struct Buckets {
+    cumulative: Vec<(f64, u64)>,
+    sum: f64,
+    count: u64,
 }
 
 /// The samples of one metric.
 #[derive(Debug)]
-pub struct Family<'page> {
-    page: &'page mut String,
-    name: String,
-    labels: &'page [&'page str],
-    repeated: bool,
-}
+pub struct Family<'page>(&'page mut Group);
 
 impl Exposition {
     /// An empty page.
@@ -33,136 +64,78 @@ impl Exposition {
         Self::default()
     }
 
-    /// Begins a metric of the table: `HELP` and `TYPE`, then samples.
+    /// Begins a metric of the table: what it is, then samples.
     pub fn family(&mut self, metric: &'static Metric) -> Family<'_> {
         self.begin(metric.name.to_owned(), metric.help, metric.kind, metric.labels)
     }
 
-    /// Begins a metric that a plugin defined; characters that the format does not allow in a name become `_`, as in Envoy.
-    pub fn foreign<'page>(
-        &'page mut self,
-        name: &str,
-        help: &str,
-        kind: Kind,
-        labels: &'page [&'page str],
-    ) -> Family<'page> {
+    /// Begins a metric that a plugin defined; characters that the formats do not allow in a name become `_`, as in Envoy.
+    pub fn foreign(&mut self, name: &str, help: &str, kind: Kind, labels: &[&str]) -> Family<'_> {
         self.begin(legal_name(name), help, kind, labels)
     }
 
-    fn begin<'page>(
-        &'page mut self,
-        name: String,
-        help: &str,
-        kind: Kind,
-        labels: &'page [&'page str],
-    ) -> Family<'page> {
-        let repeated = self.names.contains(&name);
-        if !repeated {
-            // Writing to a string never fails.
-            let _ = write!(self.page, "# HELP {name} ");
-            escape(help, false, &mut self.page);
-            let _ = write!(self.page, "\n# TYPE {name} {}\n", kind.word());
-            self.names.push(name.clone());
-        }
-        Family {
-            page: &mut self.page,
+    fn begin(&mut self, name: String, help: &str, kind: Kind, labels: &[&str]) -> Family<'_> {
+        let group = Group {
+            help: help.to_owned(),
+            kind,
+            labels: labels.iter().map(|label| (*label).to_owned()).collect(),
+            samples: Vec::new(),
             name,
-            labels,
-            repeated,
+        };
+        if !self.names.insert(group.name.clone()) {
+            self.left_out = group;
+            return Family(&mut self.left_out);
         }
+        let at = self.groups.len();
+        self.groups.push(group);
+        Family(self.groups.get_mut(at).unwrap_or(&mut self.left_out))
     }
 
     /// The finished page.
-    pub fn finish(self) -> Vec<u8> {
-        self.page.into_bytes()
+    pub fn finish(&self, form: Form) -> Vec<u8> {
+        match form {
+            Form::Text => text::classic(&self.groups),
+            Form::OpenMetrics => text::open_metrics(&self.groups),
+            Form::Protobuf => protobuf::page(&self.groups),
+        }
     }
 }
 
 impl Family<'_> {
     /// Writes one sample of a counter or gauge; `values` are the label values in the table's order.
     pub fn sample(&mut self, values: &[&str], number: u64) -> &mut Self {
-        self.line("", values, None, &number.to_string())
+        self.push(values, Number::Whole(number))
     }
 
     /// As [`Self::sample`], for numbers with a fraction or a sign.
     pub fn sample_float(&mut self, values: &[&str], number: f64) -> &mut Self {
-        let text = if number.is_nan() {
-            "NaN".to_owned()
-        } else if number.is_infinite() {
-            if number > 0.0 {
-                "+Inf".to_owned()
-            } else {
-                "-Inf".to_owned()
-            }
-        } else {
-            number.to_string()
-        };
-        self.line("", values, None, &text)
+        self.push(values, Number::Float(number))
     }
 
     /// Writes a histogram of durations in seconds.
     pub fn durations(&mut self, values: &[&str], histogram: &Histogram) -> &mut Self {
-        for (bound_us, count) in histogram.cumulative() {
-            self.line("_bucket", values, Some(&seconds(bound_us)), &count.to_string());
-        }
-        let count = histogram.count().to_string();
-        self.line("_bucket", values, Some("+Inf"), &count);
-        self.line("_sum", values, None, &seconds(histogram.sum_us()));
-        self.line("_count", values, None, &count)
+        self.push(values, Number::Durations(Box::new(histogram.clone())))
     }
 
     /// Writes a histogram with buckets of its own: upper bounds with the number of samples at or below each, in rising order.
     pub fn buckets(&mut self, values: &[&str], cumulative: &[(f64, u64)], sum: f64, count: u64) -> &mut Self {
-        for (bound, below) in cumulative {
-            self.line("_bucket", values, Some(&bound.to_string()), &below.to_string());
-        }
-        self.line("_bucket", values, Some("+Inf"), &count.to_string());
-        self.line("_sum", values, None, &sum.to_string());
-        self.line("_count", values, None, &count.to_string())
+        let cumulative = cumulative.to_vec();
+        self.push(values, Number::Buckets(Buckets { cumulative, sum, count }))
     }
 
-    fn line(&mut self, suffix: &str, values: &[&str], bound: Option<&str>, number: &str) -> &mut Self {
-        debug_assert_eq!(self.labels.len(), values.len(), "`{}` has other labels", self.name);
-        if self.repeated {
-            return self;
-        }
-        self.page.push_str(&self.name);
-        self.page.push_str(suffix);
-        let pairs = self
-            .labels
-            .iter()
-            .copied()
-            .zip(values.iter().copied())
-            .chain(bound.map(|bound| ("le", bound)));
-        let mut separator = '{';
-        for (label, value) in pairs {
-            let _ = write!(self.page, "{separator}{label}=\"");
-            escape(value, true, self.page);
-            self.page.push('"');
-            separator = ',';
-        }
-        if separator == ',' {
-            self.page.push('}');
-        }
-        let _ = writeln!(self.page, " {number}");
+    fn push(&mut self, values: &[&str], number: Number) -> &mut Self {
+        debug_assert_eq!(self.0.labels.len(), values.len(), "`{}` has other labels", self.0.name);
+        let values = values.iter().map(|value| (*value).to_owned()).collect();
+        self.0.samples.push(Sample { values, number });
         self
     }
 }
 
-/// Microseconds as seconds, exactly: six decimals without trailing zeros.
-fn seconds(micros: u64) -> String {
-    let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-fn escape(text: &str, quotes: bool, page: &mut String) {
-    for character in text.chars() {
-        match character {
-            '\\' => page.push_str("\\\\"),
-            '\n' => page.push_str("\\n"),
-            '"' if quotes => page.push_str("\\\""),
-            other => page.push(other),
-        }
+impl Group {
+    /// Each label with its value in a sample.
+    fn pairs<'a>(&'a self, sample: &'a Sample) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let labels = self.labels.iter().map(String::as_str);
+        labels.zip(sample.values.iter().map(String::as_str))
     }
 }
 

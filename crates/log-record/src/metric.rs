@@ -1,11 +1,12 @@
 //! The table of the gateway's metrics: the only place where their names are spelled.
 
 /// How a metric behaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
     /// Only grows.
     Counter,
     /// Goes up and down.
+    #[default]
     Gauge,
     /// Counts by bucket.
     Histogram,
@@ -107,8 +108,37 @@ metrics! {
     ROLLOUT_DIFFERENCES = "cofferdam_rollout_differences_total", Counter, ["plugin", "kind"], "Exchanges of the control of which the generation that a rollout tries made something else aside, by what differed.";
     ROLLOUT_NOT_COMPARED = "cofferdam_rollout_not_compared_total", Counter, ["plugin", "reason"], "Exchanges of the control that were not compared, by reason.";
 
-    ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";
+
+    WORKER_EXCHANGES = "cofferdam_worker_exchanges_total", Counter, ["worker"], "Ended exchanges by worker.";
+    WORKER_EXCHANGES_IN_FLIGHT = "cofferdam_worker_exchanges_in_flight", Gauge, ["worker"], "Exchanges under way by worker.";
+    WORKER_CPU = "cofferdam_worker_cpu_seconds_total", Counter, ["worker"], "Time that a worker's thread has computed: its rate is the part of a core that is used.";
+    WORKER_LAG = "cofferdam_worker_lag_seconds", Histogram, ["worker"], "How late a worker came back to a timer of its own, looked at four times a second: what it does at a stretch, everybody else waits for.";
+    PROCESS_CPU = "process_cpu_seconds_total", Counter, [], "Time that the process has computed, on all its threads.";
+    PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge, [], "Memory of the process that is in RAM.";
+    PROCESS_FDS = "process_open_fds", Gauge, [], "Open file descriptors.";
+    PROCESS_FDS_MAX = "process_max_fds", Gauge, [], "File descriptors that the system allows the process.";
+    PROCESS_THREADS = "process_threads", Gauge, [], "Threads of the process.";
+
+    LOG_SINK_ACCEPTED = "cofferdam_log_sink_accepted_records_total", Counter, ["sink"], "Records that a sink was given and is for, those included that it found in its spool at its start.";
+    LOG_SINK_DELIVERED = "cofferdam_log_sink_delivered_records_total", Counter, ["sink"], "Records that the other side of a sink has taken.";
+    LOG_SINK_DROPPED = "cofferdam_log_sink_dropped_records_total", Counter, ["sink", "level", "reason"], "Records that a sink dropped, by level and reason; those that happened.";
+    LOG_SINK_HELD = "cofferdam_log_sink_held_records", Gauge, ["sink"], "Records of a sink in memory, on their way or in its spool.";
+    LOG_SINK_SPOOLED = "cofferdam_log_sink_spooled_records", Gauge, ["sink"], "Of those, the ones in the spool.";
+    LOG_SINK_QUEUE = "cofferdam_log_sink_queue_bytes", Gauge, ["sink"], "Bytes in the queue of a sink.";
+    LOG_SINK_QUEUE_CAPACITY = "cofferdam_log_sink_queue_capacity_bytes", Gauge, ["sink"], "Bytes that the queue of a sink can hold.";
+    LOG_SINK_SPOOL = "cofferdam_log_sink_spool_bytes", Gauge, ["sink"], "Bytes in the spool of a sink.";
+    LOG_SINK_SPOOL_CAPACITY = "cofferdam_log_sink_spool_capacity_bytes", Gauge, ["sink"], "Bytes that the spool of a sink can hold; 0 without one.";
+    LOG_SINK_RETRIES = "cofferdam_log_sink_retries_total", Counter, ["sink"], "Deliveries of a sink that failed and are tried again.";
+    LOG_SINK_SPOOL_FAULTS = "cofferdam_log_sink_spool_faults_total", Counter, ["sink"], "Times that the disk of a sink's spool refused.";
+    LOG_SINK_TORN = "cofferdam_log_sink_torn_spools_total", Counter, ["sink"], "Torn ends of a spool that were cut at its start.";
+    LOG_RING = "cofferdam_log_ring_bytes", Gauge, ["worker"], "Bytes in the ring of a worker that are not safe elsewhere yet.";
+    LOG_RING_CAPACITY = "cofferdam_log_ring_capacity_bytes", Gauge, ["worker"], "Bytes that the ring of a worker can hold.";
+    LOG_RING_RECORDS = "cofferdam_log_ring_records_total", Counter, ["worker"], "Records that were taken out of the ring of a worker.";
+    LOG_RING_REFUSED = "cofferdam_log_ring_refused_records_total", Counter, ["worker", "level", "class", "reason"], "Records that the ring of a worker had no room for, by level, class and reason; those that happened.";
+    LOG_RING_GAPS = "cofferdam_log_ring_gap_records_total", Counter, ["worker"], "Records in which the ring of a worker says that it refused others.";
+    LOG_MASKED = "cofferdam_log_masked_values_total", Counter, ["class"], "Values that were masked before they rested anywhere, by what they were; those that happened.";
+    LOG_SAMPLED = "cofferdam_log_sampled_records_total", Counter, ["decision", "why"], "Records of exchanges that were kept or dropped, and why; those that happened.";
 }
 
 /// The label value for a status: `2xx` and so on, `none` when no status was sent.

@@ -20,15 +20,6 @@ impl Levels {
     /// Every level.
     pub const ALL: Self = Self(0b11_1111);
 
-    /// No level.
-    pub const NONE: Self = Self(0);
-
-    /// Both.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
     /// One level.
     #[must_use]
     pub const fn only(level: Level) -> Self {

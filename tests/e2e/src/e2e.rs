@@ -40,6 +40,7 @@ mod waves;
 mod matrix;
 mod stop;
 mod admin;
+mod metrics;
 mod access_log;
 mod traces;
 mod hostile;

@@ -67,7 +67,7 @@ fn rule(written: &SamplingRule) -> Result<Rule, Fault> {
             per: per(&written.each),
         })
     };
-    let only = |levels: Levels, level: &log_trace::Level| levels.and(Levels::only(*level));
+    let only = |levels: Levels, level: &log_trace::Level| levels.with(*level);
     Ok(Rule {
         levels: written.levels.iter().fold(Levels::NONE, only),
         route: written.route.as_ref().map(|route| route.number),

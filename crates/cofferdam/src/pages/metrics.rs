@@ -14,11 +14,12 @@ use plug_rollout::Arm;
 use plug_shadow::Tally;
 
 use super::traffic::Traffic;
+use super::{logs, process};
 use crate::assemble::House;
 use crate::rollouts::shadow;
 
-/// Writes the page.
-pub(super) fn page(house: &House) -> Vec<u8> {
+/// Gathers the page.
+pub(super) fn page(house: &House) -> Exposition {
     let mut page = Exposition::new();
     let staff = Staff::of(house);
     let traffic = Traffic::of(house);
@@ -35,9 +36,12 @@ pub(super) fn page(house: &House) -> Vec<u8> {
     });
     about_rollouts(house, &mut page);
     about_shadows(house, &mut page);
-    about_lines(house, &mut page);
+    about_lines(&mut page);
+    about_workers(&traffic, &mut page);
+    process::Standing::of_this().tell(&mut page);
+    logs::Logs::of(house, &traffic).tell(&mut page);
     by_plugins(house, &mut page);
-    page.finish()
+    page
 }
 
 /// What the workers tell of themselves and their listeners; nothing once they are stopping.
@@ -425,24 +429,35 @@ fn about_limits(house: &House, plugins: &[Arc<Plugin>], page: &mut Exposition) {
     }
 }
 
-fn about_lines(house: &House, page: &mut Exposition) {
-    let tallies = house.logs.tallies();
-    let rings = house.logs.rings();
-    let refused = rings
-        .iter()
-        .flat_map(|ring| ring.dropped.iter().map(|(_, lost)| lost.count));
-    page.family(&metric::ACCESS_RECORDS)
-        .sample(
-            &["written"],
-            tallies.iter().map(|(_, tally)| tally.delivered).sum::<u64>(),
-        )
-        .sample(
-            &["dropped"],
-            refused.sum::<u64>() + tallies.iter().map(|(_, tally)| tally.dropped()).sum::<u64>(),
-        );
+fn about_lines(page: &mut Exposition) {
     named(page, &metric::LOG_LINES, crate::voice::lines(), |(level, count)| {
         (level, *count)
     });
+}
+
+fn about_workers(traffic: &Traffic, page: &mut Exposition) {
+    let workers: Vec<_> = traffic
+        .workers
+        .iter()
+        .map(|worker| (worker.number.to_string(), worker))
+        .collect();
+    named(page, &metric::WORKER_EXCHANGES, &workers, |(number, worker)| {
+        (number, worker.exchanges)
+    });
+    named(
+        page,
+        &metric::WORKER_EXCHANGES_IN_FLIGHT,
+        &workers,
+        |(number, worker)| (number, worker.in_flight),
+    );
+    let mut family = page.family(&metric::WORKER_CPU);
+    for (number, worker) in &workers {
+        family.sample_float(&[number], worker.computed.as_secs_f64());
+    }
+    let mut family = page.family(&metric::WORKER_LAG);
+    for (number, worker) in &workers {
+        family.durations(&[number], &worker.lag);
+    }
 }
 
 /// Metrics that plugins defined, under Envoy's prefix; one group for each name, whoever defined it.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gate_flow::{Flow, RouteTally};
 use gate_upstream::Upstream;
 use log_record::histogram::Histogram;
 use log_record::metric::code_class;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::assemble::{ANSWER_MAX, House};
 
@@ -17,6 +19,20 @@ pub(super) struct Traffic {
     pub(super) routes: BTreeMap<String, RouteTally>,
     pub(super) in_flight: u64,
     pub(super) upstreams: BTreeMap<String, UpstreamCounts>,
+    /// Kept (`true`) and dropped records of exchanges, by the word of why.
+    pub(super) sampled: BTreeMap<(bool, &'static str), u64>,
+    /// Each worker that answered, by number.
+    pub(super) workers: Vec<WorkerCounts>,
+}
+
+/// Counts of one worker.
+pub(super) struct WorkerCounts {
+    pub(super) number: usize,
+    pub(super) exchanges: u64,
+    pub(super) in_flight: u64,
+    /// What its thread has computed.
+    pub(super) computed: Duration,
+    pub(super) lag: Histogram,
 }
 
 /// Counts of one upstream.
@@ -40,8 +56,9 @@ impl Traffic {
     pub(super) fn of(house: &House) -> Self {
         let mut answers = Vec::new();
         if let Some(workers) = house.workers.lock().as_ref() {
-            for mailbox in workers.mailboxes() {
-                answers.extend(mailbox.ask(|flow| async move { Self::of_worker(&flow) }).ok());
+            for (number, mailbox) in workers.mailboxes().enumerate() {
+                let ask = mailbox.ask(move |flow| async move { Self::of_worker(number, &flow) });
+                answers.extend(ask.ok());
             }
         }
         let mut all = Self::default();
@@ -53,12 +70,22 @@ impl Traffic {
         all
     }
 
-    fn of_worker(flow: &Flow) -> Self {
+    /// Called on the worker's own thread.
+    fn of_worker(number: usize, flow: &Flow) -> Self {
         let (routes, in_flight) = flow.tally();
         let upstreams = flow.upstreams().iter();
+        let worker = WorkerCounts {
+            number,
+            exchanges: routes.values().map(|tally| tally.durations.count()).sum(),
+            in_flight,
+            computed: Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default(),
+            lag: flow.lag(),
+        };
         Self {
+            workers: vec![worker],
             routes: routes.into_iter().collect(),
             in_flight,
+            sampled: flow.sampled().into_iter().collect(),
             upstreams: upstreams
                 .map(|upstream| (upstream.name().to_owned(), UpstreamCounts::of(&upstream)))
                 .collect(),
@@ -70,6 +97,10 @@ impl Traffic {
             add_route(self.routes.entry(route).or_default(), &tally);
         }
         self.in_flight += other.in_flight;
+        self.workers.extend(other.workers);
+        for (decision, count) in other.sampled {
+            *self.sampled.entry(decision).or_default() += count;
+        }
         for (name, counts) in other.upstreams {
             self.upstreams.entry(name).or_default().add(counts);
         }

@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use log_record::exposition::Form;
 use serde_json::{Value, json};
 
 use super::*;
@@ -34,8 +35,11 @@ impl House for Cottage {
         self.ready.load(Ordering::Relaxed)
     }
 
-    fn metrics(&self) -> Vec<u8> {
-        b"cofferdam_workers 2\n".to_vec()
+    fn metrics(&self, form: Form) -> Vec<u8> {
+        match form {
+            Form::Text => b"cofferdam_workers 2\n".to_vec(),
+            other => format!("{other:?}").into_bytes(),
+        }
     }
 
     fn config(&self) -> Value {
@@ -149,6 +153,30 @@ fn pages_have_their_content_types() {
         serde_json::from_str::<Value>(body).unwrap(),
         json!([{ "plugin": "auth", "worker": 0 }])
     );
+}
+
+#[test]
+fn metrics_come_in_the_form_that_is_asked_for() {
+    let console = open(Arc::default());
+    let forms = [
+        ("*/*", Form::Text),
+        (
+            "application/openmetrics-text; version=1.0.0, */*;q=0.1",
+            Form::OpenMetrics,
+        ),
+        (
+            "text/plain;q=0.5\r\naccept: application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+            Form::Protobuf,
+        ),
+    ];
+    for (accept, form) in forms {
+        let request = format!("GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\naccept: {accept}\r\n\r\n");
+        let answer = talk(&console, &request);
+        assert!(
+            answer.contains(&format!("content-type: {}\r\n", form.content_type())),
+            "{accept}: {answer}"
+        );
+    }
 }
 
 #[test]

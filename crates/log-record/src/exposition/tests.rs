@@ -2,12 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use expect_test::expect;
 
 use super::*;
-use crate::histogram::SharedHistogram;
 use crate::metric;
 
 #[test]
@@ -45,7 +44,7 @@ fn a_page_carries_help_type_and_samples() {
         # TYPE wasm_load gauge
         wasm_load{plugin="p"} 1.25
     "#]]
-    .assert_eq(std::str::from_utf8(&page.finish()).unwrap());
+    .assert_eq(std::str::from_utf8(&page.finish(Form::Text)).unwrap());
 }
 
 #[test]
@@ -79,29 +78,7 @@ fn a_histogram_is_cumulative_and_in_seconds() {
         cofferdam_exchange_duration_seconds_sum{route="api"} 70.001181
         cofferdam_exchange_duration_seconds_count{route="api"} 5
     "#]]
-    .assert_eq(std::str::from_utf8(&page.finish()).unwrap());
-}
-
-#[test]
-fn histograms_of_workers_add_up() {
-    let (mut one, mut two) = (Histogram::new(), Histogram::new());
-    one.record(Duration::from_micros(50));
-    two.record(Duration::from_micros(50));
-    two.record(Duration::MAX);
-    one.add(&two);
-    assert_eq!((one.count(), one.sum_us()), (3, u64::MAX));
-    assert_eq!(one.cumulative().next(), Some((100, 2)));
-}
-
-#[test]
-fn a_histogram_that_others_read_counts_as_one_that_is_owned() {
-    let (shared, mut owned) = (SharedHistogram::default(), Histogram::new());
-    for duration in [Duration::ZERO, Duration::from_millis(3), Duration::MAX, Duration::MAX] {
-        shared.record(duration);
-        owned.record(duration);
-    }
-    assert_eq!(shared.read(), owned);
-    assert_eq!(shared.read().count(), 4);
+    .assert_eq(std::str::from_utf8(&page.finish(Form::Text)).unwrap());
 }
 
 #[test]
@@ -110,7 +87,7 @@ fn a_name_gets_one_group_only() {
     page.foreign("wasm_hits", "h", Kind::Counter, &[]).sample(&[], 1);
     page.foreign("wasm.hits", "h", Kind::Gauge, &[]).sample(&[], 2);
     assert_eq!(
-        page.finish(),
+        page.finish(Form::Text),
         b"# HELP wasm_hits h\n# TYPE wasm_hits counter\nwasm_hits 1\n"
     );
 }
@@ -126,7 +103,8 @@ fn names_that_the_format_forbids_are_changed() {
 fn the_table_follows_the_format_and_its_conventions() {
     for (index, metric) in metric::ALL.iter().enumerate() {
         assert_eq!(legal_name(metric.name), metric.name);
-        assert!(metric.name.starts_with("cofferdam_"));
+        let standard = ["process_", "cofferdam_"];
+        assert!(standard.iter().any(|prefix| metric.name.starts_with(prefix)));
         assert_eq!(
             metric.name.ends_with("_total"),
             metric.kind == Kind::Counter,
@@ -157,4 +135,116 @@ fn statuses_have_classes() {
         ],
         ["2xx", "other", "none"]
     );
+}
+
+/// What Prometheus sends: 2.42, 2.42 with native histograms, 3, and a browser.
+const ACCEPTS: [(&str, Form); 4] = [
+    (
+        "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        Form::OpenMetrics,
+    ),
+    (
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,application/openmetrics-text;version=1.0.0;q=0.8,application/openmetrics-text;version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+        Form::Protobuf,
+    ),
+    (
+        "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
+        Form::OpenMetrics,
+    ),
+    (
+        "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        Form::Text,
+    ),
+];
+
+#[test]
+fn who_asks_gets_the_form_that_it_wants_most() {
+    for (accept, form) in ACCEPTS {
+        assert_eq!(Form::wanted([accept]), form, "{accept}");
+    }
+    let (open, text) = ("application/openmetrics-text", "text/plain");
+    assert_eq!(Form::wanted([]), Form::Text);
+    assert_eq!(Form::wanted([text, open]), Form::Text);
+    assert_eq!(
+        Form::wanted([
+            "text/plain;q=0.5",
+            "Application/OpenMetrics-Text; Version=\"1.0.0\"; q=0.501"
+        ]),
+        Form::OpenMetrics
+    );
+    for nothing in [
+        "application/openmetrics-text;q=0",
+        "application/openmetrics-text;q=7",
+        "application/openmetrics-text;q=0.1234",
+        "application/openmetrics-text;version=0.0.1",
+        "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+        "application/vnd.google.protobuf;proto=other;encoding=delimited",
+        ";;,,=,q=",
+    ] {
+        assert_eq!(Form::wanted([nothing]), Form::Text, "{nothing}");
+    }
+}
+
+#[test]
+fn open_metrics_has_units_exemplars_and_an_end() {
+    let mut histogram = Histogram::new();
+    histogram.record_with(
+        Duration::from_micros(90),
+        Some(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736),
+        UNIX_EPOCH + Duration::from_millis(1_520_879_607_789),
+    );
+    histogram.record_with(Duration::from_secs(70), Some(1), UNIX_EPOCH + Duration::from_secs(5));
+    let mut page = Exposition::new();
+    page.family(&metric::REQUEST_BYTES).sample(&["a\"b"], 7);
+    page.family(&metric::EXCHANGE_DURATION).durations(&["api"], &histogram);
+    page.foreign("hits", "says \"h\"", Kind::Counter, &[]).sample(&[], 1);
+    page.foreign("twice", "t", Kind::Gauge, &[]).sample_float(&[], 0.5);
+    page.foreign("twice_total", "t", Kind::Counter, &[]).sample(&[], 2);
+    page.foreign("sizes", "s", Kind::Histogram, &[])
+        .buckets(&[], &[(1.0, 1), (1e6, 2)], 3.5, 2);
+    expect![[r##"
+        # HELP cofferdam_request_body_bytes Body bytes received from clients.
+        # TYPE cofferdam_request_body_bytes counter
+        # UNIT cofferdam_request_body_bytes bytes
+        cofferdam_request_body_bytes_total{route="a\"b"} 7
+        # HELP cofferdam_exchange_duration_seconds From a request's headers to the response's last byte.
+        # TYPE cofferdam_exchange_duration_seconds histogram
+        # UNIT cofferdam_exchange_duration_seconds seconds
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.0001"} 1 # {trace_id="4bf92f3577b34da6a3ce929d0e0e4736"} 0.00009 1520879607.789
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.00025"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.0005"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.001"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.0025"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.005"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.01"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.025"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.05"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.1"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.25"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="0.5"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="1.0"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="5.0"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="15.0"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="60.0"} 1
+        cofferdam_exchange_duration_seconds_bucket{route="api",le="+Inf"} 2 # {trace_id="00000000000000000000000000000001"} 70 5.000
+        cofferdam_exchange_duration_seconds_sum{route="api"} 70.00009
+        cofferdam_exchange_duration_seconds_count{route="api"} 2
+        # HELP hits says \"h\"
+        # TYPE hits unknown
+        hits 1
+        # HELP twice t
+        # TYPE twice gauge
+        twice 0.5
+        # HELP twice_total t
+        # TYPE twice_total unknown
+        twice_total 2
+        # HELP sizes s
+        # TYPE sizes histogram
+        sizes_bucket{le="1.0"} 1
+        sizes_bucket{le="1e+06"} 2
+        sizes_bucket{le="+Inf"} 2
+        sizes_sum 3.5
+        sizes_count 2
+        # EOF
+    "##]].assert_eq(std::str::from_utf8(&page.finish(Form::OpenMetrics)).unwrap());
 }
