@@ -358,7 +358,6 @@ impl Flow {
             user_agent: user_agent.unwrap_or_default(),
             plugins: Cow::Borrowed(&verdicts),
             custom: Cow::Borrowed(&custom),
-            ..Record::default()
         };
         self.log.borrow_mut().write(&record);
     }
