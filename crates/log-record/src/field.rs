@@ -65,4 +65,41 @@ fields! {
     PLUGINS = "cofferdam.plugins", Nested, "Verdicts worth a word, in chain order: an array of `{plugin, verdict}`.";
     CUSTOM = "cofferdam.fields", Nested, "Fields that plugins added: an object of strings.";
     DROPPED = "cofferdam.records_dropped", Integer, "In a gap line only: access records lost before this line because the sink was slow or failed.";
+    SANDBOX = "cofferdam.sandbox", Text, "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
+}
+
+/// Fields in which the gateway itself says something, in words of its own or of its configuration. Whatever is not here was written by a client, an
+/// upstream or a plugin, as far as anybody knows.
+const TRUSTED: &[Field] = &[
+    TIMESTAMP,
+    TRACE_ID,
+    SPAN_ID,
+    LISTENER,
+    ROUTE,
+    SCHEME,
+    PROTOCOL,
+    STATUS,
+    FLAGS,
+    REQUEST_BYTES,
+    RESPONSE_BYTES,
+    DURATION,
+    UPSTREAM,
+    ENDPOINT,
+    UPSTREAM_DURATION,
+    CLIENT,
+    PLUGINS,
+    DROPPED,
+    SANDBOX,
+];
+
+/// The field of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Field> {
+    ALL.iter().find(|field| field.name == name)
+}
+
+/// Whether what stands under this name may be what a client, an upstream or a plugin wrote.
+#[must_use]
+pub fn is_untrusted(name: &str) -> bool {
+    !TRUSTED.iter().any(|field| field.name == name)
 }

@@ -13,6 +13,9 @@ pub mod record;
 mod json;
 pub mod timestamp;
 
+mod members;
+pub mod patch;
+
 pub mod sink;
 
 pub mod histogram;
