@@ -109,6 +109,9 @@ metrics! {
 
     ACCESS_RECORDS = "cofferdam_access_records_total", Counter, ["outcome"], "Access records by outcome: written, dropped or failed.";
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";
+    LOG_GUEST_RECORDS = "cofferdam_log_guest_records_total", Counter, ["guest", "outcome"], "Records that came to a log guest, by outcome: unchanged, changed, or marked because the guest did not do its work on them.";
+    LOG_GUEST_DEATHS = "cofferdam_log_guest_deaths_total", Counter, ["guest", "reason"], "Deaths of a log guest, by reason.";
+    LOG_GUEST_QUARANTINES = "cofferdam_log_guest_quarantines_total", Counter, ["guest"], "Times that a log guest was set aside after repeated deaths.";
 }
 
 /// The label value for a status: `2xx` and so on, `none` when no status was sent.
