@@ -1,5 +1,9 @@
 //! Leads records through a log guest, so that what a record costs can be timed: `records MODULE CONFIGURATION [FOLDER]`, the folder as `/geo`.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement, and nothing that is shipped")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a measurement, and nothing that is shipped"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,7 +46,9 @@ fn main() {
                 .map(|_| {
                     // Addresses all over, 65,536 of them.
                     address = address.wrapping_add(0x0001_9e37) & 0xdfff_ffff;
-                    RECORD.replace('@', &std::net::Ipv4Addr::from(address).to_string()).into_bytes()
+                    RECORD
+                        .replace('@', &std::net::Ipv4Addr::from(address).to_string())
+                        .into_bytes()
                 })
                 .collect();
             let began = Instant::now();
@@ -52,6 +58,9 @@ fn main() {
             records += batch;
         }
         let each = taken.as_nanos() / u128::from(records);
-        println!("batches of {batch:>3}: {each:>6} ns a record, {:>8} records a second", 1_000_000_000 / each);
+        println!(
+            "batches of {batch:>3}: {each:>6} ns a record, {:>8} records a second",
+            1_000_000_000 / each
+        );
     }
 }

@@ -172,7 +172,12 @@ impl LogGuest {
             let bytes = wire::bytes_of(line.as_mut());
             left.checked_sub(bytes).map(|less| left = less).is_some()
         };
-        lines.iter_mut().take(RECORDS_MAX).map(fits).take_while(|fits| *fits).count()
+        lines
+            .iter_mut()
+            .take(RECORDS_MAX)
+            .map(fits)
+            .take_while(|fits| *fits)
+            .count()
     }
 
     fn pass_some<L: AsMut<Vec<u8>>>(&mut self, lines: &mut [L], passed: &mut Passed) {
@@ -186,7 +191,9 @@ impl LogGuest {
         }
         let time = self.spec.batch_time_max.min(BATCH_TIME_MAX);
         let until = after(time);
-        let Err(fault) = self.batch(lines, (time, until), passed) else { return };
+        let Err(fault) = self.batch(lines, (time, until), passed) else {
+            return;
+        };
         // One record may have killed it: the others need not suffer for it, as long as there is time.
         if lines.len() > 1 && !matches!(fault, LogFault::NotStarted(_)) {
             for line in lines.chunks_mut(1) {

@@ -70,7 +70,12 @@ fn a_marked_line_says_what_the_gateway_says_and_nothing_that_others_wrote() {
 
 #[test]
 fn a_line_that_is_no_object_is_not_passed_on_as_it_is() {
-    for line in ["", "secret", r#"{"url.path":"secret""#, r#"{"timestamp":"x","a":secret}"#] {
+    for line in [
+        "",
+        "secret",
+        r#"{"url.path":"secret""#,
+        r#"{"timestamp":"x","a":secret}"#,
+    ] {
         assert_eq!(marked(line), r#"{"cofferdam.sandbox":"timeout"}"#);
     }
     assert_eq!(marked("secret\n"), "{\"cofferdam.sandbox\":\"timeout\"}\n");

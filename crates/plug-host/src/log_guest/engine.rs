@@ -119,10 +119,7 @@ fn is_of(kind: &ExternType, export: &LogExport) -> bool {
     let ExternType::Func(function) = kind else { return false };
     let same = |kinds: &mut dyn Iterator<Item = wasmtime::ValType>, wanted: &[ValueType]| {
         kinds.map(|kind| kind.to_string()).collect::<Vec<_>>()
-            == wanted
-                .iter()
-                .map(|kind| val_type(kind).to_string())
-                .collect::<Vec<_>>()
+            == wanted.iter().map(|kind| val_type(kind).to_string()).collect::<Vec<_>>()
     };
     same(&mut function.params(), export.params) && same(&mut function.results(), export.results)
 }

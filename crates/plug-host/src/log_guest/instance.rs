@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use log_record::patch::Patcher;
 use plug_abi::{LOG_ALLOC, LOG_BATCH, LOG_CONFIGURE, LOG_INITIALIZE, LogLevel};
-use wasmtime::{Global, Instance, Memory, ResourceLimiter, Store, TypedFunc, UpdateDeadline, Val, WasmParams, WasmResults};
+use wasmtime::{
+    Global, Instance, Memory, ResourceLimiter, Store, TypedFunc, UpdateDeadline, Val, WasmParams, WasmResults,
+};
 
 use super::engine::LogModule;
 use super::fault::LogFault;
@@ -109,11 +111,7 @@ fn not_started(why: impl std::fmt::Display) -> LogFault {
 
 impl Running {
     /// Starts and configures a guest, and keeps what it is then.
-    pub(super) fn begin(
-        module: &LogModule,
-        spec: &LogGuestSpec,
-        says: &LogSays,
-    ) -> Result<(Self, Snapshot), LogFault> {
+    pub(super) fn begin(module: &LogModule, spec: &LogGuestSpec, says: &LogSays) -> Result<(Self, Snapshot), LogFault> {
         let (mut running, instance) = Self::bare(module, spec, says)?;
         if let Some(folders) = &spec.grant.folders {
             let folders = Arc::new(folders.reopened().map_err(not_started)?);
@@ -129,7 +127,11 @@ impl Running {
         running.store.data_mut().files = None;
         let snapshot = Snapshot {
             image: Image::of(running.memory.data(&running.store)).map_err(not_started)?,
-            globals: running.globals.iter().map(|global| global.get(&mut running.store)).collect(),
+            globals: running
+                .globals
+                .iter()
+                .map(|global| global.get(&mut running.store))
+                .collect(),
             input: (at, room),
         };
         match snapshot.image.lay(&mut running.store, running.memory) {
@@ -177,7 +179,9 @@ impl Running {
         let memory = instance.get_memory(&mut store, "memory").ok_or_else(missing)?;
         let globals = module.globals.iter().map(|name| instance.get_global(&mut store, name));
         let globals = globals.collect::<Option<Vec<Global>>>().ok_or_else(missing)?;
-        let batch = instance.get_typed_func(&mut store, LOG_BATCH.name).map_err(not_started)?;
+        let batch = instance
+            .get_typed_func(&mut store, LOG_BATCH.name)
+            .map_err(not_started)?;
         let running = Self {
             store,
             memory,
@@ -209,7 +213,9 @@ impl Running {
         let end = at.checked_add(bytes);
         match end.is_some_and(|end| at > 0 && end <= self.memory.data_size(&self.store)) {
             true => Ok(at),
-            false => Err(LogFault::Answer("the place that it gave for its input is not in its memory")),
+            false => Err(LogFault::Answer(
+                "the place that it gave for its input is not in its memory",
+            )),
         }
     }
 
@@ -242,7 +248,10 @@ impl Running {
         self.bound(until.0);
         self.store.data_mut().until = until.1;
         let (at, bytes) = snapshot.input;
-        let room = self.memory.data_mut(&mut self.store).get_mut(at..at.saturating_add(bytes));
+        let room = self
+            .memory
+            .data_mut(&mut self.store)
+            .get_mut(at..at.saturating_add(bytes));
         let length = wire::write(room.unwrap_or_default(), lines);
         let length = length.ok_or(LogFault::Answer("its input has no room for the batch"))?;
         let place = |size: usize| u32::try_from(size).map_err(not_started);
@@ -255,7 +264,8 @@ impl Running {
     }
 
     fn apply<L: AsMut<Vec<u8>>>(&self, answer: u64, lines: &mut [L], work: &mut Work<'_>) -> Result<(), LogFault> {
-        let [at, length] = [answer >> 32, answer & u64::from(u32::MAX)].map(|part| usize::try_from(part).unwrap_or(usize::MAX));
+        let [at, length] =
+            [answer >> 32, answer & u64::from(u32::MAX)].map(|part| usize::try_from(part).unwrap_or(usize::MAX));
         if length > work.answer_bytes_max {
             return Err(LogFault::Answer("it is too long"));
         }

@@ -95,7 +95,10 @@ fn marked(number: usize, why: &str) -> String {
 }
 
 fn texts(lines: &[Vec<u8>]) -> Vec<String> {
-    lines.iter().map(|line| String::from_utf8(line.clone()).unwrap()).collect()
+    lines
+        .iter()
+        .map(|line| String::from_utf8(line.clone()).unwrap())
+        .collect()
 }
 
 #[test]
@@ -104,19 +107,26 @@ fn records_that_a_guest_leaves_alone_go_on_as_they_are() {
     let mut lines = records(64);
     let passed = guest.pass(&mut lines);
     assert_eq!(lines, records(64));
-    assert_eq!((passed.unchanged, passed.changed, passed.marked, passed.deaths), (64, 0, 0, 0));
+    assert_eq!(
+        (passed.unchanged, passed.changed, passed.marked, passed.deaths),
+        (64, 0, 0, 0)
+    );
     assert_eq!(guest.pass::<Vec<u8>>(&mut []), Passed::default());
 }
 
 #[test]
 fn what_a_guest_says_of_a_record_is_in_it() {
     let patch = r#"{"client.geo.country.iso_code":"DE","url.path":"/"}"#;
-    let mut guest = started(&wat(&text(patch), "(call $all (local.get $at) (i32.const 512))"), lenient());
+    let mut guest = started(
+        &wat(&text(patch), "(call $all (local.get $at) (i32.const 512))"),
+        lenient(),
+    );
     let mut lines = records(3);
     lines[1].push(b'\n');
     let passed = guest.pass(&mut lines);
     assert_eq!((passed.changed, passed.marked), (3, 0));
-    let expected = |number: usize| format!(r#"{{"timestamp":"t{number}","url.path":"/","client.geo.country.iso_code":"DE"}}"#);
+    let expected =
+        |number: usize| format!(r#"{{"timestamp":"t{number}","url.path":"/","client.geo.country.iso_code":"DE"}}"#);
     assert_eq!(texts(&lines), [expected(0), expected(1) + "\n", expected(2)]);
 }
 
@@ -127,7 +137,9 @@ fn a_batch_that_is_too_long_is_cut_and_a_record_that_is_too_long_is_not_shown() 
         ..lenient()
     };
     // It traps when it sees more than 200 bytes, or none.
-    let code = format!("(if (i32.gt_u (i32.sub (local.get $length) (i32.const 1)) (i32.const 199)) (then unreachable)) {UNCHANGED}");
+    let code = format!(
+        "(if (i32.gt_u (i32.sub (local.get $length) (i32.const 1)) (i32.const 199)) (then unreachable)) {UNCHANGED}"
+    );
     let mut guest = started(&wat("", &code), spec);
     let mut lines = records(9);
     lines[4] = format!(r#"{{"timestamp":"t4","url.path":"{}"}}"#, SECRET.repeat(40)).into_bytes();
@@ -140,7 +152,7 @@ fn a_batch_that_is_too_long_is_cut_and_a_record_that_is_too_long_is_not_shown() 
 
 #[test]
 fn modules_that_are_no_log_guests_are_refused_with_the_reason() {
-    let whole = format!(r#"(func (export "cofferdam_log_batch") (param i32 i32) (result i64) (i64.const 0))"#);
+    let whole = r#"(func (export "cofferdam_log_batch") (param i32 i32) (result i64) (i64.const 0))"#;
     for (parts, why) in [
         (r#"(func (export "x"))"#.to_owned(), "it exports no `memory`"),
         (
@@ -168,6 +180,13 @@ fn modules_that_are_no_log_guests_are_refused_with_the_reason() {
 }
 
 #[test]
+fn a_guest_that_was_started_elsewhere_serves_on_the_thread_that_drains() {
+    let mut guest = started(&wat("", UNCHANGED), lenient());
+    let passed = std::thread::spawn(move || guest.pass(&mut records(3))).join().unwrap();
+    assert_eq!(passed.unchanged, 3);
+}
+
+#[test]
 fn an_old_compilation_serves_again() {
     let folder = tempfile::tempdir().unwrap();
     let cache = CodeCache::open(folder.path()).unwrap();
@@ -179,5 +198,9 @@ fn an_old_compilation_serves_again() {
         assert_eq!(passed.unchanged, 1);
     }
     let kept = std::fs::read_dir(folder.path()).unwrap();
-    assert_eq!(kept.filter(|entry| entry.as_ref().unwrap().path().extension().is_some()).count(), 1);
+    assert_eq!(
+        kept.filter(|entry| entry.as_ref().unwrap().path().extension().is_some())
+            .count(),
+        1
+    );
 }

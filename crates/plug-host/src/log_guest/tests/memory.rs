@@ -31,19 +31,34 @@ fn nothing_of_a_batch_is_in_the_memory_afterwards_and_the_configuration_still_is
 fn a_guest_that_keeps_a_value_anywhere_does_not_find_it_again() {
     let patch = r#"{"kept":true}"#;
     for (keeper, state, change) in [
-        ("", "(i32.load (i32.const 256))", "(i32.store (i32.const 256) (i32.const 1))"),
-        ("", "(i32.load (i32.const 393212))", "(i32.store (i32.const 393212) (i32.const 1))"),
-        ("(global $kept (mut i32) (i32.const 0))", "(global.get $kept)", "(global.set $kept (i32.const 1))"),
+        (
+            "",
+            "(i32.load (i32.const 256))",
+            "(i32.store (i32.const 256) (i32.const 1))",
+        ),
+        (
+            "",
+            "(i32.load (i32.const 393212))",
+            "(i32.store (i32.const 393212) (i32.const 1))",
+        ),
+        (
+            "(global $kept (mut i32) (i32.const 0))",
+            "(global.get $kept)",
+            "(global.set $kept (i32.const 1))",
+        ),
         (
             "(global $kept (mut f64) (f64.const 0))",
             "(f64.ne (global.get $kept) (f64.const 0))",
             "(global.set $kept (f64.const 5))",
         ),
-        ("", "(i32.ne (memory.size) (i32.const 6))", "(drop (memory.grow (i32.const 1)))"),
+        (
+            "",
+            "(i32.ne (memory.size) (i32.const 6))",
+            "(drop (memory.grow (i32.const 1)))",
+        ),
     ] {
-        let code = format!(
-            "(if {state} (then (return (call $all (local.get $at) (i32.const 512))))) {change} {UNCHANGED}"
-        );
+        let code =
+            format!("(if {state} (then (return (call $all (local.get $at) (i32.const 512))))) {change} {UNCHANGED}");
         let mut guest = started(&wat(&format!("{keeper} {}", text(patch)), &code), lenient());
         for _ in 0..4 {
             let mut lines = records(2);

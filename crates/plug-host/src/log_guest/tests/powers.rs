@@ -32,14 +32,34 @@ fn what_is_not_granted_is_refused_by_a_code() {
     };
     let random = |grant| answer("random_get", "i32 i32", "(i32.const 8) (i32.const 8)", grant);
     assert_eq!((random(LogGrant::default()), random(all.clone())), (52, 0));
-    let clock = answer("clock_time_get", "i32 i64 i32", "(i32.const 0) (i64.const 0) (i32.const 8)", all.clone());
+    let clock = answer(
+        "clock_time_get",
+        "i32 i64 i32",
+        "(i32.const 0) (i64.const 0) (i32.const 8)",
+        all.clone(),
+    );
     assert_eq!(clock, 0);
     for (name, params, arguments, code) in [
         ("fd_prestat_get", "i32 i32", "(i32.const 3) (i32.const 8)", 8),
-        ("sock_accept", "i32 i32 i32", "(i32.const 3) (i32.const 0) (i32.const 8)", 58),
-        ("fd_write", "i32 i32 i32 i32", "(i32.const 5) (i32.const 8) (i32.const 0) (i32.const 8)", 8),
+        (
+            "sock_accept",
+            "i32 i32 i32",
+            "(i32.const 3) (i32.const 0) (i32.const 8)",
+            58,
+        ),
+        (
+            "fd_write",
+            "i32 i32 i32 i32",
+            "(i32.const 5) (i32.const 8) (i32.const 0) (i32.const 8)",
+            8,
+        ),
         ("random_get", "i32 i32", "(i32.const -4) (i32.const 8)", 21),
-        ("fd_write", "i32 i32 i32 i32", "(i32.const 1) (i32.const -8) (i32.const 9) (i32.const 8)", 21),
+        (
+            "fd_write",
+            "i32 i32 i32 i32",
+            "(i32.const 1) (i32.const -8) (i32.const 9) (i32.const 8)",
+            21,
+        ),
         ("args_get", "i32 i32", "(i32.const -2) (i32.const 0)", 21),
     ] {
         assert_eq!(answer(name, params, arguments, all.clone()), code, "{name} {arguments}");
