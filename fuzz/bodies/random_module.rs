@@ -125,6 +125,7 @@ fn refusal(fault: &LoadFault) -> &'static str {
         LoadFault::Instrument(_) => "instrument",
         LoadFault::Compile(_) | LoadFault::Compiling(_) => "compile",
         LoadFault::Engine(_) => "engine",
+        LoadFault::LogGuest(_) => "log_guest",
     }
 }
 

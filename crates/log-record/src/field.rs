@@ -156,4 +156,37 @@ fields! {
     UPSTREAM_CONGESTION = "cofferdam.upstream_congestion", Text, "Congestion control of the connection to the upstream, such as `cubic`.";
     UPSTREAM_CONGESTION_WINDOW = "cofferdam.upstream_congestion_window", Integer, "Segments that might be on their way to the upstream when the exchange ended.";
     UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, "Latest rate at which bytes arrived at the upstream, in bytes per second.";
+    SANDBOX = "cofferdam.sandbox", Text, "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
+}
+
+/// Fields in which a client, an upstream or a plugin may have written.
+const UNTRUSTED: &[Field] = &[
+    REQUEST_ID,
+    METHOD,
+    AUTHORITY,
+    PATH,
+    QUERY,
+    DETAILS,
+    USER_AGENT,
+    CUSTOM,
+    MESSAGE,
+    OPERATION,
+    REQUEST_HEADERS,
+    RESPONSE_HEADERS,
+    REQUEST_BODY,
+    RESPONSE_BODY,
+    TLS_SERVER_NAME,
+    TLS_CLIENT_SUBJECT,
+];
+
+/// The field of this name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Field> {
+    ALL.iter().copied().find(|field| field.name == name)
+}
+
+/// Whether what stands under this name may be what a client, an upstream or a plugin wrote; so it is with every name that is none of ours.
+#[must_use]
+pub fn is_untrusted(name: &str) -> bool {
+    find(name).is_none_or(|field| UNTRUSTED.contains(field))
 }

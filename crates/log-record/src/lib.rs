@@ -12,6 +12,9 @@ mod json;
 pub mod timestamp;
 pub mod packed;
 
+mod members;
+pub mod patch;
+
 pub mod histogram;
 pub mod metric;
 

@@ -139,6 +139,9 @@ metrics! {
     LOG_RING_GAPS = "cofferdam_log_ring_gap_records_total", Counter, ["worker"], "Records in which the ring of a worker says that it refused others.";
     LOG_MASKED = "cofferdam_log_masked_values_total", Counter, ["class"], "Values that were masked before they rested anywhere, by what they were; those that happened.";
     LOG_SAMPLED = "cofferdam_log_sampled_records_total", Counter, ["decision", "why"], "Records of exchanges that were kept or dropped, and why; those that happened.";
+    LOG_GUEST_RECORDS = "cofferdam_log_guest_records_total", Counter, ["guest", "outcome"], "Records that came to a log guest, by outcome: unchanged, changed, or marked because the guest did not do its work on them.";
+    LOG_GUEST_DEATHS = "cofferdam_log_guest_deaths_total", Counter, ["guest", "reason"], "Deaths of a log guest, by reason.";
+    LOG_GUEST_QUARANTINES = "cofferdam_log_guest_quarantines_total", Counter, ["guest"], "Times that a log guest was set aside after repeated deaths.";
 }
 
 /// The label value for a status: `2xx` and so on, `none` when no status was sent.

@@ -23,6 +23,8 @@ mod callback;
 pub use callback::{CALLBACKS, Callback, callback};
 mod wasi;
 pub use wasi::{CALLS, WASI_CALLS, WasiCall, WasiModule, Whence, call_name, call_number, wasi_call};
+mod log_guest;
+pub use log_guest::{LOG_ALLOC, LOG_BATCH, LOG_CONFIGURE, LOG_EXPORTS, LOG_INITIALIZE, LOG_MARKER, LogExport};
 mod capability;
 pub use capability::Capability;
 mod foreign;

@@ -194,7 +194,7 @@ fn pool() -> PoolingAllocationConfig {
 }
 
 /// Advances the engine's epoch until the engine is gone: at each tick while guests compute, else seldom.
-fn tick(engine: EngineWeak, ticks: Arc<AtomicU64>, alert: Arc<AtomicU32>) -> Result<(), LoadFault> {
+pub(crate) fn tick(engine: EngineWeak, ticks: Arc<AtomicU64>, alert: Arc<AtomicU32>) -> Result<(), LoadFault> {
     let began = Instant::now();
     std::thread::Builder::new()
         .name("guest-tick".to_owned())

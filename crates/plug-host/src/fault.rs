@@ -277,6 +277,9 @@ pub enum LoadFault {
     /// The process that compiles it was stopped, or ended by itself.
     #[error("the module could not be compiled: {0}")]
     Compiling(#[from] CompileFault),
+    /// It is no log guest, though it is to be one.
+    #[error("the module is no log guest: {0}")]
+    LogGuest(String),
     /// The engine could not be set up.
     #[error("the WebAssembly engine could not be set up: {0}")]
     Engine(String),

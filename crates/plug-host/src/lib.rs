@@ -103,6 +103,10 @@ pub use metrics::{HistogramReading, MetricRegistry, Reading};
 mod protobuf;
 mod signature;
 mod expression;
+mod log_guest;
+pub use log_guest::{
+    BATCH_TIME_MAX, LogEngine, LogFault, LogGrant, LogGuest, LogGuestSpec, LogModule, LogSays, Passed,
+};
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use wasmtime::{ExternType, FrameInfo, ValType};
 use crate::cache::CodeCache;
 use crate::calls::OTHER_SHAPES;
 use crate::compile::Compiler;
-use crate::engine::Engine;
+use crate::engine::{Engine, Purpose};
 use crate::fault::LoadFault;
 use crate::shim;
 
@@ -78,7 +78,7 @@ impl Module {
             None => {
                 let facts = plug_audit::audit(bytes)?;
                 let code = match compiler {
-                    Some(compiler) => made(compiler, engine, runs, cache, &name)?,
+                    Some(compiler) => made(compiler, (&engine.code, engine.purpose), runs, cache, &name)?,
                     None => compiled(&engine.code, runs, cache, &name)?,
                 };
                 (facts, code)
@@ -141,6 +141,21 @@ pub(crate) fn own_code(
     }
 }
 
+/// Bytes of an operator's that are no plugin, compiled by a process of its own where there is a `compiler`, or from the cache.
+pub(crate) fn foreign_code(
+    compiler: Option<&Compiler>,
+    engine: &wasmtime::Engine,
+    bytes: &[u8],
+    cache: Option<&CodeCache>,
+) -> Result<wasmtime::Module, LoadFault> {
+    let name = CodeCache::name(&digest(bytes), compatibility(engine));
+    match (kept(engine, cache, &name), compiler) {
+        (Some(code), _) => Ok(code),
+        (None, Some(compiler)) => made(compiler, (engine, Purpose::Serving), bytes, cache, &name),
+        (None, None) => compiled(engine, bytes, cache, &name),
+    }
+}
+
 /// What the cache has under a name.
 fn kept(engine: &wasmtime::Engine, cache: Option<&CodeCache>, name: &str) -> Option<wasmtime::Module> {
     trusted(engine, &cache?.read(name)?)
@@ -169,14 +184,14 @@ fn keep(cache: Option<&CodeCache>, name: &str, code: &[u8]) {
 /// The same by a process of its own; this one alone writes the cache.
 fn made(
     compiler: &Compiler,
-    engine: &Engine,
+    (engine, purpose): (&wasmtime::Engine, Purpose),
     bytes: &[u8],
     cache: Option<&CodeCache>,
     name: &str,
 ) -> Result<wasmtime::Module, LoadFault> {
-    let code = compiler.compile(bytes, engine.purpose)?;
+    let code = compiler.compile(bytes, purpose)?;
     let not_taken = || LoadFault::Compile("the engine does not take its code".to_owned());
-    let module = trusted(&engine.code, &code).ok_or_else(not_taken)?;
+    let module = trusted(engine, &code).ok_or_else(not_taken)?;
     keep(cache, name, &code);
     Ok(module)
 }

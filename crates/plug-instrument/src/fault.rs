@@ -27,6 +27,14 @@ pub enum InstrumentFault {
         /// What happens under that name.
         what: &'static str,
     },
+    /// It keeps something where nobody can put it back.
+    #[error("what it keeps cannot be put back: {what} (byte {offset:#x})")]
+    Keeps {
+        /// What it does.
+        what: &'static str,
+        /// Where; 0 when there is no one place.
+        offset: usize,
+    },
     /// It has as many tables as a module may have.
     #[error("it has {0} tables already, and needs one more for its allocations to be told")]
     TablesFull(u32),

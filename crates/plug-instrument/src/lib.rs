@@ -20,6 +20,8 @@ mod frames;
 mod allocations;
 mod body;
 mod module;
+mod state;
+pub use state::{Exposed, expose};
 
 /// Name of the export by which the host reads and sets how deep the guest's calls are, where they are counted.
 pub const CALL_DEPTH: &str = "cofferdam.call_depth";

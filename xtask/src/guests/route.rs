@@ -17,7 +17,14 @@ pub(super) const UNOPTIMISED: &str = "unoptimised";
 
 /// The profile of guests that are shipped, and their crates.
 pub(super) const SMALL: &str = "small";
-pub(super) const SHIPPED: &[&str] = &["geo-headers", "jwt-auth", "pii-mask", "request-debug", "sm-crypto"];
+pub(super) const SHIPPED: &[&str] = &[
+    "geo-headers",
+    "jwt-auth",
+    "log-enrich",
+    "pii-mask",
+    "request-debug",
+    "sm-crypto",
+];
 
 /// Libraries of guests, which have tests of their own.
 const LIBRARIES: &[&str] = &["curves", "guest-kit"];

@@ -1,6 +1,6 @@
 //! WASI preview 1 as far as Proxy-Wasm toolchains need it: a clock, randomness, an environment, and standard output as a log.
 
-mod files;
+pub(crate) mod files;
 
 use std::sync::LazyLock;
 use std::time::Instant;
@@ -15,21 +15,21 @@ use crate::calls::traced;
 use crate::guest::{Host, OnWorker};
 use crate::words::LINE_BYTES_MAX;
 
-const SUCCESS: u32 = 0;
-const BADF: u32 = 8;
-const FAULT: u32 = 21;
-const INVAL: u32 = 28;
+pub(crate) const SUCCESS: u32 = 0;
+pub(crate) const BADF: u32 = 8;
+pub(crate) const FAULT: u32 = 21;
+pub(crate) const INVAL: u32 = 28;
 const NOENT: u32 = 44;
-const NOSYS: u32 = 52;
-const NOTSUP: u32 = 58;
+pub(crate) const NOSYS: u32 = 52;
+pub(crate) const NOTSUP: u32 = 58;
 
-const REALTIME: u32 = 0;
-const MONOTONIC: u32 = 1;
+pub(crate) const REALTIME: u32 = 0;
+pub(crate) const MONOTONIC: u32 = 1;
 
 /// LIMIT: bytes one `random_get` gives, as in proxy-wasm-cpp-host.
-const RANDOM_BYTES_MAX: u32 = 64 * 1024;
+pub(crate) const RANDOM_BYTES_MAX: u32 = 64 * 1024;
 /// LIMIT: pieces one `fd_write` joins.
-const PIECES_MAX: u32 = 1_024;
+pub(crate) const PIECES_MAX: u32 = 1_024;
 
 /// The guest called `proc_exit`.
 #[derive(Debug, thiserror::Error)]
@@ -170,7 +170,7 @@ fn define_files(linker: &mut Linker<OnWorker>, version: WasiModule) -> wasmtime:
 }
 
 /// What a function answers that has nothing to work on: no files, no sockets.
-fn refusal(name: &str) -> u32 {
+pub(crate) fn refusal(name: &str) -> u32 {
     match name {
         "sched_yield"
         | "fd_close"

@@ -14,14 +14,14 @@ const NAMETOOLONG: u32 = 37;
 const OVERFLOW: u32 = 61;
 
 /// LIMIT: bytes of a path.
-const PATH_BYTES_MAX: usize = 4_096;
+pub(crate) const PATH_BYTES_MAX: usize = 4_096;
 
 /// Rights that decide how a file is opened: `fd_read` is bit 1, `fd_write` bit 6.
 const READ: u64 = 1 << 1;
 const WRITE: u64 = 1 << 6;
 
 /// The number by which WASI knows an error of the system.
-fn wasi(why: Errno) -> u32 {
+pub(crate) fn wasi(why: Errno) -> u32 {
     match why {
         Errno::ACCESS => 2,
         Errno::AGAIN => 6,
@@ -235,7 +235,7 @@ fn time(seconds: i64, nanoseconds: u64) -> u64 {
 }
 
 /// A filestat as the version lays it out. The device is not told.
-fn filestat(module: WasiModule, about: &Stat) -> Vec<u8> {
+pub(crate) fn filestat(module: WasiModule, about: &Stat) -> Vec<u8> {
     let mut bytes = 0_u64.to_le_bytes().to_vec();
     bytes.extend_from_slice(&about.st_ino.to_le_bytes());
     let kind = kind(FileType::from_raw_mode(about.st_mode));
