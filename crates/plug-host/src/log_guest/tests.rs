@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod deaths;
+mod enrich;
 mod memory;
 mod powers;
 
 use parking_lot::Mutex;
 
 use super::*;
+use crate::CodeCache;
 
 /// Where the text of an answer may be: the page before the input.
 const PARTS: &str = r#"

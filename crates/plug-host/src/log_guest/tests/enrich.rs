@@ -28,7 +28,8 @@ fn enriched(configuration: &str, database: &[u8]) -> Result<String, LogFault> {
     let mut guest = LogGuest::start(&module, spec, silent())?;
     // The file is not needed any more.
     drop(folder);
-    let line = r#"{"client.address":"203.0.113.9","user_agent.original":"curl/8","cofferdam.route":"api","url.query":"q"}"#;
+    let line =
+        r#"{"client.address":"203.0.113.9","user_agent.original":"curl/8","cofferdam.route":"api","url.query":"q"}"#;
     let mut last = String::new();
     for _ in 0..3 {
         let mut lines = vec![line.as_bytes().to_vec(); 64];
@@ -47,10 +48,16 @@ fn the_shipped_guest_says_where_a_client_is_and_what_it_is() {
     let all = r#"{"databases":["/geo/places.mmdb"],"user_agent":true,"drop":["url.query"],"tables":[{"field":"cofferdam.route","values":{"api":{"team.name":"blue"}}}]}"#;
     let line = enriched(all, &database).unwrap();
     assert!(line.contains(r#""client.geo.country.iso_code":""#), "{line}");
-    assert!(line.contains(r#""user_agent.name":"curl","user_agent.version":"8","team.name":"blue"}"#), "{line}");
+    assert!(
+        line.contains(r#""user_agent.name":"curl","user_agent.version":"8","team.name":"blue"}"#),
+        "{line}"
+    );
     assert!(!line.contains("url.query"), "{line}");
     let missing = enriched(r#"{"databases":["/geo/none.mmdb"]}"#, &database).unwrap_err();
-    assert!(missing.to_string().contains("`/geo/none.mmdb` cannot be read"), "{missing}");
+    assert!(
+        missing.to_string().contains("`/geo/none.mmdb` cannot be read"),
+        "{missing}"
+    );
     let beyond = enriched(r#"{"databases":["/etc/hostname"]}"#, &database).unwrap_err();
     assert!(beyond.to_string().contains("cannot be read"), "{beyond}");
 }
