@@ -6,7 +6,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
-use crate::record::{CustomField, Record};
+use crate::field;
+use crate::grade::{Class, Level};
+use crate::packed::{Heading, Packer, write_line};
 
 const LINE: &str = r#"{"timestamp":"2026-01-01T00:00:00.000000Z","request_id":"r-1","http.request.method":"GET","url.path":"/a?b","http.response.status_code":200,"user_agent.original":"curl/8","cofferdam.fields":{"team":"blue"}}"#;
 
@@ -86,18 +88,21 @@ proptest! {
     fn whatever_others_wrote_is_in_no_marked_line(path in "[^\\u{0}]{1,20}", agent in proptest::collection::vec(any::<u8>(), 0..30), name in ".{1,9}") {
         let secret = b"QzQz";
         let with = |text: &[u8]| [text, secret.as_slice()].concat();
-        let record = Record {
-            path: with(path.as_bytes()).into(),
-            authority: with(&agent).into(),
-            user_agent: with(&agent).into(),
-            request_id: with(&agent).into(),
-            method: with(&agent).into(),
-            details: format!("{name}QzQz").into(),
-            custom: vec![CustomField { name: format!("{name}QzQz").into(), value: with(&agent).into() }].into(),
-            ..Record::default()
+        let mut packed = Vec::new();
+        let mut packer = Packer::new(&mut packed);
+        packer.text(&field::PATH, &with(path.as_bytes()));
+        for field in [field::AUTHORITY, field::USER_AGENT, field::REQUEST_ID, field::METHOD, field::DETAILS, field::MESSAGE] {
+            packer.text(&field, &with(&agent));
+        }
+        packer.members(&field::CUSTOM, |members| members.add(&with(name.as_bytes()), &with(&agent)));
+        let heading = Heading {
+            time_ns: 0,
+            level: Level::Info,
+            class: Class::Access,
+            is_recovered: false,
         };
         let mut line = Vec::new();
-        record.write_json(&mut line);
+        write_line(&heading, &packed, &mut line);
         let mut patched = line.clone();
         Patcher::default().apply(&mut patched, br#"{"new":true}"#, 100).unwrap();
         let mut before: Value = serde_json::from_slice(&line).unwrap();
