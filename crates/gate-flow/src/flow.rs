@@ -314,7 +314,8 @@ impl Flow {
         if !tally.contains_key(route) {
             tally.insert(route.to_owned(), RouteTally::default());
         }
-        let trace = ended.and_then(|ended| Some(ended.ids?.trace));
+        // Of one that is not kept there is nothing to be found.
+        let trace = ended.filter(|ended| ended.is_kept()).and_then(|ended| Some(ended.ids?.trace));
         if let Some(ended) = ended {
             let decision = crate::written::decision(&ended.verdict);
             *self.sampled.borrow_mut().entry(decision).or_default() += 1;

@@ -86,7 +86,7 @@ fn a_gap_says_how_many_records_are_missing_and_why() {
     let mut out = Vec::new();
     let lost = [lost(Level::Debug, "full", 17), lost(Level::Info, "policy", 3)];
     write_gap(&HEADING, (&field::RING, "worker-0"), &lost, &mut out);
-    expect![[]].assert_eq(std::str::from_utf8(&out).unwrap());
+    expect![[r#"{"timestamp":"2026-10-29T07:08:09.123456Z","level":"info","event_name":"access","cofferdam.records_dropped":20,"cofferdam.records_dropped_by":[{"level":"debug","reason":"full","count":17},{"level":"info","reason":"policy","count":3}],"cofferdam.ring":"worker-0"}"#]].assert_eq(std::str::from_utf8(&out).unwrap());
     serde_json::from_slice::<serde_json::Value>(&out).unwrap();
 }
 

@@ -59,7 +59,12 @@ fn what_is_not_said_of_logs_and_traces_has_its_default() {
     assert_eq!(logs.sampling.tail.statuses, [Statuses::Class(5)]);
     assert_eq!(logs.sampling.tail.faults, Faults::Any);
     assert_eq!(logs.mask, Some(Mask::default()));
-    let tracing = &plan.tracing;
+    assert_eq!(plan.tracing, None);
+}
+
+#[test]
+fn tracing_that_says_nothing_has_its_defaults() {
+    let tracing = plan("tracing: {}\n").tracing.unwrap();
     assert_eq!(
         (&*tracing.accept, &*tracing.send),
         (&[TraceFormat::W3c][..], &[TraceFormat::W3c][..])
@@ -293,7 +298,7 @@ tracing:
         *path = folder.join(&*path);
     };
     plan.logs.each_path(&mut place);
-    plan.tracing.each_path(&mut place);
+    plan.tracing.as_mut().unwrap().each_path(&mut place);
     seen.sort_unstable();
     assert_eq!(seen, (1..=19).collect::<Vec<u32>>());
     assert_ne!((plan.logs, plan.tracing), (before.logs, before.tracing));
@@ -311,16 +316,17 @@ fn a_reload_sees_what_changed_and_what_did_not() {
 #[test]
 fn callers_are_trusted_where_it_says_so() {
     let trusted = |written: &str| {
-        let trust = plan(&format!("tracing: {{ trust: {written} }}\n")).tracing.trust;
+        let trust = plan(&format!("tracing: {{ trust: {written} }}\n")).tracing.unwrap().trust;
         ["web", "inside"].map(|listener| trust.holds_on(listener))
     };
     assert_eq!(trusted("nobody"), [false, false]);
     assert_eq!(trusted("callers"), [true, true]);
     assert_eq!(trusted("{ listeners: [inside] }"), [false, true]);
     let plan = example("tracing.yaml");
-    assert_eq!(plan.tracing.accept, [TraceFormat::W3c, TraceFormat::B3]);
-    assert_eq!(plan.tracing.keep, Some(Keep::Part(100_000)));
-    let spans = plan.tracing.spans.unwrap();
+    let tracing = plan.tracing.unwrap();
+    assert_eq!(tracing.accept, [TraceFormat::W3c, TraceFormat::B3]);
+    assert_eq!(tracing.keep, Some(Keep::Part(100_000)));
+    let spans = tracing.spans.unwrap();
     assert_eq!(spans.to.target.uri.to_string(), "http://127.0.0.1:4318/v1/traces");
     assert_eq!((spans.per_exchange_max, spans.batch.records_max), (64, 512));
 }
