@@ -84,7 +84,7 @@ impl Prometheus {
         let request = Request::get(&format!("/api/v1/query?query={encoded}"));
         let answer = send(self.address, Version::Http1, &request).await?.text();
         let read: Value = serde_json::from_str(&answer).with_context(|| format!("no JSON: {answer}"))?;
-        match read["data"]["result"].as_array() {
+        match read.pointer("/data/result").and_then(Value::as_array) {
             Some(samples) => Ok(samples.clone()),
             None => bail!("`{expression}` is not answered: {answer}"),
         }
@@ -100,7 +100,7 @@ impl Prometheus {
                 let samples = self.query(expression).await?;
                 let number = samples
                     .first()
-                    .and_then(|sample| sample["value"][1].as_str()?.parse::<f64>().ok());
+                    .and_then(|sample| sample.pointer("/value/1")?.as_str()?.parse::<f64>().ok());
                 if let Some(number) = number.filter(|number| wanted(*number)) {
                     return anyhow::Ok(number);
                 }
