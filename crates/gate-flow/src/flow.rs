@@ -315,7 +315,9 @@ impl Flow {
             tally.insert(route.to_owned(), RouteTally::default());
         }
         // Of one that is not kept there is nothing to be found.
-        let trace = ended.filter(|ended| ended.is_kept()).and_then(|ended| Some(ended.ids?.trace));
+        let trace = ended
+            .filter(|ended| ended.is_kept())
+            .and_then(|ended| Some(ended.ids?.trace));
         if let Some(ended) = ended {
             let decision = crate::written::decision(&ended.verdict);
             *self.sampled.borrow_mut().entry(decision).or_default() += 1;

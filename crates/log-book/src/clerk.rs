@@ -228,11 +228,13 @@ impl Clerk {
             match found {
                 Found::Ring(ring) if self.passed_over.contains(&ring.path()) => {}
                 Found::Ring(ring) => {
-                    (self.listener)(Notice::Recovering {
-                        process: ring.process(),
-                        records: ring.len(),
-                        path: ring.path(),
-                    });
+                    if !ring.is_empty() {
+                        (self.listener)(Notice::Recovering {
+                            process: ring.process(),
+                            records: ring.len(),
+                            path: ring.path(),
+                        });
+                    }
                     self.leftover = Some(Leftover::new(ring));
                     return true;
                 }

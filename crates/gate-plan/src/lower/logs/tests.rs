@@ -316,7 +316,10 @@ fn a_reload_sees_what_changed_and_what_did_not() {
 #[test]
 fn callers_are_trusted_where_it_says_so() {
     let trusted = |written: &str| {
-        let trust = plan(&format!("tracing: {{ trust: {written} }}\n")).tracing.unwrap().trust;
+        let trust = plan(&format!("tracing: {{ trust: {written} }}\n"))
+            .tracing
+            .unwrap()
+            .trust;
         ["web", "inside"].map(|listener| trust.holds_on(listener))
     };
     assert_eq!(trusted("nobody"), [false, false]);
