@@ -13,7 +13,7 @@ use super::engine::LogModule;
 use super::fault::LogFault;
 use super::image::Image;
 use super::wire::{self, Patches};
-use super::{LogGrant, LogGuestSpec, LogSays, Passed};
+use super::{BATCH_TIME_MAX, LogGrant, LogGuestSpec, LogSays, Passed};
 use crate::engine::TABLE_ENTRIES_MAX;
 use crate::file_counts::FileCounts;
 use crate::files::Files;
@@ -21,6 +21,10 @@ use crate::lines::{Line, Lines};
 
 /// LIMIT: lines of one guest for each second.
 const LINES_PER_S_MAX: u32 = 10;
+
+/// A record that nobody sent, and how many of them a rehearsal has.
+const REHEARSAL: &str = r#"{"timestamp":"1970-01-01T00:00:00.000000Z","request_id":"0","http.request.method":"GET","url.path":"/","client.address":"192.0.2.1","user_agent.original":"Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0"}"#;
+const REHEARSAL_RECORDS: usize = 8;
 
 /// What the host keeps beside a running guest.
 pub(super) struct Keeper {
@@ -135,10 +139,35 @@ impl Running {
             input: (at, room),
         };
         match snapshot.image.lay(&mut running.store, running.memory) {
-            Ok(true) => Ok((running, snapshot)),
+            Ok(true) => running.rehearsed(module, spec, says, snapshot),
             Ok(false) => Err(not_started("its memory has another size than its copy")),
             Err(why) => Err(not_started(why)),
         }
+    }
+
+    /// Gives it a batch that nobody sent, to see which pages a batch writes. What it says and makes of it is nobody's business.
+    fn rehearsed(
+        mut self,
+        module: &LogModule,
+        spec: &LogGuestSpec,
+        says: &LogSays,
+        mut snapshot: Snapshot,
+    ) -> Result<(Self, Snapshot), LogFault> {
+        let mut lines = vec![REHEARSAL.as_bytes().to_vec(); REHEARSAL_RECORDS];
+        let lines_granted = std::mem::replace(&mut self.store.data_mut().grant.lines, false);
+        let time = spec.batch_time_max.min(BATCH_TIME_MAX);
+        let answered = self.answer(&snapshot, &mut lines, (time, after(time)));
+        self.store.data_mut().grant.lines = lines_granted;
+        if answered.is_ok() && self.memory.data_size(&self.store) == snapshot.image.bytes() {
+            let learnt = snapshot.image.learn(self.memory.data(&self.store));
+            learnt.map_err(not_started)?;
+            if self.put_back(&snapshot) {
+                return Ok((self, snapshot));
+            }
+        }
+        // It begins anew; how it does with records of somebody will be seen.
+        drop(self);
+        Ok((Self::again(module, spec, says, &snapshot)?, snapshot))
     }
 
     /// An instance that is what the snapshot says.
@@ -245,6 +274,19 @@ impl Running {
         until: (Duration, Instant),
         work: &mut Work<'_>,
     ) -> Result<IsUsedUp, LogFault> {
+        let answer = self.answer(snapshot, lines, until)?;
+        self.apply(answer, lines, work)?;
+        // Where it cannot be made what it was, it is not used again.
+        Ok(IsUsedUp(!self.put_back(snapshot)))
+    }
+
+    /// The records go in, and the place of the answer comes out.
+    fn answer<L: AsMut<Vec<u8>>>(
+        &mut self,
+        snapshot: &Snapshot,
+        lines: &mut [L],
+        until: (Duration, Instant),
+    ) -> Result<u64, LogFault> {
         self.bound(until.0);
         self.store.data_mut().until = until.1;
         let (at, bytes) = snapshot.input;
@@ -256,11 +298,12 @@ impl Running {
         let length = length.ok_or(LogFault::Answer("its input has no room for the batch"))?;
         let place = |size: usize| u32::try_from(size).map_err(not_started);
         let answer = self.batch.call(&mut self.store, (place(at)?, place(length)?));
-        let answer = answer.map_err(|why| LogFault::of(&why, self.store.data()))?;
-        self.apply(answer, lines, work)?;
-        // Where it cannot be made what it was, it is not used again.
+        answer.map_err(|why| LogFault::of(&why, self.store.data()))
+    }
+
+    fn put_back(&mut self, snapshot: &Snapshot) -> bool {
         let is_back = snapshot.image.put_back(&mut self.store, self.memory).unwrap_or(false);
-        Ok(IsUsedUp(!(is_back && self.put_globals_back(snapshot))))
+        is_back && self.put_globals_back(snapshot)
     }
 
     fn apply<L: AsMut<Vec<u8>>>(&self, answer: u64, lines: &mut [L], work: &mut Work<'_>) -> Result<(), LogFault> {

@@ -69,6 +69,28 @@ fn a_guest_that_keeps_a_value_anywhere_does_not_find_it_again() {
 }
 
 #[test]
+fn pages_that_are_copied_and_pages_that_are_dropped_are_both_what_they_were() {
+    // It fills all of its memory behind its answer and its input with the first byte of what it is given, which tells nothing of a rehearsal.
+    let seen = "(i32.load8_u (i32.add (local.get $at) (i32.load (local.get $at))))";
+    let code = format!(
+        "(memory.fill (i32.const 20000) (i32.add {seen} (i32.const 1)) (i32.const 45000))
+         (if (i32.eq (i32.load (local.get $at)) (i32.const 3))
+           (then (memory.fill (i32.const 340000) (i32.const 7) (i32.const 53000))))
+         {UNCHANGED}"
+    );
+    let configure = r#"(func (export "cofferdam_log_configure") (param i32 i32) (result i32)
+        (memory.fill (i32.const 30000) (i32.const 99) (i32.const 30)) (memory.fill (i32.const 350000) (i32.const 98) (i32.const 30))
+        (i32.const 0))"#;
+    let mut guest = started(&wat(configure, &code), lenient());
+    let was = guest.running.as_ref().unwrap().memory().to_vec();
+    assert_eq!((was[30_000], was[350_000], was[20_000]), (99, 98, 0));
+    for count in [3, 64, 1, 3] {
+        assert_eq!(guest.pass(&mut records(count)).marked, 0);
+        assert!(guest.running.as_ref().unwrap().memory() == was, "{count}");
+    }
+}
+
+#[test]
 fn what_a_guest_became_by_its_configuration_survives_batches_and_deaths() {
     let configure = r#"(global $made (mut i32) (i32.const 0))
       (func (export "cofferdam_log_configure") (param i32 i32) (result i32)
