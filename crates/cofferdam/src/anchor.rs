@@ -68,3 +68,10 @@ pub(crate) fn anchor(plan: &mut Plan, folder: &Path) {
     plan.crash_reports.dir.iter_mut().for_each(place);
     plan.crash_reports.debug_files.iter_mut().for_each(place);
 }
+
+/// The name of a folder that belongs to the gateway of `main`.
+pub(crate) fn name_of(main: &Path) -> Option<String> {
+    let main = std::path::absolute(main).ok()?;
+    let key = plug_host::digest(main.as_os_str().as_encoded_bytes());
+    key.get(..16).map(str::to_owned)
+}

@@ -98,7 +98,7 @@ impl House {
             .as_ref()
             .map(|admin| BoundConsole::bind(admin.listen))
             .transpose()?;
-        let (logs, pens) = Logs::open(&plan, main, count)?;
+        let (logs, pens) = Logs::open(&loaded, main, count)?;
         crate::narrowing::narrow(&loaded, &loader.process);
         let mut workers = match start_workers(&mut loaded, loader, pens, &logs) {
             Ok(workers) => workers,
@@ -236,9 +236,9 @@ impl House {
                 say_listening(&loaded.plan, &report.name, report.address);
             }
         }
-        let following = match Logs::is_alike(&loaded.plan, &before) {
+        let following = match Logs::is_alike(loaded, &before) {
             true => Following::AsBefore,
-            false => self.logs.change(&loaded.plan).inspect_err(|_| discard(&mailboxes))?,
+            false => self.logs.change(loaded).inspect_err(|_| discard(&mailboxes))?,
         };
         self.commit(&mailboxes, following);
         drop(guard);

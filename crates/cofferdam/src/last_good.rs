@@ -466,14 +466,7 @@ pub(crate) fn folder(plan: &Plan, main: &Path) -> Option<PathBuf> {
 /// The same, where no plan is known yet.
 pub(crate) fn folder_in(state_dir: Option<PathBuf>, main: &Path) -> Option<PathBuf> {
     let state = state_dir.or_else(crate::crashes::default_state)?;
-    Some(state.join("served").join(name_of(main)?))
-}
-
-/// The name of a folder that belongs to the gateway of `main`.
-pub(crate) fn name_of(main: &Path) -> Option<String> {
-    let main = std::path::absolute(main).ok()?;
-    let key = plug_host::digest(main.as_os_str().as_encoded_bytes());
-    key.get(..16).map(str::to_owned)
+    Some(state.join("served").join(crate::anchor::name_of(main)?))
 }
 
 /// Keeps what serves, on a thread of its own: what is newer takes the place of what waits.

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use gate_plan::Plan;
 use gate_upstream::{Prepared, Upstreams};
 use plug_abi::LogLevel;
-use plug_host::{Changes, CodeCache, CompileLimits, Compiler, Module, Plugin, Process};
+use plug_host::{Changes, CodeCache, CompileLimits, Compiler, LogEngine, Module, Plugin, Process};
 
 pub(crate) use self::plugin::limits;
 use crate::canary::World;
 use crate::crashes::Crashes;
 use crate::debugging::Places;
 use crate::loaded::{Former, Loaded, Refused, Runs, Tried};
+use crate::logs::screen::Screen;
 use crate::numbers::Numbers;
 use crate::signing::Signers;
 use crate::sources::{Had, Sources};
@@ -42,6 +43,8 @@ pub(crate) struct Loader {
     checked: Option<(Arc<Text>, Plan)>,
     numbers: Numbers,
     cache: Option<CodeCache>,
+    /// Where log guests run; none before there is one.
+    log_engine: Option<Arc<LogEngine>>,
     sources: Sources,
     pub(crate) crashes: Arc<Crashes>,
     /// Where LLDB attaches.
@@ -59,6 +62,7 @@ impl Loader {
             checked: None,
             numbers: Numbers::default(),
             cache: None,
+            log_engine: None,
             sources: Sources::default(),
             crashes: Arc::default(),
             places: Places::default(),
@@ -114,12 +118,31 @@ impl Loader {
                 return Err(Wrong::of(wrong, &files));
             }
         };
+        let screen = self
+            .screen(&plan)
+            .map_err(|why| Wrong::of(vec![format!("error: {why}")], &files))?;
         let mut loaded = Loaded::new((plan, Arc::clone(text)), tried, former, (upstreams, files));
+        *loaded.screen.lock() = screen;
         if let Before::Start(main) = before {
             self.recall(&mut loaded, &main, signers.as_ref())?;
             self.recall_controls(&mut loaded, &main, signers.as_ref());
         }
         Ok(loaded)
+    }
+
+    /// The log guests of a plan, started.
+    fn screen(&mut self, plan: &Plan) -> Result<Option<Screen>, String> {
+        if plan.logs.sandbox.is_none() {
+            return Ok(None);
+        }
+        let engine = match &self.log_engine {
+            Some(engine) => Arc::clone(engine),
+            None => {
+                let engine = LogEngine::new().map_err(|why| why.to_string())?;
+                Arc::clone(self.log_engine.insert(engine))
+            }
+        };
+        Screen::start(plan, &engine, (&compiler(plan), self.cache.as_ref()))
     }
 
     /// The plan of a text, and the text with everything beside it.
@@ -275,7 +298,9 @@ fn files((plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
         .flat_map(|spec| crate::sources::files(spec, (plan, folder)));
     let probes = plan.plugins.iter().filter_map(|spec| spec.probe.clone());
     let keys = crate::signing::files(plan).into_iter().chain(plan.grants.file.clone());
-    keys.chain(of_plugins).chain(probes).collect()
+    let guests = plan.logs.sandbox.iter().flat_map(|sandbox| &sandbox.plugins);
+    let guests = guests.map(|guest| guest.module.clone());
+    keys.chain(of_plugins).chain(probes).chain(guests).collect()
 }
 
 /// Upstreams by all their names.

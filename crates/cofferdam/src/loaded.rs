@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::logs::screen::Screen;
 use bytes::Bytes;
 use gate_plan::{OnFault, Plan};
 use gate_upstream::Prepared;
@@ -200,6 +201,8 @@ pub(crate) struct Loaded {
     pub(crate) on_trial: Vec<OnTrial>,
     /// Both generations of rollouts that are not over, kept for the way on and for the way back.
     pub(crate) spare: Vec<Runs>,
+    /// Its log guests, started; taken when it comes into force.
+    pub(crate) screen: Arc<Mutex<Option<Screen>>>,
     /// The files it names, for noticing changes.
     pub(crate) files: Vec<PathBuf>,
     wanted: Plan,
@@ -225,6 +228,7 @@ impl Loaded {
             upstreams,
             on_trial: Vec::new(),
             spare: Vec::new(),
+            screen: Arc::default(),
             files,
             wanted,
             tried,

@@ -1,5 +1,6 @@
 //! What is written down: rings for the workers, the rules by which values are masked, and the sinks, as the plan has them.
 
+pub(crate) mod screen;
 pub(crate) mod sinks;
 pub(crate) mod tracing;
 mod digest;
@@ -18,6 +19,9 @@ use log_mask::rules::Rules;
 use log_record::grade::{Class, Level};
 use log_ship::{Ship, Tally};
 use parking_lot::{Mutex, RwLock};
+
+use self::screen::{Counts, Screen};
+use crate::loaded::Loaded;
 
 use crate::voice::{say, warn};
 
@@ -51,6 +55,8 @@ pub(crate) fn reopen() {
 pub(crate) struct Logs {
     /// None where nobody wants anything.
     book: Mutex<Option<Arc<Book>>>,
+    /// What became of records in log guests.
+    screened: Mutex<Arc<Mutex<Counts>>>,
     /// The file of the gateway, by which its rings are found again.
     main: PathBuf,
     workers: NonZeroUsize,
@@ -61,13 +67,15 @@ pub(crate) type Pens = Vec<Pen>;
 
 impl Logs {
     /// Opens what the plan asks for.
-    pub(crate) fn open(plan: &Plan, main: &Path, workers: NonZeroUsize) -> anyhow::Result<(Self, Pens)> {
+    pub(crate) fn open(loaded: &Loaded, main: &Path, workers: NonZeroUsize) -> anyhow::Result<(Self, Pens)> {
         let logs = Self {
             book: Mutex::default(),
+            screened: Mutex::default(),
             main: main.to_owned(),
             workers,
         };
-        let pens = logs.begin(plan)?;
+        let pens = logs.begin(&loaded.plan)?;
+        logs.show(loaded)?;
         Ok((
             logs,
             pens.unwrap_or_else(|| (0..workers.get()).map(|_| Pen::dry()).collect()),
@@ -104,7 +112,7 @@ impl Logs {
     }
 
     fn open_in(&self, base: &Base, plan: &Plan, manner: (Arc<Rules>, Wanted)) -> anyhow::Result<(Arc<Book>, Pens)> {
-        let name = crate::last_good::name_of(&self.main).context("the configuration has no absolute path")?;
+        let name = crate::anchor::name_of(&self.main).context("the configuration has no absolute path")?;
         base.make()?;
         let settings = Settings {
             folder: base.path().join(name),
@@ -128,24 +136,46 @@ impl Logs {
     }
 
     /// Whether both plans have the same written down.
-    pub(crate) fn is_alike(one: &Plan, other: &Plan) -> bool {
-        one.access_log == other.access_log && one.logs == other.logs && one.tracing == other.tracing
+    pub(crate) fn is_alike(loaded: &Loaded, other: &Plan) -> bool {
+        let one = &loaded.plan;
+        // A guest's module or files may have changed under their names.
+        one.logs.sandbox.is_none()
+            && one.access_log == other.access_log
+            && one.logs == other.logs
+            && one.tracing == other.tracing
     }
 
     /// Goes over to what another plan asks for. Gives pens where there were none; else what those that there are must follow.
-    pub(crate) fn change(&self, plan: &Plan) -> anyhow::Result<Following> {
+    pub(crate) fn change(&self, loaded: &Loaded) -> anyhow::Result<Following> {
+        let plan = &*loaded.plan;
         let Some(book) = self.book() else {
-            return Ok(match self.begin(plan)? {
-                Some(pens) => Following::With(pens),
-                None => Following::AsBefore,
-            });
+            let pens = self.begin(plan)?;
+            self.show(loaded)?;
+            return Ok(pens.map_or(Following::AsBefore, Following::With));
         };
         let rules = Arc::new(rules(plan)?);
         let wanted = wishes(plan);
         let sinks = sinks::wanted(plan)?;
         book.with_ship(|ship| ship.change(sinks, END_WAIT_MAX))?;
         book.follow(Arc::clone(&rules), wanted);
+        self.show(loaded)?;
         Ok(Following::Manner(rules, wanted))
+    }
+
+    /// Has records led through the guests of what is loaded.
+    fn show(&self, loaded: &Loaded) -> anyhow::Result<()> {
+        let Some(book) = self.book() else { return Ok(()) };
+        let screen = loaded.screen.lock().take();
+        *self.screened.lock() = screen.as_ref().map(Screen::counts).unwrap_or_default();
+        book.show_to(screen.map(|screen| Box::new(screen) as Box<dyn log_book::Screen>))?;
+        Ok(())
+    }
+
+    /// What became of records in log guests.
+    pub(crate) fn screened(&self) -> Counts {
+        let counts = Arc::clone(&self.screened.lock());
+        let counts = counts.lock().clone();
+        counts
     }
 
     /// Pens for workers that are started once more.

@@ -2,16 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+use gate_plan::logs::{self, FieldFrom};
 use gate_serve::connection::Connection;
 use gate_serve::refusal::Refusal;
 use http::{Request, Version};
 use hyper::body::Incoming;
-use log_book::{Pen, Sheet, Subject};
+use log_book::{Members, Pen, Sheet, Subject};
 use log_mask::field::Untrusted;
 use log_record::field::{self, Field};
 use log_record::grade::{Class, Level};
 use log_trace::{SpanId, TraceId, Verdict, Why, WhyNot};
-use plug_host::TraceIds;
+use plug_abi::property::PropertyValue;
+use plug_host::{Facts, Property, TraceIds};
 
 use crate::chain::Chain;
 use crate::journal::Journal;
@@ -51,7 +54,7 @@ pub(crate) fn exchange(
         outcome(sheet, journal, duration);
         parties(sheet, journal);
         wires(sheet, journal);
-        plugins(sheet, chain);
+        plugins(sheet, journal, chain);
         if let Some(ended) = ended {
             sampling(sheet, &ended.verdict);
         }
@@ -227,6 +230,11 @@ fn wires(sheet: &mut Sheet<'_>, journal: &Journal) {
     if let Some(facts) = &wires.client {
         wire(sheet, facts, &CLIENT);
     }
+    let has_new =
+        |facts: &Option<WireFacts>| facts.is_some_and(|facts| facts.retransmits_new.is_some_and(|new| new > 0));
+    if has_new(&wires.client) || has_new(&wires.upstream) {
+        sheet.own().integer(&field::WIRES_BEGAN, wires.began.ns());
+    }
     let own = sheet.own();
     if let Some(tls) = &wires.upstream_tls {
         own.text(&field::UPSTREAM_TLS_VERSION, tls.version.as_bytes());
@@ -246,6 +254,8 @@ struct WireFields {
     congestion: &'static Field,
     congestion_window: &'static Field,
     delivery_rate: &'static Field,
+    local: &'static Field,
+    remote: &'static Field,
 }
 
 const CLIENT: WireFields = WireFields {
@@ -256,6 +266,8 @@ const CLIENT: WireFields = WireFields {
     congestion: &field::CLIENT_CONGESTION,
     congestion_window: &field::CLIENT_CONGESTION_WINDOW,
     delivery_rate: &field::CLIENT_DELIVERY_RATE,
+    local: &field::CLIENT_LOCAL,
+    remote: &field::CLIENT_REMOTE,
 };
 
 const UPSTREAM: WireFields = WireFields {
@@ -266,6 +278,8 @@ const UPSTREAM: WireFields = WireFields {
     congestion: &field::UPSTREAM_CONGESTION,
     congestion_window: &field::UPSTREAM_CONGESTION_WINDOW,
     delivery_rate: &field::UPSTREAM_DELIVERY_RATE,
+    local: &field::UPSTREAM_LOCAL,
+    remote: &field::UPSTREAM_REMOTE,
 };
 
 /// A connection that sent nothing again says its round trip alone; of one that did, all that may say why.
@@ -291,17 +305,83 @@ fn wire(sheet: &mut Sheet<'_>, facts: &WireFacts, fields: &WireFields) {
     if let Some(congestion) = &facts.congestion {
         own.text(fields.congestion, congestion.name().as_bytes());
     }
+    own.socket(fields.local, facts.flow.local.into());
+    own.socket(fields.remote, facts.flow.remote.into());
 }
 
-fn plugins(sheet: &mut Sheet<'_>, chain: &Chain) {
+fn plugins(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {
     sheet.own().verdicts(&field::PLUGINS, |verdicts| {
         for verdict in chain.verdicts.borrow().iter() {
             verdicts.add(verdict.plugin.as_bytes(), verdict.word.as_bytes());
         }
     });
-    let state = chain.exchange.state.borrow();
-    let members = state.iter().map(|(name, value)| (&name[..], &value[..]));
-    sheet.sent_members(&field::CUSTOM, members);
+    let plan = &journal.serving.plan;
+    sheet.members(&field::CUSTOM, |members| {
+        for (name, value) in chain.exchange.state.borrow().iter() {
+            members.add(name, Untrusted::Named { name, value });
+        }
+        plan.logs
+            .fields
+            .iter()
+            .for_each(|field| asked_for(members, field, (journal, chain)));
+    });
+}
+
+/// A field that the configuration asks for; one that there is not is left out.
+fn asked_for(members: &mut Members<'_, '_>, field: &logs::Field, (journal, chain): (&Journal, &Chain)) {
+    let name = field.name.as_bytes();
+    let mut header = |headers: &http::HeaderMap, header: &http::HeaderName| {
+        if let Some(value) = headers.get(header) {
+            let (of, value) = (header.as_str().as_bytes(), value.as_bytes());
+            members.add(name, Untrusted::Header { name: of, value });
+        }
+    };
+    match &field.from {
+        FieldFrom::RequestHeader(wanted) => header(&chain.exchange.request.borrow().headers, wanted),
+        FieldFrom::ResponseHeader(wanted) => {
+            if let Some(response) = chain.exchange.response.borrow().as_ref() {
+                header(&response.headers, wanted);
+            }
+        }
+        FieldFrom::Property(path) => {
+            let parts: Vec<&[u8]> = path.iter().map(String::as_bytes).collect();
+            if let Property::Value(value) = journal.property(&chain.exchange, &parts) {
+                members.add(
+                    name,
+                    Untrusted::Named {
+                        name,
+                        value: &text(value),
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// A property as people read it; of what has parts, the names.
+fn text(value: PropertyValue) -> Bytes {
+    match value {
+        PropertyValue::Bytes(bytes) => bytes,
+        PropertyValue::Int(number) | PropertyValue::Timestamp(number) | PropertyValue::Duration(number) => {
+            number.to_string().into()
+        }
+        PropertyValue::Uint(number) => number.to_string().into(),
+        PropertyValue::Double(number) => number.to_string().into(),
+        PropertyValue::Bool(holds) => if holds { "true" } else { "false" }.into(),
+        PropertyValue::Map(pairs) => joined(pairs.iter().map(|(name, _)| name)),
+        PropertyValue::List(names) => joined(names.iter()),
+    }
+}
+
+fn joined<'a>(names: impl Iterator<Item = &'a Bytes>) -> Bytes {
+    let mut all = Vec::new();
+    for name in names {
+        if !all.is_empty() {
+            all.push(b',');
+        }
+        all.extend_from_slice(name);
+    }
+    all.into()
 }
 
 /// Writes the record of a connection that was passed on as bytes.
@@ -320,7 +400,7 @@ pub(crate) fn passage(pen: &mut Pen, journal: &Journal, chain: &Chain, ended: Op
         own.text(&field::PROTOCOL, b"tcp");
         outcome(sheet, journal, journal.clock.elapsed());
         parties(sheet, journal);
-        plugins(sheet, chain);
+        plugins(sheet, journal, chain);
     });
 }
 

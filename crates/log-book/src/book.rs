@@ -77,6 +77,13 @@ pub enum Notice {
     },
 }
 
+/// Guests that are shown lines before the sinks are: each is one JSON object, and one JSON object is there afterwards. Called on the clerk's thread,
+/// which waits for it.
+pub trait Screen: Send {
+    /// Leads lines through.
+    fn pass(&mut self, lines: &mut [Vec<u8>]);
+}
+
 /// How a ring is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RingCounts {
@@ -154,6 +161,16 @@ impl Book {
     fn hand_over(&self, name: &str, ends: (Ring, log_ring::Consumer)) -> Result<(), BookFault> {
         let order = Order::Ring(name.to_owned(), Box::new(ends), self.rings.ring_bytes);
         self.orders.try_send(order).map_err(|_| BookFault::Clerk)
+    }
+
+    /// Leads records through other guests from now on, or through none.
+    ///
+    /// # Errors
+    /// When the clerk takes no orders.
+    pub fn show_to(&self, screen: Option<Box<dyn Screen>>) -> Result<(), BookFault> {
+        self.orders
+            .try_send(Order::Screen(screen))
+            .map_err(|_| BookFault::Clerk)
     }
 
     /// The pen of threads that carry no traffic.

@@ -13,10 +13,11 @@ use log_ring::{Body, Consumer, Dropped, Folder, Found, Refusal, Ring, recover_fo
 use log_ship::{Reason, Record, Ship, Tally};
 use parking_lot::Mutex;
 
-use crate::book::{Listener, Notice, RingCounts};
+use crate::book::{Listener, Notice, RingCounts, Screen};
 use crate::leftover::Leftover;
 use crate::pen::Desk;
 use crate::source::Source;
+use crate::wires::Wires;
 
 /// How long the clerk sleeps when it found nothing: at first, and at most.
 const REST: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(32));
@@ -33,6 +34,8 @@ const REFUSED_MAX: usize = 256;
 pub(crate) enum Order {
     /// There is another ring.
     Ring(String, Box<(Ring, Consumer)>, u64),
+    /// Records are led through other guests from now on, or through none.
+    Screen(Option<Box<dyn Screen>>),
     /// The gateway stops: everything is given, and sinks end by then. Says whether all was carried.
     End(Instant, SyncSender<bool>),
 }
@@ -56,6 +59,9 @@ pub(crate) struct Clerk {
     counted: Option<Instant>,
     tallies: HashMap<String, Tally>,
     line: Vec<u8>,
+    screen: Option<Box<dyn Screen>>,
+    /// None before the first turn, which is on the clerk's own thread.
+    wires: Option<Wires>,
     number: u64,
 }
 
@@ -72,6 +78,8 @@ impl Clerk {
             counted: None,
             tallies: HashMap::new(),
             line: Vec::new(),
+            screen: None,
+            wires: None,
             number: 0,
         }
     }
@@ -87,6 +95,7 @@ impl Clerk {
             };
             match order {
                 Ok(Order::Ring(name, ends, capacity)) => self.sources.push(Source::new(name, *ends, capacity)),
+                Ok(Order::Screen(screen)) => self.screen = screen,
                 Ok(Order::End(until, done)) => {
                     // Who asked may have stopped waiting.
                     let _ = done.try_send(self.end(until));
@@ -104,6 +113,7 @@ impl Clerk {
     /// Takes what there is, once; says whether there was something.
     fn turn(&mut self) -> bool {
         let mut is_busy = false;
+        self.wires.get_or_insert_with(Wires::watch).tick();
         for at in 0..self.sources.len() {
             is_busy |= self.drain(at);
         }
@@ -136,7 +146,10 @@ impl Clerk {
                 Body::Payload(packed) => {
                     self.line.clear();
                     write_line(&heading, packed, &mut self.line);
-                    lines.push((heading, Box::from(self.line.as_slice())));
+                    if let Some(wires) = &self.wires {
+                        wires.add(packed, &mut self.line);
+                    }
+                    lines.push((heading, self.line.clone()));
                 }
                 Body::Gap(gap) => {
                     gaps += 1;
@@ -164,8 +177,9 @@ impl Clerk {
         count > 0
     }
 
-    /// Numbers lines and gives them to every sink; says the last number.
-    fn give(&mut self, lines: Vec<(Heading, Box<[u8]>)>) -> u64 {
+    /// Leads lines through the guests, numbers them and gives them to every sink; says the last number.
+    fn give(&mut self, mut lines: Vec<(Heading, Vec<u8>)>) -> u64 {
+        self.show(&mut lines);
         let mut records = Vec::with_capacity(lines.len());
         for (heading, line) in lines {
             self.number += 1;
@@ -174,13 +188,33 @@ impl Clerk {
                 time_ns: heading.time_ns,
                 level: heading.level,
                 class: heading.class,
-                line,
+                line: line.into_boxed_slice(),
             }));
         }
         if !records.is_empty() {
             self.shared.ship.lock().give(&records);
         }
         self.number
+    }
+
+    /// Guests are shown what others have a part in.
+    fn show(&mut self, lines: &mut [(Heading, Vec<u8>)]) {
+        let Some(screen) = &mut self.screen else { return };
+        let is_shown = |class: Class| {
+            matches!(
+                class,
+                Class::Access | Class::Plugin | Class::Fault | Class::Connection | Class::Debug
+            )
+        };
+        let mut shown: Vec<Vec<u8>> = Vec::with_capacity(lines.len());
+        for (_, line) in lines.iter_mut().filter(|(heading, _)| is_shown(heading.class)) {
+            shown.push(std::mem::take(line));
+        }
+        screen.pass(&mut shown);
+        let places = lines.iter_mut().filter(|(heading, _)| is_shown(heading.class));
+        for ((_, place), line) in places.zip(shown) {
+            *place = line;
+        }
     }
 
     /// Brings what processes left that are gone; one ring after the other, no faster than sinks take it.
@@ -278,7 +312,7 @@ impl Clerk {
         self.give(lines);
     }
 
-    fn sink_gaps(&mut self) -> Vec<(Heading, Box<[u8]>)> {
+    fn sink_gaps(&mut self) -> Vec<(Heading, Vec<u8>)> {
         let ship = self.shared.ship.lock();
         let mut lines = Vec::new();
         for (name, tally) in ship.tallies() {
@@ -293,7 +327,7 @@ impl Clerk {
                 };
                 let mut line = Vec::new();
                 write_gap(&heading, (&field::SINK, &name), &lost, &mut line);
-                lines.push((heading, line.into_boxed_slice()));
+                lines.push((heading, line));
             }
             self.tallies.insert(name, tally);
         }
@@ -382,7 +416,7 @@ pub(crate) fn gap_lines(
     heading: &Heading,
     ring: &str,
     dropped: impl Iterator<Item = Dropped>,
-) -> Vec<(Heading, Box<[u8]>)> {
+) -> Vec<(Heading, Vec<u8>)> {
     let mut by_class: Vec<(Class, Vec<Lost<'static>>)> = Vec::new();
     for (class, lost) in dropped.filter_map(counted) {
         match by_class.iter_mut().find(|(known, _)| *known == class) {
@@ -399,7 +433,7 @@ pub(crate) fn gap_lines(
         };
         let mut line = Vec::new();
         write_gap(&heading, (&field::RING, ring), &lost, &mut line);
-        (heading, line.into_boxed_slice())
+        (heading, line)
     });
     lines.collect()
 }

@@ -24,7 +24,7 @@ impl Leftover {
     }
 
     /// The next records, each with its heading and line.
-    pub(crate) fn next_lines(&mut self) -> Vec<(Heading, Box<[u8]>)> {
+    pub(crate) fn next_lines(&mut self) -> Vec<(Heading, Vec<u8>)> {
         let name = self.name();
         let mut lines = Vec::new();
         for record in self.found.records().skip(self.at).take(RECORDS_MAX) {
@@ -34,7 +34,7 @@ impl Leftover {
                 Body::Payload(packed) => {
                     let mut line = Vec::new();
                     write_line(&heading, packed, &mut line);
-                    lines.push((heading, line.into_boxed_slice()));
+                    lines.push((heading, line));
                 }
                 Body::Gap(gap) => lines.extend(gap_lines(&heading, &name, gap.dropped())),
             }
@@ -43,7 +43,7 @@ impl Leftover {
     }
 
     /// What no gap record tells of, for the process died before it could.
-    pub(crate) fn last_lines(&self) -> Vec<(Heading, Box<[u8]>)> {
+    pub(crate) fn last_lines(&self) -> Vec<(Heading, Vec<u8>)> {
         let last = self.found.records().last();
         let heading = last.map(|record| heading(&record, true)).unwrap_or(Heading {
             time_ns: now_ns(),

@@ -19,16 +19,17 @@ mod wanted;
 pub use wanted::Wanted;
 
 mod sheet;
-pub use sheet::Sheet;
+pub use sheet::{Members, Sheet};
 mod masked;
 mod pen;
 pub use pen::{Desk, Pen, Subject};
 
+mod wires;
 mod source;
 mod leftover;
 mod clerk;
 mod book;
-pub use book::{Book, Listener, Notice, RingCounts, Settings};
+pub use book::{Book, Listener, Notice, RingCounts, Screen, Settings};
 
 #[cfg(test)]
 mod tests;

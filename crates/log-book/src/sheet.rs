@@ -77,39 +77,17 @@ impl<'pen> Sheet<'pen> {
 
     /// Headers that somebody sent.
     pub fn sent_headers<'a>(&mut self, field: &Field, headers: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
-        self.pairs(field, headers, |name, value| Untrusted::Header { name, value });
-    }
-
-    /// Names with values that somebody sent.
-    pub fn sent_members<'a>(&mut self, field: &Field, members: impl Iterator<Item = (&'a [u8], &'a [u8])>) {
-        self.pairs(field, members, |name, value| Untrusted::Named { name, value });
-    }
-
-    fn pairs<'a>(
-        &mut self,
-        field: &Field,
-        members: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-        of: fn(&'a [u8], &'a [u8]) -> Untrusted<'a>,
-    ) {
-        let mut room = self.room();
-        let (mask, cut) = (&mut *self.mask, &mut self.cut);
-        self.packer.members(field, |pairs: &mut Pairing<'_>| {
-            for (name, value) in members {
-                if room < name.len() {
-                    *cut = cut.saturating_add(value.len() as u64);
-                    continue;
-                }
-                pairs.add_with(name, |out| {
-                    let before = out.len();
-                    let shown = append(mask, of(name, value), (out, room), cut);
-                    room = room.saturating_sub(name.len() + out.len().saturating_sub(before));
-                    match shown {
-                        Shown::Dropped => Told::LeftOut,
-                        Shown::AsItIs | Shown::Masked => Told::Whole,
-                    }
-                });
-            }
+        self.members(field, |members| {
+            headers.for_each(|(name, value)| members.add(name, Untrusted::Header { name, value }));
         });
+    }
+
+    /// An object of values that somebody sent.
+    pub fn members(&mut self, field: &Field, fill: impl FnOnce(&mut Members<'_, '_>)) {
+        let room = self.room();
+        let (mask, cut) = (&mut *self.mask, &mut self.cut);
+        self.packer
+            .members(field, |pairs| fill(&mut Members { pairs, mask, room, cut }));
     }
 
     pub(crate) fn end(mut self) {
@@ -122,6 +100,36 @@ impl<'pen> Sheet<'pen> {
     fn room(&self) -> usize {
         let left = self.bytes_max.saturating_sub(self.packer.len() + OWN_BYTES);
         left.min(VALUE_BYTES_MAX)
+    }
+}
+
+/// Members of an object while they are written.
+pub struct Members<'a, 'p> {
+    pairs: &'a mut Pairing<'p>,
+    mask: &'a mut Fields,
+    room: usize,
+    cut: &'a mut u64,
+}
+
+impl Members<'_, '_> {
+    /// A name with a value that somebody sent.
+    pub fn add(&mut self, name: &[u8], value: Untrusted<'_>) {
+        let Some(room) = self.room.checked_sub(name.len()) else {
+            *self.cut = self.cut.saturating_add(shortened(value, 0).1 as u64);
+            return;
+        };
+        let (mask, cut) = (&mut *self.mask, &mut *self.cut);
+        let mut left = room;
+        self.pairs.add_with(name, |out| {
+            let before = out.len();
+            let shown = append(mask, value, (out, room), cut);
+            left = room.saturating_sub(out.len().saturating_sub(before));
+            match shown {
+                Shown::Dropped => Told::LeftOut,
+                Shown::AsItIs | Shown::Masked => Told::Whole,
+            }
+        });
+        self.room = left;
     }
 }
 

@@ -119,8 +119,9 @@ fn a_record_comes_out_masked_and_in_order_and_the_ring_is_taken_away() {
     pen.write(Subject::now(Level::Info, Class::Access), |sheet| {
         sheet.own().integer(&field::STATUS, 200);
         sheet.sent(&field::PATH, Untrusted::Target(b"/of/ann@example.com/\"x\n"));
-        let members = [(&b"who"[..], &b"bob@example.com"[..])];
-        sheet.sent_members(&field::CUSTOM, members.into_iter());
+        sheet.members(&field::CUSTOM, |members| {
+            members.add(b"who", Untrusted::Text(b"bob@example.com"))
+        });
     });
     pen.write(Subject::now(Level::Info, Class::Plugin), |sheet| {
         sheet.own().text(&field::PLUGIN, b"not for this sink");
@@ -268,8 +269,10 @@ fn values_that_are_too_long_are_cut_behind_the_mask_and_the_record_says_so() {
                     value: &long,
                 },
             );
-            let members = [(&b"a"[..], &long[..]), (&b"b"[..], &long[..])];
-            sheet.sent_members(&field::CUSTOM, members.into_iter());
+            sheet.members(&field::CUSTOM, |members| {
+                members.add(b"a", Untrusted::Text(&long));
+                members.add(b"b", Untrusted::Text(&long));
+            });
             sheet.own().integer(&field::STATUS, 200);
         });
     }

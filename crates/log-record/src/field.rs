@@ -15,6 +15,8 @@ pub enum Kind {
     Flag,
     /// A JSON array or object of its own.
     Nested,
+    /// For the thread that makes lines: it stands in no line.
+    Hidden,
 }
 
 /// One field of the access record.
@@ -157,6 +159,11 @@ fields! {
     UPSTREAM_CONGESTION_WINDOW = "cofferdam.upstream_congestion_window", Integer, "Segments that might be on their way to the upstream when the exchange ended.";
     UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, "Latest rate at which bytes arrived at the upstream, in bytes per second.";
     SANDBOX = "cofferdam.sandbox", Text, "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
+    WIRES_BEGAN = "cofferdam.wires_began", Hidden, "When the exchange began, by the clock of the kernel's time stamps.";
+    CLIENT_LOCAL = "cofferdam.client_local", Hidden, "Our end of the connection to the client.";
+    CLIENT_REMOTE = "cofferdam.client_remote", Hidden, "Its end of the connection to the client.";
+    UPSTREAM_LOCAL = "cofferdam.upstream_local", Hidden, "Our end of the connection to the upstream.";
+    UPSTREAM_REMOTE = "cofferdam.upstream_remote", Hidden, "Its end of the connection to the upstream.";
 }
 
 /// Fields in which a client, an upstream or a plugin may have written.

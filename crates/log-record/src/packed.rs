@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::field::{self, Field};
 
 mod line;
-pub use line::{Heading, write_line};
+pub use line::{Heading, add_times, write_line};
 mod gap;
 pub use gap::{Lost, write_gap};
 

@@ -20,6 +20,8 @@ pub(super) struct Logs {
     pub(super) masked: BTreeMap<&'static str, u64>,
     /// Kept (`true`) and dropped records of exchanges, by the word of why.
     pub(super) sampled: BTreeMap<(bool, &'static str), u64>,
+    /// By the names of log guests.
+    pub(super) guests: crate::logs::screen::Counts,
     /// In the order of the configuration.
     pub(super) sinks: Vec<SinkCounts>,
 }
@@ -116,6 +118,7 @@ impl Logs {
         let masked = house.logs.masked();
         Self {
             rings: house.logs.rings().into_iter().map(RingCounts::of).collect(),
+            guests: house.logs.screened(),
             masked: masked.into_iter().map(|(class, count)| (class.name(), count)).collect(),
             sampled: traffic.sampled.clone(),
             sinks: sinks
@@ -137,6 +140,26 @@ impl Logs {
         for ((kept, why), count) in &self.sampled {
             let decision = if *kept { "kept" } else { "dropped" };
             family.sample(&[decision, why], *count);
+        }
+        self.tell_guests(page);
+    }
+
+    fn tell_guests(&self, page: &mut Exposition) {
+        let mut family = page.family(&metric::LOG_GUEST_RECORDS);
+        for (name, guest) in &self.guests {
+            family.sample(&[name, "unchanged"], guest.unchanged);
+            family.sample(&[name, "changed"], guest.changed);
+            family.sample(&[name, "marked"], guest.marked);
+        }
+        let mut family = page.family(&metric::LOG_GUEST_DEATHS);
+        for (name, guest) in &self.guests {
+            for (why, count) in &guest.deaths {
+                family.sample(&[name, why], *count);
+            }
+        }
+        let mut family = page.family(&metric::LOG_GUEST_QUARANTINES);
+        for (name, guest) in &self.guests {
+            family.sample(&[name], guest.quarantines);
         }
     }
 
@@ -208,6 +231,7 @@ mod tests {
     #[test]
     fn every_count_of_rings_and_sinks_has_its_row() {
         let logs = Logs {
+            guests: crate::logs::screen::Counts::new(),
             rings: vec![RingCounts {
                 worker: "0".to_owned(),
                 bytes: 1,

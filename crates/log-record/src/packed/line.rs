@@ -1,9 +1,9 @@
 //! The line of JSON of a packed record.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Fields, Pairs, Value};
-use crate::field::{self, Field};
+use crate::field::{self, Field, Kind};
 use crate::grade::{Class, Level};
 use crate::{json, timestamp};
 
@@ -25,6 +25,9 @@ pub fn write_line(heading: &Heading, packed: &[u8], out: &mut Vec<u8>) {
     begin(heading, out);
     let mut fields = Fields::new(packed);
     for (field, value) in fields.by_ref() {
+        if field.kind == Kind::Hidden {
+            continue;
+        }
         key(field, out);
         write(&value, out);
     }
@@ -116,4 +119,22 @@ fn members_of(members: Pairs<'_>, out: &mut Vec<u8>) {
         json::string(value, out);
     }
     out.push(b'}');
+}
+
+/// Adds an array of times to a line that is written.
+pub fn add_times(field: &Field, times: impl Iterator<Item = SystemTime>, line: &mut Vec<u8>) {
+    if line.pop_if(|last| *last == b'}').is_none() {
+        return;
+    }
+    key(field, line);
+    line.push(b'[');
+    for (index, time) in times.enumerate() {
+        if index > 0 {
+            line.push(b',');
+        }
+        line.push(b'"');
+        timestamp::write(time, line);
+        line.push(b'"');
+    }
+    line.extend_from_slice(b"]}");
 }
