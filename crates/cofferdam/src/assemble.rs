@@ -15,6 +15,7 @@ use gate_plan::Plan;
 use gate_serve::bind::bind;
 use gate_serve::worker::{Mailbox, Workers};
 use gate_upstream::Upstreams;
+use log_trace::Floors;
 use parking_lot::Mutex;
 use plug_host::{Plugin, Process};
 
@@ -68,6 +69,8 @@ pub(crate) struct House {
     pub(crate) rollouts: Rollouts,
     /// What is written down.
     pub(crate) logs: Logs,
+    /// Levels that plugins have for a time.
+    pub(crate) floors: Mutex<Floors>,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Where the configuration comes from, when that is a store.
@@ -130,6 +133,7 @@ impl House {
                 waiting: loaded.waiting.clone(),
             }),
             logs,
+            floors: Mutex::default(),
             orders: Orders::default(),
             keeper,
             rollouts,
@@ -256,6 +260,8 @@ impl House {
         present.standings.clone_from(&loaded.standings);
         present.waiting.clone_from(&loaded.waiting);
         drop(present);
+        // Their numbers were those of the plan before; the workers know them by name.
+        *self.floors.lock() = Floors::default();
         let names = &loaded.standings;
         self.process
             .forget_heritage(|plugin| names.iter().any(|standing| standing.plugin == plugin));

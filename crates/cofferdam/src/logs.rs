@@ -127,11 +127,11 @@ impl Logs {
             wanted: manner.1,
             listener: Arc::new(|notice| tell(&notice)),
         };
-        let book = Book::open(settings, Ship::default())?;
+        // What a dead process left is given to the sinks that there are when the book opens.
+        let ship = Ship::default();
+        ship.change(sinks::wanted(plan)?, END_WAIT_MAX)?;
+        let book = Book::open(settings, ship)?;
         let pens = self.pens_of(&book).inspect_err(|_| abandon(&book))?;
-        let sinks = sinks::wanted(plan).inspect_err(|_| abandon(&book))?;
-        book.with_ship(|ship| ship.change(sinks, END_WAIT_MAX))
-            .inspect_err(|_| abandon(&book))?;
         Ok((Arc::new(book), pens))
     }
 

@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 use serde_json::{Map, Value, json};
 
 use console::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
+use gate_flow::now_ns;
 use gate_plan::{OnFault, Plan, PluginLimits};
 use gate_serve::worker::Workers;
 use log_record::exposition::Form;
+use log_record::grade::Level;
 use plug_host::{Isolation, Limit, Plugin, PluginStats};
 
 use plug_rollout::{Answer, Command};
@@ -43,6 +45,67 @@ fn reached(plugin: &Plugin) -> Vec<(&'static str, u64)> {
     Limit::ALL.map(|limit| (limit.word(), of(limit))).into()
 }
 
+/// For how long a plugin has another level where nobody says it.
+const LEVEL_SECONDS: u64 = 600;
+
+impl House {
+    /// Gives a plugin another level for a time, on every worker.
+    fn raise(&self, number: u32, plugin: &str, query: &str) -> Result<String, String> {
+        let mut level = None;
+        let mut seconds = LEVEL_SECONDS;
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("level", word)) => {
+                    let found = Level::ALL.into_iter().find(|level| level.word() == word);
+                    level = Some(found.ok_or_else(|| format!("`{word}` is no level; there are {}", words()))?);
+                }
+                Some(("seconds", number)) => {
+                    seconds = number
+                        .parse()
+                        .map_err(|_| format!("`{number}` is no number of seconds"))?;
+                }
+                _ => return Err(format!("`{pair}` is not known; write `?level=debug&seconds=600`")),
+            }
+        }
+        let mut floors = self.floors.lock();
+        let (next, said) = match (seconds, level) {
+            (0, _) => (
+                floors.without(number, now_ns()),
+                format!("plugin {plugin} has its own level again"),
+            ),
+            (_, Some(level)) => {
+                let next = floors
+                    .with(number, level, seconds, now_ns())
+                    .map_err(|why| why.to_string())?;
+                let word = level.word();
+                (
+                    next,
+                    format!("lines of plugin {plugin} from {word} on are written for {seconds} s"),
+                )
+            }
+            (_, None) => {
+                return Err(format!(
+                    "no level is named; write `?level=debug&seconds=600`; levels are {}",
+                    words()
+                ));
+            }
+        };
+        *floors = next.clone();
+        drop(floors);
+        say(&said);
+        for mailbox in self.workers.lock().iter().flat_map(Workers::mailboxes) {
+            let floors = next.clone();
+            // A worker that is not reached is going away.
+            let _ = mailbox.tell(move |flow| flow.floors(&floors));
+        }
+        Ok(said)
+    }
+}
+
+fn words() -> String {
+    Level::ALL.map(|level| format!("`{}`", level.word())).join(", ")
+}
+
 impl console::house::House for House {
     fn lift(&self, plugin: &str) -> bool {
         let known = House::plugins(self).iter().any(|known| known.spec.name == plugin);
@@ -55,6 +118,12 @@ impl console::house::House for House {
             let _ = mailbox.tell(move |flow| flow.lift(&plugin));
         }
         known
+    }
+
+    fn set_level(&self, plugin: &str, query: &str) -> Option<Result<String, String>> {
+        let plan = self.plan();
+        let number = plan.plugins.iter().position(|known| known.name == plugin)?;
+        Some(self.raise(u32::try_from(number).unwrap_or(u32::MAX), plugin, query))
     }
 
     fn rollout(&self, plugin: &str) -> Option<Value> {

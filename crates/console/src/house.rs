@@ -29,6 +29,10 @@ pub trait House: Send + Sync + 'static {
     /// Starts a plugin in quarantine again, on every worker; false when none has that name.
     fn lift(&self, plugin: &str) -> bool;
 
+    /// Gives a plugin another level for a time, as the query says it: `level=debug&seconds=600`. What came of it for people, or why not; none when
+    /// no plugin has that name.
+    fn set_level(&self, plugin: &str, query: &str) -> Option<Result<String, String>>;
+
     /// The rollout of a plugin, or its last one; none when it has none.
     fn rollout(&self, plugin: &str) -> Option<Value>;
 

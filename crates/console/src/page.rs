@@ -32,6 +32,8 @@ pub(crate) enum Page {
     CrashText(String),
     /// Lets a plugin out of its quarantine.
     Lift(String),
+    /// Gives a plugin another level for a time; with the query.
+    Level(String, String),
     /// What a plugin computes in the next seconds.
     Profile(String),
     /// How a new generation of a plugin comes into force.
@@ -101,6 +103,13 @@ const NAMED: &[Named] = &[
         after: "/lift",
         page: Page::Lift,
         meaning: "POST: starts a plugin in quarantine again, on every worker",
+    },
+    Named {
+        before: "/plugins/",
+        name: "NAME",
+        after: "/level",
+        page: |name| Page::Level(name, String::new()),
+        meaning: "POST: lines of the plugin from `?level=debug` on are written for `&seconds=600`, on every worker; `&seconds=0` ends it",
     },
     Named {
         before: "/plugins/",
@@ -227,6 +236,9 @@ pub(crate) fn find<B>(request: &Request<B>) -> Result<Page, Box<Response<Bytes>>
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
         return Err(Box::new(answer));
     }
+    if let Page::Level(_, query) = &mut page {
+        request.uri().query().unwrap_or_default().clone_into(query);
+    }
     if let Page::Metrics(form) = &mut page {
         let accept = request.headers().get_all(header::ACCEPT).into_iter();
         *form = Form::wanted(accept.filter_map(|value| value.to_str().ok()));
@@ -247,7 +259,7 @@ impl Page {
 
     fn allows(&self, method: &Method) -> bool {
         match self {
-            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) | Self::BeginRollout(..) => {
+            Self::Lift(_) | Self::Level(..) | Self::Profile(_) | Self::LeadRollout(..) | Self::BeginRollout(..) => {
                 *method == Method::POST
             }
             _ => matches!(*method, Method::GET | Method::HEAD),
@@ -256,7 +268,9 @@ impl Page {
 
     fn methods(&self) -> &'static str {
         match self {
-            Self::Lift(_) | Self::Profile(_) | Self::LeadRollout(..) | Self::BeginRollout(..) => "POST",
+            Self::Lift(_) | Self::Level(..) | Self::Profile(_) | Self::LeadRollout(..) | Self::BeginRollout(..) => {
+                "POST"
+            }
             _ => "GET, HEAD",
         }
     }
@@ -283,10 +297,12 @@ impl Page {
             Self::Lift(plugin) if house.lift(&plugin) => {
                 text(StatusCode::OK, format!("plugin {plugin} is started again\n"))
             }
-            Self::Lift(plugin) => text(
-                StatusCode::NOT_FOUND,
-                format!("no plugin is named {plugin}; /plugins lists them\n"),
-            ),
+            Self::Lift(plugin) => no_plugin(&plugin),
+            Self::Level(plugin, query) => match house.set_level(&plugin, &query) {
+                Some(Ok(what)) => text(StatusCode::OK, format!("{what}\n")),
+                Some(Err(why)) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
+                None => no_plugin(&plugin),
+            },
             Self::Rollout(plugin) => match house.rollout(&plugin) {
                 Some(rollout) => json(&rollout),
                 None => no_rollout(&plugin),
@@ -326,6 +342,13 @@ fn no_crash(id: &str) -> Response<Bytes> {
     text(
         StatusCode::NOT_FOUND,
         format!("no crash report, or more than one, begins with {id}; /crashes lists them\n"),
+    )
+}
+
+fn no_plugin(plugin: &str) -> Response<Bytes> {
+    text(
+        StatusCode::NOT_FOUND,
+        format!("no plugin is named {plugin}; /plugins lists them\n"),
     )
 }
 

@@ -215,8 +215,7 @@ impl Passage {
         let mut request = Request::new(OutBody::Empty);
         *request.uri_mut() = uri;
         *request.method_mut() = head.method.clone();
-        // Plugins may still read them when they log.
-        let headers = if self.chain.len() == 0 {
+        let headers = if !self.are_heads_read_at_the_end() {
             std::mem::take(&mut head.headers)
         } else {
             head.headers.clone()
@@ -372,11 +371,17 @@ impl Passage {
         }))
     }
 
+    /// Plugins may read heads when they log, and so may the record and a debug window.
+    fn are_heads_read_at_the_end(&self) -> bool {
+        let logs = &self.journal.serving.plan.logs;
+        self.chain.len() > 0 || logs.debug.is_some() || !logs.fields.is_empty()
+    }
+
     fn respond(&self, stream: Bytestream, finish: Finish) -> Response<ResponseBody> {
         self.exchange().response_started.set(true);
         let mut kept = self.exchange().response.borrow_mut();
         let (status, mut headers) = match kept.as_mut() {
-            Some(head) if self.chain.len() == 0 => (head.status, std::mem::take(&mut head.headers)),
+            Some(head) if !self.are_heads_read_at_the_end() => (head.status, std::mem::take(&mut head.headers)),
             Some(head) => (head.status, head.headers.clone()),
             None => (StatusCode::INTERNAL_SERVER_ERROR, http::HeaderMap::new()),
         };

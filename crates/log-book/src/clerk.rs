@@ -223,6 +223,11 @@ impl Clerk {
         let Some(mut leftover) = self.leftover.take() else {
             return self.find_leftover();
         };
+        if self.shared.ship.lock().tallies().next().is_none() {
+            // Given to nobody, it would be lost.
+            self.leftover = Some(leftover);
+            return false;
+        }
         if leftover.is_safe(acknowledged) {
             let path = leftover.found().path();
             if let Err(fault) = leftover.remove() {
@@ -425,7 +430,9 @@ pub(crate) fn gap_lines(
         }
     }
     let lines = by_class.into_iter().map(|(class, lost)| {
-        let level = lost.iter().map(|lost| lost.level).max().unwrap_or(heading.level);
+        let gravest = lost.iter().map(|lost| lost.level).max().unwrap_or(heading.level);
+        // A sink that has too much of what is less grave drops that first, and not what says how much is missing.
+        let level = gravest.max(Level::Warn);
         let heading = Heading {
             level,
             class,

@@ -91,6 +91,13 @@ impl House for Cottage {
         }
     }
 
+    fn set_level(&self, plugin: &str, query: &str) -> Option<Result<String, String>> {
+        (plugin == "auth").then(|| match query {
+            "level=debug" => Ok(String::from("louder")),
+            _ => Err(format!("{query} is wrong")),
+        })
+    }
+
     fn lift(&self, plugin: &str) -> bool {
         plugin == "auth"
     }
@@ -346,4 +353,19 @@ fn a_taken_address_is_named() {
         first.address()
     );
     assert_eq!(fault.to_string(), wanted);
+}
+
+#[test]
+fn a_level_for_a_time_is_asked_for_with_a_query() {
+    let console = open(Arc::default());
+    let louder = ask(&console, "POST", "/plugins/auth/level?level=debug");
+    assert!(
+        louder.starts_with("HTTP/1.1 200 ") && louder.ends_with("louder\n"),
+        "{louder}"
+    );
+    let wrong = ask(&console, "POST", "/plugins/auth/level");
+    assert!(wrong.starts_with("HTTP/1.1 400 "), "{wrong}");
+    let unknown = ask(&console, "POST", "/plugins/nobody/level?level=debug");
+    assert!(unknown.starts_with("HTTP/1.1 404 "), "{unknown}");
+    assert!(ask(&console, "GET", "/plugins/auth/level?level=debug").starts_with("HTTP/1.1 405 "));
 }
