@@ -33,7 +33,7 @@ fn chain(folder: &Path, hash: &Hash) {
         folder: folder.to_owned(),
         names: chain_names(),
         digest: digest(hash).unwrap(),
-        segment_bytes_max: 4000,
+        segment_bytes_max: 2000,
         segment_every: Duration::from_secs(3600),
         age_max: None,
         sync: Sync::Never,
@@ -91,7 +91,14 @@ fn says(options: &Options, expected: &Expect) {
 fn a_whole_chain_says_the_head_to_keep() {
     let folder = tempfile::tempdir().unwrap();
     chain(folder.path(), &SHA256);
-    says(&options(folder.path()), &expect![[r#""#]]);
+    says(
+        &options(folder.path()),
+        &expect![[r#"
+            the chain in `FOLDER` is whole: 3 segments, 33 lines, numbers 1 to 33
+            head HEAD
+            hint: keep it where nobody who can write to the folder can; `--head HEAD` then finds a chain that was cut or made anew
+        "#]],
+    );
     let report = looked(&options(folder.path())).unwrap();
     let last = report.last.unwrap();
     assert_eq!(head_of(&noted(&last)), Ok(last));
@@ -124,7 +131,20 @@ fn what_was_done_to_a_chain_is_said_with_file_and_line() {
         }],
         ..options(folder.path())
     };
-    says(&asked, &expect![[r#""#]]);
+    says(
+        &asked,
+        &expect![[r#"
+            FOLDER/audit.00000001.log:3: record number 3 was changed: its hash is not that of what stands there, or the digest or key is another
+            FOLDER/audit.00000001.log:6: record number 6 was removed before it
+            FOLDER/audit.00000001.log:9: no record of the chain: the line was added, or its end was changed
+            FOLDER/audit.00000003.log: segment number 2 is missing before this one, and it was not removed because its time was over
+            FOLDER/audit.00000003.log:1: records number 12 to 22 were removed before it
+            FOLDER/audit.00000003.log:11: the line has no end: whoever wrote it was killed, or writes it now
+            FOLDER/head: there is no note of the last record, so that a cut end cannot be seen: it was removed or damaged
+            FOLDER: the chain was cut or made anew: record number 40, which is known, is not there as it was
+            the chain in `FOLDER` is not whole: 8 findings in 2 segments, 22 lines, numbers 1 to 32
+        "#]],
+    );
     let object = object(&looked(&asked).unwrap());
     assert_eq!(
         object["findings"][0],
