@@ -65,7 +65,7 @@ fn what_a_dead_process_left_is_written_as_lines_once() {
     // A folder of folders of rings is as good.
     assert_eq!(recover(&options(folder.path(), &out)), Ok(true));
     let found = lines(&out);
-    assert_eq!(found.len(), 3);
+    assert_eq!(found.len(), 4);
     assert_eq!(
         found[1],
         json!({
@@ -77,15 +77,18 @@ fn what_a_dead_process_left_is_written_as_lines_once() {
         })
     );
     let name = ring.file_name().unwrap().to_string_lossy();
-    assert_eq!(found[2]["cofferdam.ring"], *name);
-    assert_eq!(
-        found[2]["cofferdam.records_dropped_by"],
-        json!([{"level": "warn", "reason": "too_large", "count": 3}])
-    );
-    assert_eq!(found[2]["cofferdam.recovered"], true);
+    // A gap record of the ring's own tells of the first, and of the others none could.
+    for (line, count) in [(2, 1), (3, 2)] {
+        assert_eq!(found[line]["cofferdam.ring"], *name);
+        assert_eq!(
+            found[line]["cofferdam.records_dropped_by"],
+            json!([{"level": "warn", "reason": "too_large", "count": count}])
+        );
+        assert_eq!(found[line]["cofferdam.recovered"], true);
+    }
     assert!(!ring.exists());
     assert_eq!(recover(&options(&rings, &out)), Ok(true));
-    assert_eq!(lines(&out).len(), 3);
+    assert_eq!(lines(&out).len(), 4);
 }
 
 #[test]
@@ -172,7 +175,7 @@ fn a_ring_is_told_in_one_line() {
     assert_eq!(
         said,
         format!(
-            "ring {}: process {process}, started 1970-01-01T00:00:00.000000Z: 2 records; dropped while it lived: 2 warn gateway (too long); of these no record told: 2 warn gateway (too long)",
+            "ring {}: process {process}, started 1970-01-01T00:00:00.000000Z: 2 records and 1 gap; dropped while it lived: 2 warn gateway (too long); of these no record told: 1 warn gateway (too long)",
             path.display()
         )
     );
