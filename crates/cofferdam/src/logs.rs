@@ -3,7 +3,7 @@
 pub(crate) mod screen;
 pub(crate) mod sinks;
 pub(crate) mod tracing;
-mod digest;
+pub(crate) mod digest;
 
 use std::fs::DirBuilder;
 use std::num::NonZeroUsize;
@@ -112,10 +112,10 @@ impl Logs {
     }
 
     fn open_in(&self, base: &Base, plan: &Plan, manner: (Arc<Rules>, Wanted)) -> anyhow::Result<(Arc<Book>, Pens)> {
-        let name = crate::anchor::name_of(&self.main).context("the configuration has no absolute path")?;
+        let folder = base.of(&self.main)?;
         base.make()?;
         let settings = Settings {
-            folder: base.path().join(name),
+            folder,
             rings: log_ring::Settings {
                 ring_bytes: plan.logs.rings.bytes,
                 payload_bytes_max: u32::try_from(plan.logs.rings.bytes / 8)
@@ -232,6 +232,11 @@ pub(crate) enum Following {
     Manner(Arc<Rules>, Wanted),
 }
 
+/// Every folder in which the gateway of `main` may have its rings.
+pub(crate) fn ring_folders(plan: &Plan, main: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    Base::all(plan).iter().map(|base| base.of(main)).collect()
+}
+
 /// A folder of folders of rings.
 enum Base {
     /// An operator's.
@@ -259,6 +264,12 @@ impl Base {
         match self {
             Self::Named(path) | Self::Default(path) => path,
         }
+    }
+
+    /// Where rings of the gateway of `main` lie.
+    fn of(&self, main: &Path) -> anyhow::Result<PathBuf> {
+        let name = crate::anchor::name_of(main).context("the configuration has no absolute path")?;
+        Ok(self.path().join(name))
     }
 
     fn make(&self) -> anyhow::Result<()> {
@@ -290,7 +301,7 @@ fn tell(notice: &Notice) {
 }
 
 /// What is masked.
-fn rules(plan: &Plan) -> anyhow::Result<Rules> {
+pub(crate) fn rules(plan: &Plan) -> anyhow::Result<Rules> {
     let Some(mask) = &plan.logs.mask else {
         return Ok(Rules::default());
     };

@@ -6,6 +6,7 @@ mod cmd {
     pub(crate) mod crash;
     pub(crate) mod doctor;
     pub(crate) mod import;
+    pub(crate) mod logs;
     pub(crate) mod plugin;
     pub(crate) mod rollout;
     pub(crate) mod run;
@@ -111,6 +112,11 @@ enum Verb {
         #[command(subcommand)]
         verb: cmd::crash::Verb,
     },
+    /// Bring back what dead processes wrote down, verify chains of audit records, try masks
+    Logs {
+        #[command(subcommand)]
+        verb: cmd::logs::Verb,
+    },
     /// Lead a plugin's new generation into force, or back
     Rollout {
         #[command(subcommand)]
@@ -166,6 +172,7 @@ fn main() -> ExitCode {
         Verb::Import { files, format } => cmd::import::import(&files, format),
         Verb::Schema { of } => cmd::schema::schema(of),
         Verb::Crash { verb } => cmd::crash::crash(&verb),
+        Verb::Logs { verb } => cmd::logs::logs(&verb),
         Verb::Rollout { verb } => cmd::rollout::rollout(&verb),
         Verb::Plugin { verb } => cmd::plugin::plugin(&verb),
         Verb::Compile {

@@ -9,6 +9,9 @@ use crate::clerk::{gap_lines, heading, now_ns};
 /// LIMIT: records given at once.
 const RECORDS_MAX: usize = 512;
 
+/// A line of JSON with its heading.
+type Line = (Heading, Box<[u8]>);
+
 /// What is left of a process.
 pub(crate) struct Leftover {
     found: Box<Recovered>,
@@ -24,39 +27,19 @@ impl Leftover {
     }
 
     /// The next records, each with its heading and line.
-    pub(crate) fn next_lines(&mut self) -> Vec<(Heading, Vec<u8>)> {
-        let name = self.name();
+    pub(crate) fn next_lines(&mut self) -> Vec<Line> {
+        let name = name_of(&self.found);
         let mut lines = Vec::new();
         for record in self.found.records().skip(self.at).take(RECORDS_MAX) {
             self.at += 1;
-            let heading = heading(&record, true);
-            match record.body {
-                Body::Payload(packed) => {
-                    let mut line = Vec::new();
-                    write_line(&heading, packed, &mut line);
-                    lines.push((heading, line));
-                }
-                Body::Gap(gap) => lines.extend(gap_lines(&heading, &name, gap.dropped())),
-            }
+            lines.extend(lines_of_record(&record, &name));
         }
         lines
     }
 
     /// What no gap record tells of, for the process died before it could.
-    pub(crate) fn last_lines(&self) -> Vec<(Heading, Vec<u8>)> {
-        let last = self.found.records().last();
-        let heading = last.map(|record| heading(&record, true)).unwrap_or(Heading {
-            time_ns: now_ns(),
-            level: Level::Info,
-            class: Class::Gateway,
-            is_recovered: true,
-        });
-        gap_lines(&heading, &self.name(), self.found.untold().iter().copied())
-    }
-
-    fn name(&self) -> String {
-        let path = self.found.path();
-        path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    pub(crate) fn last_lines(&self) -> Vec<Line> {
+        untold_lines(&self.found)
     }
 
     /// Notes the number of the last record that was given.
@@ -82,4 +65,40 @@ impl Leftover {
     pub(crate) fn remove(self) -> Result<(), log_ring::RingFault> {
         self.found.remove()
     }
+}
+
+/// Lines of JSON of everything that a dead process left in a ring, each with its heading, as the clerk gives them to sinks: records, and where
+/// records are missing, how many.
+pub fn lines_of(found: &Recovered) -> impl Iterator<Item = (Heading, Box<[u8]>)> {
+    let name = name_of(found);
+    let records = found.records().flat_map(move |record| lines_of_record(&record, &name));
+    records.chain(untold_lines(found))
+}
+
+fn lines_of_record(record: &log_ring::Record<'_>, ring: &str) -> Vec<Line> {
+    let heading = heading(record, true);
+    match record.body {
+        Body::Payload(packed) => {
+            let mut line = Vec::new();
+            write_line(&heading, packed, &mut line);
+            vec![(heading, line.into_boxed_slice())]
+        }
+        Body::Gap(gap) => gap_lines(&heading, ring, gap.dropped()),
+    }
+}
+
+fn untold_lines(found: &Recovered) -> Vec<Line> {
+    let last = found.records().last();
+    let heading = last.map(|record| heading(&record, true)).unwrap_or(Heading {
+        time_ns: now_ns(),
+        level: Level::Info,
+        class: Class::Gateway,
+        is_recovered: true,
+    });
+    gap_lines(&heading, &name_of(found), found.untold().iter().copied())
+}
+
+fn name_of(found: &Recovered) -> String {
+    let path = found.path();
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -27,6 +27,7 @@ pub use pen::{Desk, Pen, Subject};
 mod wires;
 mod source;
 mod leftover;
+pub use leftover::lines_of;
 mod clerk;
 mod book;
 pub use book::{Book, Listener, Notice, RingCounts, Screen, Settings};

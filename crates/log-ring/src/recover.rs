@@ -295,6 +295,12 @@ impl Recovered {
         self.damage.map(|damage| (damage, self.dead.tail - self.end))
     }
 
+    /// Where in the file that begins.
+    #[must_use]
+    pub const fn damaged_at(&self) -> u64 {
+        HEADER_BYTES + (self.end & (self.fixed.capacity - 1))
+    }
+
     /// All records that its writer was refused, none of the counts 0.
     #[must_use]
     pub fn dropped(&self) -> &[Dropped] {

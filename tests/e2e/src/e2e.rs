@@ -42,5 +42,6 @@ mod stop;
 mod admin;
 mod metrics;
 mod access_log;
+mod log_commands;
 mod traces;
 mod hostile;

@@ -13,7 +13,7 @@ use sm3::{Digest as _, Sm3};
 const KEY_BYTES_MAX: u64 = 64 * 1024;
 
 /// What hashes, by its name.
-pub(super) fn digest(hash: &Hash) -> anyhow::Result<Digest> {
+pub(crate) fn digest(hash: &Hash) -> anyhow::Result<Digest> {
     let key = hash.key.as_ref().map(secret).transpose()?;
     Ok(match (hash.algorithm, key) {
         (HashAlgorithm::Sha256, None) => Digest::sha256(),
