@@ -38,6 +38,7 @@ mod host;
 mod crashes;
 mod debugging;
 mod logs;
+mod records;
 mod looking;
 mod pages;
 mod sayings;

@@ -42,5 +42,6 @@ mod stop;
 mod admin;
 mod metrics;
 mod access_log;
+mod control_records;
 mod traces;
 mod hostile;
