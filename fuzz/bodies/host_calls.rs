@@ -12,7 +12,7 @@ use plug_abi::{HOST_CALLS, HOST_MODULE, HostCall, LogLevel, ValueType};
 use plug_host::{
     CallRefused, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture,
     Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
-    Saying, Services, WorkerPlugins,
+    Saying, Services, TraceIds, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -237,7 +237,12 @@ impl Outside for Nobody {
         Some(named.to_owned())
     }
 
-    fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        _: &RedisClient,
+        _: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(std::future::pending()))
     }
 }

@@ -15,7 +15,8 @@ use plug_abi::{LogLevel, PeerType};
 use plug_host::{
     CallRefused, Direction, Engine, Engines, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply,
     Isolation, Limits, LoadFault, LocalFuture, Module, Outside, Plugin, PluginHandle, PluginSpec, PluginStream,
-    Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying, Services, WorkerPlugins,
+    Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying, Services, TraceIds,
+    WorkerPlugins,
 };
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
@@ -380,7 +381,12 @@ impl Outside for World {
         Some(named.to_owned())
     }
 
-    fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        _: &RedisClient,
+        _: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(answered(self.turn(4), Bytes::from_static(b"+OK\r\n")))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::bail;
 use console::listen::{BoundConsole, Console};
@@ -13,6 +13,7 @@ use control_store::Watch;
 use gate_flow::{Change, Flow, FlowParts};
 use gate_plan::Plan;
 use gate_serve::bind::bind;
+use gate_serve::tls::CertificateNews;
 use gate_serve::worker::{Mailbox, Workers};
 use gate_upstream::Upstreams;
 use log_trace::Floors;
@@ -26,6 +27,7 @@ use crate::load::{Loader, workers};
 use crate::loaded::{Former, Loaded, Runs, Standing, Waiting};
 use crate::logs::{Following, Logs, Pens};
 use crate::looking::Traced;
+use crate::records;
 use crate::rollouts::Rollouts;
 use crate::text::Text;
 use crate::voice::{fail, say, warn};
@@ -71,6 +73,8 @@ pub(crate) struct House {
     pub(crate) logs: Logs,
     /// Levels that plugins have for a time.
     pub(crate) floors: Mutex<Floors>,
+    /// Texts of configurations that served.
+    pub(crate) served: records::Served,
     /// When the process began.
     pub(crate) began: SystemTime,
     /// Where the configuration comes from, when that is a store.
@@ -115,10 +119,7 @@ impl House {
             say_listening(&plan, &listener.name(), listener.address());
         }
         workers.open(bound)?;
-        let watch = workers.watch_certificates(CERTIFICATES_EVERY, |news| match news.result {
-            Ok(()) => say(&format!("certificates applied listener={}", news.listener)),
-            Err(why) => fail(&format!("certificates refused listener={}: {why}", news.listener)),
-        })?;
+        let watch = workers.watch_certificates(CERTIFICATES_EVERY, |news| tell_certificates(&news))?;
         // It ends with the workers.
         std::mem::forget(watch);
         let house = Arc::new(Self {
@@ -134,6 +135,7 @@ impl House {
             }),
             logs,
             floors: Mutex::default(),
+            served: records::Served::default(),
             orders: Orders::default(),
             keeper,
             rollouts,
@@ -222,6 +224,14 @@ impl House {
     /// stays what it was; any other fault changes nothing.
     pub(crate) fn change(&self, loaded: &mut Loaded) -> anyhow::Result<()> {
         let _changing = self.changing.lock();
+        let swap = records::Swap::begin(self);
+        let changed = self.go_over(loaded);
+        let why = changed.as_ref().err().map(|why| format!("{why:#}"));
+        swap.ended(self, loaded, why.as_deref().map_or(Ok(()), Err));
+        changed
+    }
+
+    fn go_over(&self, loaded: &mut Loaded) -> anyhow::Result<()> {
         let mailboxes: Vec<_> = match self.workers.lock().as_ref().filter(|_| self.is_ready()) {
             Some(running) => running.mailboxes().cloned().collect(),
             None => bail!("the gateway is stopping"),
@@ -240,6 +250,7 @@ impl House {
                 say_listening(&loaded.plan, &report.name, report.address);
             }
         }
+        records::listeners_closed(&relistened.closed);
         let following = match Logs::is_alike(loaded, &before) {
             true => Following::AsBefore,
             false => self.logs.change(loaded).inspect_err(|_| discard(&mailboxes))?,
@@ -291,6 +302,7 @@ impl House {
                 }
             };
             if let Err(why) = mailbox.deliver(take, COMMIT_MAX) {
+                records::worker_lost(worker, &why.to_string());
                 warn(&format!(
                     "warning: worker {worker} serves on as it was: {why}\nhint: a restart brings it to what the others serve"
                 ));
@@ -326,11 +338,14 @@ impl House {
         let drain = self.plan().drain;
         self.ready.store(false, Ordering::Relaxed);
         say(&format!("draining grace={:?} wait={:?}", drain.grace, drain.wait));
+        records::draining(self.generation());
+        let began = Instant::now();
         std::thread::sleep(drain.grace);
         self.keeper.stop();
         let workers = self.workers.lock().take();
         if let Some(workers) = workers {
             let stopped = workers.stop(drain.wait);
+            records::drained((stopped.aborted, began.elapsed()), &stopped.lost);
             if stopped.aborted > 0 || !stopped.lost.is_empty() {
                 warn(&format!(
                     "drained aborted_connections={} lost_workers={:?}",
@@ -344,6 +359,15 @@ impl House {
     }
 }
 
+fn tell_certificates(news: &CertificateNews) {
+    let why = news.result.as_ref().err().map(ToString::to_string);
+    records::certificates(&news.listener, why.as_deref().map_or(Ok(()), Err));
+    match why {
+        None => say(&format!("certificates applied listener={}", news.listener)),
+        Some(why) => fail(&format!("certificates refused listener={}: {why}", news.listener)),
+    }
+}
+
 /// Says where a listener stands, with the port that the system chose for port 0.
 fn say_listening(plan: &Plan, name: &str, address: std::net::SocketAddr) {
     let spec = plan.listeners.iter().find(|spec| spec.name == name);
@@ -352,6 +376,7 @@ fn say_listening(plan: &Plan, name: &str, address: std::net::SocketAddr) {
         _ => "http",
     };
     say(&format!("listening name={name} address={address} protocol={protocol}"));
+    records::listener_opened(name, address);
 }
 
 /// Starts the workers. A generation that is tried and does not start on one of them keeps nobody from starting: it is tried no more.

@@ -168,6 +168,7 @@ pub(crate) fn tell(before: &[Arc<Plugin>], now: &[Arc<Plugin>], origin: &str) {
             plugin.generation,
             shown(&told)
         ));
+        crate::records::grant_changed(name, plugin.generation, origin, &shown(&told));
     }
 }
 

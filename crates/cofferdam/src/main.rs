@@ -39,6 +39,7 @@ mod host;
 mod crashes;
 mod debugging;
 mod logs;
+mod records;
 mod looking;
 mod pages;
 mod sayings;

@@ -83,6 +83,8 @@ fn tell(plugin: &Plugin, left: &Left) {
         crate::granting::shown(&taken(plugin, &left.grant)),
         left.kept.iter().map(stays).collect::<String>()
     ));
+    let (name, taken) = (&plugin.spec.name, crate::granting::shown(&taken(plugin, &left.grant)));
+    crate::records::grant_changed(name, plugin.generation, "", &taken);
 }
 
 /// A plugin that goes on with more than is wanted for it says so each time.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying,
+    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying, TraceIds,
 };
 use tokio::sync::mpsc;
 
@@ -56,7 +56,12 @@ impl Outside for Nowhere {
         }
     }
 
-    fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        _: &RedisClient,
+        _: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(self.pending())
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Map, Value, json};
 
-use console::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
+use console::house::{Led, Looked, NoProfile, Ordered, Profiling, RolloutOrder};
 use gate_flow::now_ns;
 use gate_plan::{OnFault, Plan, PluginLimits};
 use gate_serve::worker::Workers;
@@ -167,6 +167,10 @@ impl console::house::House for House {
 
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile> {
         looking::begin(self, plugin, what)
+    }
+
+    fn ordered(&self, ordered: &Ordered<'_>) {
+        crate::records::ordered(ordered);
     }
 
     fn crashes(&self) -> Value {

@@ -14,6 +14,7 @@ use crate::assemble::House;
 use crate::feed::Feed;
 use crate::load::{Before, Loader};
 use crate::looks::Looks;
+use crate::records;
 use crate::voice::{fail, say, warn};
 
 /// How often files are looked at where the system tells nothing: on network file systems.
@@ -212,6 +213,7 @@ pub(crate) fn follow(
     };
     house.orders.wakes(reloads.ring());
     let (mut retry, mut had_failed) = (Retry::default(), false);
+    let mut sight = records::Sight::default();
     retry.after(may_pass);
     let follow = move || {
         while house.is_ready() {
@@ -219,6 +221,7 @@ pub(crate) fn follow(
                 bell.follow(&watcher.files());
             }
             let asked = reloads.wait();
+            sight.look(&house);
             let began = SystemTime::now();
             if let Some(files) = crate::begun::obey(&house, &mut loader) {
                 watcher.follow(&files, began);
@@ -253,10 +256,16 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
         Ok((text, ended)) => (Ok(crate::begun::without_failed(house, &text)), ended),
         Err(wrong) => (Err(wrong), Vec::new()),
     };
+    let digest = text.as_ref().map(|text| text.base.clone()).unwrap_or_default();
+    let digest_before = house.former().text.map(|text| text.base.clone()).unwrap_or_default();
+    if text.is_ok() {
+        records::configuration_read(&main, &digest);
+    }
     let loaded = match text.and_then(|text| loader.load(&text, former)) {
         Ok(loaded) => loaded,
         Err(wrong) => {
             house.refused();
+            records::configuration_refused(&main, &digest, house.generation(), &wrong.texts);
             fail(&format!(
                 "configuration refused file={} generation={}",
                 main,
@@ -268,6 +277,7 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
             return false;
         }
     };
+    records::configuration_checked(&main, &digest, took.elapsed());
     let (files, may_pass) = (loaded.files.clone(), loaded.may_pass());
     match house.rollouts.apply(house, loaded) {
         Ok((refused, troubles)) => {
@@ -281,6 +291,9 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
                 house.generation(),
                 took.elapsed().as_secs_f64() * 1e3
             ));
+            let again = house.served.comes(&digest);
+            let outcome = (house.generation(), took.elapsed(), again);
+            records::configuration_applied((&main, &digest, &digest_before), outcome);
             troubles.iter().for_each(|trouble| fail(trouble));
             crate::begun::tell_ended(&ended);
             feed.applied(house, &troubles);
@@ -294,7 +307,9 @@ fn reload(house: &Arc<House>, loader: &mut Loader, (feed, watcher): (&mut Feed, 
                 main,
                 house.generation()
             ));
-            feed.refused(&[format!("{why:#}")], house.generation());
+            let why = [format!("{why:#}")];
+            records::configuration_refused(&main, &digest, house.generation(), &why);
+            feed.refused(&why, house.generation());
             watcher.follow_too(&files, began);
             may_pass
         }

@@ -17,7 +17,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use gate_plan::{Rollout as Wanted, RolloutBound, RolloutMetric};
 use parking_lot::{Mutex, MutexGuard};
 use plug_rollout::{
-    Bound, Counts, CustomBound, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, Turn, Why,
+    Bound, Counts, CustomBound, Event, Pause, Policy, QuantileBound, Record, Rollout, Share, Standing, Step, StepState,
+    Turn, Why,
 };
 
 use crate::loaded::{Loaded, OnTrial, Runs};
@@ -62,6 +63,8 @@ struct Entry {
     seen: (Counts, Counts),
     /// The candidate as it runs aside, if it does in this rollout.
     aside: Option<Aside>,
+    /// How far its steps were when that was last written down in the log.
+    written: Vec<StepState>,
 }
 
 impl Entry {
@@ -81,6 +84,7 @@ impl Entry {
         let waits = has_waves && !candidate.is_begun() && rollout.record().standing == Standing::Staged;
         Self {
             plugin: candidate.name().to_owned(),
+            written: rollout.record().steps.iter().map(|step| step.state).collect(),
             rollout,
             candidate,
             control,

@@ -69,12 +69,17 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>, pen: Rc<RefCell<Pen>>) -> Voice
                 "plugin retired plugin={plugin} generation={generation} exchanges={exchanges} after={after:?}; `retire_after` says how long exchanges may stay"
             ),
         ),
-        Saying::Quarantine { plugin, faults, length } => of_a_fault(
-            LogLevel::Error,
-            format!(
-                "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
-            ),
-        ),
+        Saying::Quarantine { plugin, faults, length } => {
+            write(&pen, Level::Warn, crate::records::CLASS, |sheet| {
+                crate::records::quarantine_begun(sheet, plugin, faults, length);
+            });
+            of_a_fault(
+                LogLevel::Error,
+                format!(
+                    "plugin quarantined plugin={plugin} faults_in_a_row={faults} for={length:?}; POST /plugins/{plugin}/lift on the admin listener ends it"
+                ),
+            );
+        }
     })
 }
 

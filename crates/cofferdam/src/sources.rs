@@ -260,9 +260,9 @@ async fn have(order: &Order, signers: Option<&Signers>, store: &Store) -> Result
     let shown = shown(&order.wanted.origin);
     let fault = |why: plug_package::PackageFault| format!("module `{shown}` cannot be had: {why}");
     let client = Client::new(credentials, order.plain_http).map_err(fault)?;
-    let fetched = plug_package::fetch(&client, &order.wanted, store)
-        .await
-        .map_err(fault)?;
+    let fetched = plug_package::fetch(&client, &order.wanted, store).await;
+    crate::records::calls::of_registry(&shown, &fetched, began.elapsed());
+    let fetched = fetched.map_err(fault)?;
     tell(&fetched, &shown, began.elapsed());
     let image = match &order.wanted.origin {
         Origin::Oci(reference) => fetched.image.map(|image| (reference.clone(), image)),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use control_store::{
-    Backend, Consul, Endpoint, Etcd, Health, Login, Place, Redis, Revision, Secret, Settings, Tls, Watch,
+    Backend, Consul, Endpoint, Etcd, Health, Listener, Login, Place, Redis, Revision, Secret, Settings, Tls, Watch,
 };
 use gate_plan::{EndpointSpec, Store, StoreBackend, StoreLogin, StorePlace, StoreSecret};
 use serde_json::{Value, json};
@@ -73,6 +73,7 @@ pub(crate) fn settings(store: &Store, folder: &Path) -> Settings {
         signed_by: store.signed_by.as_ref().map(|path| folder.join(path)),
         reconcile: store.reconcile,
         clock,
+        listener: Listener::new(crate::records::calls::of_store),
     }
 }
 

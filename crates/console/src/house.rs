@@ -1,5 +1,7 @@
 //! What the console asks of the process.
 
+use std::net::IpAddr;
+
 use log_record::exposition::Form;
 use serde_json::Value;
 
@@ -44,6 +46,22 @@ pub trait House: Send + Sync + 'static {
 
     /// Begins to look at a plugin; may take as long as compiling it.
     fn profile(&self, plugin: &str, what: Looked) -> Result<Box<dyn Profiling>, NoProfile>;
+
+    /// Hears of each order, once it is known what came of it.
+    fn ordered(&self, ordered: &Ordered<'_>);
+}
+
+/// An order of an operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ordered<'a> {
+    /// Who ordered it, as far as an address tells.
+    pub from: IpAddr,
+    /// The word for it: `lift`, `profile`, or that of a [`RolloutOrder`].
+    pub order: &'static str,
+    /// The plugin that it is about; there need not be one of that name.
+    pub plugin: &'a str,
+    /// Why it was not done.
+    pub why_not: Option<&'a str>,
 }
 
 /// What an operator wants of a rollout.
@@ -140,4 +158,15 @@ pub enum NoProfile {
     Busy,
     /// It cannot be looked at like that; why.
     Refused(String),
+}
+
+impl NoProfile {
+    /// The reason, without who asked for what.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Unknown => "no plugin has that name",
+            Self::Busy => "somebody looks at it already",
+            Self::Refused(why) => why,
+        }
+    }
 }

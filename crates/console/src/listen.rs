@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -149,7 +149,7 @@ impl Drop for Console {
 async fn accept(listener: tokio::net::TcpListener, house: Arc<dyn House>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let Ok((stream, from)) = listener.accept().await else {
             tokio::time::sleep(ACCEPT_PAUSE).await;
             continue;
         };
@@ -158,16 +158,16 @@ async fn accept(listener: tokio::net::TcpListener, house: Arc<dyn House>) {
         };
         let house = Arc::clone(&house);
         tokio::spawn(async move {
-            serve(stream, house).await;
+            serve((stream, from.ip()), house).await;
             drop(place);
         });
     }
 }
 
-async fn serve(stream: TcpStream, house: Arc<dyn House>) {
+async fn serve((stream, from): (TcpStream, IpAddr), house: Arc<dyn House>) {
     let service = service_fn(move |request| {
         let house = Arc::clone(&house);
-        async move { Ok::<_, Infallible>(respond(request, house).await.map(Full::new)) }
+        async move { Ok::<_, Infallible>(respond((request, from), house).await.map(Full::new)) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -177,14 +177,14 @@ async fn serve(stream: TcpStream, house: Arc<dyn House>) {
     let _ = connection.await;
 }
 
-async fn respond(request: Request<Incoming>, house: Arc<dyn House>) -> Response<Bytes> {
+async fn respond((request, from): (Request<Incoming>, IpAddr), house: Arc<dyn House>) -> Response<Bytes> {
     let page = match find(&request) {
         Ok(page) => page,
         Err(answer) => return *answer,
     };
     if let Page::Profile(plugin) = &page {
         let query = request.uri().query().unwrap_or_default();
-        return profile::page(plugin, query, &house).await;
+        return profile::page((plugin, from), query, &house).await;
     }
     let page = match page {
         Page::LeadRollout(plugin, RolloutOrder::Start) => match order(plugin, request).await {
@@ -194,9 +194,9 @@ async fn respond(request: Request<Incoming>, house: Arc<dyn House>) -> Response<
         page => page,
     };
     if !page.may_wait() {
-        return page.make(&house);
+        return page.make(&house, from);
     }
-    let making = tokio::task::spawn_blocking(move || page.make(&house));
+    let making = tokio::task::spawn_blocking(move || page.make(&house, from));
     match tokio::time::timeout(PAGE_MAX, making).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => text(

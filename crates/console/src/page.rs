@@ -1,5 +1,6 @@
 //! The table of pages, and what each answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use log_record::exposition::Form;
 use serde_json::Value;
 
-use crate::house::{House, Led, RolloutOrder};
+use crate::house::{House, Led, Ordered, RolloutOrder};
 
 /// LIMIT: body that a request may declare. A small one that no page reads is thrown away so that the connection may be kept.
 const BODY_BYTES_MAX: u64 = 64 * 1024;
@@ -275,8 +276,8 @@ impl Page {
         }
     }
 
-    /// Makes the answer.
-    pub(crate) fn make(self, house: &Arc<dyn House>) -> Response<Bytes> {
+    /// Makes the answer for who asks from there.
+    pub(crate) fn make(self, house: &Arc<dyn House>, from: IpAddr) -> Response<Bytes> {
         match self {
             Self::Index => text(StatusCode::OK, list()),
             Self::Healthz => text(StatusCode::OK, "ok\n"),
@@ -294,10 +295,7 @@ impl Page {
                 Some((_, report)) => text(StatusCode::OK, report),
                 None => no_crash(&id),
             },
-            Self::Lift(plugin) if house.lift(&plugin) => {
-                text(StatusCode::OK, format!("plugin {plugin} is started again\n"))
-            }
-            Self::Lift(plugin) => no_plugin(&plugin),
+            Self::Lift(plugin) => lift(&plugin, (house, from)),
             Self::Level(plugin, query) => match house.set_level(&plugin, &query) {
                 Some(Ok(what)) => text(StatusCode::OK, format!("{what}\n")),
                 Some(Err(why)) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
@@ -307,22 +305,65 @@ impl Page {
                 Some(rollout) => json(&rollout),
                 None => no_rollout(&plugin),
             },
-            Self::LeadRollout(plugin, order) => match house.lead_rollout(&plugin, order) {
-                Some(Led::Done) => text(StatusCode::OK, format!("rollout of {plugin}: {}\n", order.word())),
-                Some(Led::Already) => text(StatusCode::OK, format!("rollout of {plugin}: it was so before\n")),
-                Some(Led::Refused(why)) => text(StatusCode::CONFLICT, format!("rollout of {plugin}: {why}\n")),
-                None => no_rollout(&plugin),
-            },
-            Self::BeginRollout(plugin, order) => match house.begin_rollout(&plugin, &order) {
-                Ok(what) => text(StatusCode::OK, format!("rollout of {plugin}: {what}\n")),
-                Err(why) => text(
-                    StatusCode::CONFLICT,
-                    format!("rollout of {plugin}: {}\n", why.trim_end()),
-                ),
-            },
+            Self::LeadRollout(plugin, order) => lead_rollout(&plugin, order, (house, from)),
+            Self::BeginRollout(plugin, order) => begin_rollout(&plugin, &order, (house, from)),
             // It takes its time, which is not that of making a page.
             Self::Profile(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "no profile was made\n"),
         }
+    }
+}
+
+fn lift(plugin: &str, (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Bytes> {
+    let known = house.lift(plugin);
+    house.ordered(&Ordered {
+        from,
+        order: "lift",
+        plugin,
+        why_not: (!known).then_some("no plugin has that name"),
+    });
+    match known {
+        true => text(StatusCode::OK, format!("plugin {plugin} is started again\n")),
+        false => text(
+            StatusCode::NOT_FOUND,
+            format!("no plugin is named {plugin}; /plugins lists them\n"),
+        ),
+    }
+}
+
+fn lead_rollout(plugin: &str, order: RolloutOrder, (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Bytes> {
+    let led = house.lead_rollout(plugin, order);
+    house.ordered(&Ordered {
+        from,
+        order: order.word(),
+        plugin,
+        why_not: match &led {
+            Some(Led::Done | Led::Already) => None,
+            Some(Led::Refused(why)) => Some(why),
+            None => Some("it has no rollout"),
+        },
+    });
+    match led {
+        Some(Led::Done) => text(StatusCode::OK, format!("rollout of {plugin}: {}\n", order.word())),
+        Some(Led::Already) => text(StatusCode::OK, format!("rollout of {plugin}: it was so before\n")),
+        Some(Led::Refused(why)) => text(StatusCode::CONFLICT, format!("rollout of {plugin}: {why}\n")),
+        None => no_rollout(plugin),
+    }
+}
+
+fn begin_rollout(plugin: &str, order: &[u8], (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Bytes> {
+    let begun = house.begin_rollout(plugin, order);
+    house.ordered(&Ordered {
+        from,
+        order: RolloutOrder::Start.word(),
+        plugin,
+        why_not: begun.as_ref().err().map(|why| why.trim_end()),
+    });
+    match begun {
+        Ok(what) => text(StatusCode::OK, format!("rollout of {plugin}: {what}\n")),
+        Err(why) => text(
+            StatusCode::CONFLICT,
+            format!("rollout of {plugin}: {}\n", why.trim_end()),
+        ),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `/plugins/NAME/profile`: looks at a plugin for a while, then shows what was seen.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use tokio::sync::Semaphore;
 
-use crate::house::{House, Looked, NoProfile, PROFILE_SECONDS_MAX};
+use crate::house::{House, Looked, NoProfile, Ordered, PROFILE_SECONDS_MAX};
 use crate::page::{json, text};
 
 /// How long it takes when nobody says.
@@ -20,7 +21,7 @@ const BROKEN: &str = "the profile could not be made; stderr says why";
 const WORDS_MAX: Duration = Duration::from_secs(60);
 
 /// The page, once the time is over. A client that goes away ends it.
-pub(crate) async fn page(plugin: &str, query: &str, house: &Arc<dyn House>) -> Response<Bytes> {
+pub(crate) async fn page((plugin, from): (&str, IpAddr), query: &str, house: &Arc<dyn House>) -> Response<Bytes> {
     let Wanted { seconds, what } = match wanted(query) {
         Ok(wanted) => wanted,
         Err(why) => return text(StatusCode::BAD_REQUEST, why),
@@ -32,7 +33,16 @@ pub(crate) async fn page(plugin: &str, query: &str, house: &Arc<dyn House>) -> R
         );
     };
     let (asked, name) = (Arc::clone(house), plugin.to_owned());
-    let begun = tokio::task::spawn_blocking(move || asked.profile(&name, what));
+    let begun = tokio::task::spawn_blocking(move || {
+        let begun = asked.profile(&name, what);
+        asked.ordered(&Ordered {
+            from,
+            order: "profile",
+            plugin: &name,
+            why_not: begun.as_ref().err().map(NoProfile::text),
+        });
+        begun
+    });
     let profiling = match begun
         .await
         .unwrap_or_else(|_| Err(NoProfile::Refused(BROKEN.to_owned())))

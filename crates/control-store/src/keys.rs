@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::time::timeout;
 
+use crate::asked::Telling;
 use crate::consul::ConsulKeys;
 use crate::etcd::EtcdKeys;
 use crate::fault::{Result, StoreFault};
@@ -47,11 +48,21 @@ pub(crate) enum Written {
 }
 
 /// A connection.
-pub(crate) enum Keys {
+pub(crate) struct Keys {
+    line: Line,
+    telling: Telling,
+}
+
+enum Line {
     Folder(FolderKeys),
     Etcd(Box<EtcdKeys>),
     Consul(Box<ConsulKeys>),
     Redis(Box<RedisKeys>),
+}
+
+/// The keys that a call is about, as it is told.
+fn about<'a>(verb: &'static str, keys: &'a [String]) -> (&'static str, &'a str, usize) {
+    (verb, keys.first().map_or("", String::as_str), keys.len())
 }
 
 impl Keys {
@@ -59,81 +70,117 @@ impl Keys {
     pub(crate) async fn open(settings: &Settings, watches: bool) -> Result<Self> {
         let opening = async {
             Ok(match &settings.backend {
-                Backend::Folder(folder) => Self::Folder(FolderKeys::open(folder)),
-                Backend::Etcd(etcd) => Self::Etcd(Box::new(EtcdKeys::open(etcd, settings.backend.shown()).await?)),
-                Backend::Consul(consul) => Self::Consul(Box::new(ConsulKeys::open(consul)?)),
+                Backend::Folder(folder) => Line::Folder(FolderKeys::open(folder)),
+                Backend::Etcd(etcd) => Line::Etcd(Box::new(EtcdKeys::open(etcd, settings.backend.shown()).await?)),
+                Backend::Consul(consul) => Line::Consul(Box::new(ConsulKeys::open(consul)?)),
                 Backend::Redis(redis) => {
                     let events = Layout::new(&settings.place).events();
                     let group = watches.then_some(settings.node.as_str());
-                    Self::Redis(Box::new(RedisKeys::open(redis, events, group).await?))
+                    Line::Redis(Box::new(RedisKeys::open(redis, events, group).await?))
                 }
             })
         };
-        within(settings, opening).await
+        let telling = Telling {
+            system: settings.backend.word(),
+            listener: settings.listener.clone(),
+        };
+        let began = Instant::now();
+        let line = within(settings, opening).await;
+        telling.tell(("open", "", 0), began, (&line, |_| false));
+        Ok(Self { line: line?, telling })
     }
 
     /// The values of the keys that are watched, of one moment where the store can. What comes after it is a change.
     pub(crate) async fn look(&mut self, keys: &[String]) -> Result<Vec<Option<Entry>>> {
-        match self {
-            Self::Folder(folder) => folder.look(keys).await,
-            Self::Etcd(etcd) => etcd.look(keys).await,
-            Self::Consul(consul) => consul.look(keys).await,
-            Self::Redis(redis) => redis.read(keys).await,
-        }
+        let began = Instant::now();
+        let found = match &mut self.line {
+            Line::Folder(folder) => folder.look(keys).await,
+            Line::Etcd(etcd) => etcd.look(keys).await,
+            Line::Consul(consul) => consul.look(keys).await,
+            Line::Redis(redis) => redis.read(keys).await,
+        };
+        self.telling.tell(about("look", keys), began, (&found, |_| false));
+        found
     }
 
     /// The values of other keys.
     pub(crate) async fn read(&mut self, keys: &[String]) -> Result<Vec<Option<Entry>>> {
-        match self {
-            Self::Folder(folder) => folder.read(keys),
-            Self::Etcd(etcd) => etcd.read(keys).await,
-            Self::Consul(consul) => consul.read(keys).await,
-            Self::Redis(redis) => redis.read(keys).await,
-        }
+        let began = Instant::now();
+        let found = match &mut self.line {
+            Line::Folder(folder) => folder.read(keys),
+            Line::Etcd(etcd) => etcd.read(keys).await,
+            Line::Consul(consul) => consul.read(keys).await,
+            Line::Redis(redis) => redis.read(keys).await,
+        };
+        self.telling.tell(about("read", keys), began, (&found, |_| false));
+        found
     }
 
     /// All keys that begin so, with their values.
     pub(crate) async fn list(&mut self, prefix: &str) -> Result<Vec<(String, Entry)>> {
-        match self {
-            Self::Folder(folder) => folder.list(prefix),
-            Self::Etcd(etcd) => etcd.list(prefix).await,
-            Self::Consul(consul) => consul.list(prefix).await,
-            Self::Redis(redis) => redis.list(prefix).await,
-        }
+        let began = Instant::now();
+        let found = match &mut self.line {
+            Line::Folder(folder) => folder.list(prefix),
+            Line::Etcd(etcd) => etcd.list(prefix).await,
+            Line::Consul(consul) => consul.list(prefix).await,
+            Line::Redis(redis) => redis.list(prefix).await,
+        };
+        let keys = found.as_ref().map_or(0, Vec::len);
+        self.telling.tell(("list", prefix, keys), began, (&found, |_| false));
+        found
     }
 
     /// Ends when one of the keys may have changed since they were looked at, or at `until`.
     pub(crate) async fn changed(&mut self, keys: &[String], until: Instant) -> Result<()> {
-        match self {
-            Self::Folder(folder) => folder.changed(keys, until).await,
-            Self::Etcd(etcd) => etcd.changed(keys, until).await,
-            Self::Consul(consul) => consul.changed(keys, until).await,
-            Self::Redis(redis) => redis.changed(until).await,
-        }
+        let began = Instant::now();
+        let waited = match &mut self.line {
+            Line::Folder(folder) => folder.changed(keys, until).await,
+            Line::Etcd(etcd) => etcd.changed(keys, until).await,
+            Line::Consul(consul) => consul.changed(keys, until).await,
+            Line::Redis(redis) => redis.changed(until).await,
+        };
+        self.telling.tell(about("watch", keys), began, (&waited, |()| false));
+        waited
     }
 
     /// Writes all of it or nothing.
     pub(crate) async fn write(&mut self, write: &Write) -> Result<Written> {
-        match self {
-            Self::Folder(folder) => folder.write(write).await,
-            Self::Etcd(etcd) => etcd.write(write).await,
-            Self::Consul(consul) => consul.write(write).await,
-            Self::Redis(redis) => redis.write(write).await,
-        }
+        let began = Instant::now();
+        let written = match &mut self.line {
+            Line::Folder(folder) => folder.write(write).await,
+            Line::Etcd(etcd) => etcd.write(write).await,
+            Line::Consul(consul) => consul.write(write).await,
+            Line::Redis(redis) => redis.write(write).await,
+        };
+        let first = write.puts.first().map(|(key, _)| key).or(write.deletes.first());
+        let about = (
+            "write",
+            first.map_or("", String::as_str),
+            write.puts.len() + write.deletes.len(),
+        );
+        self.telling
+            .tell(about, began, (&written, |written| *written == Written::Raced));
+        written
     }
 
     /// Events that were told to us and are not acknowledged yet.
     pub(crate) fn take_events(&mut self) -> Vec<String> {
-        match self {
-            Self::Redis(redis) => redis.take_events(),
+        match &mut self.line {
+            Line::Redis(redis) => redis.take_events(),
             _ => Vec::new(),
         }
     }
 
     /// Says that these events have had their effect.
     pub(crate) async fn acknowledge(&mut self, group: &str, events: &[String]) -> Result<()> {
-        match self {
-            Self::Redis(redis) if !events.is_empty() => redis.acknowledge(group, events).await,
+        match &mut self.line {
+            Line::Redis(redis) if !events.is_empty() => {
+                let began = Instant::now();
+                let done = redis.acknowledge(group, events).await;
+                self.telling
+                    .tell(("acknowledge", "", events.len()), began, (&done, |()| false));
+                done
+            }
             _ => Ok(()),
         }
     }

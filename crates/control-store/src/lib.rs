@@ -8,6 +8,8 @@
 
 mod fault;
 pub use fault::StoreFault;
+mod asked;
+pub use asked::{Call, Came, Listener};
 mod settings;
 pub use settings::{Backend, Consul, Endpoint, Etcd, Login, Place, Redis, Secret, Settings, Tls};
 mod revision;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::asked::Listener;
+
 use crate::fault::{Result, StoreFault};
 
 /// LIMIT: bytes of a file with a password or token.
@@ -25,6 +27,8 @@ pub struct Settings {
     pub reconcile: Duration,
     /// What time it is, in RFC 3339.
     pub clock: fn() -> String,
+    /// Who hears of each call.
+    pub listener: Listener,
 }
 
 /// A store.
@@ -164,6 +168,17 @@ pub enum Place {
 }
 
 impl Backend {
+    /// The word for the kind of store.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Folder(_) => "folder",
+            Self::Etcd(_) => "etcd",
+            Self::Consul(_) => "consul",
+            Self::Redis(_) => "redis",
+        }
+    }
+
     /// What messages call it.
     #[must_use]
     pub fn shown(&self) -> String {

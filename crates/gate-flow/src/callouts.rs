@@ -12,12 +12,14 @@ use http::header::{CONTENT_LENGTH, HeaderValue};
 use http::{HeaderMap, Request, StatusCode};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
+use log_book::Pen;
 use plug_host::{
     CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, ResponseHead,
-    Saying,
+    Saying, TraceIds,
 };
 use tokio::sync::mpsc;
 
+use crate::called::{Asks, Called, End, Outcome};
 use crate::head;
 use crate::pump::Pump;
 use crate::redis::Link;
@@ -36,6 +38,8 @@ pub type Voice = Rc<dyn Fn(Saying<'_>)>;
 pub struct Callouts {
     upstreams: Rc<Upstreams>,
     voice: Voice,
+    /// With which calls are written down.
+    pen: Rc<RefCell<Pen>>,
     redis: RefCell<HashMap<RedisClient, (Rc<Link>, u64)>>,
     /// Counts what was asked of Redis.
     asked: Cell<u64>,
@@ -44,12 +48,13 @@ pub struct Callouts {
 }
 
 impl Callouts {
-    /// Callouts through `upstreams`; `voice` is told what plugins say.
+    /// Callouts through `upstreams`; `voice` is told what plugins say, and each call is written with `pen`.
     #[must_use]
-    pub fn new(upstreams: Rc<Upstreams>, voice: Voice) -> Rc<Self> {
+    pub fn new(upstreams: Rc<Upstreams>, voice: Voice, pen: Rc<RefCell<Pen>>) -> Rc<Self> {
         Rc::new(Self {
             upstreams,
             voice,
+            pen,
             redis: RefCell::default(),
             asked: Cell::default(),
             memory: RefCell::default(),
@@ -106,9 +111,22 @@ impl Outside for Callouts {
             .find(&call.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
         let noted = self.note(|| Asked::http(&call));
+        let ids = call.step.as_ref().and_then(|step| step.ids());
+        let called = Called::begin(&self.pen, &upstream, ids, || {
+            Asks::Http(call.head.method.clone(), call.head.path.clone())
+        });
+        let bytes_out = call.body.len() as u64;
         Ok(Box::pin(async move {
             let step = call.step.clone();
-            let reply = http_call(upstream, call).await;
+            let (reply, outcome) = http_call(upstream, call).await;
+            if let Some(called) = called {
+                called.ends(End {
+                    outcome,
+                    status: reply.as_ref().map(|reply| reply.head.status.as_u16()),
+                    bytes_out,
+                    bytes_in: reply.as_ref().map_or(0, |reply| reply.body.len() as u64),
+                });
+            }
             if let Some(step) = step {
                 step.ends(reply.as_ref().map(|reply| reply.head.status.as_u16()));
             }
@@ -129,24 +147,64 @@ impl Outside for Callouts {
             .upstreams
             .find(&call.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
-        Ok(Box::pin(crate::grpc::call(upstream, call, outgoing, events)))
+        let ids = call.step.as_ref().and_then(|step| step.ids());
+        let called = Called::begin(&self.pen, &upstream, ids, || {
+            Asks::Grpc(call.service.clone(), call.method.clone())
+        });
+        Ok(Box::pin(async move {
+            let status = crate::grpc::call(upstream, call, outgoing, events).await;
+            if let Some(called) = called {
+                called.ends(End {
+                    outcome: Outcome::of_grpc(status),
+                    status: None,
+                    bytes_out: 0,
+                    bytes_in: 0,
+                });
+            }
+        }))
     }
 
     fn upstream_name(&self, named: &str) -> Option<String> {
         self.upstreams.find(named).map(|upstream| upstream.spec().name.clone())
     }
 
-    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        client: &RedisClient,
+        query: Bytes,
+        ids: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         let upstream = self
             .upstreams
             .find(&client.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
+        let called = Called::begin(&self.pen, &upstream, ids, || Asks::Redis(query.clone()));
+        let (time_max, bytes_out) = (client.timeout, query.len() as u64);
         let link = self.link(upstream, client);
         let asked = query.clone();
-        let reply = link.ask(query).ok_or(CallRefused::TooMany)?;
+        let Some(reply) = link.ask(query) else {
+            if let Some(called) = called {
+                called.ends(End {
+                    outcome: Outcome::Refused,
+                    status: None,
+                    bytes_out: 0,
+                    bytes_in: 0,
+                });
+            }
+            return Err(CallRefused::TooMany);
+        };
         let noted = self.note(|| Asked::redis(client, &asked));
         Ok(Box::pin(async move {
             let reply = reply.await;
+            if let Some(called) = called {
+                let outcome = Outcome::of_redis(reply.as_ref(), (called.took(), time_max));
+                called.ends(End {
+                    outcome,
+                    status: None,
+                    bytes_out,
+                    bytes_in: reply.as_ref().map_or(0, |reply| reply.len() as u64),
+                });
+            }
             if let Some(noted) = noted {
                 noted.ends(Answered::Redis(reply.clone()));
             }
@@ -155,36 +213,64 @@ impl Outside for Callouts {
     }
 }
 
-async fn http_call(upstream: Rc<Upstream>, call: HttpCall) -> Option<HttpReply> {
+/// How far a callout has come.
+enum Stage {
+    /// Nobody has answered.
+    Asking,
+    /// The answer has begun, but not ended.
+    Answering,
+    /// The gateway answers itself, because of this.
+    Own(Outcome),
+    /// The answer is whole.
+    Answered,
+}
+
+async fn http_call(upstream: Rc<Upstream>, call: HttpCall) -> (Option<HttpReply>, Outcome) {
     let wait = call.timeout;
-    let begun = Cell::new(false);
-    let exchange = exchange(upstream, call, &begun);
-    match wait {
+    let stage = Cell::new(Stage::Asking);
+    let exchange = exchange(upstream, call, &stage);
+    let reply = match wait {
         None => exchange.await,
         Some(wait) => match tokio::time::timeout(wait, exchange).await {
             Ok(reply) => reply,
             // In Envoy the router answers for a callout that takes too long; one that breaks off in its body has failed.
-            Err(_) if begun.get() => None,
-            Err(_) => Some(own(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout")),
+            Err(_) => match stage.replace(Stage::Own(Outcome::Timeout)) {
+                Stage::Asking => Some(own(StatusCode::GATEWAY_TIMEOUT, "upstream request timeout")),
+                _ => None,
+            },
         },
-    }
+    };
+    let outcome = match (stage.into_inner(), &reply) {
+        (Stage::Own(outcome), _) => outcome,
+        (Stage::Answered, Some(reply)) => Outcome::of_status(reply.head.status.as_u16()),
+        _ => Outcome::Failed,
+    };
+    (reply, outcome)
 }
 
-async fn exchange(upstream: Rc<Upstream>, call: HttpCall, begun: &Cell<bool>) -> Option<HttpReply> {
+async fn exchange(upstream: Rc<Upstream>, call: HttpCall, stage: &Cell<Stage>) -> Option<HttpReply> {
     let request = request(call)?;
+    // The router answers for a failed connection as well.
+    let own_for = |fault: gate_upstream::UpstreamFault| {
+        stage.set(Stage::Own(match fault.status() {
+            StatusCode::GATEWAY_TIMEOUT => Outcome::Timeout,
+            _ => Outcome::Unavailable,
+        }));
+        Some(own(fault.status(), fault.client_text()))
+    };
     let endpoint = match upstream.pick(None) {
         Ok(endpoint) => endpoint,
-        Err(fault) => return Some(own(fault.status(), fault.client_text())),
+        Err(fault) => return own_for(fault),
     };
     match upstream.send(&endpoint, request).await {
-        // The router answers for a failed connection as well.
-        Err(fault) => Some(own(fault.status(), fault.client_text())),
+        Err(fault) => own_for(fault),
         Ok(sent) => {
-            begun.set(true);
+            stage.set(Stage::Answering);
             let (parts, body) = sent.response.into_parts();
             let mut headers = parts.headers;
             head::strip_hop_by_hop(&mut headers);
             let (body, trailers) = collect(body).await?;
+            stage.set(Stage::Answered);
             drop(sent.lease);
             Some(HttpReply {
                 head: ResponseHead {
@@ -279,7 +365,7 @@ mod tests {
             let upstreams = Upstreams::new();
             upstreams.apply(&Upstreams::prepare(&plan.upstreams).unwrap());
             let upstream = upstreams.find("store").unwrap();
-            let callouts = Callouts::new(upstreams, Rc::new(|_| {}));
+            let callouts = Callouts::new(upstreams, Rc::new(|_| {}), Rc::new(RefCell::new(Pen::dry())));
             let client = |password: &str| RedisClient {
                 upstream: "store".to_owned(),
                 username: String::new(),

@@ -111,7 +111,7 @@ impl Flow {
     pub async fn start(parts: FlowParts, change: Change) -> Result<Rc<Self>, Vec<Fault>> {
         let upstreams = Upstreams::new();
         upstreams.apply(&change.upstreams);
-        let callouts = Callouts::new(Rc::clone(&upstreams), parts.voice);
+        let callouts = Callouts::new(Rc::clone(&upstreams), parts.voice, Rc::clone(&parts.pen));
         let services = Services {
             process: parts.process,
             outside: Rc::<Callouts>::clone(&callouts),

@@ -29,27 +29,28 @@ const UNAVAILABLE: u32 = 14;
 /// A status other than OK and its message.
 type Failure = (u32, String);
 
-/// Drives one callout to its end.
+/// Drives one callout to its end; the status with which it ended.
 pub(crate) async fn call(
     upstream: Rc<Upstream>,
     call: GrpcCall,
     outgoing: mpsc::UnboundedReceiver<GrpcOut>,
     events: mpsc::Sender<GrpcEvent>,
-) {
+) -> u32 {
     let wait = call.timeout.unwrap_or(GRPC_IDLE);
     let step = call.step.clone();
     let ended = tokio::time::timeout(wait, converse(upstream, call, outgoing, &events)).await;
     if let Some(step) = step {
         // The status of HTTP: that of gRPC is not one of its numbers.
-        step.ends(matches!(ended, Ok(Ok(()))).then_some(StatusCode::OK.as_u16()));
+        step.ends(matches!(ended, Ok(Ok(_))).then_some(StatusCode::OK.as_u16()));
     }
     let (status, message) = match ended {
-        Ok(Ok(())) => return,
+        Ok(Ok(status)) => return status,
         Ok(Err(failure)) => failure,
         Err(_) => (DEADLINE_EXCEEDED, "timeout".to_owned()),
     };
     // A plugin that cancelled no longer listens.
     let _ = events.send(GrpcEvent::Close(status, message)).await;
+    status
 }
 
 async fn converse(
@@ -57,7 +58,7 @@ async fn converse(
     call: GrpcCall,
     outgoing: mpsc::UnboundedReceiver<GrpcOut>,
     events: &mpsc::Sender<GrpcEvent>,
-) -> Result<(), Failure> {
+) -> Result<u32, Failure> {
     let unavailable = |fault: gate_upstream::UpstreamFault| (UNAVAILABLE, fault.client_text().to_owned());
     let endpoint = upstream.pick(None).map_err(unavailable)?;
     let request = request(&upstream, call, outgoing).ok_or_else(|| (UNKNOWN, "no valid request".to_owned()))?;
@@ -80,7 +81,8 @@ async fn converse(
     };
     let (status, message) = ending(&trailers);
     give(events, GrpcEvent::TrailingMetadata(trailers)).await?;
-    give(events, GrpcEvent::Close(status, message)).await
+    give(events, GrpcEvent::Close(status, message)).await?;
+    Ok(status)
 }
 
 async fn give(events: &mpsc::Sender<GrpcEvent>, event: GrpcEvent) -> Result<(), Failure> {

@@ -48,6 +48,7 @@ pub use serving::Serving;
 mod tcp;
 mod tcp_lane;
 pub mod rehearsal;
+mod called;
 mod callouts;
 pub use callouts::{Callouts, Voice};
 mod grpc;

@@ -338,6 +338,10 @@ impl CalloutStep for Call {
         self.traced.tell(headers, span, formats);
     }
 
+    fn ids(&self) -> Option<TraceIds> {
+        self.traced.ids()
+    }
+
     fn ends(&self, status: Option<u16>) {
         let stages = &self.traced.stages;
         match status {

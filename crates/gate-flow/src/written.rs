@@ -161,7 +161,7 @@ fn request(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {
     sheet.own().text(&field::PROTOCOL, version(journal.version).as_bytes());
 }
 
-fn target(sheet: &mut Sheet<'_>, target: &http::uri::PathAndQuery) {
+pub(crate) fn target(sheet: &mut Sheet<'_>, target: &http::uri::PathAndQuery) {
     sheet.sent(&field::PATH, Untrusted::Target(target.path().as_bytes()));
     if let Some(query) = target.query() {
         sheet.sent(&field::QUERY, Untrusted::Query(query.as_bytes()));

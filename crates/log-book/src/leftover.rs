@@ -10,7 +10,7 @@ use crate::clerk::{gap_lines, heading, now_ns};
 const RECORDS_MAX: usize = 512;
 
 /// A line of JSON with its heading.
-type Line = (Heading, Box<[u8]>);
+type Line = (Heading, Vec<u8>);
 
 /// What is left of a process.
 pub(crate) struct Leftover {
@@ -69,7 +69,7 @@ impl Leftover {
 
 /// Lines of JSON of everything that a dead process left in a ring, each with its heading, as the clerk gives them to sinks: records, and where
 /// records are missing, how many.
-pub fn lines_of(found: &Recovered) -> impl Iterator<Item = (Heading, Box<[u8]>)> {
+pub fn lines_of(found: &Recovered) -> impl Iterator<Item = (Heading, Vec<u8>)> {
     let name = name_of(found);
     let records = found.records().flat_map(move |record| lines_of_record(&record, &name));
     records.chain(untold_lines(found))
@@ -81,7 +81,7 @@ fn lines_of_record(record: &log_ring::Record<'_>, ring: &str) -> Vec<Line> {
         Body::Payload(packed) => {
             let mut line = Vec::new();
             write_line(&heading, packed, &mut line);
-            vec![(heading, line.into_boxed_slice())]
+            vec![(heading, line)]
         }
         Body::Gap(gap) => gap_lines(&heading, ring, gap.dropped()),
     }

@@ -123,8 +123,8 @@ fields! {
     SPANS_DROPPED = "span.spans_dropped", Integer, "Of the span of an exchange: how many of its stages had no room for a span.";
     TRY = "cofferdam.try", Integer, "Of a span: which try of an upstream it was, from 1.";
     VERDICT = "cofferdam.verdict", Text, "Of a span: what the stage decided.";
-    BYTES_OUT = "cofferdam.bytes_out", Integer, "Of a span: bytes that went out.";
-    BYTES_IN = "cofferdam.bytes_in", Integer, "Of a span: bytes that came in.";
+    BYTES_OUT = "cofferdam.bytes_out", Integer, "Of a span or a call: bytes that went out.";
+    BYTES_IN = "cofferdam.bytes_in", Integer, "Of a span or a call: bytes that came in.";
     CPU = "cofferdam.cpu_ms", Milliseconds, "Of a span: processor time.";
     PLUGIN_GENERATION = "cofferdam.plugin.generation", Integer, "Number of the plugin's generation.";
     DEBUG_ID = "cofferdam.debug_trace_id", Text, "The debug window that shows it, as in `x-debug-trace-id`: 32 lower-case hexadecimal digits.";
@@ -164,6 +164,13 @@ fields! {
     CLIENT_REMOTE = "cofferdam.client_remote", Hidden, "Its end of the connection to the client.";
     UPSTREAM_LOCAL = "cofferdam.upstream_local", Hidden, "Our end of the connection to the upstream.";
     UPSTREAM_REMOTE = "cofferdam.upstream_remote", Hidden, "Its end of the connection to the upstream.";
+    ORIGIN = "cofferdam.origin", Text, "Of a configuration: the file it is in, or the store with its revision.";
+    DIGEST = "cofferdam.digest", Text, "SHA-256 of what is there now: the text of a configuration, or the module of a plugin.";
+    DIGEST_BEFORE = "cofferdam.digest_before", Text, "SHA-256 of what was there before.";
+    BY = "cofferdam.by", Text, "Whose word a step was: an operator's order, or who wrote a file of grants and when.";
+    ROLLOUT = "cofferdam.rollout", Text, "Id of the rollout.";
+    SHARE = "cofferdam.rollout.share", Text, "Part of the exchanges that the new generation has, or is given.";
+    COMPENSATION = "cofferdam.compensation_key", Text, "Key under which a step is undone.";
 }
 
 /// Fields in which a client, an upstream or a plugin may have written.

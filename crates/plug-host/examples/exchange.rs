@@ -19,7 +19,7 @@ use plug_grant::{Access, Grant, Names};
 use plug_host::{
     CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits, LocalFuture,
     Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
-    Saying, Services, WorkerPlugins,
+    Saying, Services, TraceIds, WorkerPlugins,
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
@@ -46,7 +46,12 @@ impl Outside for Nothing {
         None
     }
 
-    fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        _: &RedisClient,
+        _: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Err(CallRefused::UnknownUpstream)
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::burst::{BurstPolicy, Trouble};
 use crate::exchange::{RequestHead, ResponseHead};
 use crate::fault::Fault;
-use crate::trace::{CalloutStep, Marks};
+use crate::trace::{CalloutStep, Marks, TraceIds};
 
 /// A future of one thread.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -238,9 +238,14 @@ pub trait Outside {
     ) -> Result<LocalFuture<()>, CallRefused>;
     /// The own name of the upstream that a plugin names so; none when there is none.
     fn upstream_name(&self, named: &str) -> Option<String>;
-    /// Sends raw RESP bytes and waits for one raw reply; none when the connection failed.
+    /// Sends raw RESP bytes and waits for one raw reply; none when the connection failed. With the ids of the exchange that asks.
     ///
     /// # Errors
     /// When it cannot begin.
-    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused>;
+    fn redis_call(
+        &self,
+        client: &RedisClient,
+        query: Bytes,
+        ids: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused>;
 }

@@ -36,6 +36,8 @@ impl Marks {
 pub trait CalloutStep: fmt::Debug {
     /// Tells whoever is called of the trace.
     fn tell(&self, headers: &mut HeaderMap);
+    /// By what its exchange is found; none where it has no trace, or none is told of.
+    fn ids(&self) -> Option<TraceIds>;
     /// It is over: with this status, or without an answer.
     fn ends(&self, status: Option<u16>);
 }

@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use plug_abi::LogLevel;
 use plug_host::{
     CallRefused, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient,
-    ResponseHead, Saying, Trial,
+    ResponseHead, Saying, TraceIds, Trial,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -200,7 +200,12 @@ impl Outside for World {
         found.then(|| named.to_owned())
     }
 
-    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        client: &RedisClient,
+        query: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         let command = words(&query).join(" ");
         self.redis_calls.borrow_mut().push(RedisSeen {
             upstream: client.upstream.clone(),

@@ -14,7 +14,7 @@ use plug_abi::{Abi, LogLevel};
 use plug_host::{
     CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits,
     LocalFuture, Module, Outside, Plugin, PluginSpec, PluginStream, Process, Property, RedisClient, RequestHead,
-    ResponseHead, RestartPolicy, Saying, Services, WorkerPlugins,
+    ResponseHead, RestartPolicy, Saying, Services, TraceIds, WorkerPlugins,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -101,7 +101,12 @@ impl Outside for World {
         }
     }
 
-    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        client: &RedisClient,
+        query: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         known(&client.upstream)?;
         self.redis_calls.borrow_mut().push((client.clone(), query));
         let reply = self.redis_replies.borrow_mut().pop_front().flatten();

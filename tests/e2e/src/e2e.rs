@@ -43,5 +43,6 @@ mod admin;
 mod metrics;
 mod access_log;
 mod log_commands;
+mod control_records;
 mod traces;
 mod hostile;

@@ -64,6 +64,7 @@ pub(crate) fn run(file: &Path, log_level: LogLevel) -> ExitCode {
     };
     feed.applied(&house, &troubles);
     say("ready");
+    crate::records::started(&house, &feed.origin());
     house.rollouts.begin(&house);
     if let Err(why) = crate::rollouts::drive(Arc::clone(&house)) {
         return failed(&format!("error: no thread for rollouts: {why}"));

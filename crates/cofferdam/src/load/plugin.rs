@@ -148,6 +148,7 @@ pub(super) fn signed(
                 signed.form.word(),
                 signed.by
             ));
+            crate::records::signature_accepted(&plugin.name, &had.digest, &signer);
             Ok(had)
         }
         Err(why) => {
@@ -155,6 +156,7 @@ pub(super) fn signed(
             let why = unasked.map_or(why.clone(), |unasked| {
                 format!("{why}; signatures cannot be had: {unasked}")
             });
+            crate::records::signature_refused(&plugin.name, &had.digest, &why);
             if signers.enforced {
                 return Err(why);
             }

@@ -323,11 +323,19 @@ impl Book {
             if let Some(entry) = self.entries.get(index) {
                 words = told(entry, &words);
             }
+            if let Some(entry) = self.entries.get_mut(index) {
+                crate::records::saga(entry.rollout.record(), &mut entry.written);
+            }
             for effect in turn.effects {
                 let done = self.perform(house, index, &effect);
                 let Some(entry) = self.entries.get_mut(index) else {
                     return;
                 };
+                crate::records::effect(
+                    entry.rollout.record(),
+                    &effect,
+                    done.as_ref().map_err(Undone::text).copied(),
+                );
                 let key = effect.key;
                 turns.push_back(entry.rollout.on(match done {
                     Ok(()) => Event::Done { key },
@@ -447,6 +455,14 @@ enum Undone {
     Refused(String),
 }
 
+impl Undone {
+    fn text(&self) -> &str {
+        match self {
+            Self::Failed(why) | Self::Refused(why) => why,
+        }
+    }
+}
+
 impl From<String> for Undone {
     fn from(why: String) -> Self {
         Self::Failed(why)
@@ -477,6 +493,7 @@ pub(super) fn told(entry: &Entry, before: &str) -> String {
         record.id,
         record.share()
     );
+    crate::records::standing(record, &words);
     match record.why() {
         Some(why) => fail(&format!("{line}: {}", why.text())),
         None => say(&line),

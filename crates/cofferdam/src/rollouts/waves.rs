@@ -400,6 +400,9 @@ fn others_are_under_way(view: &View) -> bool {
 fn announce(plugin: &str, note: Option<&Note>, write: &Campaign) {
     let before: Option<Campaign> = note.and_then(|note| serde_json::from_slice(note.text()).ok());
     let is_new = before.is_none_or(|before| before.target != write.target);
+    let begun = format!("wave {} of target {}", write.wave.saturating_add(1), write.target);
+    let stopped = write.stopped.as_ref().map(Stop::text);
+    crate::records::wave(plugin, stopped.as_deref().map_or(Ok(&*begun), Err));
     match &write.stopped {
         Some(stop) => fail(&format!("waves plugin={plugin}: stopped: {}", stop.text())),
         None if is_new => say(&format!("waves plugin={plugin}: begin with target={}", write.target)),

@@ -135,6 +135,7 @@ impl Book {
             return Err(String::from("the generation before does not start any more"));
         }
         told(&entry, &before);
+        crate::records::saga(entry.rollout.record(), &mut entry.written);
         entry.disinherit(house);
         if let Some(place) = self.entries.get_mut(index) {
             *place = entry;

@@ -11,7 +11,7 @@ use log_record::exposition::Form;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::house::{Led, Looked, NoProfile, Profiling, RolloutOrder};
+use crate::house::{Led, Looked, NoProfile, Ordered, Profiling, RolloutOrder};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -26,6 +26,8 @@ impl Profiling for Look {
 #[derive(Default)]
 struct Cottage {
     ready: AtomicBool,
+    /// What was ordered.
+    heard: std::sync::Mutex<Vec<String>>,
     /// When there, `/plugins` says that it was asked and waits to be let go on.
     slow: Option<(SyncSender<()>, tokio::sync::Mutex<Receiver<()>>)>,
 }
@@ -100,6 +102,12 @@ impl House for Cottage {
 
     fn lift(&self, plugin: &str) -> bool {
         plugin == "auth"
+    }
+
+    fn ordered(&self, ordered: &Ordered<'_>) {
+        let why_not = ordered.why_not.unwrap_or("done");
+        let line = format!("{} {} {}: {why_not}", ordered.from, ordered.order, ordered.plugin);
+        self.heard.lock().unwrap().push(line);
     }
 }
 
@@ -238,6 +246,36 @@ fn a_rollout_is_shown_and_led() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {answer}");
     }
     assert!(ask(&console, "GET", "/plugins/hello/rollout/abort").starts_with("HTTP/1.1 405 "));
+}
+
+#[test]
+fn each_order_is_heard_with_where_it_came_from_and_what_came_of_it() {
+    let cottage = Arc::new(Cottage::default());
+    let console = open(Arc::<Cottage>::clone(&cottage));
+    for path in [
+        "/plugins/auth/lift",
+        "/plugins/nobody/lift",
+        "/plugins/hello/rollout/pause",
+        "/plugins/hello/rollout/abort",
+        "/plugins/nobody/rollout/abort",
+        "/plugins/busy/profile?seconds=1",
+    ] {
+        ask(&console, "POST", path);
+    }
+    // Looking is no order.
+    ask(&console, "GET", "/plugins/hello/rollout");
+    let heard = cottage.heard.lock().unwrap();
+    assert_eq!(
+        *heard,
+        [
+            "127.0.0.1 lift auth: done",
+            "127.0.0.1 lift nobody: no plugin has that name",
+            "127.0.0.1 pause hello: done",
+            "127.0.0.1 abort hello: the rollout is over",
+            "127.0.0.1 abort nobody: it has no rollout",
+            "127.0.0.1 profile busy: somebody looks at it already",
+        ]
+    );
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use control_store::{Backend, Current, Place, Pointer, Publication, Settings, Store};
+use control_store::{Backend, Call, Current, Listener, Place, Pointer, Publication, Settings, Store};
 use plug_package::{Digest, PrivateKey, sign_beside};
 use tempfile::TempDir;
 use testkit::registry::openssl;
@@ -36,6 +37,31 @@ fn gateways_leave_word_for_each_other() {
 fn of_those_who_push_at_once_one_wins() {
     let (_folder, settings) = store();
     lets_one_of_many_win(&settings);
+}
+
+#[test]
+fn each_call_is_told_with_its_key_and_no_value() {
+    let (_folder, mut settings) = store();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hear = Arc::clone(&heard);
+    settings.listener = Listener::new(move |call: &Call<'_>| {
+        let told = format!(
+            "{} {} {} {}: {:?}",
+            call.system, call.verb, call.key, call.keys, call.came
+        );
+        hear.lock().unwrap().push(told);
+    });
+    let mut store = Store::open(&settings).unwrap();
+    store.publish(&publication("one")).unwrap();
+    let wrote = heard.lock().unwrap().join("\n");
+    assert_eq!(
+        wrote.lines().next(),
+        Some("folder open  0: Ok"),
+        "what was told:\n{wrote}"
+    );
+    assert!(wrote.contains("folder read gateways/test/current 1: Ok"), "{wrote}");
+    assert!(wrote.contains("folder write gateways/test/"), "{wrote}");
+    assert!(!wrote.contains("one"), "{wrote}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use control_store::{
-    Backend, Board, Delivered, Endpoint, News, Outcome, Place, Publication, Published, Settings, Store, Watch,
+    Backend, Board, Delivered, Endpoint, Listener, News, Outcome, Place, Publication, Published, Settings, Store, Watch,
 };
 
 /// How long what must happen may take; long, because the machine may be busy, and a silent line is noticed after 20 s.
@@ -40,6 +40,7 @@ pub(crate) fn settings(backend: Backend, place: Place) -> Settings {
         signed_by: None,
         reconcile: Duration::from_secs(300),
         clock: || String::from("2026-01-02T03:04:05Z"),
+        listener: Listener::default(),
     }
 }
 

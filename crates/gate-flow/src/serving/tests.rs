@@ -49,7 +49,11 @@ fn listener(plan: &Plan) -> &Listener {
 fn a_connection_of_tcp_meets_the_chain_of_its_socket_or_none_at_all() {
     on_worker(async {
         let upstreams = Upstreams::new();
-        let callouts = Callouts::new(Rc::clone(&upstreams), Rc::new(|_| {}));
+        let callouts = Callouts::new(
+            Rc::clone(&upstreams),
+            Rc::new(|_| {}),
+            Rc::new(RefCell::new(Pen::dry())),
+        );
         let services = Services {
             process: Arc::new(Process::default()),
             outside: Rc::clone(&callouts) as Rc<_>,

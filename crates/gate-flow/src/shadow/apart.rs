@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying,
+    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying, TraceIds,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -130,7 +130,12 @@ impl Outside for Apart {
         self.callouts.upstream_name(named)
     }
 
-    fn redis_call(&self, client: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        client: &RedisClient,
+        query: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         self.knows(&client.upstream)?;
         let Some(noted) = self.memory.find(&Asked::redis(client, &query)) else {
             self.is_strange(&client.upstream);

@@ -62,7 +62,11 @@ fn serving() -> Rc<Serving> {
         upstreams,
     };
     let upstreams = Upstreams::new();
-    let callouts = Callouts::new(Rc::clone(&upstreams), Rc::new(|_| {}));
+    let callouts = Callouts::new(
+        Rc::clone(&upstreams),
+        Rc::new(|_| {}),
+        Rc::new(RefCell::new(log_book::Pen::dry())),
+    );
     let services = Services {
         process: Arc::new(Process::default()),
         outside: Rc::clone(&callouts) as Rc<_>,

@@ -97,7 +97,8 @@ pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query:
         return Err(Status::InternalFailure);
     }
     let step = host.guest.step(&client.upstream);
-    let reply = host.guest.outside.redis_call(client, query).map_err(status_of)?;
+    let ids = step.as_ref().and_then(|step| step.ids());
+    let reply = host.guest.outside.redis_call(client, query, ids).map_err(status_of)?;
     let reply = followed(reply, step);
     let token = host.guest.begin_callout(CalloutKind::Redis)?;
     host.guest.effects.push(Effect::Redis { root, token, reply });

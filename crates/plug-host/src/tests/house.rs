@@ -181,7 +181,12 @@ impl Outside for Double {
         matches!(named, "known" | "alias").then(|| "known".to_owned())
     }
 
-    fn redis_call(&self, _: &RedisClient, query: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        _: &RedisClient,
+        query: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(async move { Some(query) }))
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use control_store::{Backend, Consul, Endpoint, Etcd, Place, Redis, Settings};
+use control_store::{Backend, Consul, Endpoint, Etcd, Listener, Place, Redis, Settings};
 
 use crate::stores::{clock, machine_name};
 
@@ -61,6 +61,7 @@ pub(super) fn settings(named: &str) -> Result<Settings, String> {
         signed_by: None,
         reconcile: Duration::from_secs(300),
         clock,
+        listener: Listener::default(),
     })
 }
 

@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::HeadersAction;
 use plug_host::{
     CallRefused, Debugging, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
-    Outside, Plugin, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services, WorkerPlugins,
+    Outside, Plugin, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services, TraceIds,
+    WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -56,7 +57,12 @@ impl Outside for Desert {
         Some(named.to_owned())
     }
 
-    fn redis_call(&self, _: &RedisClient, _: Bytes) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(
+        &self,
+        _: &RedisClient,
+        _: Bytes,
+        _: Option<TraceIds>,
+    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(async { None }))
     }
 }
