@@ -43,4 +43,5 @@ mod admin;
 mod metrics;
 mod access_log;
 mod traces;
+mod logs;
 mod hostile;
