@@ -25,8 +25,8 @@ fn hostile() -> Vec<Vec<u8>> {
         ]
         .concat()
     };
-    let long = [b"x-own: ".as_slice(), &vec![b'"'; 60 << 10], b"\r\n"].concat();
-    let bytes: Vec<u8> = (1..=255).filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
+    let long = [b"x-own: ".as_slice(), &vec![b'"'; 56 << 10], b"\r\n"].concat();
+    let bytes: Vec<u8> = (b' '..=255).filter(|byte| *byte != 0x7f).collect();
     vec![
         head(b"/\"},\"level\":\"error\",\"x\":{\"", b""),
         head(
@@ -34,17 +34,18 @@ fn hostile() -> Vec<Vec<u8>> {
             format!("user-agent: \\\"}}\r\nx-own: {FORGED}\r\n").as_bytes(),
         ),
         head(
-            b"/b?\xff\xfe\xc3\x28&x=%0a{FORGED}",
+            b"/b?%ff%fe%c3%28&x=%0a{\"}",
             b"user-agent: \xc3\x28 \xed\xa0\x80 \xf4\x90\x80\x80\t\x85\r\n",
         ),
         head(b"/c", &long),
         head(b"/d", &[b"user-agent: ".as_slice(), &bytes, b"\r\n"].concat()),
         head(
             b"/e",
-            &[b"x-own: \xe2\x80\xa8\xe2\x80\xa9\xef\xbf\xbf\xf0\x9f\x98\x80 \x1b[31m\x7f\r\n".as_slice()].concat(),
+            &[b"x-own: \xe2\x80\xa8\xe2\x80\xa9\xef\xbf\xbf\xf0\x9f\x98\x80 \xc2\x9b31m\r\n".as_slice()].concat(),
         ),
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(),
         b"GET /f HTTP/1.1\r\nhost: a\r\nx-own: one\r\n two\nthree\r\n\r\n".to_vec(),
+        head(b"/h", b"user-agent: \x1b[31m\x00\x7f\r\n"),
         [
             b"GET /".as_slice(),
             &vec![b'g'; 40 << 10],
@@ -81,6 +82,9 @@ async fn each_line_is_one_record_whatever_clients_send() -> Result<()> {
             .all(|record| record["url.path"] != "/forged" && record["level"] == "info"),
         "{all:#?}"
     );
+    let served = all.iter().filter(|record| record["http.response.status_code"] == 200);
+    let served = served.count();
+    ensure!(served >= 7, "{served} were served: {all:#?}");
     let own = all
         .iter()
         .find(|record| record["url.path"] == "/c")
