@@ -84,7 +84,8 @@ async fn each_line_is_one_record_whatever_clients_send() -> Result<()> {
     );
     let served = all.iter().filter(|record| record["http.response.status_code"] == 200);
     let served = served.count();
-    ensure!(served >= 7, "{served} were served: {all:#?}");
+    // The others are refused, and leave a record nevertheless.
+    ensure!(served == 6, "{served} were served: {all:#?}");
     let own = all
         .iter()
         .find(|record| record["url.path"] == "/c")
