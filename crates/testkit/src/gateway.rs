@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::client::{self, Request, Version};
 use crate::place;
-use crate::process::{DEADLINE, Line, Process, Source};
+use crate::process::{Line, Process, Source};
 
 /// For all modules to be compiled without a cache.
 const START: Duration = Duration::from_secs(120);
@@ -64,13 +64,12 @@ impl Gateway {
         Self::start_in(folder, prepare).await
     }
 
-    /// Ends the process with `signal` and starts it anew with the same file, as it is then.
+    /// Ends the process with `signal`, if it has not ended yet, and starts it anew with the same file, as it is then.
     ///
     /// # Errors
     /// When it does not end, or as [`Gateway::start`].
     pub async fn start_again(mut self, signal: Signal) -> Result<Self> {
-        self.process.signal(signal)?;
-        self.process.wait_for_exit(DEADLINE).await?;
+        self.process.end_with(signal).await?;
         Self::start_in(self.folder, |_| {}).await
     }
 

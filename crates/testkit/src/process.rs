@@ -19,6 +19,9 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How often an ended program is looked for; the system gives no other sign without `unsafe`.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// Between two signals of a fault.
+const AGAIN: Duration = Duration::from_millis(50);
+
 /// Lines shown when a program does not do what it should.
 // LIMIT: enough to see why, not so many that the reason scrolls away.
 const SHOWN_LINES_MAX: usize = 40;
@@ -182,6 +185,26 @@ impl Process {
                 bail!("`{}` did not end in {deadline:?}\n{}", self.name, self.tail(0));
             }
             tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Sends a signal until the program has ended: a handler of faults gives one that was sent back to the system, which takes the next one.
+    ///
+    /// # Errors
+    /// When it has not ended by the deadline.
+    pub async fn end_with(&mut self, signal: Signal) -> Result<ExitStatus> {
+        let end = Instant::now() + DEADLINE;
+        let is_of_a_fault = matches!(signal, Signal::SEGV | Signal::BUS | Signal::ILL | Signal::FPE);
+        let wait = if is_of_a_fault { AGAIN } else { DEADLINE };
+        loop {
+            if let Some(status) = self.child.try_wait().context("cannot wait for a child")? {
+                return Ok(status);
+            }
+            self.signal(signal)?;
+            match self.wait_for_exit(wait).await {
+                Err(_) if Instant::now() < end => {}
+                ended => return ended,
+            }
         }
     }
 

@@ -45,4 +45,5 @@ mod access_log;
 mod log_commands;
 mod control_records;
 mod traces;
+mod logs;
 mod hostile;
