@@ -34,7 +34,11 @@ pub(super) fn send_as(
     time: Duration,
 ) -> Result<Seen> {
     let mut command = on_core(ground.load_core);
-    command.arg(wrk).args([
+    command.arg(wrk);
+    if let Some(script) = script {
+        command.arg("--script").arg(script);
+    }
+    command.args([
         "--threads",
         "1",
         "--connections",
@@ -42,9 +46,6 @@ pub(super) fn send_as(
         "--latency",
         "--duration",
     ]);
-    if let Some(script) = script {
-        command.arg("--script").arg(script);
-    }
     command
         .arg(format!("{}s", time.as_secs()))
         .arg(format!("http://{}{path}", ground.server));

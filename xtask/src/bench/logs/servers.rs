@@ -37,8 +37,10 @@ local targets = {
 }
 local requests, at = {}, 0
 init = function()
+  wrk.headers["user-agent"] = agent
+  wrk.headers["x-request-id"] = id
   for number, target in ipairs(targets) do
-    requests[number] = wrk.format("GET", target, { ["user-agent"] = agent, ["x-request-id"] = id })
+    requests[number] = wrk.format("GET", target)
   end
 end
 request = function()
