@@ -21,6 +21,9 @@ use crate::logger::Logger;
 
 /// Where rings lie.
 const RINGS: &str = "/dev/shm";
+/// How often, and how long apart, an idle worker looks after its ring before the end.
+const RESTS: u32 = 20;
+const REST_EVERY: Duration = Duration::from_millis(50);
 /// How long what is left may take.
 const END_WAIT: Duration = Duration::from_secs(60);
 
@@ -126,9 +129,11 @@ impl Logger for Ours {
     }
 
     fn end(mut self: Box<Self>) -> Result<Option<u64>> {
-        // A worker tells what was refused when it is idle, and then there is room for it.
-        std::thread::sleep(Duration::from_millis(300));
-        self.pen.rest();
+        // A worker that is idle tells what was refused, again and again, for a gap record waits until the clerk has released something.
+        for _ in 0..RESTS {
+            std::thread::sleep(REST_EVERY);
+            self.pen.rest();
+        }
         ensure!(self.book.close(Instant::now() + END_WAIT), "not everything was carried");
         // Each record that is missing is told in the log, by rings and by sinks.
         Ok(None)
