@@ -3,6 +3,7 @@
 mod gateway;
 mod containment;
 mod change;
+mod logs;
 mod contender;
 mod configuration;
 mod load;
@@ -33,6 +34,8 @@ enum Subject {
     Containment(ContainmentOptions),
     /// Swap plugins of a chain of 16 under load, and reload configurations across open streams
     Change(ChangeOptions),
+    /// Write records down: what one costs, beside loggers in Rust and Go, and beside Envoy and nginx with Lua
+    Logs(logs::LogsOptions),
 }
 
 /// How long and whom to measure.
@@ -86,5 +89,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Subject::Gateway(options) => gateway::run(options),
         Subject::Containment(options) => containment::run(options),
         Subject::Change(options) => change::run(options),
+        Subject::Logs(options) => logs::run(options),
     }
 }

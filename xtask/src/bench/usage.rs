@@ -27,6 +27,17 @@ fn ticks_per_second() -> Result<f64> {
         .context("`getconf CLK_TCK` said no number")
 }
 
+/// Calls of `write` and its like, and bytes of pages that the disk gets.
+pub(super) fn written(process: u32) -> Result<(u64, u64)> {
+    let text = fs::read_to_string(format!("/proc/{process}/io")).context("the server's writes are not to be seen")?;
+    let number = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|rest| rest.trim().parse().ok())
+            .with_context(|| format!("/proc/PID/io has no {name}"))
+    };
+    Ok((number("syscw:")?, number("write_bytes:")?))
+}
+
 /// Resident memory in MB (10^6 bytes).
 pub(super) fn resident_mb(process: u32) -> Result<f64> {
     memory_mb(process, "VmRSS:")
@@ -70,6 +81,7 @@ mod tests {
     fn our_own_usage_can_be_read() {
         let process = std::process::id();
         assert!(cpu_seconds(process).unwrap() >= 0.0);
+        assert!(written(process).is_ok());
         assert!(resident_mb(process).unwrap() > 0.5);
         forget_peak(process).unwrap();
         assert!(peak_mb(process).unwrap() > 0.5);
