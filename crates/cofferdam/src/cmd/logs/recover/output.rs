@@ -28,7 +28,7 @@ impl Output {
     }
 
     /// Appends lines, and waits until they are where they are to stay. A file to which they cannot be written is as it was before.
-    pub(super) fn append(&mut self, lines: impl Iterator<Item = Box<[u8]>>) -> Result<(), String> {
+    pub(super) fn append(&mut self, lines: impl Iterator<Item = Vec<u8>>) -> Result<(), String> {
         match self {
             Self::Stdout(out) => {
                 let mut out = out.lock();
@@ -53,7 +53,7 @@ impl Output {
     }
 }
 
-fn write(lines: impl Iterator<Item = Box<[u8]>>, out: &mut impl Write) -> io::Result<()> {
+fn write(lines: impl Iterator<Item = Vec<u8>>, out: &mut impl Write) -> io::Result<()> {
     let mut out = BufWriter::new(out);
     for line in lines {
         out.write_all(&line)?;
