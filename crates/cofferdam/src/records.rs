@@ -358,5 +358,5 @@ pub(crate) fn quarantine_begun(sheet: &mut Sheet<'_>, plugin: &str, faults: u32,
 pub(crate) const CLASS: Class = Class::Control;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests;

@@ -56,9 +56,11 @@ impl Came {
     }
 }
 
+type Hear = dyn Fn(&Call<'_>) + Send + Sync;
+
 /// Who hears of calls, on the thread that makes them; it must return at once.
 #[derive(Clone, Default)]
-pub struct Listener(Option<Arc<dyn Fn(&Call<'_>) + Send + Sync>>);
+pub struct Listener(Option<Arc<Hear>>);
 
 impl Listener {
     /// One that hears of each.

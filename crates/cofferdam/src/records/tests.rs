@@ -1,8 +1,10 @@
 //! Steps as lines of JSON, and the page that tells of them.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use log_book::Pen;
+use log_book::{Pen, Wanted};
+use log_mask::rules::{Action, Draft};
 use log_record::packed::{Heading, write_line};
 use plug_rollout::{Act, Pause, Policy, Record, Share, Step as PolicyStep, StepState};
 
@@ -12,7 +14,10 @@ const PAGE: &str = include_str!("../../../../docs/logs.md");
 
 fn line(step: &Step, told: &Told<'_>) -> String {
     let mut pen = Pen::dry();
-    let packed = pen.pack(|sheet| told.fill(step, sheet));
+    line_of(pen.pack(|sheet| told.fill(step, sheet)), told)
+}
+
+fn line_of(packed: &[u8], told: &Told<'_>) -> String {
     let heading = Heading {
         time_ns: 0,
         level: told.state.level(),
@@ -26,7 +31,12 @@ fn line(step: &Step, told: &Told<'_>) -> String {
 
 /// A line without what all lines begin with.
 fn fields(step: &Step, told: &Told<'_>) -> String {
-    let line = line(step, told);
+    let mut pen = Pen::dry();
+    fields_of(pen.pack(|sheet| told.fill(step, sheet)), told)
+}
+
+fn fields_of(packed: &[u8], told: &Told<'_>) -> String {
+    let line = line_of(packed, told);
     let (_, fields) = line.split_once(r#""event_name":"control","#).unwrap();
     fields.to_owned()
 }
@@ -53,19 +63,24 @@ fn a_configuration_that_is_applied_says_from_where_it_is_and_what_was_before() {
 }
 
 #[test]
-fn why_a_configuration_is_refused_is_masked() {
-    let why = "error: `upstreams` has eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlLXNpZ25hdHVyZQ";
+fn what_others_wrote_is_masked_and_what_is_ours_is_not() {
+    let rules = Draft::default().class(log_mask::class::Class::Word, Action::Redact("[REDACTED]".to_owned()));
+    let rules = rules.words(&["hunter2".to_owned()], false).unwrap();
+    let mut pen = Pen::dry();
+    pen.follow(Arc::new(rules.finish().unwrap()), Wanted::default());
     let told = Told {
-        message: why,
+        origin: "hunter2.yaml",
+        asked_for: "hunter2",
+        message: "error: `upstreams` has hunter2",
         ..Told::of(State::Failed)
     };
-    let rules = log_mask::rules::Rules::default();
-    let mut masked = Vec::new();
-    log_mask::field::Fields::new(std::sync::Arc::new(rules)).append(Untrusted::Text(why.as_bytes()), &mut masked);
-    let masked = String::from_utf8(masked).unwrap();
+    let packed = pen.pack(|sheet| told.fill(&steps::CONFIGURATION_REFUSED, sheet));
     assert_eq!(
-        fields(&steps::CONFIGURATION_REFUSED, &told),
-        format!(r#""cofferdam.step":"configuration.refused","cofferdam.state":"failed","message":"{masked}"}}"#)
+        fields_of(packed, &told),
+        concat!(
+            r#""cofferdam.step":"configuration.refused","cofferdam.state":"failed","cofferdam.plugin":"[REDACTED]","#,
+            r#""cofferdam.origin":"hunter2.yaml","message":"error: `upstreams` has [REDACTED]"}"#
+        )
     );
 }
 

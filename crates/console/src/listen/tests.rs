@@ -27,7 +27,7 @@ impl Profiling for Look {
 struct Cottage {
     ready: AtomicBool,
     /// What was ordered.
-    heard: std::sync::Mutex<Vec<String>>,
+    heard: tokio::sync::Mutex<Vec<String>>,
     /// When there, `/plugins` says that it was asked and waits to be let go on.
     slow: Option<(SyncSender<()>, tokio::sync::Mutex<Receiver<()>>)>,
 }
@@ -107,7 +107,7 @@ impl House for Cottage {
     fn ordered(&self, ordered: &Ordered<'_>) {
         let why_not = ordered.why_not.unwrap_or("done");
         let line = format!("{} {} {}: {why_not}", ordered.from, ordered.order, ordered.plugin);
-        self.heard.lock().unwrap().push(line);
+        self.heard.blocking_lock().push(line);
     }
 }
 
@@ -264,7 +264,7 @@ fn each_order_is_heard_with_where_it_came_from_and_what_came_of_it() {
     }
     // Looking is no order.
     ask(&console, "GET", "/plugins/hello/rollout");
-    let heard = cottage.heard.lock().unwrap();
+    let heard = cottage.heard.blocking_lock();
     assert_eq!(
         *heard,
         [

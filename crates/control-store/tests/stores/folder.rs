@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use control_store::{Backend, Call, Current, Listener, Place, Pointer, Publication, Settings, Store};
+use parking_lot::Mutex;
 use plug_package::{Digest, PrivateKey, sign_beside};
 use tempfile::TempDir;
 use testkit::registry::openssl;
@@ -49,11 +50,11 @@ fn each_call_is_told_with_its_key_and_no_value() {
             "{} {} {} {}: {:?}",
             call.system, call.verb, call.key, call.keys, call.came
         );
-        hear.lock().unwrap().push(told);
+        hear.lock().push(told);
     });
     let mut store = Store::open(&settings).unwrap();
     store.publish(&publication("one")).unwrap();
-    let wrote = heard.lock().unwrap().join("\n");
+    let wrote = heard.lock().join("\n");
     assert_eq!(
         wrote.lines().next(),
         Some("folder open  0: Ok"),

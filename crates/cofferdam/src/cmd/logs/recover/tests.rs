@@ -71,7 +71,7 @@ fn what_a_dead_process_left_is_written_as_lines_once() {
         json!({
             "timestamp": "2023-11-14T22:13:20.000000Z",
             "level": "warn",
-            "event": "gateway",
+            "event_name": "gateway",
             "message": "two\n\"2\"",
             "cofferdam.recovered": true,
         })
