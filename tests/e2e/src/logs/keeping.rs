@@ -222,6 +222,11 @@ async fn a_burst_shows_the_seconds_before_it_and_what_follows() -> Result<()> {
         );
         ensure!(record.get("http.request.body.content").is_none(), "{record}");
     }
+    shows_bodies(&shown)
+}
+
+/// The bodies of what follows are there as far as they may be.
+fn shows_bodies(shown: &[&Value]) -> Result<()> {
     let pay = shown
         .iter()
         .find(|record| record["url.path"] == "/pay")
