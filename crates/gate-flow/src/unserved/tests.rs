@@ -41,7 +41,7 @@ fn a_failed_handshake_has_a_line_with_its_reason() {
     line(
         Why::Handshake(Handshake::NoCertificate),
         &expect![[
-            r#"{"timestamp":"2026-10-29T07:08:07.500000Z","cofferdam.listener":"safe","network.protocol.version":"tls","cofferdam.response_details":"tls.handshake_failed.no_certificate","http.request.body.size":0,"http.response.body.size":0,"cofferdam.duration_ms":1500.000,"client.address":"203.0.113.9"}"#
+            r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"info","event_name":"connection","cofferdam.listener":"safe","network.protocol.version":"tls","cofferdam.response_details":"tls.handshake_failed.no_certificate","cofferdam.duration_ms":1500.000,"tls.client.server_name":"shop.example","client.address":"203.0.113.9"}"#
         ]],
     );
 }
@@ -51,7 +51,7 @@ fn what_is_no_request_has_a_line_with_its_protocol() {
     line(
         Why::HeadUnfinished,
         &expect![[
-            r#"{"timestamp":"2026-10-29T07:08:07.500000Z","cofferdam.listener":"safe","network.protocol.version":"1.1","cofferdam.response_flags":"DC","cofferdam.response_details":"client.head_unfinished","http.request.body.size":0,"http.response.body.size":0,"cofferdam.duration_ms":1500.000,"client.address":"203.0.113.9"}"#
+            r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"info","event_name":"connection","cofferdam.listener":"safe","network.protocol.version":"1.1","cofferdam.response_flags":"DC","cofferdam.response_details":"client.head_unfinished","cofferdam.duration_ms":1500.000,"tls.client.server_name":"shop.example","client.address":"203.0.113.9"}"#
         ]],
     );
 }
