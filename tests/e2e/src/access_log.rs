@@ -29,6 +29,7 @@ fn normal(mut record: Value) -> String {
         let kind = match key.as_str() {
             "timestamp" => "TIME",
             "request_id" | "trace_id" | "span_id" => "ID",
+            "cofferdam.client_rtt_us" | "cofferdam.upstream_rtt_us" if value.is_number() => "US",
             "cofferdam.duration_ms" | "cofferdam.upstream_duration_ms" if value.is_number() => "MS",
             "cofferdam.endpoint" => "ENDPOINT",
             _ => continue,

@@ -143,7 +143,7 @@ async fn a_rollout_is_written_down_as_steps_with_keys() -> Result<()> {
     let begun = record(folder, of_step("begun")).await?;
     let done = record(folder, of_step("done")).await?;
     assert_eq!(begun["cofferdam.idempotency_key"], done["cofferdam.idempotency_key"]);
-    assert_eq!(done["cofferdam.rollout.share"], "20%");
+    assert_eq!(done["cofferdam.rollout.share"], "20 %");
     let shared = step(folder, "control", "rollout.effect.share").await?;
     assert_eq!(shared["cofferdam.idempotency_key"], done["cofferdam.idempotency_key"]);
 
@@ -193,6 +193,10 @@ async fn calls_to_etcd_are_written_down_with_their_keys_and_no_value() -> Result
     });
     let origin = applied.await?["cofferdam.origin"].clone();
     let origin = origin.as_str().context("an origin")?;
-    assert!(origin.contains("etcd://") && origin.ends_with("@2"), "{origin}");
+    let revision = origin.rsplit('@').next().and_then(|number| number.parse::<u64>().ok());
+    assert!(
+        origin.contains("etcd://") && revision.is_some_and(|number| number >= 2),
+        "{origin}"
+    );
     Ok(())
 }

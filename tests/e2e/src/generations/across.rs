@@ -115,16 +115,9 @@ async fn shared_data_queues_and_metrics_survive_a_swap_and_timers_move() -> Resu
             .contains("applied")
     );
     assert_eq!(send(address, Version::Http1, &case("find")).await?.status, 200);
-    let found: Vec<String> = gateway
-        .plugin_lines_from(said)
-        .into_iter()
-        .map(|line| line.text)
-        .collect();
     for part in ["left by old", "job of old", "get_metric -> 0 value=7"] {
-        assert!(
-            found.iter().any(|line| line.contains(part)),
-            "{part} is not in: {found:#?}"
-        );
+        let has_part = |line: &testkit::process::Line| line.text.contains(part);
+        gateway.process.wait_for_line(said, DEADLINE, has_part).await?;
     }
     let metrics = send(gateway.admin, Version::Http1, &Request::get("/metrics"))
         .await?
