@@ -174,8 +174,7 @@ impl Logs {
     /// What became of records in log guests.
     pub(crate) fn screened(&self) -> Counts {
         let counts = Arc::clone(&self.screened.lock());
-        let counts = counts.lock().clone();
-        counts
+        counts.lock().clone()
     }
 
     /// Pens for workers that are started once more.
