@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use anyhow::{Context, Result};
 
@@ -55,7 +57,7 @@ impl Receiver {
 
     /// What came, in the order in which it did.
     pub(super) fn bodies(&self) -> Vec<Vec<u8>> {
-        self.bodies.lock().expect("nobody panics with it").clone()
+        self.bodies.lock().clone()
     }
 
     /// All of it as text, each piece with a line's end.
@@ -74,7 +76,7 @@ type Read1 = fn(&mut BufReader<&TcpStream>) -> Result<Option<Vec<u8>>>;
 fn serve(stream: &TcpStream, read: Read1, kept: &Mutex<Vec<Vec<u8>>>) -> Result<()> {
     let mut reader = BufReader::new(stream);
     while let Some(body) = read(&mut reader)? {
-        kept.lock().expect("nobody panics with it").push(body);
+        kept.lock().push(body);
     }
     Ok(())
 }
