@@ -2,6 +2,7 @@
 //! hands over what it saw.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use gate_plan::Plan;
+use gate_plan::logs::Rules;
+use log_mask::masker::{Masker, Syntax};
 use parking_lot::Mutex;
 use plug_host::Fault;
 use plug_report::recording::{Recording, Sensitive};
@@ -34,6 +38,8 @@ struct Settings {
     store: Option<CrashStore>,
     debug_files: DebugFiles,
     sensitive: Sensitive,
+    /// What records are masked by: a recording shows no more than they do.
+    rules: Arc<Rules>,
     /// Files of modules by their SHA-256.
     modules: HashMap<String, PathBuf>,
 }
@@ -56,7 +62,7 @@ enum Letter {
 
 impl Crashes {
     /// Takes over what a configuration says; a folder that cannot be made costs the reports, nothing else.
-    pub(crate) fn configure(&self, plan: &gate_plan::Plan, keep: bool) {
+    pub(crate) fn configure(&self, plan: &Plan, keep: bool) {
         let wanted = &plan.crash_reports;
         let folder = wanted.dir.clone().or_else(default_folder);
         let folder = folder.filter(|_| keep && wanted.bytes_max > 0);
@@ -74,6 +80,13 @@ impl Crashes {
             headers: plan.recordings.sensitive_headers.clone(),
             properties: plan.recordings.sensitive_properties.clone(),
         };
+        if let Some(mask) = &plan.logs.mask {
+            settings
+                .sensitive
+                .headers
+                .extend(mask.headers.iter().chain(&mask.names).cloned());
+        }
+        settings.rules = rules(plan);
     }
 
     /// Remembers the file of a module, in which source lines may be found.
@@ -142,12 +155,15 @@ impl Crashes {
 
     /// A recording as it may rest on a disk; none when it cannot be read, which would be a mistake of ours.
     fn ready(&self, recording: &Recording) -> Option<Recording> {
-        let (sensitive, module) = {
+        let (sensitive, rules, module) = {
             let settings = self.settings.lock();
             let module = settings.modules.get(&recording.head.module.sha256).cloned();
-            (settings.sensitive.clone(), module)
+            (settings.sensitive.clone(), Arc::clone(&settings.rules), module)
         };
-        let mut ready = recording.clone().masked(&sensitive).ok()?;
+        let mut ready = recording
+            .clone()
+            .masked(&sensitive, &|bytes| found(&rules, bytes))
+            .ok()?;
         ready.head.module_file = module.map(|file| file.display().to_string());
         Some(ready)
     }
@@ -409,4 +425,24 @@ pub(crate) fn default_state() -> Option<PathBuf> {
         .filter(|path| path.is_absolute());
     let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state")))?;
     Some(base.join("cofferdam"))
+}
+
+/// The rules of the log, to find places by: no digest is written, so its key is not asked for.
+fn rules(plan: &Plan) -> Arc<Rules> {
+    let mask = plan.logs.mask.as_ref();
+    // What is wrong in them was found when the configuration was checked.
+    let rules = mask.and_then(|mask| mask.rules(Some(Box::new(|_| [0; 32]))).ok());
+    Arc::new(rules.unwrap_or_default())
+}
+
+/// Where the rules find something in a value.
+fn found(rules: &Arc<Rules>, bytes: &[u8]) -> Vec<Range<usize>> {
+    let mut masker = Masker::reporting(Arc::clone(rules), Syntax::Loose);
+    let mut shown = Vec::new();
+    masker.push(bytes, &mut shown);
+    masker.finish(&mut shown);
+    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let findings = masker.report().findings.into_iter();
+    let places = findings.map(|finding| (place(finding.offset_bytes), place(finding.length_bytes)));
+    places.map(|(at, length)| at..at.saturating_add(length)).collect()
 }

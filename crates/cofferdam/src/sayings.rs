@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use gate_flow::Voice;
+use gate_flow::{Voice, level_of};
 use log_book::{Pen, Sheet, Subject};
 use log_mask::field::Untrusted;
 use log_record::field;
@@ -13,14 +13,14 @@ use plug_abi::LogLevel;
 use plug_host::{BurstPolicy, DebugNews, LogLine, Saying, Trouble};
 
 use crate::crashes::Crashes;
-use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, grade, say_of_plugin};
+use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin};
 
 /// What plugins say, line by line, and what is said of them.
 pub(crate) fn of_plugins(crashes: &Arc<Crashes>, pen: Rc<RefCell<Pen>>) -> Voice {
     let crashes = Arc::clone(crashes);
     let written = Rc::clone(&pen);
     let of_a_fault = move |level, text: String| {
-        write(&written, grade(level), Class::Gateway, |sheet| {
+        write(&written, level_of(level), Class::Gateway, |sheet| {
             sheet.sent(&field::MESSAGE, Untrusted::Text(text.as_bytes()));
         });
         say_of_plugin(level, &text, FAULTS_BYTES_MAX);
@@ -94,7 +94,7 @@ fn write(pen: &RefCell<Pen>, level: Level, class: Class, fill: impl FnOnce(&mut 
 
 /// A line that a plugin wrote: masked, into the log and to standard error.
 fn line_of_plugin(pen: &RefCell<Pen>, line: &LogLine<'_>) {
-    write(pen, grade(line.level), Class::Plugin, |sheet| {
+    write(pen, level_of(line.level), Class::Plugin, |sheet| {
         if let Some(ids) = line.marks.ids {
             gate_flow::write_ids(sheet, ids);
         }

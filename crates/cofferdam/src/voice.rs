@@ -6,9 +6,10 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use gate_flow::level_of;
 use log_mask::field::Untrusted;
 use log_record::field;
-use log_record::grade::{Class, Level};
+use log_record::grade::Class;
 use plug_abi::LogLevel;
 
 use speaker::SPEAKER;
@@ -40,22 +41,10 @@ pub(crate) fn fail(line: &str) {
 fn say_at(level: LogLevel, line: &str) {
     let text = ended(line);
     count(level, &text);
-    crate::logs::write_down(grade(level), Class::Gateway, |sheet| {
+    crate::logs::write_down(level_of(level), Class::Gateway, |sheet| {
         sheet.sent(&field::MESSAGE, Untrusted::Text(text.trim_end().as_bytes()));
     });
     SPEAKER.say(text);
-}
-
-/// The level of a record about what somebody says at that level.
-pub(crate) const fn grade(level: LogLevel) -> Level {
-    match level {
-        LogLevel::Trace => Level::Trace,
-        LogLevel::Debug => Level::Debug,
-        LogLevel::Info => Level::Info,
-        LogLevel::Warn => Level::Warn,
-        LogLevel::Error => Level::Error,
-        LogLevel::Critical => Level::Critical,
-    }
 }
 
 /// What a plugin says is lost where `bytes_max` bytes wait already.

@@ -15,7 +15,7 @@ mod trace_headers;
 mod stages;
 mod tracing;
 mod traced;
-pub use traced::{Captured, Ended};
+pub use traced::{Captured, Ended, level_of};
 mod journal;
 mod property;
 mod chain;

@@ -355,7 +355,9 @@ impl CalloutStep for Call {
     }
 }
 
-const fn level_of(level: LogLevel) -> Level {
+/// The level of a record about what a plugin says at that level.
+#[must_use]
+pub const fn level_of(level: LogLevel) -> Level {
     match level {
         LogLevel::Trace => Level::Trace,
         LogLevel::Debug => Level::Debug,

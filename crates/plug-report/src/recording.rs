@@ -9,7 +9,7 @@ use crate::scene::{Exchange, Frame, ModuleNote};
 
 pub mod steps;
 mod mask;
-pub use mask::Sensitive;
+pub use mask::{Finder, Sensitive};
 
 pub use steps::{Given, Input, Step, Steps};
 

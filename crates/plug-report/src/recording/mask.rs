@@ -1,5 +1,7 @@
 //! What is left out of a recording before it rests anywhere: values of sensitive headers and properties, in their length.
 
+use std::ops::Range;
+
 use plug_abi::pairs;
 
 use super::steps::{Given, Input, Step, Steps, Writer};
@@ -40,6 +42,9 @@ impl Sensitive {
     }
 }
 
+/// Says where in a value something stands that is left out, whatever it is the value of.
+pub type Finder<'a> = &'a dyn Fn(&[u8]) -> Vec<Range<usize>>;
+
 /// What the values of the current call are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum About {
@@ -51,15 +56,17 @@ enum About {
 }
 
 impl Recording {
-    /// The recording without the values of sensitive headers and properties; a value keeps its length, so that the rest stays true.
+    /// The recording without the values of sensitive headers and properties, and without what `finder` finds in any other; a value keeps its length,
+    /// so that the rest stays true.
     ///
     /// # Errors
     /// When its steps are damaged.
-    pub fn masked(mut self, sensitive: &Sensitive) -> Result<Self, RecordingFault> {
+    pub fn masked(mut self, sensitive: &Sensitive, finder: Finder<'_>) -> Result<Self, RecordingFault> {
         let mut writer = Writer::default();
         let mut steps = Steps::of(&self.steps);
         let mut mask = Mask {
             sensitive,
+            finder,
             about: About::Anything,
             count: 0,
             values: Vec::new(),
@@ -75,6 +82,7 @@ impl Recording {
 
 struct Mask<'a> {
     sensitive: &'a Sensitive,
+    finder: Finder<'a>,
     about: About,
     count: u64,
     /// What was left out, to be found again in what the guest says.
@@ -130,8 +138,8 @@ impl Mask<'_> {
     }
 
     /// The bytes with stars for values that were left out elsewhere: a guest may log what it has read.
-    fn without_values(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
+    fn without_values(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = self.without_found(bytes);
         for value in &self.values {
             let mut from = 0;
             while let Some(found) = find(bytes.get(from..).unwrap_or_default(), value) {
@@ -142,6 +150,17 @@ impl Mask<'_> {
             }
         }
         bytes
+    }
+
+    /// The bytes with stars for what is found in them; it is looked for elsewhere too.
+    fn without_found(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut kept = bytes.to_vec();
+        for place in (self.finder)(bytes) {
+            if let (Some(found), Some(room)) = (bytes.get(place.clone()), kept.get_mut(place)) {
+                room.copy_from_slice(&self.instead(found));
+            }
+        }
+        kept
     }
 
     fn value(&mut self, bytes: &[u8]) -> Vec<u8> {
@@ -172,7 +191,7 @@ impl Mask<'_> {
             .into_iter()
             .map(|(name, value)| match self.sensitive.header(name) {
                 true => (name, self.instead(value)),
-                false => (name, value.to_vec()),
+                false => (name, self.without_found(value)),
             })
             .collect();
         pairs::encode(pairs.iter().map(|(name, value)| (*name, value.as_slice())))

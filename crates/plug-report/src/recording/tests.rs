@@ -96,7 +96,7 @@ fn no_damage_is_read_as_a_recording_and_none_panics() {
             let mut damaged = whole.clone();
             damaged.steps[at] = byte;
             if let Ok(read) = Recording::read(&damaged.to_bytes().unwrap()) {
-                let _ = read.masked(&sensitive()).unwrap();
+                let _ = read.masked(&sensitive(), &|_| Vec::new()).unwrap();
             }
         }
     }
@@ -146,7 +146,7 @@ fn values_of_sensitive_headers_and_properties_are_stars_of_the_same_number() {
         writer.call("proxy_get_header_map_value", &[], [name(b"x-a")].into_iter());
         writer.value(b"open");
     });
-    let masked = recording.clone().masked(&sensitive()).unwrap();
+    let masked = recording.clone().masked(&sensitive(), &|_| Vec::new()).unwrap();
     let text = String::from_utf8_lossy(&masked.steps).into_owned();
     assert!(!text.contains("secret"), "{text}");
     assert_eq!(text.matches("********").count(), 6, "{text}");
@@ -173,10 +173,36 @@ fn a_sensitive_value_that_a_guest_says_again_is_stars_too() {
         writer.call("proxy_get_buffer_bytes", &[], [].into_iter());
         writer.value(b"body with secret-1");
     });
-    let masked = recording.masked(&sensitive()).unwrap();
+    let masked = recording.masked(&sensitive(), &|_| Vec::new()).unwrap();
     let text = String::from_utf8_lossy(&masked.steps).into_owned();
     assert!(!text.contains("secr"), "{text}");
     assert!(text.contains("it says ********, twice ********"), "{text}");
+}
+
+#[test]
+fn what_is_found_in_a_value_is_stars_wherever_it_stands() {
+    let map = pairs::encode([(&b"x-note"[..], &b"call 555-0100 now"[..])].into_iter());
+    let recording = of(|writer| {
+        writer.call("proxy_get_header_map_pairs", &[0], [].into_iter());
+        writer.value(&map);
+        writer.call("proxy_get_buffer_bytes", &[], [].into_iter());
+        writer.value(b"{\"phone\":\"555-0100\"}");
+        let line = b"it is 555-0100";
+        writer.call("proxy_log", &[], [Input::of(Given::Bytes, line)].into_iter());
+    });
+    let finder = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let found = text.match_indices("555-0100").map(|(at, found)| at..at + found.len());
+        found.chain([bytes.len()..bytes.len() + 3]).collect()
+    };
+    let masked = recording.clone().masked(&Sensitive::default(), &finder).unwrap();
+    let text = String::from_utf8_lossy(&masked.steps).into_owned();
+    assert!(!text.contains("555"), "{text}");
+    assert!(
+        text.contains("call ******** now") && text.contains("it is ********"),
+        "{text}"
+    );
+    assert_eq!(masked.steps.len(), recording.steps.len());
 }
 
 #[test]
