@@ -14,7 +14,7 @@ use log_ship::{Reason, Record, Ship, Tally};
 use parking_lot::Mutex;
 
 use crate::book::{Listener, Notice, RingCounts, Screen};
-use crate::leftover::Leftover;
+use crate::leftover::{Leftover, name_of};
 use crate::pen::Desk;
 use crate::source::Source;
 use crate::wires::Wires;
@@ -272,6 +272,13 @@ impl Clerk {
                             process: ring.process(),
                             records: ring.len(),
                             path: ring.path(),
+                        });
+                    }
+                    if let Some((damage, bytes)) = ring.damage() {
+                        (self.listener)(Notice::Damaged {
+                            ring: name_of(&ring),
+                            why: damage.to_string(),
+                            bytes,
                         });
                     }
                     self.leftover = Some(Leftover::new(ring));

@@ -2,7 +2,7 @@
 
 use log_record::grade::{Class, Level};
 use log_record::packed::{Heading, write_line};
-use log_ring::{Body, Recovered};
+use log_ring::{Body, Position, Recovered};
 
 use crate::clerk::{gap_lines, heading, now_ns};
 
@@ -16,24 +16,34 @@ type Line = (Heading, Vec<u8>);
 pub(crate) struct Leftover {
     found: Box<Recovered>,
     /// Records that were given.
-    at: usize,
+    given: usize,
+    /// Behind them.
+    place: Position,
     /// Number of the last one.
     last: u64,
 }
 
 impl Leftover {
-    pub(crate) const fn new(found: Box<Recovered>) -> Self {
-        Self { found, at: 0, last: 0 }
+    pub(crate) fn new(found: Box<Recovered>) -> Self {
+        let place = found.records().position();
+        Self {
+            found,
+            given: 0,
+            place,
+            last: 0,
+        }
     }
 
     /// The next records, each with its heading and line.
     pub(crate) fn next_lines(&mut self) -> Vec<Line> {
         let name = name_of(&self.found);
         let mut lines = Vec::new();
-        for record in self.found.records().skip(self.at).take(RECORDS_MAX) {
-            self.at += 1;
+        let mut records = self.found.records_from(self.place);
+        for record in records.by_ref().take(RECORDS_MAX) {
+            self.given += 1;
             lines.extend(lines_of_record(&record, &name));
         }
+        self.place = records.position();
         lines
     }
 
@@ -49,7 +59,7 @@ impl Leftover {
 
     /// Whether all were given.
     pub(crate) fn is_given(&self) -> bool {
-        self.at >= self.found.len()
+        self.given >= self.found.len()
     }
 
     /// Whether all are safe.
@@ -98,7 +108,7 @@ fn untold_lines(found: &Recovered) -> Vec<Line> {
     gap_lines(&heading, &name_of(found), found.untold().iter().copied())
 }
 
-fn name_of(found: &Recovered) -> String {
+pub(crate) fn name_of(found: &Recovered) -> String {
     let path = found.path();
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -71,7 +71,7 @@ fn settings(folder: &Path, notices: &Arc<Mutex<Vec<Notice>>>) -> Settings {
     Settings {
         folder: folder.to_owned(),
         rings: log_ring::Settings {
-            ring_bytes: 64 * 1024,
+            ring_bytes: 128 * 1024,
             payload_bytes_max: 8 * 1024,
             ..log_ring::Settings::default()
         },
@@ -158,7 +158,7 @@ fn what_was_written_and_not_carried_comes_at_the_next_start_and_says_so() {
     let ship = Ship::new(vec![sink("page", &page, &[])]);
     let book = Book::open(settings(&rings, &notices), ship).unwrap();
     let mut pen = book.pen("worker-0").unwrap();
-    (1..=50).for_each(|number| write(&mut pen, number));
+    (1..=700).for_each(|number| write(&mut pen, number));
     assert!(
         !book.close(Instant::now() + Duration::from_millis(200)),
         "the sink takes nothing"
@@ -167,8 +167,8 @@ fn what_was_written_and_not_carried_comes_at_the_next_start_and_says_so() {
     let page = Page::default();
     let ship = Ship::new(vec![sink("page", &page, &[])]);
     let book = Book::open(settings(&rings, &notices), ship).unwrap();
-    until("all of them", || numbers(&page).len() == 50);
-    assert_eq!(numbers(&page), (1..=50).collect::<Vec<_>>());
+    until("all of them", || numbers(&page).len() == 700);
+    assert_eq!(numbers(&page), (1..=700).collect::<Vec<_>>());
     assert!(page.lines().iter().all(|line| line[field::RECOVERED.name] == true));
     until("the file gone", || {
         let left = std::fs::read_dir(&rings).unwrap();
@@ -180,9 +180,40 @@ fn what_was_written_and_not_carried_comes_at_the_next_start_and_says_so() {
         notices
             .lock()
             .iter()
-            .any(|notice| matches!(notice, Notice::Recovering { records: 50, .. }))
+            .any(|notice| matches!(notice, Notice::Recovering { records: 700, .. }))
     );
     assert!(book.close(soon()));
+}
+
+#[test]
+fn a_damaged_ring_of_a_dead_process_gives_what_is_whole_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let rings = folder.path().join("rings");
+    let page = Page::default();
+    page.1.store(true, Ordering::Relaxed);
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let book = Book::open(settings(&rings, &Arc::default()), ship).unwrap();
+    let mut pen = book.pen("worker-0").unwrap();
+    (1..=50).for_each(|number| write(&mut pen, number));
+    assert!(!book.close(Instant::now() + Duration::from_millis(200)));
+    drop((pen, book));
+    let mut left = std::fs::read_dir(&rings).unwrap().map(|file| file.unwrap().path());
+    let file = left.find(|path| path.to_string_lossy().contains("worker-0")).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    bytes[last] ^= 0xff;
+    std::fs::write(&file, bytes).unwrap();
+    let page = Page::default();
+    let notices = Arc::default();
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let book = Book::open(settings(&rings, &notices), ship).unwrap();
+    until("what is whole", || numbers(&page).len() == 49);
+    until("the file gone", || !file.exists());
+    assert!(book.close(soon()));
+    assert_eq!(numbers(&page), (1..=49).collect::<Vec<_>>());
+    let notices: Vec<Notice> = std::mem::take(&mut notices.lock());
+    let is_that = |notice: &Notice| matches!(notice, Notice::Damaged { ring, bytes, .. } if ring.contains("worker-0") && *bytes > 0);
+    assert!(notices.iter().any(is_that), "{notices:?}");
 }
 
 #[test]

@@ -153,6 +153,12 @@ impl<'a> Records<'a> {
     pub(crate) const fn new(walk: Walk<'a>, left: usize) -> Self {
         Self { walk, left }
     }
+
+    /// Before the next record.
+    #[must_use]
+    pub const fn position(&self) -> Position {
+        self.walk.position()
+    }
 }
 
 impl<'a> Iterator for Records<'a> {

@@ -274,7 +274,13 @@ impl Recovered {
     /// The records, in order.
     #[must_use]
     pub fn records(&self) -> Records<'_> {
-        Records::new(Walk::new(&self.dead, self.dead.start()), self.count)
+        self.records_from(self.dead.start())
+    }
+
+    /// The records from a place on where [`Records::position`] was; none from a place of another ring.
+    #[must_use]
+    pub fn records_from(&self, place: Position) -> Records<'_> {
+        Records::new(Walk::new(&self.dead, place), self.count)
     }
 
     /// How many they are.

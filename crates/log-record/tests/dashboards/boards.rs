@@ -783,6 +783,36 @@ const LOGS: Board = Board {
             ],
             &[("sum by (level) (rate(cofferdam_log_lines_total{@}[~]))", "{{level}}")],
         ),
+        panel(
+            Lines,
+            [
+                "Log guests",
+                "ops",
+                "Records that came to each guest, by outcome. Those that are marked lost what others had sent, for the guest did not do its work on them.",
+            ],
+            &[(
+                "sum by (guest, outcome) (rate(cofferdam_log_guest_records_total{@}[~]))",
+                "{{guest}}: {{outcome}}",
+            )],
+        ),
+        panel(
+            Lines,
+            [
+                "Deaths of log guests",
+                "ops",
+                "By reason, and the times that one was set aside because it died again and again.",
+            ],
+            &[
+                (
+                    "sum by (guest, reason) (rate(cofferdam_log_guest_deaths_total{@}[~]))",
+                    "{{guest}}: {{reason}}",
+                ),
+                (
+                    "sum by (guest) (rate(cofferdam_log_guest_quarantines_total{@}[~]))",
+                    "{{guest}}: set aside",
+                ),
+            ],
+        ),
     ],
 };
 

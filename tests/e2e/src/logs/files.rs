@@ -36,14 +36,13 @@ pub(super) fn each_once(records: &[Value], numbers: std::ops::Range<usize>) -> R
     Ok(())
 }
 
+/// What is not on its way into another file.
 fn named(folder: &Path, part: &str) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        if path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().contains(part))
-        {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.contains(part) && !name.ends_with(".part") {
             found.push(path);
         }
     }

@@ -208,3 +208,25 @@ fn decoded(text: &str) -> Option<Vec<u8>> {
     }
     Some(out)
 }
+
+#[tokio::test]
+async fn what_a_plugin_had_read_when_it_died_is_hidden_in_reports_and_recordings() -> Result<()> {
+    let gateway = gateway(json!({
+        "workers": 1,
+        "crash_reports": {"dir": "crashes"},
+        "plugins": [plugin("die", "die", json!({}))?],
+        "routes": [{"name": "all", "echo": true, "plugins": ["die"]}],
+        "logs": {"mask": {"packs": ["mlps3"]}, "sinks": [file_sink("file", Path::new("all.log"))]},
+    }))
+    .await?;
+    let deadly = telling("/dies", 0).field("x-die", &format!("request_headers panic {PHONE} {CARD}"));
+    ensure!(ask(&gateway, &deadly).await?.status == 503);
+    let crashes = gateway.folder().join("crashes");
+    let both = || -> Result<bool> { Ok(crashes.is_dir() && files(&crashes)?.len() >= 2) };
+    until("a report and a recording", || Ok(both()?.then_some(()))).await?;
+    for file in files(&crashes)? {
+        let found = finds(&fs::read(&file)?);
+        ensure!(found.is_empty(), "`{}` holds {found:?}", file.display());
+    }
+    Ok(())
+}
