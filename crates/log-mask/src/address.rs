@@ -1,6 +1,6 @@
 //! Addresses of the Internet Protocol.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::class::Class;
 use crate::window::{Answer, Found, Window};
@@ -48,17 +48,17 @@ pub(crate) fn ipv6(window: &Window<'_>) -> Answer {
     Ok(is_one.then_some(Found::new(Class::Ipv6, text.len())))
 }
 
-/// The network of an address, /24 or /48, as text; none when it is no address.
-pub(crate) fn network(text: &[u8]) -> Option<String> {
+/// The network of an address, /24 or /48; none when it is no address.
+pub(crate) fn network(text: &[u8]) -> Option<IpAddr> {
     if let Some(address) = parsed::<Ipv4Addr>(text) {
         let [one, two, three, _] = address.octets();
-        return Some(Ipv4Addr::new(one, two, three, 0).to_string());
+        return Some(Ipv4Addr::new(one, two, three, 0).into());
     }
     let address = parsed::<Ipv6Addr>(text)?;
     if let Some(inner) = address.to_ipv4_mapped() {
         let [one, two, three, _] = inner.octets();
-        return Some(Ipv4Addr::new(one, two, three, 0).to_ipv6_mapped().to_string());
+        return Some(Ipv4Addr::new(one, two, three, 0).to_ipv6_mapped().into());
     }
     let [one, two, three, ..] = address.segments();
-    Some(Ipv6Addr::new(one, two, three, 0, 0, 0, 0, 0).to_string())
+    Some(Ipv6Addr::new(one, two, three, 0, 0, 0, 0, 0).into())
 }

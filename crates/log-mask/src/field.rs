@@ -8,7 +8,7 @@ use crate::class::{Class, Counts};
 use crate::json::Json;
 use crate::loose::Loose;
 use crate::query::Query;
-use crate::replacement::Action;
+use crate::replacement::{Action, Scratch};
 use crate::report::Trail;
 use crate::rules::Rules;
 use crate::scan::{Form, Work};
@@ -72,6 +72,7 @@ pub struct Fields {
     json: Json,
     counts: Counts,
     trail: Trail,
+    scratch: Scratch,
 }
 
 impl Fields {
@@ -85,6 +86,7 @@ impl Fields {
             json: Json::new(),
             counts: Counts::default(),
             trail: Trail::default(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -106,31 +108,23 @@ impl Fields {
             rules: &self.rules,
             counts: &mut self.counts,
             trail: &mut self.trail,
+            scratch: &mut self.scratch,
             out,
         };
         match value {
             Untrusted::Header { name, value } if work.rules.is_secret_header(name) => return hide(value, &mut work),
             Untrusted::Named { name, value } if work.rules.is_secret(name) => return hide(value, &mut work),
-            Untrusted::Target(value) => {
-                self.query.push(value, &mut work);
-                self.query.finish(false, &mut work);
-            }
+            Untrusted::Target(value) => self.query.target(value, &mut work),
             Untrusted::Header { name, value } if ADDRESSES.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
-                self.query.push(value, &mut work);
-                self.query.finish(false, &mut work);
+                self.query.target(value, &mut work);
             }
-            Untrusted::Query(value) => {
-                // What is left of the one before is a path that is empty.
-                self.query.finish(true, &mut work);
-                self.query.push(value, &mut work);
-                self.query.finish(false, &mut work);
-            }
+            Untrusted::Query(value) => self.query.query(value, &mut work),
             Untrusted::Json(value) => {
                 self.json.push(value, &mut work);
                 self.json.finish(&mut work);
             }
             Untrusted::Text(value) | Untrusted::Header { value, .. } | Untrusted::Named { value, .. } => {
-                self.loose.push(value, true, &mut work);
+                self.loose.whole(value, &mut work);
             }
         }
         if self.counts.total() == before {

@@ -20,6 +20,8 @@ mod word;
 mod secret;
 mod cloud;
 mod address;
+#[cfg(not(target_family = "wasm"))]
+mod block;
 mod literal;
 mod pattern;
 mod names;

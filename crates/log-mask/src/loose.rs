@@ -21,6 +21,14 @@ impl Loose {
         }
     }
 
+    /// Takes a whole text. Most have no escape in them.
+    pub(crate) fn whole(&mut self, text: &[u8], work: &mut Work<'_>) {
+        match memchr::memchr2(b'%', b'\\', text) {
+            Some(_) => self.push(text, true, work),
+            None => self.scan.feed(text, true, work),
+        }
+    }
+
     /// Takes a piece, the last one perhaps, and begins anew after that.
     pub(crate) fn push(&mut self, bytes: &[u8], is_whole: bool, work: &mut Work<'_>) {
         let mut rest = bytes;

@@ -7,6 +7,7 @@ use crate::events::Events;
 use crate::json::Json;
 use crate::loose::Loose;
 use crate::query::Query;
+use crate::replacement::Scratch;
 use crate::report::{Report, Trail};
 use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
@@ -36,6 +37,7 @@ pub struct Masker {
     reader: Reader,
     counts: Counts,
     trail: Trail,
+    scratch: Scratch,
 }
 
 enum Reader {
@@ -65,6 +67,7 @@ impl Masker {
             reader,
             counts: Counts::default(),
             trail: Trail::default(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -84,6 +87,7 @@ impl Masker {
             rules: &self.rules,
             counts: &mut self.counts,
             trail: &mut self.trail,
+            scratch: &mut self.scratch,
             out,
         };
         match &mut self.reader {
@@ -104,6 +108,7 @@ impl Masker {
             rules: &self.rules,
             counts: &mut self.counts,
             trail: &mut self.trail,
+            scratch: &mut self.scratch,
             out,
         };
         match &mut self.reader {

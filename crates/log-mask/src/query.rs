@@ -2,6 +2,7 @@
 
 use crate::class::Class;
 use crate::percent::{Percent, Step};
+use crate::rules::Rules;
 use crate::scan::{Form, Scan, Work};
 use crate::window::HELD_BYTES_MAX;
 
@@ -82,6 +83,46 @@ impl Query {
         if self.part != Part::Secret {
             self.scan.settle(false, work);
         }
+    }
+
+    /// Takes a whole address, or a path with or without a query. Most are of one part.
+    pub(crate) fn target(&mut self, text: &[u8], work: &mut Work<'_>) {
+        if memchr::memchr3(b'%', b'?', b'#', text).is_none() {
+            self.scan.feed(text, true, work);
+            return;
+        }
+        self.push(text, work);
+        self.finish(false, work);
+    }
+
+    /// Takes a whole query.
+    pub(crate) fn query(&mut self, text: &[u8], work: &mut Work<'_>) {
+        if self.is_clean(text, work.rules) {
+            work.out.extend_from_slice(text);
+            return;
+        }
+        // What is left of the one before is a path that is empty.
+        self.finish(true, work);
+        self.push(text, work);
+        self.finish(false, work);
+    }
+
+    /// Whether nothing is found in a whole query, if that shows at a glance: what means something else than it is, and all that is read in
+    /// parts with care, does not show.
+    fn is_clean(&self, query: &[u8], rules: &Rules) -> bool {
+        if memchr::memchr3(b'%', b'+', b'#', query).is_some() || !query.is_ascii() {
+            return false;
+        }
+        // Parts end at signs that are in the middle of nothing which is looked for, and that end words and numbers as the end of a text does:
+        // what is not found in the whole is in no part.
+        if !self.scan.is_clean(query, rules) {
+            return false;
+        }
+        let mut names = query.split(|byte| *byte == b'&').filter_map(|part| {
+            let length = memchr::memchr(b'=', part)?;
+            part.get(..length)
+        });
+        !names.any(|name| rules.is_secret_query(name))
     }
 
     /// Ends what is there, and begins anew with a query or a path.

@@ -48,20 +48,21 @@ impl Action {
 /// LIMIT: stars for what is hidden; how long a long secret is need not be told.
 const STARS_MAX: usize = 64;
 
-/// The text for something whose beginning and end are kept.
-pub(crate) fn partial(class: Class, text: &str, first: usize, last: usize) -> String {
+/// Writes something whose beginning and end are kept.
+pub(crate) fn partial(class: Class, text: &str, (first, last): (usize, usize), out: &mut String) {
     match text.rsplit_once('@').filter(|_| class == Class::Email) {
         Some((local, domain)) => {
             let kept = if local.chars().count() > first { first } else { 0 };
-            let head: String = local.chars().take(kept).collect();
+            out.extend(local.chars().take(kept));
             // How long it is would tell more than its first letter.
-            format!("{head}***@{domain}")
+            out.push_str("***@");
+            out.push_str(domain);
         }
-        None => middle(text, first, last),
+        None => middle(text, (first, last), out),
     }
 }
 
-fn middle(text: &str, first: usize, last: usize) -> String {
+fn middle(text: &str, (first, last): (usize, usize), out: &mut String) {
     let is_gap = |letter: char| matches!(letter, ' ' | '-' | '(' | ')');
     let letters = text.chars().filter(|letter| !is_gap(*letter)).count();
     // What is too short to hide anything is hidden whole.
@@ -70,37 +71,47 @@ fn middle(text: &str, first: usize, last: usize) -> String {
     } else {
         (0, 0)
     };
-    let mut masked = String::with_capacity(text.len());
     let (mut place, mut stars) = (0, 0);
     for letter in text.chars() {
         if is_gap(letter) {
-            masked.push(letter);
+            out.push(letter);
             continue;
         }
         if place < first || place >= letters - last {
-            masked.push(letter);
+            out.push(letter);
         } else if stars < STARS_MAX {
-            masked.push('*');
+            out.push('*');
             stars += 1;
         }
         place += 1;
     }
-    masked
 }
 
-/// What of a text counts for its digest.
-pub(crate) fn normal(class: Class, text: &[u8]) -> Vec<u8> {
+/// Writes what of a text counts for its digest.
+pub(crate) fn normal(class: Class, text: &[u8], out: &mut Vec<u8>) {
     let written = |byte: &&u8| !b" -.()".contains(byte);
     match class {
         Class::PhoneCn | Class::Phone | Class::Passport | Class::BankCard | Class::Iban | Class::ResidentIdCn => {
-            text.iter().filter(written).map(u8::to_ascii_uppercase).collect()
+            out.extend(text.iter().filter(written).map(u8::to_ascii_uppercase));
         }
-        Class::Email => text.to_ascii_lowercase(),
-        _ => text.to_vec(),
+        Class::Email => out.extend(text.iter().map(u8::to_ascii_lowercase)),
+        _ => out.extend_from_slice(text),
     }
 }
 
-/// An address without what tells it from its neighbours.
-pub(crate) fn network(text: &[u8]) -> String {
-    address::network(text).unwrap_or_else(|| String::from("*"))
+/// Writes an address without what tells it from its neighbours.
+pub(crate) fn network(text: &[u8], out: &mut String) {
+    use std::fmt::Write as _;
+    // A text has room for everything.
+    let _ = match address::network(text) {
+        Some(network) => write!(out, "{network}"),
+        None => write!(out, "*"),
+    };
+}
+
+/// Room in which replacements are put together, so that none costs an allocation.
+#[derive(Default, Debug)]
+pub(crate) struct Scratch {
+    pub(crate) text: String,
+    pub(crate) message: Vec<u8>,
 }

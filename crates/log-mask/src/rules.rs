@@ -1,6 +1,5 @@
 //! What is looked for, and what is done with it.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use crate::class::Class;
@@ -9,7 +8,7 @@ use crate::literal::Words;
 use crate::names::Names;
 use crate::path::{Aim, Paths};
 use crate::pattern::Patterns;
-use crate::replacement::{network, normal, partial};
+use crate::replacement::{Scratch, network, normal, partial};
 use crate::scan::HIDDEN;
 use crate::sieve::Sieve;
 use crate::window::{Answer, Window};
@@ -145,6 +144,9 @@ impl Draft {
         if let Some(class) = Class::ALL.into_iter().find(hashed).filter(|_| self.0.digest.is_none()) {
             return Err(Fault::Unkeyed(class.name()));
         }
+        // One look is enough for each.
+        self.0.headers.add_all(&self.0.names);
+        self.0.query_names.add_all(&self.0.names);
         self.0.starts = Starts::of(&self.0);
         self.0.sieve = Sieve::of(&self.0);
         Ok(self.0)
@@ -168,12 +170,12 @@ impl Rules {
 
     /// Whether a header's value is.
     pub(crate) fn is_secret_header(&self, name: &[u8]) -> bool {
-        self.wants(Class::Key) && (self.headers.has(name) || self.names.has(name))
+        self.wants(Class::Key) && self.headers.has(name)
     }
 
     /// Whether the value of a key in a query is.
     pub(crate) fn is_secret_query(&self, name: &[u8]) -> bool {
-        self.wants(Class::Key) && (self.query_names.has(name) || self.names.has(name))
+        self.wants(Class::Key) && self.query_names.has(name)
     }
 
     pub(crate) const fn sieve(&self) -> &Sieve {
@@ -229,36 +231,43 @@ impl Rules {
         }
     }
 
-    /// What stands in place of a text of that class; `is_part` when it goes on, so that only a fixed text will do.
-    pub(crate) fn replacement(&self, class: Class, text: &[u8], is_part: bool) -> Cow<'_, str> {
+    /// Writes what stands in place of a text of that class; `is_part` when it goes on, so that only a fixed text will do.
+    pub(crate) fn replace(&self, class: Class, (text, is_part): (&[u8], bool), scratch: &mut Scratch) {
+        let out = &mut scratch.text;
+        out.clear();
         let action = self.action(class);
         if is_part && !action.is_some_and(Action::is_fixed) {
-            return HIDDEN.into();
+            out.push_str(HIDDEN);
+            return;
         }
         match action {
-            Some(Action::Redact(with)) => with.into(),
-            Some(Action::Drop) => "".into(),
+            Some(Action::Redact(with)) => out.push_str(with),
+            Some(Action::Drop) => {}
             Some(Action::Partial { first, last }) => {
-                partial(class, &String::from_utf8_lossy(text), *first, *last).into()
+                partial(class, &String::from_utf8_lossy(text), (*first, *last), out);
             }
-            Some(Action::Hash) => self.hash(class, text).into(),
-            Some(Action::Network) => network(text).into(),
-            None => HIDDEN.into(),
+            Some(Action::Hash) => self.hash(class, text, scratch),
+            Some(Action::Network) => network(text, out),
+            None => out.push_str(HIDDEN),
         }
     }
 
     /// 128 bits of the digest: nobody finds two texts that have the same.
-    fn hash(&self, class: Class, text: &[u8]) -> String {
+    fn hash(&self, class: Class, text: &[u8], scratch: &mut Scratch) {
         use fmt::Write as _;
-        let mut message = class.name().as_bytes().to_vec();
+        let Scratch { text: out, message } = scratch;
+        message.clear();
+        message.extend_from_slice(class.name().as_bytes());
         message.push(0);
-        message.extend(normal(class, text));
-        let digest = self.digest.as_ref().map_or([0; 32], |digest| digest(&message));
-        let mut hash = format!("{}:", class.name());
+        normal(class, text, message);
+        let digest = self.digest.as_ref().map_or([0; 32], |digest| digest(message));
+        // What was found does not stay in memory for long.
+        message.fill(0);
+        out.push_str(class.name());
+        out.push(':');
         for byte in digest.iter().take(16) {
-            write!(hash, "{byte:02x}").ok();
+            write!(out, "{byte:02x}").ok();
         }
-        hash
     }
 }
 

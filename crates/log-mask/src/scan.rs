@@ -2,6 +2,7 @@
 
 use crate::class::{Class, Counts};
 use crate::fold;
+use crate::replacement::Scratch;
 use crate::report::Trail;
 use crate::rules::Rules;
 use crate::sieve::{Cursor, LOOK_BACK};
@@ -12,15 +13,16 @@ pub(crate) struct Work<'a> {
     pub(crate) rules: &'a Rules,
     pub(crate) counts: &'a mut Counts,
     pub(crate) trail: &'a mut Trail,
+    pub(crate) scratch: &'a mut Scratch,
     pub(crate) out: &'a mut Vec<u8>,
 }
 
 impl Work<'_> {
     /// Writes something in place of what was found, which took that many bytes.
     pub(crate) fn replace(&mut self, form: Form, class: Class, (text, read): (&[u8], usize), is_part: bool) {
-        let with = self.rules.replacement(class, text, is_part);
+        self.rules.replace(class, (text, is_part), self.scratch);
         let at = self.out.len();
-        form.write(&with, self.out);
+        form.write(&self.scratch.text, self.out);
         self.counts.add(class);
         self.trail.replaced(class, at, (read, self.out.len() - at));
     }
@@ -276,8 +278,21 @@ impl Scan {
             cursor.go(floor);
         };
         self.emit(bytes, (kept, done), work.out);
-        self.before = Before::at(bytes, done, self.before);
+        if !is_whole {
+            self.before = Before::at(bytes, done, self.before);
+        }
         done
+    }
+
+    /// Whether nothing is found in a whole text, of which no sign is to be folded.
+    pub(crate) fn is_clean(&self, bytes: &[u8], rules: &Rules) -> bool {
+        let mut cursor = Cursor::new(rules, bytes, true, self.before);
+        while let Some(place) = cursor.next(0) {
+            if self.look(&cursor, place.begin, place.among, rules) != Ok(None) {
+                return false;
+            }
+        }
+        true
     }
 
     fn look(&self, cursor: &Cursor<'_>, place: usize, among: u32, rules: &Rules) -> Answer {
@@ -355,6 +370,10 @@ impl Scan {
 
     /// Writes bytes as they came.
     fn emit(&self, bytes: &[u8], (from, to): (usize, usize), out: &mut Vec<u8>) {
+        if self.escapes.is_empty() {
+            out.extend_from_slice(bytes.get(from..to).unwrap_or_default());
+            return;
+        }
         let mut at = from;
         for escape in self.escapes_in(from, to) {
             out.extend_from_slice(bytes.get(at..escape.at).unwrap_or_default());

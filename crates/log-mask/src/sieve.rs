@@ -2,6 +2,8 @@
 //!
 //! It may say yes in vain, and never no in vain. So that nothing depends on bytes that have not come, the last of them are all looked at.
 
+#[cfg(not(target_family = "wasm"))]
+use crate::block::{self, BLOCK_BYTES, Sought};
 use crate::checksum::account_length;
 use crate::class::Class;
 use crate::rules::Rules;
@@ -51,6 +53,9 @@ const UP_TO_MAIL: u32 = OWNS | SECRETS | Class::Email.bit();
 /// Why a byte is worth a glance.
 pub(crate) struct Sieve {
     kinds: Box<[u8; 256]>,
+    /// What is sought in blocks; nothing where bytes of the operator's own may be any.
+    #[cfg(not(target_family = "wasm"))]
+    blocks: Option<Sought>,
     seeks_mail: bool,
     /// Something of the operator's own begins with a digit.
     has_own_digit: bool,
@@ -60,6 +65,8 @@ impl Default for Sieve {
     fn default() -> Self {
         Self {
             kinds: Box::new([0; 256]),
+            #[cfg(not(target_family = "wasm"))]
+            blocks: None,
             seeks_mail: false,
             has_own_digit: false,
         }
@@ -100,6 +107,15 @@ impl Sieve {
                 | kind(secrets && b"JI_-~KbB".contains(&byte), SECRET)
                 | kind(rules.begins_own(byte), OWN);
         }
+        #[cfg(not(target_family = "wasm"))]
+        if !(0..=u8::MAX).any(|byte| rules.begins_own(byte)) {
+            let seeks = |kind: u8| sieve.kinds.iter().any(|kinds| kinds & kind != 0);
+            sieve.blocks = Some(Sought {
+                numbers: seeks(DIGIT),
+                marks: seeks(COLON | PLUS),
+                secrets: seeks(SECRET),
+            });
+        }
         sieve
     }
 
@@ -123,6 +139,12 @@ pub(crate) struct Cursor<'a> {
     second: Option<Place>,
     /// Where the next address of e-mail would begin, and its sign.
     mail: Option<(usize, usize)>,
+    /// What is sought in blocks, where that is quicker than byte by byte.
+    #[cfg(not(target_family = "wasm"))]
+    sought: Option<Sought>,
+    /// Where the block begins that was looked at last, and what in it is worth a glance.
+    #[cfg(not(target_family = "wasm"))]
+    block: Option<(usize, u64)>,
 }
 
 impl<'a> Cursor<'a> {
@@ -142,6 +164,10 @@ impl<'a> Cursor<'a> {
             is_every: false,
             second: None,
             mail: None,
+            #[cfg(not(target_family = "wasm"))]
+            sought: rules.sieve().blocks.filter(|_| bytes.len() >= BLOCK_BYTES / 2),
+            #[cfg(not(target_family = "wasm"))]
+            block: None,
         };
         cursor.seek_mail(0);
         cursor
@@ -221,7 +247,36 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next byte that is worth a glance.
-    fn skip(&self) -> usize {
+    fn skip(&mut self) -> usize {
+        #[cfg(not(target_family = "wasm"))]
+        if let Some(sought) = self.sought {
+            return self.skip_blocks(sought);
+        }
+        self.skip_bytes()
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn skip_blocks(&mut self, sought: Sought) -> usize {
+        // Of what lies before the block that was looked at last, nothing is worth a glance any more.
+        let mut at = self.block.map_or(self.at, |(from, _)| self.at.max(from));
+        while at < self.sure {
+            let within = at % BLOCK_BYTES;
+            let from = at - within;
+            let worth = match self.block {
+                Some((at, worth)) if at == from => worth,
+                _ => block::worth(self.bytes, from, sought),
+            };
+            self.block = Some((from, worth));
+            let left = worth & u64::MAX << within;
+            if left != 0 {
+                return from + left.trailing_zeros() as usize;
+            }
+            at = from + BLOCK_BYTES;
+        }
+        self.sure
+    }
+
+    fn skip_bytes(&self) -> usize {
         let sieve = self.rules.sieve();
         let mut rest = self.part(self.at, self.sure);
         let mut at = self.at;
@@ -379,41 +434,40 @@ impl<'a> Cursor<'a> {
 
     /// A byte that tokens have near their beginning.
     fn secret(&self, place: usize, byte: u8) -> Option<usize> {
-        let back = |heads: &[&[u8]]| {
-            heads
-                .iter()
-                .find(|head| self.follows(place, head))
-                .map(|head| place - head.len())
+        let back = |count: usize, is: fn(&[u8]) -> bool| {
+            let from = place.checked_sub(count)?;
+            is(self.part(from, place)).then_some(from)
         };
         let ahead = |text: &[u8]| self.part(place + 1, place + 1 + text.len()).eq_ignore_ascii_case(text);
         match byte {
-            b'J' => back(&[b"ey"]),
+            b'J' => back(2, |head| matches!(head, b"ey")),
             // `LTAIza` may be a key of Alibaba's, and `AIza` alone one of Google's.
-            b'I' => back(&[b"LTA", b"AK", b"AS"])
-                .or_else(|| back(&[b"A"]).filter(|_| self.part(place + 1, place + 3) == b"za")),
-            b'K' if ahead(b"ey=") => back(&[b"Account", b"SharedAccess"]),
-            b'~' if self.follows(place, b"Q") => place.checked_sub(5),
+            b'I' => back(3, |head| matches!(head, b"LTA"))
+                .or_else(|| back(2, |head| matches!(head, b"AK" | b"AS")))
+                .or_else(|| back(1, |head| matches!(head, b"A")).filter(|_| self.part(place + 1, place + 3) == b"za")),
+            b'K' if ahead(b"ey=") => {
+                back(7, |head| matches!(head, b"Account")).or_else(|| back(12, |head| matches!(head, b"SharedAccess")))
+            }
+            b'~' => back(1, |head| matches!(head, b"Q")).and_then(|_| place.checked_sub(5)),
             b'b' | b'B' if ahead(b"earer ") => Some(place),
-            b'B' if self.follows(place, b"-----") && ahead(b"EGIN ") => Some(place - 5),
-            b'-' => match self.byte(place.checked_sub(1)?)? {
-                b'k' => back(&[b"sk"]),
-                b'a' | b'b' | b'e' | b'p' | b'r' | b's' => {
-                    back(&[b"xoxa", b"xoxb", b"xoxe", b"xoxp", b"xoxr", b"xoxs", b"xapp"])
-                }
-                b't' => back(&[b"glpat"]),
-                b'i' => back(&[b"pypi"]),
-                b'X' => back(&[b"GOCSPX"]),
-                _ => None,
-            },
-            b'_' => match self.byte(place.checked_sub(1)?)? {
-                b'k' => back(&[b"sk", b"rk"]),
-                b'f' => back(&[b"hf"]),
-                b'm' => back(&[b"npm"]),
-                b'b' => back(&[b"github"]),
-                b'c' => back(&[b"whsec"]),
-                b'p' | b'o' | b'u' | b's' | b'r' => back(&[b"ghp", b"gho", b"ghu", b"ghs", b"ghr"]),
-                _ => None,
-            },
+            b'B' if ahead(b"EGIN ") => back(5, |head| matches!(head, b"-----")),
+            b'-' => back(2, |head| matches!(head, b"sk"))
+                .or_else(|| {
+                    back(4, |head| {
+                        matches!(head, [b'x', b'o', b'x', b'a' | b'b' | b'e' | b'p' | b'r' | b's'])
+                    })
+                })
+                .or_else(|| back(4, |head| matches!(head, b"xapp" | b"pypi")))
+                .or_else(|| back(5, |head| matches!(head, b"glpat")))
+                .or_else(|| back(6, |head| matches!(head, b"GOCSPX"))),
+            b'_' => back(2, |head| matches!(head, b"sk" | b"rk" | b"hf"))
+                .or_else(|| {
+                    back(3, |head| {
+                        matches!(head, [b'g', b'h', b'p' | b'o' | b'u' | b's' | b'r'] | b"npm")
+                    })
+                })
+                .or_else(|| back(5, |head| matches!(head, b"whsec")))
+                .or_else(|| back(6, |head| matches!(head, b"github"))),
             _ => None,
         }
     }

@@ -1,7 +1,10 @@
 //! The same comes out however a text is cut, and little is held.
 
 use super::{draft, masked, rules};
+use crate::class::Class;
+use crate::field::{Fields, Untrusted};
 use crate::masker::{Masker, Syntax};
+use crate::rules::Rules;
 use crate::window::HELD_BYTES_MAX;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -51,6 +54,17 @@ const KNOWN: &[&str] = &[
     "E12345678",
     "L898902C36UTO7408122F1204159ZE184226B<<<<<10",
     "LTAI5tAbCdEfGhIjKlMn",
+    "DE89370400440532013000",
+    "138 1234 5678",
+    "86 ",
+    "10.1.2.3",
+    "AKIA",
+    "AIza",
+    "xoxb-",
+    "glpat-",
+    "github_pat_",
+    "GOCSPX-",
+    "QWERTYUIOP234567",
     "AccountKey=",
     "ya29.",
     "Bearer ",
@@ -110,12 +124,18 @@ fn pieces<'a>(text: &'a [u8], cuts: &[prop::sample::Index]) -> Vec<&'a [u8]> {
     places.windows(2).map(|pair| &text[pair[0]..pair[1]]).collect()
 }
 
+/// Everything but words of the operator's own, which are sought byte by byte; with them, and without the keys of queries.
+fn wordless() -> Arc<Rules> {
+    let draft = draft().without(Class::Word).without(Class::Pattern);
+    Arc::new(draft.query_names(["sig"]).finish().unwrap())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn the_same_comes_out_however_a_text_is_cut(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8)) {
-        let rules = rules();
+    fn the_same_comes_out_however_a_text_is_cut(text in text(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..8), has_words in any::<bool>()) {
+        let rules = if has_words { rules() } else { wordless() };
         // Behind so much that the sieve is asked for all of it, and not every place is looked at.
         let far = [text.as_slice(), b" and so on".repeat(10).as_slice()].concat();
         for syntax in [Syntax::Text, Syntax::Loose, Syntax::Query] {
@@ -128,6 +148,22 @@ proptest! {
             prop_assert_eq!(&whole, &masked(&rules, syntax, &pieces(&text, &cuts)), "{:?}", syntax);
             let bytes: Vec<&[u8]> = text.chunks(1).collect();
             prop_assert_eq!(&whole, &masked(&rules, syntax, &bytes), "{:?}, byte by byte", syntax);
+        }
+    }
+
+    #[test]
+    fn a_value_of_a_record_comes_out_as_a_text_that_goes_by(text in text(), has_words in any::<bool>()) {
+        let rules = if has_words { rules() } else { wordless() };
+        let mut fields = Fields::new(Arc::clone(&rules));
+        for (value, syntax) in [
+            (Untrusted::Text(&text), Syntax::Loose),
+            (Untrusted::Target(&text), Syntax::Target),
+            (Untrusted::Query(&text), Syntax::Query),
+            (Untrusted::Json(&text), Syntax::Json),
+        ] {
+            let mut out = Vec::new();
+            fields.append(value, &mut out);
+            prop_assert_eq!(out, masked(&rules, syntax, &[&text]), "{:?}", syntax);
         }
     }
 
