@@ -10,9 +10,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::{HOST_CALLS, HOST_MODULE, HostCall, LogLevel, ValueType};
 use plug_host::{
-    CallRefused, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture,
+    CallRefused, Caller, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture,
     Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
-    Saying, Services, TraceIds, WorkerPlugins,
+    Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -241,7 +241,7 @@ impl Outside for Nobody {
         &self,
         _: &RedisClient,
         _: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(std::future::pending()))
     }

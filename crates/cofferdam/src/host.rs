@@ -7,16 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use gate_plan::logs::Rings;
 use gate_plan::{Limits, Listener, Plan, Protocol};
 use log_kernel::Grade;
 use rustix::process::{Resource, getrlimit};
 
 mod judge;
 
-/// Where rings of records lie when nothing else is said.
-const RINGS_FOLDER: &str = "/dev/shm";
-/// Bytes of each worker's ring when nothing else is said.
-const RING_BYTES: u64 = 8 * 1024 * 1024;
 /// `TMPFS_MAGIC` of `linux/magic.h`.
 const TMPFS: u64 = 0x0102_1994;
 
@@ -104,8 +101,8 @@ impl Wanted {
             workers: plan.map_or_else(cores, crate::load::workers),
             are_workers_said: plan.is_some_and(|plan| plan.workers.is_some()),
             connections_max: u64::try_from(connections_max).unwrap_or(u64::MAX),
-            rings_folder: RINGS_FOLDER.into(),
-            ring_bytes: RING_BYTES,
+            rings_folder: crate::logs::ring_room(plan),
+            ring_bytes: plan.map_or(Rings::BYTES, |plan| plan.logs.rings.bytes),
         }
     }
 }
@@ -151,7 +148,9 @@ fn millicores(written: &str) -> Option<u64> {
     used.checked_mul(1000)?.checked_div(period.parse().ok()?)
 }
 
+/// The file system of a folder, which is made when it is needed.
 fn space(folder: &Path) -> io::Result<Space> {
+    let folder = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
     let seen = rustix::fs::statvfs(folder)?;
     let kind = rustix::fs::statfs(folder)?.f_type;
     Ok(Space {

@@ -27,6 +27,8 @@ use crate::voice::{say, warn};
 
 /// Names a folder for rings where the configuration names none.
 const FOLDER_VARIABLE: &str = "COFFERDAM_RING_DIR";
+/// Memory that outlives the process.
+const MEMORY: &str = "/dev/shm";
 /// LIMIT: bytes of one record.
 const PAYLOAD_BYTES_MAX: u32 = 64 * 1024;
 /// How long a sink that is wanted no more may carry what it holds.
@@ -89,7 +91,7 @@ impl Logs {
         }
         let rules = Arc::new(rules(plan)?);
         let mut wrong = None;
-        for base in Base::all(plan) {
+        for base in Base::all(Some(plan)) {
             match self.open_in(&base, plan, (Arc::clone(&rules), wanted)) {
                 Ok((book, pens)) => {
                     if let Some(why) = wrong {
@@ -233,7 +235,17 @@ pub(crate) enum Following {
 
 /// Every folder in which the gateway of `main` may have its rings.
 pub(crate) fn ring_folders(plan: &Plan, main: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    Base::all(plan).iter().map(|base| base.of(main)).collect()
+    Base::all(Some(plan)).iter().map(|base| base.of(main)).collect()
+}
+
+/// Where there must be room for rings.
+pub(crate) fn ring_room(plan: Option<&Plan>) -> PathBuf {
+    let bases = Base::all(plan);
+    let room = bases.first().and_then(|base| match base {
+        Base::Named(path) => Some(path.as_path()),
+        Base::Default(path) => path.parent(),
+    });
+    room.unwrap_or(Path::new(MEMORY)).to_owned()
 }
 
 /// A folder of folders of rings.
@@ -246,8 +258,8 @@ enum Base {
 
 impl Base {
     /// Memory that outlives the process, else any folder for what is passing.
-    fn all(plan: &Plan) -> Vec<Self> {
-        if let Some(named) = &plan.logs.rings.dir {
+    fn all(plan: Option<&Plan>) -> Vec<Self> {
+        if let Some(named) = plan.and_then(|plan| plan.logs.rings.dir.as_ref()) {
             return vec![Self::Named(named.clone())];
         }
         if let Some(named) = std::env::var_os(FOLDER_VARIABLE).filter(|named| !named.is_empty()) {
@@ -255,7 +267,7 @@ impl Base {
         }
         let user = std::fs::metadata("/proc/self").map_or(0, |about| about.uid());
         let name = format!("cofferdam-{user}");
-        let memory = Path::new("/dev/shm").join(&name);
+        let memory = Path::new(MEMORY).join(&name);
         vec![Self::Default(memory), Self::Default(std::env::temp_dir().join(&name))]
     }
 

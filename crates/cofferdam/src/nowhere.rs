@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying, TraceIds,
+    CallRefused, Caller, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying,
 };
 use tokio::sync::mpsc;
 
@@ -60,7 +60,7 @@ impl Outside for Nowhere {
         &self,
         _: &RedisClient,
         _: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(self.pending())
     }

@@ -13,7 +13,9 @@ use log_book::{Pen, Sheet, Subject};
 use log_mask::field::Untrusted;
 use log_record::field;
 use log_record::grade::{Class, Level};
-use plug_host::TraceIds;
+use plug_host::{Caller, LocalFuture, TraceIds};
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
 
 /// LIMIT: bytes of a command of Redis that is written down; the longest known one has 20.
 const COMMAND_BYTES_MAX: usize = 32;
@@ -31,6 +33,8 @@ pub(crate) enum Outcome {
     Timeout,
     /// It broke off, or the system was at fault.
     Failed,
+    /// Whoever made it waits for it no more.
+    GivenUp,
 }
 
 impl Outcome {
@@ -41,13 +45,15 @@ impl Outcome {
             Self::Unavailable => "unavailable",
             Self::Timeout => "timeout",
             Self::Failed => "failed",
+            Self::GivenUp => "given_up",
         }
     }
 
     /// Calls that go well are many.
     const fn level(self) -> Level {
         match self {
-            Self::Ok => Level::Debug,
+            // What a plugin cancels is nothing that failed.
+            Self::Ok | Self::GivenUp => Level::Debug,
             _ => Level::Warn,
         }
     }
@@ -60,8 +66,8 @@ impl Outcome {
     /// Of a status of gRPC.
     pub(crate) const fn of_grpc(status: u32) -> Self {
         match status {
-            // What the plugin cancels is nothing that failed.
-            0 | 1 => Self::Ok,
+            0 => Self::Ok,
+            1 => Self::GivenUp,
             4 => Self::Timeout,
             7 | 16 => Self::Refused,
             14 => Self::Unavailable,
@@ -95,6 +101,7 @@ pub(crate) struct Called {
     pen: Rc<RefCell<Pen>>,
     upstream: Rc<Upstream>,
     asks: Asks,
+    plugin: String,
     ids: Option<TraceIds>,
     began: Instant,
 }
@@ -109,12 +116,24 @@ pub(crate) struct End {
     pub(crate) bytes_in: u64,
 }
 
+impl End {
+    /// Of a call of which no more is known.
+    pub(crate) const fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            status: None,
+            bytes_out: 0,
+            bytes_in: 0,
+        }
+    }
+}
+
 impl Called {
     /// Takes note of a call; nothing of one that nobody wants to know of.
     pub(crate) fn begin(
         pen: &Rc<RefCell<Pen>>,
         upstream: &Rc<Upstream>,
-        ids: Option<TraceIds>,
+        by: Caller<'_>,
         asks: impl FnOnce() -> Asks,
     ) -> Option<Self> {
         let wants = |level| pen.try_borrow().is_ok_and(|pen| pen.wants(level, Class::Call));
@@ -122,7 +141,8 @@ impl Called {
             pen: Rc::clone(pen),
             upstream: Rc::clone(upstream),
             asks: asks(),
-            ids,
+            plugin: by.plugin.to_owned(),
+            ids: by.ids,
             began: Instant::now(),
         })
     }
@@ -138,16 +158,48 @@ impl Called {
         if let Ok(mut pen) = self.pen.try_borrow_mut() {
             pen.write(Subject::now(end.outcome.level(), Class::Call), |sheet| {
                 let system = &self.upstream.spec().name;
-                write(sheet, (system, &self.asks), self.ids, (end, took));
+                let by = Caller {
+                    plugin: &self.plugin,
+                    ids: self.ids,
+                };
+                write(sheet, (system, &self.asks), by, (end, took));
             });
         }
     }
+
+    /// Waits for what a call gives, and writes down what came of it; also when nobody waits any more, for then there is no record otherwise.
+    pub(crate) fn attend<T: Default + 'static>(
+        called: Option<Self>,
+        call: impl Future<Output = (T, End)> + 'static,
+    ) -> LocalFuture<T> {
+        let Some(called) = called else {
+            return Box::pin(async move { call.await.0 });
+        };
+        Box::pin(async move {
+            let (waits, gone) = oneshot::channel::<()>();
+            let call = spawn_local(async move {
+                let ended = tokio::select! {
+                    biased;
+                    ended = call => Some(ended),
+                    _ = gone => None,
+                };
+                let (given, end) = ended.unzip();
+                called.ends(end.unwrap_or(End::of(Outcome::GivenUp)));
+                given
+            });
+            // It gives nothing where it panicked, which is counted.
+            let given = call.await.ok().flatten().unwrap_or_default();
+            drop(waits);
+            given
+        })
+    }
 }
 
-fn write(sheet: &mut Sheet<'_>, (system, asks): (&str, &Asks), ids: Option<TraceIds>, (end, took): (End, Duration)) {
-    if let Some(ids) = ids {
+fn write(sheet: &mut Sheet<'_>, (system, asks): (&str, &Asks), by: Caller<'_>, (end, took): (End, Duration)) {
+    if let Some(ids) = by.ids {
         crate::written::write_ids(sheet, ids);
     }
+    sheet.own().text(&field::PLUGIN, by.plugin.as_bytes());
     sheet.own().text(&field::SYSTEM, system.as_bytes());
     match asks {
         Asks::Http(method, target) => {

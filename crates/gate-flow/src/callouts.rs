@@ -14,8 +14,8 @@ use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use log_book::Pen;
 use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, ResponseHead,
-    Saying, TraceIds,
+    CallRefused, Caller, CalloutStep, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside,
+    RedisClient, ResponseHead, Saying,
 };
 use tokio::sync::mpsc;
 
@@ -111,29 +111,26 @@ impl Outside for Callouts {
             .find(&call.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
         let noted = self.note(|| Asked::http(&call));
-        let ids = call.step.as_ref().and_then(|step| step.ids());
-        let called = Called::begin(&self.pen, &upstream, ids, || {
+        let called = Called::begin(&self.pen, &upstream, caller(&call.plugin, call.step.as_ref()), || {
             Asks::Http(call.head.method.clone(), call.head.path.clone())
         });
         let bytes_out = call.body.len() as u64;
-        Ok(Box::pin(async move {
+        Ok(Called::attend(called, async move {
             let step = call.step.clone();
             let (reply, outcome) = http_call(upstream, call).await;
-            if let Some(called) = called {
-                called.ends(End {
-                    outcome,
-                    status: reply.as_ref().map(|reply| reply.head.status.as_u16()),
-                    bytes_out,
-                    bytes_in: reply.as_ref().map_or(0, |reply| reply.body.len() as u64),
-                });
-            }
+            let end = End {
+                outcome,
+                status: reply.as_ref().map(|reply| reply.head.status.as_u16()),
+                bytes_out,
+                bytes_in: reply.as_ref().map_or(0, |reply| reply.body.len() as u64),
+            };
             if let Some(step) = step {
-                step.ends(reply.as_ref().map(|reply| reply.head.status.as_u16()));
+                step.ends(end.status);
             }
             if let Some(noted) = noted {
                 noted.ends(Answered::Http(reply.clone()));
             }
-            reply
+            (reply, end)
         }))
     }
 
@@ -147,20 +144,12 @@ impl Outside for Callouts {
             .upstreams
             .find(&call.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
-        let ids = call.step.as_ref().and_then(|step| step.ids());
-        let called = Called::begin(&self.pen, &upstream, ids, || {
+        let called = Called::begin(&self.pen, &upstream, caller(&call.plugin, call.step.as_ref()), || {
             Asks::Grpc(call.service.clone(), call.method.clone())
         });
-        Ok(Box::pin(async move {
+        Ok(Called::attend(called, async move {
             let status = crate::grpc::call(upstream, call, outgoing, events).await;
-            if let Some(called) = called {
-                called.ends(End {
-                    outcome: Outcome::of_grpc(status),
-                    status: None,
-                    bytes_out: 0,
-                    bytes_in: 0,
-                });
-            }
+            ((), End::of(Outcome::of_grpc(status)))
         }))
     }
 
@@ -172,24 +161,19 @@ impl Outside for Callouts {
         &self,
         client: &RedisClient,
         query: Bytes,
-        ids: Option<TraceIds>,
+        by: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         let upstream = self
             .upstreams
             .find(&client.upstream)
             .ok_or(CallRefused::UnknownUpstream)?;
-        let called = Called::begin(&self.pen, &upstream, ids, || Asks::Redis(query.clone()));
+        let called = Called::begin(&self.pen, &upstream, by, || Asks::Redis(query.clone()));
         let (time_max, bytes_out) = (client.timeout, query.len() as u64);
         let link = self.link(upstream, client);
         let asked = query.clone();
         let Some(reply) = link.ask(query) else {
             if let Some(called) = called {
-                called.ends(End {
-                    outcome: Outcome::Refused,
-                    status: None,
-                    bytes_out: 0,
-                    bytes_in: 0,
-                });
+                called.ends(End::of(Outcome::Refused));
             }
             return Err(CallRefused::TooMany);
         };
@@ -210,6 +194,13 @@ impl Outside for Callouts {
             }
             reply
         }))
+    }
+}
+
+fn caller<'a>(plugin: &'a str, step: Option<&Rc<dyn CalloutStep>>) -> Caller<'a> {
+    Caller {
+        plugin,
+        ids: step.and_then(|step| step.ids()),
     }
 }
 

@@ -1,14 +1,16 @@
 //! The bytes of one TCP connection through its plugins, in both directions.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use log_trace::{Attribute, Place, Stage, Value};
 use plug_abi::{PeerType, StreamAction};
 use plug_host::{Direction, Limit, PluginStream};
 
 use crate::chain::Chain;
+use crate::stages::End;
 
 /// LIMIT: how long a connection waits for a plugin to go on.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -19,7 +21,12 @@ pub(crate) struct TcpLane {
     body_bytes_max: usize,
     /// The client's side of the connection broke.
     client_broke: Cell<bool>,
+    /// The spans of plugins that hold something of a direction.
+    held: RefCell<Vec<((usize, Direction), Place)>>,
 }
+
+/// What a plugin decided that wants no more of a connection.
+const CLOSES: End = End::Verdict("closed");
 
 impl TcpLane {
     pub(crate) fn new(chain: Rc<Chain>) -> Self {
@@ -28,6 +35,35 @@ impl TcpLane {
             chain,
             body_bytes_max: usize::try_from(body_bytes_max).unwrap_or(usize::MAX),
             client_broke: Cell::new(false),
+            held: RefCell::default(),
+        }
+    }
+
+    /// A plugin is shown the connection, or begins to hold bytes of it.
+    fn holds(&self, index: usize, direction: Direction) {
+        let Some(stages) = self.chain.stages().filter(|stages| stages.are_on()) else {
+            return;
+        };
+        let mut held = self.held.borrow_mut();
+        if held.iter().all(|(whose, _)| *whose != (index, direction)) {
+            let place = stages.open(Stage::Plugin, self.chain.number(index));
+            held.push(((index, direction), place));
+        }
+    }
+
+    /// It lets go of everything.
+    fn lets_go(&self, index: usize, direction: Direction, end: End) {
+        let mut held = self.held.borrow_mut();
+        let Some(at) = held.iter().position(|(whose, _)| *whose == (index, direction)) else {
+            return;
+        };
+        let (_, place) = held.swap_remove(at);
+        if let Some(stages) = self.chain.stages() {
+            if let Some(stream) = self.chain.stream(index) {
+                let generation = Value::Number(stream.plugin().generation);
+                stages.note(place, Attribute::Generation, generation);
+            }
+            stages.close(place, end);
         }
     }
 
@@ -39,26 +75,37 @@ impl TcpLane {
     /// Shows the connection to every plugin; false when one refuses it.
     pub(crate) async fn greet(&self) -> bool {
         for index in 0..self.chain.len() {
-            let stream = match self.chain.open(index).await {
-                Ok(Some(stream)) => stream,
-                Ok(None) => continue,
-                Err(_) => return false,
-            };
-            match stream.new_connection().await {
-                Ok(StreamAction::Continue) => {}
-                Ok(StreamAction::StopIteration) => {
-                    if !self.resumed(&stream, Direction::Request).await {
-                        return false;
-                    }
-                }
-                Err(fault) if self.chain.failed(index, &fault).is_ok() => {}
-                Err(_) => return false,
-            }
-            if stream.context().request.close.get() {
+            self.holds(index, Direction::Request);
+            let (passes, end) = self.greets(index).await;
+            self.lets_go(index, Direction::Request, end);
+            if !passes {
                 return false;
             }
         }
         true
+    }
+
+    /// Shows the connection to one plugin: whether it goes on, and what the plugin did.
+    async fn greets(&self, index: usize) -> (bool, End) {
+        let stream = match self.chain.open(index).await {
+            Ok(Some(stream)) => stream,
+            Ok(None) => return (true, End::Failed),
+            Err(fault) => return (false, End::Fault(fault.code())),
+        };
+        let asked = stream.new_connection().await;
+        if let Err(fault) = &asked {
+            let goes_on = self.chain.failed(index, fault).is_ok() && !stream.context().request.close.get();
+            return (goes_on, End::Fault(fault.code()));
+        }
+        if asked.is_ok_and(|action| action == StreamAction::StopIteration)
+            && !self.resumed(&stream, Direction::Request).await
+        {
+            return (false, CLOSES);
+        }
+        match stream.context().request.close.get() {
+            true => (false, CLOSES),
+            false => (true, End::Good),
+        }
     }
 
     /// Waits until a plugin goes on; false when it closes or dies instead.
@@ -130,22 +177,33 @@ impl TcpLane {
                 if too_many {
                     stream.reached(Limit::Body);
                 }
+                self.holds(index, direction);
                 return if too_many || self.closed(stream) {
+                    self.lets_go(index, direction, CLOSES);
                     None
                 } else {
                     Some(Bytes::new())
                 };
             }
             Ok(StreamAction::StopIteration) => {
+                self.holds(index, direction);
                 if !self.resumed(stream, direction).await {
+                    self.lets_go(index, direction, CLOSES);
                     return None;
                 }
             }
-            Err(fault) => self.chain.failed(index, &fault).ok()?,
+            Err(fault) => {
+                self.holds(index, direction);
+                self.lets_go(index, direction, End::Fault(fault.code()));
+                self.chain.failed(index, &fault).ok()?;
+            }
         }
         if self.closed(stream) && !stream.context().dead.get() {
+            self.holds(index, direction);
+            self.lets_go(index, direction, CLOSES);
             return None;
         }
+        self.lets_go(index, direction, End::Good);
         Some(side.body.borrow_mut().take())
     }
 

@@ -211,12 +211,12 @@ impl Traced {
 
     /// A plugin calls an upstream.
     pub(crate) fn callout(self: &Rc<Self>, upstream: u32) -> Option<Rc<dyn CalloutStep>> {
-        let is_followed = self.headers().is_some() && !self.is_over.get();
-        is_followed.then(|| {
-            let place = self.stages.open(Stage::Callout, upstream);
-            let traced = Rc::clone(self);
-            Rc::new(Call { traced, place }) as Rc<dyn CalloutStep>
-        })
+        if self.headers().is_none() || self.is_over.get() {
+            return self.ids().map(|ids| Rc::new(Beside(ids)) as Rc<dyn CalloutStep>);
+        }
+        let place = self.stages.open(Stage::Callout, upstream);
+        let traced = Rc::clone(self);
+        Some(Rc::new(Call { traced, place }))
     }
 
     /// Whether a debug window was open when it began.
@@ -325,6 +325,20 @@ impl std::fmt::Debug for Call {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Call").finish_non_exhaustive()
     }
+}
+
+/// A callout that is no part of a trace, for an exchange that is: its record is found together with the exchange's.
+#[derive(Debug)]
+struct Beside(TraceIds);
+
+impl CalloutStep for Beside {
+    fn tell(&self, _: &mut HeaderMap) {}
+
+    fn ids(&self) -> Option<TraceIds> {
+        Some(self.0)
+    }
+
+    fn ends(&self, _: Option<u16>) {}
 }
 
 impl CalloutStep for Call {

@@ -35,7 +35,7 @@ fn known(sheet: &mut Sheet<'_>, unserved: &Unserved<'_>) {
 const fn protocol(why: Why) -> &'static str {
     match why {
         Why::Handshake(_) => "tls",
-        Why::Http2(_) => "2",
+        Why::Http2(_) | Why::Http2Told(_) => "2",
         Why::HeadUnfinished => "1.1",
     }
 }
@@ -44,7 +44,7 @@ const fn flag(why: Why) -> &'static str {
     match why {
         Why::Handshake(_) => "",
         Why::Http2(_) => "DPE",
-        Why::HeadUnfinished => "DC",
+        Why::Http2Told(_) | Why::HeadUnfinished => "DC",
     }
 }
 

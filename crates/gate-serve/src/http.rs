@@ -26,7 +26,7 @@ use crate::reply::Reply;
 use crate::roster::{Order, Presence};
 use crate::service::{Abort, Service};
 use crate::stream::Stream;
-use crate::unserved::{Unserved, Why, http2_reason};
+use crate::unserved::{Unserved, Why, http2_why};
 use crate::wire::Wire;
 
 mod executor;
@@ -158,9 +158,9 @@ async fn serve_http2<S: Service>(wire: Wire, desk: Rc<Desk<S>>) {
     })
     .await;
     if let End::Over(Err(fault)) = end
-        && let Some(reason) = http2_reason(&fault)
+        && let Some(why) = http2_why(&fault)
     {
-        desk.unserved(Why::Http2(reason));
+        desk.unserved(why);
     }
 }
 

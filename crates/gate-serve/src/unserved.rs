@@ -33,6 +33,8 @@ pub enum Why {
     Handshake(Handshake),
     /// The client broke the framing of HTTP/2, and we ended the connection with this error (RFC 9113 section 7).
     Http2(Reason),
+    /// The client ended the connection of HTTP/2 with this error: it says that we broke the framing.
+    Http2Told(Reason),
     /// The client closed in the middle of a request's head.
     HeadUnfinished,
 }
@@ -118,6 +120,7 @@ impl Why {
         match self {
             Self::Handshake(handshake) => handshake.code(),
             Self::Http2(reason) => http2_code(reason),
+            Self::Http2Told(reason) => http2_told_code(reason),
             Self::HeadUnfinished => "client.head_unfinished",
         }
     }
@@ -188,28 +191,53 @@ impl Handshake {
     }
 }
 
-fn http2_code(reason: Reason) -> &'static str {
-    match reason {
-        Reason::PROTOCOL_ERROR => "client.http2.protocol_error",
-        Reason::FLOW_CONTROL_ERROR => "client.http2.flow_control_error",
-        Reason::SETTINGS_TIMEOUT => "client.http2.settings_timeout",
-        Reason::STREAM_CLOSED => "client.http2.stream_closed",
-        Reason::FRAME_SIZE_ERROR => "client.http2.frame_size_error",
-        Reason::COMPRESSION_ERROR => "client.http2.compression_error",
-        Reason::ENHANCE_YOUR_CALM => "client.http2.enhance_your_calm",
-        Reason::INADEQUATE_SECURITY => "client.http2.inadequate_security",
-        _ => "client.http2.error",
-    }
+/// Codes of errors of HTTP/2, by their names in RFC 9113 section 7: those that we find, and those that we are told of.
+macro_rules! http2_errors {
+    ($($reason:ident = $name:literal),* $(,)?) => {
+        fn http2_code(reason: Reason) -> &'static str {
+            match reason {
+                $(Reason::$reason => concat!("client.http2.", $name),)*
+                _ => "client.http2.error",
+            }
+        }
+
+        fn http2_told_code(reason: Reason) -> &'static str {
+            match reason {
+                $(Reason::$reason => concat!("client.http2.told.", $name),)*
+                _ => "client.http2.told.error",
+            }
+        }
+    };
 }
 
-/// The error with which a connection of HTTP/2 was ended by us; none when its client ended it, or was gone.
-pub(crate) fn http2_reason(fault: &hyper::Error) -> Option<Reason> {
+http2_errors! {
+    PROTOCOL_ERROR = "protocol_error",
+    INTERNAL_ERROR = "internal_error",
+    FLOW_CONTROL_ERROR = "flow_control_error",
+    SETTINGS_TIMEOUT = "settings_timeout",
+    STREAM_CLOSED = "stream_closed",
+    FRAME_SIZE_ERROR = "frame_size_error",
+    COMPRESSION_ERROR = "compression_error",
+    ENHANCE_YOUR_CALM = "enhance_your_calm",
+    INADEQUATE_SECURITY = "inadequate_security",
+}
+
+/// The error that ended a connection of HTTP/2, by whoever found it; none when there was no error, or the client was gone.
+///
+/// Where both sides told of one, h2 gives the client's.
+pub(crate) fn http2_why(fault: &hyper::Error) -> Option<Why> {
     let mut next = fault.source();
     while let Some(cause) = next {
-        if let Some(fault) = cause.downcast_ref::<h2::Error>() {
-            return fault.reason().filter(|_| fault.is_library() && fault.is_go_away());
-        }
-        next = cause.source();
+        let Some(fault) = cause.downcast_ref::<h2::Error>() else {
+            next = cause.source();
+            continue;
+        };
+        let reason = fault.reason().filter(|_| fault.is_go_away())?;
+        return match reason {
+            Reason::NO_ERROR | Reason::CANCEL => None,
+            reason if fault.is_remote() => Some(Why::Http2Told(reason)),
+            reason => fault.is_library().then_some(Why::Http2(reason)),
+        };
     }
     None
 }

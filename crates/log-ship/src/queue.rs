@@ -407,10 +407,10 @@ impl Queue {
         }
     }
 
-    /// Counts of a sink that is no more, without what stays in its spool for the next.
+    /// Counts of a sink that is no more. What it still has stays where it is, in its spool for the next.
     pub(crate) fn last_tally(&self) -> Tally {
         let mut tally = self.tally();
-        tally.accepted -= tally.held;
+        tally.left += tally.held;
         (tally.held, tally.spooled, tally.spool_bytes, tally.queue_bytes) = (0, 0, 0, 0);
         tally
     }

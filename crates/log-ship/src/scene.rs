@@ -71,7 +71,7 @@ pub(crate) fn heard(mut frame: Frame) -> (Frame, Arc<Mutex<Vec<String>>>) {
 pub(crate) fn assert_exact(tally: &Tally) {
     assert_eq!(
         tally.accepted,
-        tally.delivered + tally.dropped() + tally.held,
+        tally.delivered + tally.dropped() + tally.held + tally.left,
         "{tally:?}"
     );
 }

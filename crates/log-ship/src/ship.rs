@@ -81,9 +81,9 @@ impl Ship {
         done
     }
 
-    /// Counts of each sink by its name, with those of sinks that had it before.
+    /// Counts of each sink by its name, with those of sinks that had it before: what is counted up never gets smaller.
     ///
-    /// What a sink that has ended left in its spool is counted no more, until the next one with that folder has found it.
+    /// What a sink that has ended left in its spool counts as left, until the next one of its name with that folder has found it.
     pub fn tallies(&self) -> impl Iterator<Item = (String, Tally)> + use<> {
         self.roster.lock().tallies().into_iter()
     }

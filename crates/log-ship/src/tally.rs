@@ -61,7 +61,7 @@ impl Reason {
     }
 }
 
-/// Counts of one sink at one moment: `accepted == delivered + dropped() + held`.
+/// Counts of one sink at one moment: `accepted == delivered + dropped() + held + left`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Records that the sink was given and is for, and those that it found in its spool at its start.
@@ -72,6 +72,8 @@ pub struct Tally {
     pub held: u64,
     /// Of those, the ones in the spool.
     pub spooled: u64,
+    /// Records that sinks of this name which are no more left in their spools, and no sink of this name has found there since.
+    pub left: u64,
     /// Bytes in the queue.
     pub queue_bytes: usize,
     /// Bytes in the spool.
@@ -124,6 +126,7 @@ impl Tally {
         self.delivered += other.delivered;
         self.held += other.held;
         self.spooled += other.spooled;
+        self.left += other.left;
         self.queue_bytes += other.queue_bytes;
         self.spool_bytes += other.spool_bytes;
         self.misread += other.misread;
@@ -133,6 +136,13 @@ impl Tally {
         for (sum, lost) in self.lost.iter_mut().zip(&other.lost) {
             sum.add_all(lost);
         }
+    }
+
+    /// What was left has been found by a sink that has accepted it anew.
+    pub(crate) fn found_again(&mut self, records: u64) {
+        let found = records.min(self.left);
+        self.left -= found;
+        self.accepted -= found;
     }
 
     pub(crate) fn lose(&mut self, record: &Record, reason: Reason) {

@@ -17,9 +17,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
 use plug_grant::{Access, Grant, Names};
 use plug_host::{
-    CallRefused, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits, LocalFuture,
+    CallRefused, Caller, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits, LocalFuture,
     Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
-    Saying, Services, TraceIds, WorkerPlugins,
+    Saying, Services, WorkerPlugins,
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
@@ -50,7 +50,7 @@ impl Outside for Nothing {
         &self,
         _: &RedisClient,
         _: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Err(CallRefused::UnknownUpstream)
     }

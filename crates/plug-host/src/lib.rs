@@ -37,7 +37,7 @@ mod trace;
 pub use trace::{CalloutStep, Marks, TraceIds};
 mod outside;
 pub use outside::{
-    CallRefused, DebugNews, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside,
+    CallRefused, Caller, DebugNews, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside,
     RedisClient, Saying,
 };
 mod fault;

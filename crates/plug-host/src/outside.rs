@@ -129,6 +129,8 @@ pub enum DebugNews {
 /// An HTTP callout.
 #[derive(Debug)]
 pub struct HttpCall {
+    /// Name of the plugin.
+    pub plugin: String,
     /// Upstream as the plugin names it.
     pub upstream: String,
     /// Request head.
@@ -157,6 +159,8 @@ pub struct HttpReply {
 /// A gRPC callout, unary or streaming.
 #[derive(Debug)]
 pub struct GrpcCall {
+    /// Name of the plugin.
+    pub plugin: String,
     /// Upstream as the plugin names it.
     pub upstream: String,
     /// Full service name.
@@ -208,6 +212,15 @@ pub struct RedisClient {
     pub timeout: Duration,
 }
 
+/// Who asks Redis.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// Name of the plugin.
+    pub plugin: &'a str,
+    /// The ids of its exchange; none where it has no trace, or none is told of.
+    pub ids: Option<TraceIds>,
+}
+
 /// Why a callout was not begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallRefused {
@@ -238,7 +251,7 @@ pub trait Outside {
     ) -> Result<LocalFuture<()>, CallRefused>;
     /// The own name of the upstream that a plugin names so; none when there is none.
     fn upstream_name(&self, named: &str) -> Option<String>;
-    /// Sends raw RESP bytes and waits for one raw reply; none when the connection failed. With the ids of the exchange that asks.
+    /// Sends raw RESP bytes and waits for one raw reply; none when the connection failed.
     ///
     /// # Errors
     /// When it cannot begin.
@@ -246,6 +259,6 @@ pub trait Outside {
         &self,
         client: &RedisClient,
         query: Bytes,
-        ids: Option<TraceIds>,
+        by: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused>;
 }

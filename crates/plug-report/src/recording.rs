@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::scene::{Exchange, Frame, ModuleNote};
 
 pub mod steps;
+mod seams;
 mod mask;
 pub use mask::{Finder, Sensitive};
 

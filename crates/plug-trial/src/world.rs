@@ -10,8 +10,8 @@ use gate_plan::document::TimeSpan;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use plug_abi::LogLevel;
 use plug_host::{
-    CallRefused, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient,
-    ResponseHead, Saying, TraceIds, Trial,
+    CallRefused, Caller, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient,
+    ResponseHead, Saying, Trial,
 };
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -204,7 +204,7 @@ impl Outside for World {
         &self,
         client: &RedisClient,
         query: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         let command = words(&query).join(" ");
         self.redis_calls.borrow_mut().push(RedisSeen {

@@ -12,9 +12,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::property::PropertyValue;
 use plug_abi::{Abi, LogLevel};
 use plug_host::{
-    CallRefused, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits,
+    CallRefused, Caller, Direction, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits,
     LocalFuture, Module, Outside, Plugin, PluginSpec, PluginStream, Process, Property, RedisClient, RequestHead,
-    ResponseHead, RestartPolicy, Saying, Services, TraceIds, WorkerPlugins,
+    ResponseHead, RestartPolicy, Saying, Services, WorkerPlugins,
 };
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -105,7 +105,7 @@ impl Outside for World {
         &self,
         client: &RedisClient,
         query: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         known(&client.upstream)?;
         self.redis_calls.borrow_mut().push((client.clone(), query));

@@ -44,6 +44,7 @@ mod metrics;
 mod access_log;
 mod log_commands;
 mod control_records;
+mod callout_records;
 mod traces;
 mod logs;
 mod hostile;

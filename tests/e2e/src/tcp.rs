@@ -1,8 +1,11 @@
 //! TCP listeners: bytes through, plugins on the way.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use testkit::backend::{Backend, Speaks};
 use testkit::gateway::Gateway;
@@ -162,5 +165,65 @@ async fn a_plugin_that_dies_closes_the_connection_and_serves_the_next() -> Resul
     let mut stream = open(&gateway).await?;
     stream.write_all(b"live").await?;
     assert_eq!(receive(&mut stream, 4).await?, "live");
+    Ok(())
+}
+
+/// Waits until a connection has its record and so many spans of plugins: what each decided, and how it ended.
+async fn spans_of_plugins(file: &Path, count: usize) -> Result<Vec<(Value, Value)>> {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        let text = fs::read_to_string(file).unwrap_or_default();
+        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let records = whole.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+        if let Some(own) = records.iter().find(|record| record["span.name"] == "exchange")
+            && records.iter().any(|record| record["event_name"] == "access")
+            && records.iter().filter(|record| record["span.name"] == "plugin probe").count() >= count
+        {
+            let of_plugin = records.iter().filter(|record| record["span.name"] == "plugin probe");
+            let told = |record: &Value| {
+                ensure!(record["parent_span_id"] == own["span_id"], "it lies elsewhere: {record}");
+                ensure!(record["cofferdam.plugin.generation"] == 1, "whose is it? {record}");
+                Ok((record["cofferdam.verdict"].clone(), record["span.status"].clone()))
+            };
+            return of_plugin.map(told).collect();
+        }
+        ensure!(Instant::now() < end, "it has not ended: {records:#?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_connection_has_spans_of_its_plugins() -> Result<()> {
+    let (good, closed) = ((Value::Null, json!("ok")), (json!("closed"), json!("ok")));
+    let holds = json!({"downstream_data": [{"op": "return", "action": "pause", "when": "not_end"}]});
+    let closes = json!({"downstream_data": [{"op": "close_stream", "stream": "downstream"}, {"op": "return", "action": "pause"}]});
+    let refuses = json!({"new_connection": [{"op": "close_stream", "stream": "downstream"}]});
+    for (script, expected) in [
+        // It is shown the connection, and holds its bytes until the last one is there.
+        (holds, vec![good.clone(), good.clone()]),
+        (closes, vec![good, closed.clone()]),
+        (refuses, vec![closed]),
+    ] {
+        let (backend, folder) = (Backend::start("up", Speaks::Bytes)?, tempfile::tempdir()?);
+        let file = folder.path().join("all.log");
+        let gateway = gateway(json!({
+            "workers": 1,
+            "listeners": [{"name": "bytes", "listen": "127.0.0.1:0", "protocol": "tcp", "upstream": "up", "plugins": ["probe"]}],
+            "upstreams": [upstream("up", &backend)],
+            "plugins": [plugin("probe", "probe-021", script)?],
+            "tracing": {"spans": {"otlp": {"url": "http://127.0.0.1:1/"}}},
+            "logs": {
+                "rings": {"dir": folder.path().join("rings")},
+                "sinks": [{"name": "all", "file": {"path": file}, "classes": ["access", "span"], "batch": {"linger": "1ms"}}],
+            },
+        }))
+        .await?;
+        let mut stream = open(&gateway).await?;
+        // Who is refused may be gone already.
+        let _ = stream.write_all(b"some bytes").await;
+        let _ = stream.shutdown().await;
+        rest(&mut stream).await?;
+        assert_eq!(spans_of_plugins(&file, expected.len()).await?, expected);
+    }
     Ok(())
 }

@@ -11,7 +11,8 @@ use super::*;
 fn line(asks: &Asks, ids: Option<TraceIds>, end: End) -> String {
     let mut pen = Pen::dry();
     pen.follow(Arc::new(rules()), Wanted::default());
-    let packed = pen.pack(|sheet| write(sheet, ("store", asks), ids, (end, Duration::from_micros(1500))));
+    let by = Caller { plugin: "guard", ids };
+    let packed = pen.pack(|sheet| write(sheet, ("store", asks), by, (end, Duration::from_micros(1500))));
     let heading = Heading {
         time_ns: 0,
         level: end.outcome.level(),
@@ -50,7 +51,7 @@ fn a_call_of_redis_shows_its_command_and_no_value() {
         concat!(
             r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"debug","event_name":"call","#,
             r#""trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","trace_flags":"01","#,
-            r#""peer.service":"store","cofferdam.call.operation":"SET (2)","cofferdam.call.result":"ok","#,
+            r#""cofferdam.plugin":"guard","peer.service":"store","cofferdam.call.operation":"SET (2)","cofferdam.call.result":"ok","#,
             r#""cofferdam.bytes_out":31,"cofferdam.bytes_in":5,"cofferdam.duration_ms":1.500}"#
         )
     );
@@ -88,7 +89,7 @@ fn a_callout_shows_its_path_masked() {
         line(&Asks::Http(Method::POST, target), None, end),
         concat!(
             r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"warn","event_name":"call","#,
-            r#""peer.service":"store","cofferdam.call.operation":"http","http.request.method":"POST","url.path":"/check","#,
+            r#""cofferdam.plugin":"guard","peer.service":"store","cofferdam.call.operation":"http","http.request.method":"POST","url.path":"/check","#,
             r#""url.query":"access_token=REDACTED&page=2","http.response.status_code":503,"cofferdam.call.result":"failed","#,
             r#""cofferdam.bytes_out":31,"cofferdam.bytes_in":5,"cofferdam.duration_ms":1.500}"#
         )
@@ -105,5 +106,5 @@ fn a_silent_redis_is_late_and_a_missing_one_is_not_there() {
     assert_eq!(of(None, second), Outcome::Timeout);
     assert_eq!(of(None, Duration::ZERO), Outcome::Unavailable);
     let of_grpc = [0, 1, 4, 7, 13, 14].map(|status| Outcome::of_grpc(status).word());
-    assert_eq!(of_grpc, ["ok", "ok", "timeout", "refused", "failed", "unavailable"]);
+    assert_eq!(of_grpc, ["ok", "given_up", "timeout", "refused", "failed", "unavailable"]);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use plug_host::{
-    CallRefused, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying, TraceIds,
+    CallRefused, Caller, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -134,7 +134,7 @@ impl Outside for Apart {
         &self,
         client: &RedisClient,
         query: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         self.knows(&client.upstream)?;
         let Some(noted) = self.memory.find(&Asked::redis(client, &query)) else {

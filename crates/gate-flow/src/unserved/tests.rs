@@ -55,3 +55,9 @@ fn what_is_no_request_has_a_line_with_its_protocol() {
         ]],
     );
 }
+
+#[test]
+fn an_error_of_http2_has_a_line_that_says_whose_it_was() {
+    line(Why::Http2(h2::Reason::ENHANCE_YOUR_CALM), &expect![[r#""#]]);
+    line(Why::Http2Told(h2::Reason::PROTOCOL_ERROR), &expect![[r#""#]]);
+}

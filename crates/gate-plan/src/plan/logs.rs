@@ -49,8 +49,13 @@ pub struct Logs {
 pub struct Rings {
     /// Its folder; one in `/dev/shm` when absent.
     pub dir: Option<PathBuf>,
-    /// Bytes of each worker's, a power of two from 64 KiB to 256 MiB. Default 8 MiB.
+    /// Bytes of each worker's, a power of two from 64 KiB to 256 MiB.
     pub bytes: u64,
+}
+
+impl Rings {
+    /// Bytes of each worker's where a configuration says nothing: 8 MiB.
+    pub const BYTES: u64 = 8 << 20;
 }
 
 /// A field of access records.

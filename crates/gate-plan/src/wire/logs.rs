@@ -87,7 +87,7 @@ impl Default for Rings {
     fn default() -> Self {
         Self {
             dir: None,
-            bytes: size("8MiB", 8 << 20),
+            bytes: size("8MiB", crate::plan::logs::Rings::BYTES),
         }
     }
 }

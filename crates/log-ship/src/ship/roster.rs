@@ -1,6 +1,6 @@
 //! Which sinks there are, which are to come, and which are on their way out; and counts that outlive them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::tally::{Reason, Tally};
 
 /// LIMIT: sinks that have had their time and do not end, such as those that write to a pipe which nobody reads. Beyond it the oldest is forgotten.
 const LEAVING_MAX: usize = 64;
-/// LIMIT: names of sinks that are no more, of which the counts are kept. Beyond it the oldest is forgotten.
+/// LIMIT: names of sinks that are no more, of which the counts are kept. Beyond it the oldest is forgotten that no sink has.
 const PAST_MAX: usize = 256;
 
 /// A place for a sink.
@@ -45,11 +45,19 @@ struct Leaving {
     until: Instant,
 }
 
+/// What a sink that is no more left in its spool.
+struct Left {
+    name: String,
+    folder: PathBuf,
+    records: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Roster {
     berths: Vec<Berth>,
     leaving: Vec<Leaving>,
     past: Vec<(String, Tally)>,
+    left: Vec<Left>,
     tickets: u64,
     /// The greatest number that was given.
     offered: u64,
@@ -125,7 +133,7 @@ impl Roster {
         for berth in old {
             match berth.hold {
                 Hold::Started(sink) => self.leave(sink, until),
-                Hold::Waiting(queue) => self.hand_over(&berth.name, &queue),
+                Hold::Waiting(queue) => self.hand_over((&berth.name, None), &queue),
             }
         }
         starts
@@ -135,8 +143,8 @@ impl Roster {
         sink.finish(until);
         self.leaving.push(Leaving { sink, until });
         if self.leaving.len() > LEAVING_MAX {
-            let oldest = self.leaving.remove(0);
-            self.hand_over(oldest.sink.name(), oldest.sink.queue());
+            let oldest = self.leaving.remove(0).sink;
+            self.hand_over((oldest.name(), oldest.spool()), oldest.queue());
         }
     }
 
@@ -144,7 +152,7 @@ impl Roster {
     pub(super) fn strike(&mut self, ticket: u64) {
         if let Some(at) = self.berths.iter().position(|berth| berth.ticket == ticket) {
             let berth = self.berths.remove(at);
-            self.hand_over(&berth.name, berth.hold.queue());
+            self.hand_over((&berth.name, None), berth.hold.queue());
         }
     }
 
@@ -164,6 +172,7 @@ impl Roster {
 
     /// A sink has come that was waited for.
     pub(super) fn arrive(&mut self, ticket: u64, sink: Sink) {
+        self.find(&sink);
         if !self.waits_for(ticket) {
             self.leave(sink, Instant::now());
             return;
@@ -186,12 +195,12 @@ impl Roster {
         self.leaving = leaving;
         let ended: Vec<Leaving> = ended;
         for one in ended {
-            self.hand_over(one.sink.name(), one.sink.queue());
+            self.hand_over((one.sink.name(), one.sink.spool()), one.sink.queue());
         }
     }
 
     /// Gives what somebody held to the sink of the same name, when there is one that wants it, and keeps the counts.
-    fn hand_over(&mut self, name: &str, from: &Queue) {
+    fn hand_over(&mut self, (name, spool): (&str, Option<&Path>), from: &Queue) {
         let berth = self.berths.iter().find(|berth| berth.name == name && !self.ending);
         let heir = berth.map(|berth| berth.hold.queue());
         let held = from.take_all();
@@ -201,7 +210,31 @@ impl Roster {
             heir.give(&wanted);
         }
         from.lose(&lost, Reason::Ended);
+        if let Some(folder) = spool {
+            self.left.retain(|left| left.folder != folder);
+            self.left.push(Left {
+                name: name.to_owned(),
+                folder: folder.to_owned(),
+                records: from.tally().spooled,
+            });
+            if self.left.len() > PAST_MAX {
+                self.left.remove(0);
+            }
+        }
         self.remember(name, &from.last_tally());
+    }
+
+    /// What a new sink has in its spool was accepted before, if one of its name left it there: it is counted once.
+    fn find(&mut self, sink: &Sink) {
+        let Some(at) = self.left.iter().position(|left| sink.spool() == Some(&left.folder)) else {
+            return;
+        };
+        let left = self.left.remove(at);
+        let past = self.past.iter_mut().find(|(name, _)| *name == left.name);
+        if let Some((_, past)) = past.filter(|_| left.name == sink.name()) {
+            // Nobody has given it anything yet.
+            past.found_again(left.records.min(sink.tally().accepted));
+        }
     }
 
     fn remember(&mut self, name: &str, tally: &Tally) {
@@ -210,7 +243,13 @@ impl Roster {
             None => self.past.push((name.to_owned(), tally.clone())),
         }
         if self.past.len() > PAST_MAX {
-            self.past.remove(0);
+            // The counts of a name that is in use never get smaller.
+            let taken = |name: &str| {
+                let mut leaving = self.leaving.iter();
+                self.berths.iter().any(|berth| berth.name == name) || leaving.any(|one| one.sink.name() == name)
+            };
+            let oldest = self.past.iter().position(|(name, _)| !taken(name));
+            self.past.remove(oldest.unwrap_or(0));
         }
     }
 

@@ -168,6 +168,71 @@ fn a_spool_is_left_to_the_next_sink_with_its_folder() {
     end(ship);
 }
 
+/// Waits until it comes, while nothing that is counted up gets smaller.
+fn until_ever_more(ship: &Ship, name: &str, mut comes: impl FnMut(&Tally) -> bool) {
+    let counted = |tally: &Tally| (tally.accepted, tally.delivered, tally.dropped(), tally.retries);
+    let mut before = (0, 0, 0, 0);
+    until("counted", || {
+        let tally = tally(ship, name);
+        let now = counted(&tally);
+        assert!(now.0 >= before.0 && now.1 >= before.1 && now.2 >= before.2 && now.3 >= before.3);
+        before = now;
+        comes(&tally)
+    });
+}
+
+#[test]
+fn counts_never_get_smaller_when_a_sink_goes_and_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (away, there) = (Side::refusing(), Side::default());
+    let frame_of = |name| spooled(name, folder.path());
+    let ship = Ship::default();
+    ship.change(vec![away.wanted("away", frame_of("one"))], LONG).unwrap();
+    ship.give(&records(1..=500));
+    until("in the spool", || tally(&ship, "one").spooled == 500);
+    // It is gone, and 500 records with it.
+    ship.change(Vec::new(), LONG).unwrap();
+    until_ever_more(&ship, "one", |tally| tally.left == 500);
+    assert_eq!((tally(&ship, "one").accepted, tally(&ship, "one").held), (500, 0));
+    // It comes back, finds them and goes once more.
+    ship.change(vec![away.wanted("away", frame_of("one"))], LONG).unwrap();
+    until_ever_more(&ship, "one", |tally| tally.left == 0);
+    assert_eq!((tally(&ship, "one").accepted, tally(&ship, "one").held), (500, 500));
+    ship.change(Vec::new(), LONG).unwrap();
+    until_ever_more(&ship, "one", |tally| tally.left == 500);
+    // Another one gets them: those of the first stay counted where they are.
+    ship.change(vec![there.wanted("there", frame_of("two"))], LONG).unwrap();
+    until_ever_more(&ship, "two", |tally| tally.delivered == 500);
+    assert_eq!((tally(&ship, "one").accepted, tally(&ship, "one").left), (500, 500));
+    ship.change(vec![away.wanted("away", frame_of("one"))], LONG).unwrap();
+    ship.give(&records(501..=510));
+    until_ever_more(&ship, "one", |tally| tally.spooled == 10);
+    assert_eq!((tally(&ship, "one").accepted, tally(&ship, "one").left), (510, 500));
+    assert_eq!((tally(&ship, "two").accepted, tally(&ship, "two").left), (500, 0));
+    end(ship);
+}
+
+#[test]
+fn what_a_sink_has_delivered_is_counted_when_it_is_the_oldest_of_many_that_were() {
+    let (stays, other) = (Side::default(), Side::default());
+    let ship = Ship::default();
+    ship.change(vec![stays.wanted("first", frame("stays"))], LONG).unwrap();
+    ship.give(&records(1..=10));
+    until("all", || tally(&ship, "stays").delivered == 10);
+    let number = 300;
+    for at in 0..number {
+        let key = format!("other-{at}");
+        let both = vec![stays.wanted("second", frame("stays")), other.wanted(&key, frame(&key))];
+        ship.change(both, LONG).unwrap();
+    }
+    until("all but one are gone", || other.starts.load(Ordering::SeqCst) > 0);
+    until_ever_more(&ship, "stays", |tally| tally.delivered == 10);
+    ship.change(vec![stays.wanted("second", frame("stays"))], LONG).unwrap();
+    assert!(ship.tallies().count() <= 257);
+    assert_eq!(tally(&ship, "stays").accepted, 10);
+    end(ship);
+}
+
 #[test]
 fn what_a_sink_without_a_spool_holds_goes_to_its_heir_or_is_counted() {
     let (away, heir, other) = (Side::refusing(), Side::default(), Side::default());

@@ -55,6 +55,7 @@ pub(crate) fn begin(host: &mut Host<'_>, arguments: &Arguments) -> Done {
     };
     let message = arguments.message.map(|place| host.copy(place)).transpose()?;
     let call = GrpcCall {
+        plugin: host.guest.plugin().spec.name.clone(),
         upstream: upstream(host.read(arguments.upstream.0, arguments.upstream.1)?),
         service: name(host, arguments.service)?,
         method: name(host, arguments.method)?,

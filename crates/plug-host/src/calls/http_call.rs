@@ -76,6 +76,7 @@ pub(crate) fn proxy_http_call(host: &mut Host<'_>, arguments: &Arguments) -> Don
         return Err(Status::BadArgument);
     }
     let mut call = HttpCall {
+        plugin: host.guest.plugin().spec.name.clone(),
         upstream: host.name(arguments.upstream, NAME_BYTES_MAX)?,
         head: head(host.read(arguments.headers.0, arguments.headers.1)?)?,
         body: host.copy(arguments.body)?,

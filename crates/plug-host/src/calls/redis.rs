@@ -10,7 +10,7 @@ use plug_abi::tokens::CalloutKind;
 use crate::calls::Done;
 use crate::calls::http_call::{NAME_BYTES_MAX, status_of};
 use crate::guest::{Effect, Host};
-use crate::outside::{LocalFuture, RedisClient};
+use crate::outside::{Caller, LocalFuture, RedisClient};
 use crate::trace::CalloutStep;
 
 /// LIMIT: Redis clients one instance may define.
@@ -98,7 +98,9 @@ pub(crate) fn proxy_redis_call(host: &mut Host<'_>, upstream: (u32, u32), query:
     }
     let step = host.guest.step(&client.upstream);
     let ids = step.as_ref().and_then(|step| step.ids());
-    let reply = host.guest.outside.redis_call(client, query, ids).map_err(status_of)?;
+    let plugin = &host.guest.plugin().spec.name;
+    let by = Caller { plugin, ids };
+    let reply = host.guest.outside.redis_call(client, query, by).map_err(status_of)?;
     let reply = followed(reply, step);
     let token = host.guest.begin_callout(CalloutKind::Redis)?;
     host.guest.effects.push(Effect::Redis { root, token, reply });

@@ -185,7 +185,7 @@ impl Outside for Double {
         &self,
         _: &RedisClient,
         query: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(async move { Some(query) }))
     }

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use plug_abi::pairs;
 
+use super::seams::Seams;
 use super::steps::{Given, Input, Step, Steps, Writer};
 use super::{Recording, RecordingFault};
 
@@ -56,23 +57,28 @@ enum About {
 }
 
 impl Recording {
-    /// The recording without the values of sensitive headers and properties, and without what `finder` finds in any other; a value keeps its length,
-    /// so that the rest stays true.
+    /// The recording without the values of sensitive headers and properties, and without what `finder` finds in any other, or in the pieces of a
+    /// body behind each other; a value keeps its length, so that the rest stays true.
     ///
     /// # Errors
     /// When its steps are damaged.
     pub fn masked(mut self, sensitive: &Sensitive, finder: Finder<'_>) -> Result<Self, RecordingFault> {
         let mut writer = Writer::default();
         let mut steps = Steps::of(&self.steps);
+        let seams = Seams::find(&self.steps, finder)?;
         let mut mask = Mask {
             sensitive,
             finder,
+            seams: &seams,
+            number: 0,
             about: About::Anything,
             count: 0,
             values: Vec::new(),
         };
+        seams.values.iter().for_each(|value| mask.remember(value));
         while let Some(step) = steps.next()? {
             mask.step(&step, &mut writer);
+            mask.number = mask.number.saturating_add(1);
         }
         self.head.masked = self.head.masked.saturating_add(mask.count);
         self.steps = writer.0;
@@ -83,6 +89,9 @@ impl Recording {
 struct Mask<'a> {
     sensitive: &'a Sensitive,
     finder: Finder<'a>,
+    seams: &'a Seams,
+    /// Which step it is.
+    number: usize,
     about: About,
     count: u64,
     /// What was left out, to be found again in what the guest says.
@@ -155,7 +164,16 @@ impl Mask<'_> {
     /// The bytes with stars for what is found in them; it is looked for elsewhere too.
     fn without_found(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut kept = bytes.to_vec();
+        // The steps of bodies have one piece each, so that a place is in no other bytes.
+        let mut places = self.seams.of(self.number).to_vec();
+        let over = places.len();
         for place in (self.finder)(bytes) {
+            let known = places.iter().take(over);
+            if !known.into_iter().any(|seam| seam.start <= place.start && place.end <= seam.end) {
+                places.push(place);
+            }
+        }
+        for place in places {
             if let (Some(found), Some(room)) = (bytes.get(place.clone()), kept.get_mut(place)) {
                 room.copy_from_slice(&self.instead(found));
             }
@@ -173,13 +191,18 @@ impl Mask<'_> {
 
     fn instead(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.count = self.count.saturating_add(1);
+        self.remember(bytes);
+        vec![INSTEAD; bytes.len()]
+    }
+
+    /// It is looked for elsewhere.
+    fn remember(&mut self, bytes: &[u8]) {
         if bytes.len() >= VALUE_BYTES_MIN
             && self.values.len() < VALUES_MAX
             && !self.values.iter().any(|known| known == bytes)
         {
             self.values.push(bytes.to_vec());
         }
-        vec![INSTEAD; bytes.len()]
     }
 
     /// A map in which sensitive values are left out; one that cannot be read is left out as a whole.

@@ -205,6 +205,73 @@ fn what_is_found_in_a_value_is_stars_wherever_it_stands() {
     assert_eq!(masked.steps.len(), recording.steps.len());
 }
 
+/// Whoever is found between the others has its pieces in a body of its own.
+#[test]
+fn what_stands_over_two_pieces_of_a_body_is_stars_in_both() {
+    let finder = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let found = text.match_indices("13812341234");
+        found.map(|(at, found)| at..at + found.len()).collect()
+    };
+    let read = |writer: &mut Writer, context: u32, piece: &[u8]| {
+        writer.entry(6, &[0, context, 1, 0]);
+        writer.call("proxy_get_buffer_bytes", &[0, 0, 99], [].into_iter());
+        writer.value(piece);
+        writer.answer(0);
+        writer.returned(0);
+    };
+    let written = |writer: &mut Writer, piece: &[u8]| {
+        let input = Input::of(Given::Bytes, piece);
+        writer.call("proxy_set_buffer_bytes", &[1, 0, 99], [input].into_iter());
+    };
+    let recording = of(|writer| {
+        read(writer, 2, b"tel 1381");
+        read(writer, 3, b"order 1381");
+        read(writer, 2, b"2341");
+        read(writer, 3, b"ok");
+        read(writer, 2, b"234, please");
+        // What it read stands in what it says, and over a seam of what it writes.
+        writer.call("proxy_log", &[2], [Input::of(Given::Bytes, b"it begins with 1381")].into_iter());
+        written(writer, b"to 138123");
+        written(writer, b"41234.");
+        // Not behind each other: so much is not kept of the first.
+        written(writer, &[&[b'x'; INPUT_KEPT_MAX - 3][..], b"138 and more"].concat());
+        written(writer, b"12341234");
+    });
+    let masked = recording.masked(&Sensitive::default(), &finder).unwrap();
+    let text = |bytes: &[u8]| -> Vec<String> {
+        let pieces = steps(bytes).into_iter().filter_map(|step| match step {
+            Step::Value(value) => Some(value.to_vec()),
+            Step::Call { inputs, .. } => Some(inputs.first()?.kept.to_vec()),
+            _ => None,
+        });
+        pieces.map(|piece| String::from_utf8(piece).unwrap()).collect()
+    };
+    let shown = text(&masked.steps);
+    assert_eq!(
+        shown[..8],
+        [
+            "tel ****",
+            "order ****",
+            "****",
+            "ok",
+            "***, please",
+            "it begins with ****",
+            "to ******",
+            "*****."
+        ]
+    );
+    assert!(shown[8].ends_with("x138"), "{}", shown[8]);
+    // Each piece is found by itself where nothing stands over it.
+    let apart = of(|writer| {
+        read(writer, 2, b"a 13812341234");
+        read(writer, 2, b"b");
+    });
+    let masked = apart.masked(&Sensitive::default(), &finder).unwrap();
+    assert_eq!(text(&masked.steps), ["a ***********", "b"]);
+    assert_eq!(masked.head.masked, 1);
+}
+
 #[test]
 fn what_was_left_out_is_compared_by_its_length() {
     let long = [1; 600];

@@ -38,6 +38,50 @@ fn broken_framing_of_http2_is_told_with_the_error_that_it_was() {
 }
 
 #[test]
+fn a_client_that_ends_with_an_error_is_heard() {
+    let stage = Stage::web();
+    // GOAWAY: the last stream, and the error; that of a client that only goes is none.
+    for (error, code) in [
+        (1, "client.http2.told.protocol_error"),
+        (3, "client.http2.told.flow_control_error"),
+        (77, "client.http2.told.error"),
+    ] {
+        speak(&stage, &[frame(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, error])]);
+        hears(&stage, code);
+    }
+    speak(&stage, &[frame(7, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 8])]);
+    assert!(stage.events.try_recv().is_err());
+}
+
+/// A GET whose header `x` has so many bytes, from a client as they are; what became of it.
+fn large(stage: &Stage, bytes: usize) -> Result<u16, h2::Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let address = stage.address();
+    runtime.unwrap().block_on(async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::get("http://x/").header("x", "v".repeat(bytes)).body(()).unwrap();
+        let (response, _) = sender.send_request(request, true).unwrap();
+        Ok(tokio::time::timeout(PATIENCE, response).await.unwrap()?.status().as_u16())
+    })
+}
+
+#[test]
+fn a_header_list_that_ends_its_connection_is_told_and_one_that_ends_a_stream_is_not() {
+    let stage = Stage::web();
+    let bound = usize::try_from(LIMITS.header_bytes_max).unwrap();
+    // The library answers by itself, and tells nobody; the reference says so.
+    assert_eq!(large(&stage, 2 * bound).unwrap(), 431);
+    until(|| stage.workers.listeners()[0].open == 0);
+    assert!(stage.events.try_recv().is_err());
+    // What is far too large costs the connection, which it does tell.
+    let fault = large(&stage, 5 * bound).unwrap_err();
+    assert_eq!(fault.reason(), Some(h2::Reason::ENHANCE_YOUR_CALM));
+    hears(&stage, "client.http2.enhance_your_calm");
+}
+
+#[test]
 fn a_client_of_http2_that_leaves_has_broken_nothing() {
     let stage = Stage::web();
     let mut client = stage.client();

@@ -11,8 +11,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::HeadersAction;
 use plug_host::{
-    CallRefused, Debugging, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
-    Outside, Plugin, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services, TraceIds,
+    CallRefused, Caller, Debugging, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
+    Outside, Plugin, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services,
     WorkerPlugins,
 };
 use tokio::sync::mpsc;
@@ -61,7 +61,7 @@ impl Outside for Desert {
         &self,
         _: &RedisClient,
         _: Bytes,
-        _: Option<TraceIds>,
+        _: Caller<'_>,
     ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(async { None }))
     }
