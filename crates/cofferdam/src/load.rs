@@ -290,7 +290,7 @@ fn probe(all: &mut [Tried], before: &[Arc<Plugin>]) {
     }
 }
 
-/// The files that a configuration names: keys of signers, and modules with what is beside them.
+/// The files that a configuration names: keys of signers, modules with what is beside them, and what log guests read.
 fn files((plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
     let of_plugins = plan
         .plugins
@@ -299,7 +299,10 @@ fn files((plan, folder): (&Plan, &Path)) -> Vec<PathBuf> {
     let probes = plan.plugins.iter().filter_map(|spec| spec.probe.clone());
     let keys = crate::signing::files(plan).into_iter().chain(plan.grants.file.clone());
     let guests = plan.logs.sandbox.iter().flat_map(|sandbox| &sandbox.plugins);
-    let guests = guests.map(|guest| guest.module.clone());
+    let guests = guests.flat_map(|guest| {
+        let files = guest.files.iter().map(|(_, path)| path.clone());
+        [guest.module.clone()].into_iter().chain(files)
+    });
     keys.chain(of_plugins).chain(probes).chain(guests).collect()
 }
 

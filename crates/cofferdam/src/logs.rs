@@ -20,7 +20,7 @@ use log_record::grade::{Class, Level};
 use log_ship::{Ship, Tally};
 use parking_lot::{Mutex, RwLock};
 
-use self::screen::{Counts, Screen};
+use self::screen::{Counts, Screen, Shared};
 use crate::loaded::Loaded;
 
 use crate::voice::{say, warn};
@@ -76,23 +76,24 @@ impl Logs {
             main: main.to_owned(),
             workers,
         };
-        let pens = logs.begin(&loaded.plan)?;
-        logs.show(loaded)?;
+        let pens = logs.begin(loaded)?;
         Ok((
             logs,
             pens.unwrap_or_else(|| (0..workers.get()).map(|_| Pen::dry()).collect()),
         ))
     }
 
-    fn begin(&self, plan: &Plan) -> anyhow::Result<Option<Pens>> {
+    fn begin(&self, loaded: &Loaded) -> anyhow::Result<Option<Pens>> {
+        let plan = &*loaded.plan;
         let wanted = wishes(plan);
         if !wanted.has_any() {
             return Ok(None);
         }
+        let screen = self.screen(loaded);
         let rules = Arc::new(rules(plan)?);
         let mut wrong = None;
         for base in Base::all(Some(plan)) {
-            match self.open_in(&base, plan, (Arc::clone(&rules), wanted)) {
+            match self.open_in(&base, (plan, screen.clone()), (Arc::clone(&rules), wanted)) {
                 Ok((book, pens)) => {
                     if let Some(why) = wrong {
                         warn(&format!(
@@ -113,7 +114,12 @@ impl Logs {
         }
     }
 
-    fn open_in(&self, base: &Base, plan: &Plan, manner: (Arc<Rules>, Wanted)) -> anyhow::Result<(Arc<Book>, Pens)> {
+    fn open_in(
+        &self,
+        base: &Base,
+        (plan, screen): (&Plan, Option<Shared>),
+        manner: (Arc<Rules>, Wanted),
+    ) -> anyhow::Result<(Arc<Book>, Pens)> {
         let folder = base.of(&self.main)?;
         base.make()?;
         let settings = Settings {
@@ -127,6 +133,7 @@ impl Logs {
             },
             rules: manner.0,
             wanted: manner.1,
+            screen: screen.map(boxed),
             listener: Arc::new(|notice| tell(&notice)),
         };
         // What a dead process left is given to the sinks that there are when the book opens.
@@ -151,26 +158,31 @@ impl Logs {
     pub(crate) fn change(&self, loaded: &Loaded) -> anyhow::Result<Following> {
         let plan = &*loaded.plan;
         let Some(book) = self.book() else {
-            let pens = self.begin(plan)?;
-            self.show(loaded)?;
+            let pens = self.begin(loaded)?;
             return Ok(pens.map_or(Following::AsBefore, Following::With));
         };
         let rules = Arc::new(rules(plan)?);
         let wanted = wishes(plan);
         let sinks = sinks::wanted(plan)?;
+        // A new sink gets nothing that new guests have not seen, and guests go last.
+        let screen = self.screen(loaded);
+        let has_guests = screen.is_some();
+        if let Some(screen) = screen {
+            book.show_to(Some(boxed(screen)))?;
+        }
         book.with_ship(|ship| ship.change(sinks, END_WAIT_MAX))?;
         book.follow(Arc::clone(&rules), wanted);
-        self.show(loaded)?;
+        if !has_guests {
+            book.show_to(None)?;
+        }
         Ok(Following::Manner(rules, wanted))
     }
 
-    /// Has records led through the guests of what is loaded.
-    fn show(&self, loaded: &Loaded) -> anyhow::Result<()> {
-        let Some(book) = self.book() else { return Ok(()) };
+    /// The guests of what is loaded, whose counts are shown from now on.
+    fn screen(&self, loaded: &Loaded) -> Option<Shared> {
         let screen = loaded.screen.lock().take();
         *self.screened.lock() = screen.as_ref().map(Screen::counts).unwrap_or_default();
-        book.show_to(screen.map(|screen| Box::new(screen) as Box<dyn log_book::Screen>))?;
-        Ok(())
+        screen.map(Shared::new)
     }
 
     /// What became of records in log guests.
@@ -216,6 +228,10 @@ impl Logs {
         let book = self.book.lock().take();
         book.is_none_or(|book| book.close(Instant::now() + wait))
     }
+}
+
+fn boxed(screen: Shared) -> Box<dyn log_book::Screen> {
+    Box::new(screen)
 }
 
 /// Nothing is in it yet.

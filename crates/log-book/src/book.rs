@@ -33,6 +33,8 @@ pub struct Settings {
     pub rules: Arc<Rules>,
     /// What anybody wants.
     pub wanted: Wanted,
+    /// Guests that see records from the first one on, what dead processes left included.
+    pub screen: Option<Box<dyn Screen>>,
     /// Who hears of what went wrong.
     pub listener: Listener,
 }
@@ -128,7 +130,11 @@ impl Book {
             rings: Mutex::default(),
             desk: Desk::new(Pen::new((producer, Arc::clone(&masked)), manner.clone(), bytes_max)),
         });
-        let clerk = Clerk::new(Arc::clone(&shared), folder.clone(), settings.listener);
+        let clerk = Clerk::new(
+            Arc::clone(&shared),
+            folder.clone(),
+            (settings.listener, settings.screen),
+        );
         Builder::new()
             .name("log-clerk".to_owned())
             .spawn(move || clerk.run(&taken))
@@ -163,14 +169,16 @@ impl Book {
         self.orders.try_send(order).map_err(|_| BookFault::Clerk)
     }
 
-    /// Leads records through other guests from now on, or through none.
+    /// Leads records through other guests, or through none. Whatever is given to sinks after it has returned, these have seen.
     ///
     /// # Errors
     /// When the clerk takes no orders.
     pub fn show_to(&self, screen: Option<Box<dyn Screen>>) -> Result<(), BookFault> {
+        let (done, changed) = sync_channel(1);
         self.orders
-            .try_send(Order::Screen(screen))
-            .map_err(|_| BookFault::Clerk)
+            .try_send(Order::Screen(screen, done))
+            .map_err(|_| BookFault::Clerk)?;
+        changed.recv_timeout(CHANGING).map_err(|_| BookFault::Clerk)
     }
 
     /// The pen of threads that carry no traffic.
@@ -231,5 +239,7 @@ impl Book {
     }
 }
 
+/// How long the clerk may take until it looks for orders; a batch in guests, and sinks that are changed, hold it up.
+const CHANGING: std::time::Duration = std::time::Duration::from_secs(20);
 /// What the clerk has beyond the time of the sinks, to put its rings away.
 const CLOSING: std::time::Duration = std::time::Duration::from_millis(500);

@@ -34,8 +34,8 @@ const REFUSED_MAX: usize = 256;
 pub(crate) enum Order {
     /// There is another ring.
     Ring(String, Box<(Ring, Consumer)>, u64),
-    /// Records are led through other guests from now on, or through none.
-    Screen(Option<Box<dyn Screen>>),
+    /// Records are led through other guests from now on, or through none. Says that it is so.
+    Screen(Option<Box<dyn Screen>>, SyncSender<()>),
     /// The gateway stops: everything is given, and sinks end by then. Says whether all was carried.
     End(Instant, SyncSender<bool>),
 }
@@ -66,7 +66,11 @@ pub(crate) struct Clerk {
 }
 
 impl Clerk {
-    pub(crate) fn new(shared: Arc<Shared>, folder: Folder, listener: Listener) -> Self {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        folder: Folder,
+        (listener, screen): (Listener, Option<Box<dyn Screen>>),
+    ) -> Self {
         Self {
             shared,
             folder,
@@ -78,7 +82,7 @@ impl Clerk {
             counted: None,
             tallies: HashMap::new(),
             line: Vec::new(),
-            screen: None,
+            screen,
             wires: None,
             number: 0,
         }
@@ -95,7 +99,11 @@ impl Clerk {
             };
             match order {
                 Ok(Order::Ring(name, ends, capacity)) => self.sources.push(Source::new(name, *ends, capacity)),
-                Ok(Order::Screen(screen)) => self.screen = screen,
+                Ok(Order::Screen(screen, done)) => {
+                    self.screen = screen;
+                    // Who asked may have stopped waiting.
+                    let _ = done.try_send(());
+                }
                 Ok(Order::End(until, done)) => {
                     // Who asked may have stopped waiting.
                     let _ = done.try_send(self.end(until));

@@ -76,6 +76,7 @@ fn settings(folder: &Path, notices: &Arc<Mutex<Vec<Notice>>>) -> Settings {
             ..log_ring::Settings::default()
         },
         rules: Arc::new(rules.finish().unwrap()),
+        screen: None,
         wanted: Wanted::of([&Selection::default()]),
         listener: Arc::new(move |notice| heard.lock().push(notice)),
     }

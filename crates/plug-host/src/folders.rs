@@ -1,4 +1,4 @@
-//! Folders that plugins are granted: opened once, and everything in them found beneath them, whatever the plugin or anybody else does to names.
+//! Folders that plugins are granted, and files for log guests: opened once, and everything in them found beneath them, whatever the plugin or anybody else does to names.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -28,13 +28,36 @@ pub(crate) struct Opened {
     path: PathBuf,
     /// Device and number: the same name may mean another folder later.
     identity: (u64, u64),
-    root: OwnedFd,
+    root: Root,
+}
+
+/// What is found beneath it.
+enum Root {
+    Folder(OwnedFd),
+    /// Single files, by what the plugin calls them: nothing that lies beside them is found.
+    Files(Vec<(String, PathBuf)>),
+}
+
+impl Root {
+    fn try_clone(&self) -> std::io::Result<Self> {
+        Ok(match self {
+            Self::Folder(root) => Self::Folder(root.try_clone()?),
+            Self::Files(files) => Self::Files(files.clone()),
+        })
+    }
+
+    fn files(&self) -> &[(String, PathBuf)] {
+        match self {
+            Self::Folder(_) => &[],
+            Self::Files(files) => files,
+        }
+    }
 }
 
 // Without the number under which it is open: two that mean the same folder are told as the same.
 impl fmt::Debug for Opened {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = (&self.name, self.write, &self.path, self.identity);
+        let what = (&self.name, self.write, &self.path, self.identity, self.root.files());
         formatter.debug_tuple("Opened").field(&what).finish()
     }
 }
@@ -42,7 +65,8 @@ impl fmt::Debug for Opened {
 impl PartialEq for Folders {
     fn eq(&self, other: &Self) -> bool {
         let what = |folder: &Opened| (folder.name.clone(), folder.write, folder.path.clone(), folder.identity);
-        self.0.iter().map(what).eq(other.0.iter().map(what))
+        let files = |folder: &Opened| folder.root.files().to_vec();
+        self.0.iter().map(what).eq(other.0.iter().map(what)) && self.0.iter().map(files).eq(other.0.iter().map(files))
     }
 }
 
@@ -66,11 +90,38 @@ impl Folders {
                 write: folder.write,
                 path: folder.path.clone(),
                 identity: (about.st_dev, about.st_ino),
-                root,
+                root: Root::Folder(root),
             })
         };
         let folders = grant.folders.iter().map(open).collect::<Result<Vec<_>, String>>();
         folders.map(|folders| Some(Self(folders)))
+    }
+
+    /// Opens what a grant lists, and lets single files be read, which are found beneath `/`.
+    ///
+    /// # Errors
+    /// Why one of them cannot be opened.
+    pub fn with_files(grant: &Grant, files: Vec<(String, PathBuf)>) -> Result<Self, String> {
+        for (_, path) in &files {
+            let shown = path.display();
+            let unread = |why| format!("file `{shown}` cannot be opened: {why}");
+            // To open a pipe would wait for its other end.
+            if !std::fs::metadata(path).map_err(unread)?.is_file() {
+                return Err(format!("`{shown}` is neither a file nor a folder"));
+            }
+            std::fs::File::open(path).map_err(unread)?;
+        }
+        let mut folders = Self::open(grant)?.map(|folders| folders.0).unwrap_or_default();
+        if !files.is_empty() {
+            folders.push(Opened {
+                name: "/".to_owned(),
+                write: false,
+                path: PathBuf::from("/"),
+                identity: (0, 0),
+                root: Root::Files(files),
+            });
+        }
+        Ok(Self(folders))
     }
 
     /// The same folders once more, without the right to write.
@@ -108,6 +159,14 @@ impl Opened {
 
     /// Opens what a path names beneath the folder. A link in the path is followed as long as it stays beneath.
     pub(crate) fn find(&self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+        let root = match &self.root {
+            Root::Folder(root) => root.as_fd(),
+            Root::Files(files) => {
+                let file = files.iter().find(|(name, _)| name.as_bytes() == path);
+                let (_, file) = file.ok_or(Errno::NOENT)?;
+                return rustix::fs::open(file, flags, Mode::empty());
+            }
+        };
         let path = if path.is_empty() { b".".as_slice() } else { path };
         let mode = Mode::from_raw_mode(0o640);
         let mode = if flags.contains(OFlags::CREATE) {
@@ -116,11 +175,11 @@ impl Opened {
             Mode::empty()
         };
         for _ in 0..ATTEMPTS {
-            match beneath(self.root.as_fd(), path, flags, mode) {
+            match beneath(root, path, flags, mode) {
                 // Somebody renamed something on the way.
                 Err(Errno::AGAIN) => {}
                 // An older kernel, or a sandbox that does not know the call.
-                Err(Errno::NOSYS | Errno::PERM) => return walk(self.root.as_fd(), path, flags, mode),
+                Err(Errno::NOSYS | Errno::PERM) => return walk(root, path, flags, mode),
                 found => return found,
             }
         }

@@ -122,7 +122,8 @@ pub struct LogGuest {
     snapshot: Snapshot,
     running: Option<Running>,
     restarts: Restarts,
-    alive_since: tokio::time::Instant,
+    /// None from a death until it is asked again: to wait is not to live.
+    alive_since: Option<tokio::time::Instant>,
     patcher: Patcher,
 }
 
@@ -140,7 +141,7 @@ impl LogGuest {
             snapshot,
             running: Some(running),
             restarts: Restarts::default(),
-            alive_since: tokio::time::Instant::now(),
+            alive_since: Some(tokio::time::Instant::now()),
             patcher: Patcher::default(),
         })
     }
@@ -217,6 +218,7 @@ impl LogGuest {
         until: (Duration, Instant),
         passed: &mut Passed,
     ) -> Result<(), LogFault> {
+        self.alive_since.get_or_insert_with(tokio::time::Instant::now);
         // A fault leaves no instance behind: what it knew goes with it.
         let mut running = match self.running.take() {
             Some(running) => running,
@@ -237,9 +239,9 @@ impl LogGuest {
 
     fn died(&mut self, fault: LogFault, passed: &mut Passed) {
         let now = tokio::time::Instant::now();
-        let lived = now.saturating_duration_since(self.alive_since);
+        let since = self.alive_since.take().unwrap_or(now);
+        let lived = now.saturating_duration_since(since);
         passed.is_quarantined |= self.restarts.fault(&self.spec.restart, lived, now);
-        self.alive_since = now;
         passed.deaths += 1;
         passed.fault = Some(fault);
     }

@@ -10,6 +10,7 @@ mod crafted;
 mod changes;
 mod keeping;
 mod audit;
+mod guests;
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use testkit::client::{Request, Version, send};
+use testkit::gateway::Gateway;
 use testkit::process::DEADLINE;
 
 /// Between two looks at what another program writes.
@@ -76,4 +79,17 @@ fn file_sink(name: &str, file: &Path) -> Value {
 /// A gateway that answers by itself, with one worker.
 fn answering(logs: Value) -> Value {
     json!({"workers": 1, "routes": [{"name": "all", "respond": {"body": "ok"}}], "logs": logs})
+}
+
+/// The sum of a metric's samples that have all of these labels, written `name="value"`.
+async fn counted(gateway: &Gateway, metric: &str, labels: &[&str]) -> Result<u64> {
+    let page = send(gateway.admin, Version::Http1, &Request::get("/metrics"))
+        .await?
+        .text();
+    let own = format!("{metric}{{");
+    let lines = page.lines().filter(|line| line.starts_with(&own));
+    let wanted = lines.filter(|line| labels.iter().all(|label| line.contains(label)));
+    Ok(wanted
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+        .sum())
 }

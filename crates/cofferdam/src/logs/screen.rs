@@ -60,7 +60,24 @@ impl Screen {
     }
 }
 
-impl log_book::Screen for Screen {
+/// Guests that are handed to one place after the other, until a log is opened there.
+#[derive(Clone)]
+pub(crate) struct Shared(Arc<Mutex<Screen>>);
+
+impl Shared {
+    pub(crate) fn new(screen: Screen) -> Self {
+        Self(Arc::new(Mutex::new(screen)))
+    }
+}
+
+impl log_book::Screen for Shared {
+    fn pass(&mut self, lines: &mut [Vec<u8>]) {
+        // Of those who share it, one reads.
+        self.0.lock().pass(lines);
+    }
+}
+
+impl Screen {
     fn pass(&mut self, lines: &mut [Vec<u8>]) {
         for batch in lines.chunks_mut(self.batch_records_max.max(1)) {
             for guest in &mut self.guests {
@@ -81,8 +98,9 @@ fn start(
     let path = plugin.module.display();
     let bytes = std::fs::read(&plugin.module).map_err(|why| format!("its module `{path}` cannot be read: {why}"))?;
     let module = LogModule::load(Some(compiler), engine, &bytes, cache).map_err(|why| why.to_string())?;
-    let folders = plugin.files.iter().map(|(name, path)| Folder {
-        path: path.clone(),
+    let (folders, files): (Vec<_>, Vec<_>) = plugin.files.iter().cloned().partition(|(_, path)| path.is_dir());
+    let folders = folders.into_iter().map(|(name, path)| Folder {
+        path,
         name: format!("/{name}"),
         write: false,
     });
@@ -92,7 +110,7 @@ fn start(
     };
     let opened = match plugin.files.is_empty() {
         true => None,
-        false => Folders::open(&grant)?,
+        false => Some(Folders::with_files(&grant, files)?),
     };
     let spec = LogGuestSpec {
         name: plugin.name.clone(),

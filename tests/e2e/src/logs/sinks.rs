@@ -5,13 +5,12 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
-use testkit::client::{Request, Version, send};
 use testkit::gateway::Gateway;
 use testkit::port::free_port;
 
 use super::files::{each_once, many};
 use super::receiver::Receiver;
-use super::{accesses, answering, file_sink, parsed, records, until};
+use super::{accesses, answering, counted, file_sink, parsed, records, until};
 use crate::setting::{gateway, get};
 
 /// Waits until a receiver has so many access records as lines.
@@ -26,16 +25,8 @@ async fn received(receiver: &Receiver, count: usize) -> Result<Vec<Value>> {
 
 /// How many records a sink has dropped, as the metrics say.
 async fn dropped(gateway: &Gateway, sink: &str) -> Result<u64> {
-    let page = send(gateway.admin, Version::Http1, &Request::get("/metrics"))
-        .await?
-        .text();
     let of_sink = format!("sink=\"{sink}\"");
-    let lines = page
-        .lines()
-        .filter(|line| line.starts_with("cofferdam_log_sink_dropped_records_total{") && line.contains(&of_sink));
-    Ok(lines
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-        .sum())
+    counted(gateway, "cofferdam_log_sink_dropped_records_total", &[&of_sink]).await
 }
 
 #[tokio::test]

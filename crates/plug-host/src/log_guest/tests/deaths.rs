@@ -164,6 +164,37 @@ fn one_that_dies_again_and_again_is_set_aside_and_comes_back() {
 }
 
 #[test]
+fn to_wait_for_a_restart_is_not_to_live() {
+    let policy = RestartPolicy {
+        backoff: Duration::from_millis(40),
+        backoff_max: Duration::from_millis(40),
+        recovered_after: Duration::from_millis(20),
+        quarantine_after: 3,
+        ..RestartPolicy::default()
+    };
+    let spec = LogGuestSpec {
+        restart: policy,
+        ..lenient()
+    };
+    let mut guest = started(&wat("", "unreachable"), spec);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut deaths = 0;
+    loop {
+        let passed = guest.pass(&mut records(1));
+        deaths += passed.deaths;
+        if passed.is_quarantined {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "it is never set aside, after {deaths} deaths"
+        );
+        std::thread::park_timeout(Duration::from_millis(1));
+    }
+    assert_eq!(deaths, 3);
+}
+
+#[test]
 fn a_guest_that_does_not_start_says_why() {
     let begin = |more: &str| {
         let module = loaded(&wat(more, UNCHANGED)).unwrap();
