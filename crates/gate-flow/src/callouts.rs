@@ -13,9 +13,10 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use log_book::Pen;
+use log_mask::field::Untrusted;
 use plug_host::{
     CallRefused, Caller, CalloutStep, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside,
-    RedisClient, ResponseHead, Saying,
+    RedisClient, ResponseHead, Saying, Writing,
 };
 use tokio::sync::mpsc;
 
@@ -103,6 +104,16 @@ impl Callouts {
 impl Outside for Callouts {
     fn say(&self, saying: Saying<'_>) {
         (self.voice)(saying);
+    }
+
+    fn mask(&self, writing: Writing, text: &[u8]) -> Option<Bytes> {
+        let value = match writing {
+            Writing::Text => Untrusted::Text(text),
+            Writing::Json => Untrusted::Json(text),
+        };
+        let mut shown = Vec::with_capacity(text.len());
+        self.pen.try_borrow_mut().ok()?.mask(value, &mut shown);
+        Some(shown.into())
     }
 
     fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {

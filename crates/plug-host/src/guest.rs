@@ -437,6 +437,12 @@ impl Guest {
         }
     }
 
+    /// From which level on lines of the current plugin are written now.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        let allowance = self.allowance(&self.current);
+        allowance.map_or(self.plugin().spec.log_level, |allowance| allowance.log_level())
+    }
+
     /// Writes a line in the name of the current plugin.
     pub(crate) fn log(&mut self, level: LogLevel, text: &str) {
         self.end_line();
@@ -452,8 +458,7 @@ impl Guest {
         }
         let plugin = &self.plugin().spec;
         let allowance = self.allowance(&self.current);
-        let least = allowance.map_or(plugin.log_level, |allowance| allowance.log_level());
-        if level < least {
+        if level < self.log_level() {
             return;
         }
         let marks = match self.exchange() {

@@ -38,7 +38,7 @@ pub use trace::{CalloutStep, Marks, TraceIds};
 mod outside;
 pub use outside::{
     CallRefused, Caller, DebugNews, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, LogLine, Outside,
-    RedisClient, Saying,
+    RedisClient, Saying, Writing,
 };
 mod fault;
 pub use fault::{Fault, FaultKind, LoadFault};

@@ -230,10 +230,23 @@ pub enum CallRefused {
     TooMany,
 }
 
+/// How a text is written that is to be masked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writing {
+    /// As people and programs write lines; escapes of addresses and of JSON in it are read.
+    Text,
+    /// JSON, or as much of its beginning as there is.
+    Json,
+}
+
 /// What a plugin reaches outside its exchange.
 pub trait Outside {
     /// Tells the operator.
     fn say(&self, saying: Saying<'_>);
+    /// A text as it may be shown by the rules of the gateway's log; none where there is no log.
+    fn mask(&self, _writing: Writing, _text: &[u8]) -> Option<Bytes> {
+        None
+    }
     /// Begins an HTTP callout; none when it failed without an answer.
     ///
     /// # Errors

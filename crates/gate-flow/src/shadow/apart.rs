@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use plug_host::{
     CallRefused, Caller, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture, Outside, RedisClient, Saying,
+    Writing,
 };
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -97,6 +98,10 @@ impl Outside for Apart {
             let name = format!("{} (shadow)", fault.plugin);
             self.callouts.say(Saying::Fault(&fault.told_of(&name)));
         }
+    }
+
+    fn mask(&self, writing: Writing, text: &[u8]) -> Option<Bytes> {
+        self.callouts.mask(writing, text)
     }
 
     fn http_call(&self, call: HttpCall) -> Result<LocalFuture<Option<HttpReply>>, CallRefused> {

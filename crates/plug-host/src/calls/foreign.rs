@@ -1,4 +1,4 @@
-//! Foreign functions: those of Envoy that need no Envoy, Higress's, and two of our own.
+//! Foreign functions: those of Envoy that need no Envoy, Higress's, and our own.
 
 use std::io::{Read, Write};
 
@@ -11,6 +11,7 @@ use plug_abi::Status;
 use crate::calls::inject::inject;
 use crate::calls::{Done, Value, expression};
 use crate::guest::Host;
+use crate::outside::Writing;
 use crate::protobuf;
 
 /// LIMIT: bytes of arguments. The worker stands still while a function runs; hashing this much takes about 15 ms.
@@ -19,6 +20,8 @@ const ARGUMENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 const COMPRESSED_BYTES_MAX: usize = 1024 * 1024;
 /// LIMIT: bytes that `uncompress` gives: about 30 ms, and a small guest cannot fill the host.
 const UNCOMPRESSED_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// LIMIT: bytes that `mask` takes: about 5 ms where there is much to hide.
+const MASKED_BYTES_MAX: usize = 1024 * 1024;
 /// LIMIT: bytes of a function's name.
 const NAME_BYTES_MAX: usize = 256;
 
@@ -37,6 +40,8 @@ pub(crate) static FOREIGN: &[(&str, Function)] = &[
     ("get_log_level", get_log_level),
     ("hand_over", hand_over),
     ("inject_encoded_data_to_filter_chain_on_header", inject_on_header),
+    ("mask", |host, text| mask(host, Writing::Text, text)),
+    ("mask_json", |host, text| mask(host, Writing::Json, text)),
     ("set_envoy_filter_state", set_envoy_filter_state),
     ("set_global_max_requests_per_io_cycle", accepted),
     ("sign", crate::signature::sign),
@@ -129,8 +134,15 @@ fn set_envoy_filter_state(host: &mut Host<'_>, arguments: &Bytes) -> Value {
 
 /// Higress asks before each log line.
 fn get_log_level(host: &mut Host<'_>, _: &Bytes) -> Value {
-    let level = host.guest.plugin().spec.log_level;
-    Ok(Bytes::copy_from_slice(&level.raw().to_le_bytes()))
+    Ok(Bytes::copy_from_slice(&host.guest.log_level().raw().to_le_bytes()))
+}
+
+/// A text as the gateway's own log would show it.
+fn mask(host: &mut Host<'_>, writing: Writing, text: &Bytes) -> Value {
+    if text.len() > MASKED_BYTES_MAX {
+        return Err(Status::BadArgument);
+    }
+    host.guest.outside.mask(writing, text).ok_or(Status::NotFound)
 }
 
 /// Keeps the argument for the next generation of the plugin on this worker, in place of what was kept before.

@@ -14,10 +14,6 @@ pub(crate) fn proxy_log(host: &mut Host<'_>, level: u32, text: u32, length: u32)
 }
 
 pub(crate) fn proxy_get_log_level(host: &mut Host<'_>, level_at: u32) -> Done {
-    let guest = &host.guest;
-    let allowance = guest.allowance(&guest.current);
-    let level = allowance
-        .map_or(guest.plugin().spec.log_level, |allowance| allowance.log_level())
-        .raw();
+    let level = host.guest.log_level().raw();
     host.write_u32(level_at, level)
 }
