@@ -99,7 +99,7 @@ fn everything_is_in(folder: &Path) -> Result<()> {
     has(&all, "gateway.stopped", "done", "")
 }
 
-/// Changes a copy of a chain, and gives the only thing that is found in it.
+/// Changes a copy of a chain, and gives the first thing that is found in it.
 async fn found(folder: &Path, change: impl FnOnce(&[PathBuf]) -> Result<()>) -> Result<Value> {
     let copy = tempfile::tempdir()?;
     for entry in fs::read_dir(folder)? {
@@ -112,7 +112,7 @@ async fn found(folder: &Path, change: impl FnOnce(&[PathBuf]) -> Result<()>) -> 
     ensure!(ended.code == Some(1) && said["whole"] == false, "{said}");
     let text = verify(copy.path(), &[]).await?;
     ensure!(
-        text.code == Some(1) && text.out.contains("is not whole: 1 finding"),
+        text.code == Some(1) && text.out.contains("is not whole: "),
         "{}",
         text.out
     );
@@ -171,6 +171,6 @@ async fn the_chain_of_a_gateway_is_whole_and_each_change_of_it_is_found_where_it
     .await?;
     is_at(&line, (&all[at], Some(3), "removed"))?;
     let segment = found(&folder, |all| Ok(fs::remove_file(&all[at])?)).await?;
-    is_at(&segment, (&all[at + 1], Some(1), "segment_removed"))?;
+    is_at(&segment, (&all[at + 1], None, "segment_removed"))?;
     Ok(())
 }
