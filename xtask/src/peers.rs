@@ -122,6 +122,12 @@ const PROGRAMS: &[Program] = &[
         purpose: Purpose::Tests,
     },
     Program {
+        key: "rsyslogd",
+        name: "rsyslogd",
+        package: "rsyslog",
+        purpose: Purpose::Tests,
+    },
+    Program {
         key: "node",
         name: "node",
         package: "nodejs",

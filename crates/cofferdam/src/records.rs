@@ -331,7 +331,7 @@ pub(crate) fn ordered(ordered: &Ordered<'_>) {
         asked_for: ordered.plugin,
         by: &by,
         from: Some(ordered.from),
-        message: ordered.why_not.unwrap_or_default(),
+        message: ordered.why_not.unwrap_or(ordered.what),
         ..Told::of(State::of(ordered.why_not.is_none()))
     };
     // That somebody is told no is nothing that is broken.

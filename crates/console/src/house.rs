@@ -56,10 +56,12 @@ pub trait House: Send + Sync + 'static {
 pub struct Ordered<'a> {
     /// Who ordered it, as far as an address tells.
     pub from: IpAddr,
-    /// The word for it: `lift`, `profile`, or that of a [`RolloutOrder`].
+    /// The word for it: `lift`, `level`, `profile`, or that of a [`RolloutOrder`].
     pub order: &'static str,
     /// The plugin that it is about; there need not be one of that name.
     pub plugin: &'a str,
+    /// What came of it, for people; empty where the order says it all.
+    pub what: &'a str,
     /// Why it was not done.
     pub why_not: Option<&'a str>,
 }

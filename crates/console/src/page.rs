@@ -296,11 +296,7 @@ impl Page {
                 None => no_crash(&id),
             },
             Self::Lift(plugin) => lift(&plugin, (house, from)),
-            Self::Level(plugin, query) => match house.set_level(&plugin, &query) {
-                Some(Ok(what)) => text(StatusCode::OK, format!("{what}\n")),
-                Some(Err(why)) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
-                None => no_plugin(&plugin),
-            },
+            Self::Level(plugin, query) => level(&plugin, &query, (house, from)),
             Self::Rollout(plugin) => match house.rollout(&plugin) {
                 Some(rollout) => json(&rollout),
                 None => no_rollout(&plugin),
@@ -319,6 +315,7 @@ fn lift(plugin: &str, (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Byte
         from,
         order: "lift",
         plugin,
+        what: "",
         why_not: (!known).then_some("no plugin has that name"),
     });
     match known {
@@ -330,12 +327,33 @@ fn lift(plugin: &str, (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Byte
     }
 }
 
+fn level(plugin: &str, query: &str, (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Bytes> {
+    let set = house.set_level(plugin, query);
+    house.ordered(&Ordered {
+        from,
+        order: "level",
+        plugin,
+        what: set.as_ref().and_then(|set| set.as_deref().ok()).unwrap_or_default(),
+        why_not: match &set {
+            Some(Ok(_)) => None,
+            Some(Err(why)) => Some(why),
+            None => Some("no plugin has that name"),
+        },
+    });
+    match set {
+        Some(Ok(what)) => text(StatusCode::OK, format!("{what}\n")),
+        Some(Err(why)) => text(StatusCode::BAD_REQUEST, format!("{why}\n")),
+        None => no_plugin(plugin),
+    }
+}
+
 fn lead_rollout(plugin: &str, order: RolloutOrder, (house, from): (&Arc<dyn House>, IpAddr)) -> Response<Bytes> {
     let led = house.lead_rollout(plugin, order);
     house.ordered(&Ordered {
         from,
         order: order.word(),
         plugin,
+        what: "",
         why_not: match &led {
             Some(Led::Done | Led::Already) => None,
             Some(Led::Refused(why)) => Some(why),
@@ -356,6 +374,7 @@ fn begin_rollout(plugin: &str, order: &[u8], (house, from): (&Arc<dyn House>, Ip
         from,
         order: RolloutOrder::Start.word(),
         plugin,
+        what: "",
         why_not: begun.as_ref().err().map(|why| why.trim_end()),
     });
     match begun {

@@ -39,6 +39,7 @@ pub(crate) async fn page((plugin, from): (&str, IpAddr), query: &str, house: &Ar
             from,
             order: "profile",
             plugin: &name,
+            what: "",
             why_not: begun.as_ref().err().map(NoProfile::text),
         });
         begun

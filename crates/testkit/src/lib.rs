@@ -1,7 +1,7 @@
 //! What the tests of the whole gateway stand on: programs that are started and stopped, an upstream that does as it is
 //! told and remembers everything, and clients that show a message exactly as it was on the wire.
 //!
-//! Here live [`process`] and the programs it starts ([`gateway`], [`envoy`], [`redis`], [`etcd`], [`registry`], [`prometheus`], [`lldb`]), the
+//! Here live [`process`] and the programs it starts ([`gateway`], [`envoy`], [`redis`], [`etcd`], [`registry`], [`prometheus`], [`rsyslog`], [`lldb`]), the
 //! fake of Consul ([`consul`]), a line that can be cut ([`cut`]), the scripted upstream ([`backend`]) and the clients ([`client`], over TLS with [`tls`]). Nothing here knows what a right answer is: the tests judge. Dev only: no
 //! shipped crate depends on this one.
 //!
@@ -19,6 +19,7 @@ pub mod consul;
 pub mod cut;
 pub mod registry;
 pub mod prometheus;
+pub mod rsyslog;
 pub mod lldb;
 pub mod fields;
 mod wire;

@@ -11,6 +11,12 @@ mod changes;
 mod keeping;
 mod audit;
 mod guests;
+mod syslog;
+mod verifying;
+mod over_tls;
+mod loki;
+mod again;
+mod full;
 
 use std::fs;
 use std::path::Path;

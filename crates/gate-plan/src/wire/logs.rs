@@ -143,7 +143,7 @@ pub(crate) struct SandboxPlugin {
     pub(crate) module: Written<FilePath>,
     /// What it gets as its configuration: a map or list as JSON, its keys in the order written; a text as it is. Nothing when absent.
     pub(crate) config: Option<Payload>,
-    /// Files and folders that it may read, by the names under which it finds them: `places` as `/places`.
+    /// Files that it may read, by the names under which it finds them.
     #[serde(default)]
     pub(crate) files: Pairs<Label, Written<FilePath>>,
     /// Bytes of its memory.

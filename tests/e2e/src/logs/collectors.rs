@@ -18,13 +18,13 @@ use crate::setting::{ask, backend, gateway, plugin, upstream};
 const SPAN: &str = "00f067aa0ba902b7";
 
 /// A collector that reads with the messages of OpenTelemetry. It is busy once, and then refuses one of what it is sent.
-struct Collector {
+pub(super) struct Collector {
     process: Process,
     port: u16,
 }
 
 impl Collector {
-    async fn start(protocol: &str) -> Result<Self> {
+    pub(super) async fn start(protocol: &str) -> Result<Self> {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../crates/log-ship/tests/collector.py");
         let mut command = Command::new(place::peer("guests_python")?);
         command.arg(script).arg(protocol);
@@ -36,12 +36,22 @@ impl Collector {
         Ok(Self { process, port })
     }
 
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// What it printed so far, the line with the port left out.
+    pub(super) fn so_far(&self) -> Vec<String> {
+        let lines = self.process.lines_from(1);
+        lines.into_iter().map(|line| line.text).collect()
+    }
+
     fn settings(&self, protocol: &str) -> Value {
         json!({"url": format!("http://127.0.0.1:{}", self.port), "protocol": protocol, "resource": {"service.name": "shop"}})
     }
 
     /// What it read, once that satisfies.
-    async fn until(&self, satisfies: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
+    pub(super) async fn until(&self, satisfies: impl Fn(&[Value]) -> bool) -> Result<Vec<Value>> {
         self.process
             .wait_for(1, DEADLINE, |lines| {
                 let groups = lines

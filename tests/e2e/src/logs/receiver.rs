@@ -1,4 +1,4 @@
-//! Those to whom sinks send: an HTTP server that can be late, and a reader of syslog, each on a thread of its own.
+//! Those to whom sinks send: an HTTP server that can be late, on a thread of its own.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -17,20 +17,15 @@ pub(super) struct Receiver {
 impl Receiver {
     /// On a port that the system chooses.
     pub(super) fn start() -> Result<Self> {
-        Self::over(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, post)
+        Self::over(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?)
     }
 
     /// On a port that was somebody's before.
     pub(super) fn at(port: u16) -> Result<Self> {
-        Self::over(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?, post)
+        Self::over(TcpListener::bind((Ipv4Addr::LOCALHOST, port))?)
     }
 
-    /// Takes frames of syslog over TCP as RFC 6587 counts them.
-    pub(super) fn syslog() -> Result<Self> {
-        Self::over(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?, frame)
-    }
-
-    fn over(listener: TcpListener, read: Read1) -> Result<Self> {
+    fn over(listener: TcpListener) -> Result<Self> {
         let address = listener.local_addr()?;
         let bodies = Arc::new(Mutex::default());
         let kept = Arc::clone(&bodies);
@@ -39,7 +34,7 @@ impl Receiver {
                 let kept = Arc::clone(&kept);
                 std::thread::spawn(move || {
                     // The other side's end is the end.
-                    let _ = serve(&stream, read, &kept);
+                    let _ = serve(&stream, &kept);
                 });
             }
         })?;
@@ -49,10 +44,6 @@ impl Receiver {
     /// Where sinks post to.
     pub(super) fn url(&self) -> String {
         format!("http://{}/take", self.address)
-    }
-
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
     }
 
     /// What came, in the order in which it did.
@@ -70,17 +61,15 @@ impl Receiver {
     }
 }
 
-/// Reads one thing that was sent, and answers where that is done; none at the end.
-type Read1 = fn(&mut BufReader<&TcpStream>) -> Result<Option<Vec<u8>>>;
-
-fn serve(stream: &TcpStream, read: Read1, kept: &Mutex<Vec<Vec<u8>>>) -> Result<()> {
+fn serve(stream: &TcpStream, kept: &Mutex<Vec<Vec<u8>>>) -> Result<()> {
     let mut reader = BufReader::new(stream);
-    while let Some(body) = read(&mut reader)? {
+    while let Some(body) = post(&mut reader)? {
         kept.lock().push(body);
     }
     Ok(())
 }
 
+/// Reads one thing that was sent, and answers where that is done; none at the end.
 fn post(reader: &mut BufReader<&TcpStream>) -> Result<Option<Vec<u8>>> {
     let mut length = None;
     loop {
@@ -101,15 +90,5 @@ fn post(reader: &mut BufReader<&TcpStream>) -> Result<Option<Vec<u8>>> {
     reader
         .get_mut()
         .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")?;
-    Ok(Some(body))
-}
-
-fn frame(reader: &mut BufReader<&TcpStream>) -> Result<Option<Vec<u8>>> {
-    let mut length = Vec::new();
-    if reader.read_until(b' ', &mut length)? == 0 {
-        return Ok(None);
-    }
-    let mut body = vec![0; std::str::from_utf8(&length)?.trim_end().parse()?];
-    reader.read_exact(&mut body)?;
     Ok(Some(body))
 }

@@ -1,4 +1,4 @@
-//! Sinks over the network: JSON, syslog, one that is down at first, and one that never answers.
+//! Sinks over the network: JSON, one that is down at first, and one that never answers.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
@@ -49,32 +49,6 @@ async fn records_are_posted_as_lines_and_as_arrays() -> Result<()> {
     })
     .await?;
     each_once(&all, 0..50)
-}
-
-#[tokio::test]
-async fn syslog_gets_each_record_as_a_message_of_its_own() -> Result<()> {
-    let receiver = Receiver::syslog()?;
-    let to = json!({"tcp": receiver.address().to_string()});
-    let syslog = json!({"to": to, "facility": "local3", "host": "here", "application": "gate"});
-    let gateway = gateway(answering(json!({"sinks": [
-        {"name": "system", "syslog": syslog, "classes": ["access"], "batch": {"linger": "1ms"}},
-    ]})))
-    .await?;
-    many(&gateway, 0..20).await?;
-    let messages = until("messages", || Ok(Some(receiver.bodies()).filter(|all| all.len() >= 20))).await?;
-    let mut all = Vec::new();
-    for message in messages {
-        let text = String::from_utf8(message)?;
-        let (head, body) = text.split_at(text.find('{').unwrap_or_default());
-        let words: Vec<&str> = head.split(' ').collect();
-        // local3 is 19, information is 6.
-        ensure!(
-            words[0] == "<158>1" && words[2..4] == ["here", "gate"] && words[5..7] == ["access", "-"],
-            "{head}"
-        );
-        all.push(parsed(body)?);
-    }
-    each_once(&all, 0..20)
 }
 
 #[tokio::test]
