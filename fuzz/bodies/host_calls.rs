@@ -10,9 +10,9 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::{HOST_CALLS, HOST_MODULE, HostCall, LogLevel, ValueType};
 use plug_host::{
-    CallRefused, Caller, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits, LocalFuture,
-    Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
-    Saying, Services, WorkerPlugins,
+    CallRefused, Caller, Direction, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Limits,
+    LocalFuture, Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead,
+    RestartPolicy, Saying, Services, WorkerPlugins,
 };
 use tokio::sync::mpsc;
 
@@ -237,12 +237,7 @@ impl Outside for Nobody {
         Some(named.to_owned())
     }
 
-    fn redis_call(
-        &self,
-        _: &RedisClient,
-        _: Bytes,
-        _: Caller<'_>,
-    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(&self, _: &RedisClient, _: Bytes, _: Caller<'_>) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(std::future::pending()))
     }
 }

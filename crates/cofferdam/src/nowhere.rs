@@ -56,12 +56,7 @@ impl Outside for Nowhere {
         }
     }
 
-    fn redis_call(
-        &self,
-        _: &RedisClient,
-        _: Bytes,
-        _: Caller<'_>,
-    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(&self, _: &RedisClient, _: Bytes, _: Caller<'_>) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(self.pending())
     }
 }

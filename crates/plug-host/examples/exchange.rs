@@ -17,9 +17,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::LogLevel;
 use plug_grant::{Access, Grant, Names};
 use plug_host::{
-    CallRefused, Caller, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits, LocalFuture,
-    Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy,
-    Saying, Services, WorkerPlugins,
+    CallRefused, Caller, Exchange, Facts, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, Isolation, Limits,
+    LocalFuture, Module, Outside, Plugin, PluginSpec, Process, Property, RedisClient, RequestHead, ResponseHead,
+    RestartPolicy, Saying, Services, WorkerPlugins,
 };
 use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::mpsc;
@@ -46,12 +46,7 @@ impl Outside for Nothing {
         None
     }
 
-    fn redis_call(
-        &self,
-        _: &RedisClient,
-        _: Bytes,
-        _: Caller<'_>,
-    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(&self, _: &RedisClient, _: Bytes, _: Caller<'_>) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Err(CallRefused::UnknownUpstream)
     }
 }

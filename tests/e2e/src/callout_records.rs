@@ -13,6 +13,24 @@ use testkit::process::DEADLINE;
 
 use crate::setting::{ask, backend, gateway, plugin, upstream};
 
+/// The page of all fields.
+const FIELDS: &str = include_str!("../../../docs/log-fields.md");
+
+/// Each field of a record is on the page, and the page says that records of its class have it.
+fn is_on_the_page(record: &Value) -> Result<()> {
+    let class = format!("`{}`", record["event_name"].as_str().context("a class")?);
+    for name in record.as_object().context("an object")?.keys() {
+        let row = FIELDS.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.with_context(|| format!("`{name}` is not on the page: {record}"))?;
+        let classes = row.split(" | ").nth(2).context("classes")?;
+        ensure!(
+            classes == "all" || classes.contains(&class),
+            "`{name}` of {class}: {row}"
+        );
+    }
+    Ok(())
+}
+
 /// What a plugin does once it has been told.
 fn go_on() -> Value {
     json!([{"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}])
@@ -24,7 +42,11 @@ fn calling(name: &str, system: &str) -> Result<Value> {
         "op": "grpc_call", "upstream": system, "service": "test.Service", "method": name, "metadata": "",
         "message": "13812341234", "timeout": 300, "then": go_on(), "close": go_on(),
     });
-    plugin(name, "probe-021", json!({"request_headers": [call, {"op": "return", "action": "pause"}]}))
+    plugin(
+        name,
+        "probe-021",
+        json!({"request_headers": [call, {"op": "return", "action": "pause"}]}),
+    )
 }
 
 /// A plugin that calls, and has no wish for the answer by the time its upstream has answered.
@@ -34,7 +56,11 @@ fn cancelling() -> Result<Value> {
         "message": "question", "timeout": 60000, "save": "token",
     });
     let cancel = json!({"op": "grpc_cancel", "token": "${token}"});
-    plugin("cancels", "probe-021", json!({"request_headers": [call], "response_headers": [cancel]}))
+    plugin(
+        "cancels",
+        "probe-021",
+        json!({"request_headers": [call], "response_headers": [cancel]}),
+    )
 }
 
 /// A plugin that asks over HTTP.
@@ -43,7 +69,11 @@ fn asking() -> Result<Value> {
         "op": "http_call", "upstream": "http", "headers": [[":method", "GET"], [":path", "/ask"], [":authority", "a"]],
         "timeout": 5000, "then": go_on(),
     });
-    plugin("asks", "probe-021", json!({"request_headers": [call, {"op": "return", "action": "pause"}]}))
+    plugin(
+        "asks",
+        "probe-021",
+        json!({"request_headers": [call, {"op": "return", "action": "pause"}]}),
+    )
 }
 
 /// Waits until the log has so many records of calls; each by its plugin.
@@ -57,7 +87,9 @@ async fn calls(file: &Path, count: usize) -> Result<BTreeMap<String, Value>> {
         if records.iter().filter(|record| record["event_name"] == "call").count() >= count {
             let of = |record: &Value| Some((record["cofferdam.plugin"].as_str()?.to_owned(), record.clone()));
             let calls = records.iter().filter(|record| record["event_name"] == "call");
-            return calls.map(|call| of(call).with_context(|| format!("no plugin: {call}"))).collect();
+            return calls
+                .map(|call| of(call).with_context(|| format!("no plugin: {call}")))
+                .collect();
         }
         ensure!(Instant::now() < end, "there are not {count}: {records:#?}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -84,7 +116,10 @@ async fn however_it_ends(tracing: Value) -> Result<()> {
     reply("denied", Reply::grpc(7, &[]));
     reply("reset", Reply::of(vec![Step::Reset]));
     let begun = || Step::Head(200, vec![("content-type".into(), "application/grpc".into())]);
-    reply("broken", Reply::of(vec![begun(), Step::Data("\0\0".into()), Step::Close]));
+    reply(
+        "broken",
+        Reply::of(vec![begun(), Step::Data("\0\0".into()), Step::Close]),
+    );
     reply("late", Reply::silence());
     reply("cancels", Reply::silence());
     let mut over_http2 = upstream("grpc", &grpc);
@@ -112,7 +147,7 @@ async fn however_it_ends(tracing: Value) -> Result<()> {
             {"name": "dead", "endpoints": ["127.0.0.1:1"], "protocol": "http2"}],
         "logs": {
             "rings": {"dir": folder.path().join("rings")},
-            "sinks": [{"name": "done", "file": {"path": file}, "classes": ["access", "call"], "batch": {"linger": "1ms"}}],
+            "sinks": [{"name": "done", "file": {"path": file}, "classes": ["access", "call", "control", "plugin", "fault", "gateway", "audit", "span"], "batch": {"linger": "1ms"}}],
         },
     });
     if !tracing.is_null() {
@@ -126,11 +161,18 @@ async fn however_it_ends(tracing: Value) -> Result<()> {
     }
     let calls = calls(&file, expected.len()).await?;
     let text = fs::read_to_string(&file)?;
+    for line in text.lines() {
+        is_on_the_page(&serde_json::from_str(line)?)?;
+    }
     for (name, result, level) in expected {
-        let call = calls.get(name).with_context(|| format!("no call of `{name}`: {calls:#?}"))?;
+        let call = calls
+            .get(name)
+            .with_context(|| format!("no call of `{name}`: {calls:#?}"))?;
         assert_eq!(call["cofferdam.call.result"], result, "{call}");
         assert_eq!(call["level"], level, "{call}");
-        let exchange = text.lines().find(|line| line.contains(&format!(r#""url.path":"/{name}""#)) && line.contains("access"));
+        let exchange = text
+            .lines()
+            .find(|line| line.contains(&format!(r#""url.path":"/{name}""#)) && line.contains("access"));
         let exchange: Value = serde_json::from_str(exchange.context("its exchange")?)?;
         let trace = call["trace_id"].as_str().with_context(|| format!("no trace: {call}"))?;
         assert!(trace.starts_with("4bf92f"), "{call}");

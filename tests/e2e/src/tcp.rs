@@ -174,14 +174,24 @@ async fn spans_of_plugins(file: &Path, count: usize) -> Result<Vec<(Value, Value
     loop {
         let text = fs::read_to_string(file).unwrap_or_default();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let records = whole.lines().map(serde_json::from_str::<Value>).collect::<Result<Vec<_>, _>>()?;
+        let records = whole
+            .lines()
+            .map(serde_json::from_str::<Value>)
+            .collect::<Result<Vec<_>, _>>()?;
         if let Some(own) = records.iter().find(|record| record["span.name"] == "exchange")
             && records.iter().any(|record| record["event_name"] == "access")
-            && records.iter().filter(|record| record["span.name"] == "plugin probe").count() >= count
+            && records
+                .iter()
+                .filter(|record| record["span.name"] == "plugin probe")
+                .count()
+                >= count
         {
             let of_plugin = records.iter().filter(|record| record["span.name"] == "plugin probe");
             let told = |record: &Value| {
-                ensure!(record["parent_span_id"] == own["span_id"], "it lies elsewhere: {record}");
+                ensure!(
+                    record["parent_span_id"] == own["span_id"],
+                    "it lies elsewhere: {record}"
+                );
                 ensure!(record["cofferdam.plugin.generation"] == 1, "whose is it? {record}");
                 Ok((record["cofferdam.verdict"].clone(), record["span.status"].clone()))
             };

@@ -106,5 +106,8 @@ fn a_silent_redis_is_late_and_a_missing_one_is_not_there() {
     assert_eq!(of(None, second), Outcome::Timeout);
     assert_eq!(of(None, Duration::ZERO), Outcome::Unavailable);
     let of_grpc = [0, 1, 4, 7, 13, 14].map(|status| Outcome::of_grpc(status).word());
-    assert_eq!(of_grpc, ["ok", "given_up", "timeout", "refused", "failed", "unavailable"]);
+    assert_eq!(
+        of_grpc,
+        ["ok", "given_up", "timeout", "refused", "failed", "unavailable"]
+    );
 }

@@ -169,7 +169,10 @@ impl Mask<'_> {
         let over = places.len();
         for place in (self.finder)(bytes) {
             let known = places.iter().take(over);
-            if !known.into_iter().any(|seam| seam.start <= place.start && place.end <= seam.end) {
+            if !known
+                .into_iter()
+                .any(|seam| seam.start <= place.start && place.end <= seam.end)
+            {
                 places.push(place);
             }
         }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use plug_abi::BufferKind;
 
+use super::RecordingFault;
 use super::mask::Finder;
 use super::steps::{Given, Step, Steps};
-use super::RecordingFault;
 
 /// What is found in bodies: for each step, by its number, where in its piece.
 #[derive(Default)]
@@ -87,7 +87,12 @@ impl Seams {
         };
         for found in finder(&body.bytes) {
             let found = found.start..found.end.min(body.bytes.len());
-            let ends = body.pieces.iter().skip(1).map(|(_, from)| *from).chain([body.bytes.len()]);
+            let ends = body
+                .pieces
+                .iter()
+                .skip(1)
+                .map(|(_, from)| *from)
+                .chain([body.bytes.len()]);
             let parts = body.pieces.iter().zip(ends).filter_map(|((step, from), end)| {
                 let part = found.start.max(*from)..found.end.min(end);
                 (!part.is_empty()).then(|| (*step, part.start.saturating_sub(*from)..part.end.saturating_sub(*from)))

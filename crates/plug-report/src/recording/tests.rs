@@ -231,7 +231,11 @@ fn what_stands_over_two_pieces_of_a_body_is_stars_in_both() {
         read(writer, 3, b"ok");
         read(writer, 2, b"234, please");
         // What it read stands in what it says, and over a seam of what it writes.
-        writer.call("proxy_log", &[2], [Input::of(Given::Bytes, b"it begins with 1381")].into_iter());
+        writer.call(
+            "proxy_log",
+            &[2],
+            [Input::of(Given::Bytes, b"it begins with 1381")].into_iter(),
+        );
         written(writer, b"to 138123");
         written(writer, b"41234.");
         // Not behind each other: so much is not kept of the first.

@@ -61,9 +61,16 @@ fn large(stage: &Stage, bytes: usize) -> Result<u16, h2::Error> {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        let request = Request::get("http://x/").header("x", "v".repeat(bytes)).body(()).unwrap();
+        let request = Request::get("http://x/")
+            .header("x", "v".repeat(bytes))
+            .body(())
+            .unwrap();
         let (response, _) = sender.send_request(request, true).unwrap();
-        Ok(tokio::time::timeout(PATIENCE, response).await.unwrap()?.status().as_u16())
+        Ok(tokio::time::timeout(PATIENCE, response)
+            .await
+            .unwrap()?
+            .status()
+            .as_u16())
     })
 }
 

@@ -11,8 +11,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::HeadersAction;
 use plug_host::{
-    CallRefused, Caller, Debugging, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply, LocalFuture,
-    Outside, Plugin, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services,
+    CallRefused, Caller, Debugging, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply,
+    LocalFuture, Outside, Plugin, Process, Property, RedisClient, RequestHead, ResponseHead, Saying, Services,
     WorkerPlugins,
 };
 use tokio::sync::mpsc;
@@ -57,12 +57,7 @@ impl Outside for Desert {
         Some(named.to_owned())
     }
 
-    fn redis_call(
-        &self,
-        _: &RedisClient,
-        _: Bytes,
-        _: Caller<'_>,
-    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(&self, _: &RedisClient, _: Bytes, _: Caller<'_>) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(Box::pin(async { None }))
     }
 }
