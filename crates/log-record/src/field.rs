@@ -1,5 +1,7 @@
 //! The table of the fields of records: the only place where their names are spelled.
 
+use crate::grade::Class;
+
 /// What a field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -19,13 +21,15 @@ pub enum Kind {
     Hidden,
 }
 
-/// One field of the access record.
+/// One field of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// Its key. Names of OpenTelemetry's semantic conventions where there is one, `cofferdam.` elsewhere.
     pub name: &'static str,
     /// What it holds.
     pub kind: Kind,
+    /// Classes of records that may have it; when there are none, each may.
+    pub classes: &'static [Class],
     /// What it says, for the reference page.
     pub meaning: &'static str,
     /// Its place in [`ALL`], which stands for it in rings.
@@ -35,13 +39,14 @@ pub struct Field {
 }
 
 macro_rules! fields {
-    ($($constant:ident = $name:literal, $kind:ident, $meaning:literal;)*) => {
+    ($($constant:ident = $name:literal, $kind:ident, [$($class:ident),*], $meaning:literal;)*) => {
         $(
             #[doc = $meaning]
             pub const $constant: Field =
                 Field {
                     name: $name,
                     kind: Kind::$kind,
+                    classes: &[$(Class::$class),*],
                     meaning: $meaning,
                     number: Number::$constant as u8,
                     key: concat!("\"", $name, "\":"),
@@ -58,119 +63,119 @@ macro_rules! fields {
 }
 
 fields! {
-    TIMESTAMP = "timestamp", Text, "When it was, of an exchange when it began: UTC, RFC 3339, microseconds.";
-    REQUEST_ID = "request_id", Text, "The exchange's `x-request-id`.";
-    TRACE_ID = "trace_id", Text, "Trace of the exchange, 32 lower-case hexadecimal digits.";
-    SPAN_ID = "span_id", Text, "Span of the exchange, 16 lower-case hexadecimal digits.";
-    LISTENER = "cofferdam.listener", Text, "Name of the listener.";
-    ROUTE = "cofferdam.route", Text, "Name of the route; absent when none matched.";
-    METHOD = "http.request.method", Text, "Method as received.";
-    SCHEME = "url.scheme", Text, "`http` or `https`.";
-    AUTHORITY = "http.request.authority", Text, "`:authority` or `Host` as received, port included.";
-    PATH = "url.path", Text, "Path as received, without query.";
-    QUERY = "url.query", Text, "Query as received, without `?`.";
-    PROTOCOL = "network.protocol.version", Text, "`1.0`, `1.1`, `2`, `tcp` for a TCP listener, or `tls` where its handshake failed.";
-    STATUS = "http.response.status_code", Integer, "Status sent to the client; absent when none was sent.";
-    FLAGS = "cofferdam.response_flags", Text, "Envoy's response flags, comma separated; absent when there is none.";
-    DETAILS = "cofferdam.response_details", Text, "Why the response is what it is, in words such as `via_upstream` or a fault's code.";
-    REQUEST_BYTES = "http.request.body.size", Integer, "Body bytes received from the client.";
-    RESPONSE_BYTES = "http.response.body.size", Integer, "Body bytes sent to the client.";
-    DURATION = "cofferdam.duration_ms", Milliseconds, "From the request's headers to the response's last byte.";
-    UPSTREAM = "cofferdam.upstream", Text, "Name of the upstream.";
-    ENDPOINT = "cofferdam.endpoint", Text, "Address and port of the upstream's endpoint.";
-    UPSTREAM_DURATION = "cofferdam.upstream_duration_ms", Milliseconds, "From the request sent upstream to its response's headers.";
-    CLIENT = "client.address", Text, "Address of the client, after trusted hops.";
-    USER_AGENT = "user_agent.original", Text, "`User-Agent` as received.";
-    PLUGINS = "cofferdam.plugins", Nested, "Verdicts worth a word, in chain order: an array of `{plugin, verdict}`.";
-    CUSTOM = "cofferdam.fields", Nested, "Fields that plugins added: an object of strings.";
-    DROPPED = "cofferdam.records_dropped", Integer, "In a gap record only: how many records were lost.";
-    LEVEL = "level", Text, "How grave it is: `trace`, `debug`, `info`, `warn`, `error` or `critical`.";
-    EVENT = "event_name", Text, "What the record is about: `access`, `plugin`, `fault`, `control`, `call`, `gateway`, `audit`, `connection`, `debug` or `span`.";
-    RECOVERED = "cofferdam.recovered", Flag, "The record was found in the ring of a process that had died; it may have been shipped before.";
-    DAMAGED = "cofferdam.damaged", Flag, "Behind what is here the record could not be read.";
-    CUT = "cofferdam.cut_bytes", Integer, "Bytes of values that were too long for the record.";
-    TRACE_FLAGS = "trace_flags", Text, "Flags of the trace as W3C Trace Context has them, two hexadecimal digits.";
-    MESSAGE = "message", Text, "What was said, in words.";
-    PLUGIN = "cofferdam.plugin", Text, "Name of the plugin.";
-    CONTEXT = "cofferdam.plugin.context", Integer, "Number of the context that the plugin was in.";
-    CODE = "error.type", Text, "Code of the fault, such as `plugin.slice_exceeded`.";
-    DROPPED_BY = "cofferdam.records_dropped_by", Nested, "In a gap record: how many records of each level and class were lost, and why.";
-    SINK = "cofferdam.sink", Text, "Name of the sink.";
-    RING = "cofferdam.ring", Text, "Name of the ring.";
-    GENERATION = "cofferdam.generation", Integer, "Number of the configuration in force, from 1.";
-    STEP = "cofferdam.step", Text, "What was done: a word such as `configuration.applied` or `rollout.promoted`.";
-    STATE = "cofferdam.state", Text, "How a step stands: `begun`, `done`, `failed` or `undone`.";
-    KEY = "cofferdam.idempotency_key", Text, "Key under which a step is done once, however often it is tried.";
-    SYSTEM = "peer.service", Text, "System behind the gateway that was called: `redis`, `etcd`, `consul`, `registry` or an upstream's name.";
-    OPERATION = "cofferdam.call.operation", Text, "What was asked of it, parameters masked.";
-    RESULT = "cofferdam.call.result", Text, "Class of the result: `ok`, `refused`, `unavailable`, `timeout` or `failed`.";
-    FACTOR = "cofferdam.sampling.factor", Number, "How many records this one stands for, as far as rates of sampling are known; absent when all were kept.";
-    KEPT = "cofferdam.sampling.kept", Text, "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level`, `parent`, `asked` or `window`.";
-    PARENT_SPAN = "parent_span_id", Text, "Of a span: the span above, 16 lower-case hexadecimal digits; absent where the trace begins.";
-    TRACE_STATE = "trace_state", Text, "Of a span: the vendors' state of the trace, as in `tracestate`.";
-    SPAN_NAME = "span.name", Text, "Of a span: its stage and what it is about.";
-    SPAN_KIND = "span.kind", Text, "Of a span: `server`, `client` or `internal`.";
-    SPAN_START = "span.start_ns", Integer, "Of a span: its start in nanoseconds since 1970.";
-    SPAN_END = "span.end_ns", Integer, "Of a span: its end in nanoseconds since 1970.";
-    SPAN_STATUS = "span.status", Text, "Of a span: `unset`, `ok` or `error`.";
-    SPAN_MESSAGE = "span.message", Text, "Of a span: words about its outcome.";
-    SPAN_DROPPED = "span.attributes_dropped", Integer, "Of a span: how many attributes had no room.";
-    CHAIN_SEQUENCE = "chain.sequence", Integer, "In a chain of audit records: the line's number, from 1.";
-    CHAIN_PREVIOUS = "chain.previous", Text, "In a chain of audit records: the hash of the line before.";
-    CHAIN_HASH = "chain.hash", Text, "In a chain of audit records: the line's own hash.";
-    CHAIN_SEGMENT = "chain.segment", Integer, "In the first line of a segment: the segment's number.";
-    CHAIN_DIGEST = "chain.digest", Text, "In the first line of a segment: what hashes.";
-    SPANS_DROPPED = "span.spans_dropped", Integer, "Of the span of an exchange: how many of its stages had no room for a span.";
-    TRY = "cofferdam.try", Integer, "Of a span: which try of an upstream it was, from 1.";
-    VERDICT = "cofferdam.verdict", Text, "Of a span: what the stage decided.";
-    BYTES_OUT = "cofferdam.bytes_out", Integer, "Of a span or a call: bytes that went out.";
-    BYTES_IN = "cofferdam.bytes_in", Integer, "Of a span or a call: bytes that came in.";
-    CPU = "cofferdam.cpu_ms", Milliseconds, "Of a span: processor time.";
-    PLUGIN_GENERATION = "cofferdam.plugin.generation", Integer, "Number of the plugin's generation.";
-    DEBUG_ID = "cofferdam.debug_trace_id", Text, "The debug window that shows it, as in `x-debug-trace-id`: 32 lower-case hexadecimal digits.";
-    DEBUG_KIND = "cofferdam.debug_kind", Text, "What there was too much of when the debug window opened: `too_many_requests`, `server_errors`, `faults` or `slow`.";
-    REQUEST_HEADERS = "http.request.headers", Nested, "In a debug window: headers of the request as the upstream got them, masked.";
-    RESPONSE_HEADERS = "http.response.headers", Nested, "In a debug window: headers of the response, masked.";
-    REQUEST_BODY = "http.request.body.content", Text, "In a debug window: the beginning of the request's body, masked, then base64.";
-    REQUEST_BODY_CUT = "http.request.body.cut", Flag, "There was more of the request's body.";
-    RESPONSE_BODY = "http.response.body.content", Text, "In a debug window: the beginning of the response's body, masked, then base64.";
-    RESPONSE_BODY_CUT = "http.response.body.cut", Flag, "There was more of the response's body.";
-    TLS_VERSION = "tls.protocol.version", Text, "Version of TLS with the client, `1.2` or `1.3`.";
-    TLS_CIPHER = "tls.cipher", Text, "Cipher suite agreed on with the client, by its name at IANA.";
-    TLS_SERVER_NAME = "tls.client.server_name", Text, "Name that the client asked for (SNI), lower case.";
-    TLS_NEXT_PROTOCOL = "tls.next_protocol", Text, "Protocol agreed on with the client by ALPN, `h2` or `http/1.1`.";
-    TLS_CLIENT_SUBJECT = "tls.client.subject", Text, "Subject of the client's certificate as RFC 2253 writes it; absent when it showed none.";
-    CLIENT_RTT = "cofferdam.client_rtt_us", Integer, "Round trip to the client in microseconds, smoothed by the kernel, when the exchange ended.";
-    CLIENT_RTT_VARIANCE = "cofferdam.client_rtt_variance_us", Integer, "How much it varies, in microseconds.";
-    CLIENT_RETRANSMITS = "cofferdam.client_retransmits", Integer, "Segments sent to the client again since its connection began.";
-    CLIENT_RETRANSMITS_NEW = "cofferdam.client_retransmits_new", Integer, "Those of them of which no earlier record of the connection told.";
-    CLIENT_RETRANSMITTED_AT = "cofferdam.client_retransmitted_at", Nested, "When segments were sent to the client again since the exchange began: an array of time stamps. With CAP_BPF only.";
-    CLIENT_CONGESTION = "cofferdam.client_congestion", Text, "Congestion control of the connection to the client, such as `cubic`.";
-    CLIENT_CONGESTION_WINDOW = "cofferdam.client_congestion_window", Integer, "Segments that might be on their way to the client when the exchange ended.";
-    CLIENT_DELIVERY_RATE = "cofferdam.client_delivery_rate", Integer, "Latest rate at which bytes arrived at the client, in bytes per second.";
-    UPSTREAM_TLS_VERSION = "cofferdam.upstream_tls_version", Text, "Version of TLS with the upstream, `1.2` or `1.3`.";
-    UPSTREAM_TLS_CIPHER = "cofferdam.upstream_tls_cipher", Text, "Cipher suite agreed on with the upstream, by its name at IANA.";
-    UPSTREAM_RTT = "cofferdam.upstream_rtt_us", Integer, "Round trip to the upstream in microseconds, smoothed by the kernel, when the exchange ended.";
-    UPSTREAM_RTT_VARIANCE = "cofferdam.upstream_rtt_variance_us", Integer, "How much it varies, in microseconds.";
-    UPSTREAM_RETRANSMITS = "cofferdam.upstream_retransmits", Integer, "Segments sent to the upstream again since the connection began.";
-    UPSTREAM_RETRANSMITS_NEW = "cofferdam.upstream_retransmits_new", Integer, "Those of them of which no earlier record of the connection told.";
-    UPSTREAM_RETRANSMITTED_AT = "cofferdam.upstream_retransmitted_at", Nested, "When segments were sent to the upstream again since the exchange began: an array of time stamps. With CAP_BPF only.";
-    UPSTREAM_CONGESTION = "cofferdam.upstream_congestion", Text, "Congestion control of the connection to the upstream, such as `cubic`.";
-    UPSTREAM_CONGESTION_WINDOW = "cofferdam.upstream_congestion_window", Integer, "Segments that might be on their way to the upstream when the exchange ended.";
-    UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, "Latest rate at which bytes arrived at the upstream, in bytes per second.";
-    SANDBOX = "cofferdam.sandbox", Text, "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
-    WIRES_BEGAN = "cofferdam.wires_began", Hidden, "When the exchange began, by the clock of the kernel's time stamps.";
-    CLIENT_LOCAL = "cofferdam.client_local", Hidden, "Our end of the connection to the client.";
-    CLIENT_REMOTE = "cofferdam.client_remote", Hidden, "Its end of the connection to the client.";
-    UPSTREAM_LOCAL = "cofferdam.upstream_local", Hidden, "Our end of the connection to the upstream.";
-    UPSTREAM_REMOTE = "cofferdam.upstream_remote", Hidden, "Its end of the connection to the upstream.";
-    ORIGIN = "cofferdam.origin", Text, "Of a configuration: the file it is in, or the store with its revision.";
-    DIGEST = "cofferdam.digest", Text, "SHA-256 of what is there now: the text of a configuration, or the module of a plugin.";
-    DIGEST_BEFORE = "cofferdam.digest_before", Text, "SHA-256 of what was there before.";
-    BY = "cofferdam.by", Text, "Whose word a step was: an operator's order, or who wrote a file of grants and when.";
-    ROLLOUT = "cofferdam.rollout", Text, "Id of the rollout.";
-    SHARE = "cofferdam.rollout.share", Text, "Part of the exchanges that the new generation has, or is given.";
-    COMPENSATION = "cofferdam.compensation_key", Text, "Key under which a step is undone.";
+    TIMESTAMP = "timestamp", Text, [], "When it was, of an exchange when it began: UTC, RFC 3339, microseconds.";
+    REQUEST_ID = "request_id", Text, [Access], "The exchange's `x-request-id`.";
+    TRACE_ID = "trace_id", Text, [Access, Plugin, Call, Debug, Span], "Trace of the exchange, 32 lower-case hexadecimal digits.";
+    SPAN_ID = "span_id", Text, [Access, Plugin, Call, Debug, Span], "Span of the exchange, 16 lower-case hexadecimal digits.";
+    LISTENER = "cofferdam.listener", Text, [Access, Control, Audit, Connection], "Name of the listener.";
+    ROUTE = "cofferdam.route", Text, [Access, Debug, Span], "Name of the route; absent when none matched.";
+    METHOD = "http.request.method", Text, [Access, Call, Debug, Span], "Method as received; of a call, as sent.";
+    SCHEME = "url.scheme", Text, [Access], "`http` or `https`.";
+    AUTHORITY = "http.request.authority", Text, [Access], "`:authority` or `Host` as received, port included.";
+    PATH = "url.path", Text, [Access, Call, Debug, Span], "Path as received, without query; of a call, as sent.";
+    QUERY = "url.query", Text, [Access, Call, Debug, Span], "Query as received, without `?`; of a call, as sent.";
+    PROTOCOL = "network.protocol.version", Text, [Access, Connection], "`1.0`, `1.1`, `2`, `tcp` for a TCP listener, or `tls` where its handshake failed.";
+    STATUS = "http.response.status_code", Integer, [Access, Call, Debug, Span], "Status sent to the client; of a call, and of a span of one, the status that came. Absent when there was none.";
+    FLAGS = "cofferdam.response_flags", Text, [Access, Connection], "Envoy's response flags, comma separated; absent when there is none.";
+    DETAILS = "cofferdam.response_details", Text, [Access, Connection], "Why the response is what it is, in words such as `via_upstream` or a fault's code.";
+    REQUEST_BYTES = "http.request.body.size", Integer, [Access], "Body bytes received from the client.";
+    RESPONSE_BYTES = "http.response.body.size", Integer, [Access], "Body bytes sent to the client.";
+    DURATION = "cofferdam.duration_ms", Milliseconds, [Access, Control, Call, Audit, Connection], "From the request's headers to the response's last byte; of a call, a step or a connection, how long it took.";
+    UPSTREAM = "cofferdam.upstream", Text, [Access, Span], "Name of the upstream.";
+    ENDPOINT = "cofferdam.endpoint", Text, [Access, Span], "Address and port of the upstream's endpoint.";
+    UPSTREAM_DURATION = "cofferdam.upstream_duration_ms", Milliseconds, [Access], "From the request sent upstream to its response's headers.";
+    CLIENT = "client.address", Text, [Access, Control, Audit, Connection], "Address of the client, after trusted hops; of a step, of whoever ordered it.";
+    USER_AGENT = "user_agent.original", Text, [Access], "`User-Agent` as received.";
+    PLUGINS = "cofferdam.plugins", Nested, [Access], "Verdicts worth a word, in chain order: an array of `{plugin, verdict}`.";
+    CUSTOM = "cofferdam.fields", Nested, [Access], "Fields that plugins added: an object of strings.";
+    DROPPED = "cofferdam.records_dropped", Integer, [], "In a gap record only: how many records were lost.";
+    LEVEL = "level", Text, [], "How grave it is: `trace`, `debug`, `info`, `warn`, `error` or `critical`.";
+    EVENT = "event_name", Text, [], "What the record is about: `access`, `plugin`, `fault`, `control`, `call`, `gateway`, `audit`, `connection`, `debug` or `span`.";
+    RECOVERED = "cofferdam.recovered", Flag, [], "The record was found in the ring of a process that had died; it may have been shipped before.";
+    DAMAGED = "cofferdam.damaged", Flag, [], "Behind what is here the record could not be read.";
+    CUT = "cofferdam.cut_bytes", Integer, [], "Bytes of values that were too long for the record.";
+    TRACE_FLAGS = "trace_flags", Text, [Access, Plugin, Call, Debug, Span], "Flags of the trace as W3C Trace Context has them, two hexadecimal digits.";
+    MESSAGE = "message", Text, [Plugin, Fault, Control, Call, Gateway, Audit], "What was said, in words.";
+    PLUGIN = "cofferdam.plugin", Text, [Plugin, Fault, Control, Call, Audit, Span], "Name of the plugin.";
+    CONTEXT = "cofferdam.plugin.context", Integer, [Plugin], "Number of the context that the plugin was in.";
+    CODE = "error.type", Text, [Fault, Span], "Code of the fault, such as `plugin.slice_exceeded`.";
+    DROPPED_BY = "cofferdam.records_dropped_by", Nested, [], "In a gap record: how many records of each level and class were lost, and why.";
+    SINK = "cofferdam.sink", Text, [Gateway], "Name of the sink.";
+    RING = "cofferdam.ring", Text, [], "Name of the ring.";
+    GENERATION = "cofferdam.generation", Integer, [Control, Audit], "Number of the configuration in force, from 1.";
+    STEP = "cofferdam.step", Text, [Control, Audit], "What was done: a word such as `configuration.applied` or `rollout.promoted`.";
+    STATE = "cofferdam.state", Text, [Control, Audit], "How a step stands: `begun`, `done`, `failed` or `undone`.";
+    KEY = "cofferdam.idempotency_key", Text, [Control, Audit], "Key under which a step is done once, however often it is tried.";
+    SYSTEM = "peer.service", Text, [Call], "System behind the gateway that was called: `redis`, `etcd`, `consul`, `registry` or an upstream's name.";
+    OPERATION = "cofferdam.call.operation", Text, [Call], "What was asked of it, parameters masked.";
+    RESULT = "cofferdam.call.result", Text, [Call], "Class of the result: `ok`, `refused`, `unavailable`, `timeout`, `failed`, or `given_up` when whoever called waits no more.";
+    FACTOR = "cofferdam.sampling.factor", Number, [Access, Plugin], "How many records this one stands for, as far as rates of sampling are known; absent when all were kept.";
+    KEPT = "cofferdam.sampling.kept", Text, [Access], "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level`, `parent`, `asked` or `window`.";
+    PARENT_SPAN = "parent_span_id", Text, [Span], "Of a span: the span above, 16 lower-case hexadecimal digits; absent where the trace begins.";
+    TRACE_STATE = "trace_state", Text, [Span], "Of a span: the vendors' state of the trace, as in `tracestate`.";
+    SPAN_NAME = "span.name", Text, [Span], "Of a span: its stage and what it is about.";
+    SPAN_KIND = "span.kind", Text, [Span], "Of a span: `server`, `client` or `internal`.";
+    SPAN_START = "span.start_ns", Integer, [Span], "Of a span: its start in nanoseconds since 1970.";
+    SPAN_END = "span.end_ns", Integer, [Span], "Of a span: its end in nanoseconds since 1970.";
+    SPAN_STATUS = "span.status", Text, [Span], "Of a span: `unset`, `ok` or `error`.";
+    SPAN_MESSAGE = "span.message", Text, [Span], "Of a span: words about its outcome.";
+    SPAN_DROPPED = "span.attributes_dropped", Integer, [Span], "Of a span: how many attributes had no room.";
+    CHAIN_SEQUENCE = "chain.sequence", Integer, [Audit], "In a chain of audit records: the line's number, from 1.";
+    CHAIN_PREVIOUS = "chain.previous", Text, [Audit], "In a chain of audit records: the hash of the line before.";
+    CHAIN_HASH = "chain.hash", Text, [Audit], "In a chain of audit records: the line's own hash.";
+    CHAIN_SEGMENT = "chain.segment", Integer, [Audit], "In the first line of a segment: the segment's number.";
+    CHAIN_DIGEST = "chain.digest", Text, [Audit], "In the first line of a segment: what hashes.";
+    SPANS_DROPPED = "span.spans_dropped", Integer, [Span], "Of the span of an exchange: how many of its stages had no room for a span.";
+    TRY = "cofferdam.try", Integer, [Span], "Of a span: which try of an upstream it was, from 1.";
+    VERDICT = "cofferdam.verdict", Text, [Span], "Of a span: what the stage decided.";
+    BYTES_OUT = "cofferdam.bytes_out", Integer, [Call, Span], "Of a span or a call: bytes that went out.";
+    BYTES_IN = "cofferdam.bytes_in", Integer, [Call, Span], "Of a span or a call: bytes that came in.";
+    CPU = "cofferdam.cpu_ms", Milliseconds, [Span], "Of a span: processor time.";
+    PLUGIN_GENERATION = "cofferdam.plugin.generation", Integer, [Control, Audit, Span], "Number of the plugin's generation.";
+    DEBUG_ID = "cofferdam.debug_trace_id", Text, [Debug], "The debug window that shows it, as in `x-debug-trace-id`: 32 lower-case hexadecimal digits.";
+    DEBUG_KIND = "cofferdam.debug_kind", Text, [Debug], "What there was too much of when the debug window opened: `too_many_requests`, `server_errors`, `faults` or `slow`.";
+    REQUEST_HEADERS = "http.request.headers", Nested, [Debug], "In a debug window: headers of the request as the upstream got them, masked.";
+    RESPONSE_HEADERS = "http.response.headers", Nested, [Debug], "In a debug window: headers of the response, masked.";
+    REQUEST_BODY = "http.request.body.content", Text, [Debug], "In a debug window: the beginning of the request's body, masked, then base64.";
+    REQUEST_BODY_CUT = "http.request.body.cut", Flag, [Debug], "There was more of the request's body.";
+    RESPONSE_BODY = "http.response.body.content", Text, [Debug], "In a debug window: the beginning of the response's body, masked, then base64.";
+    RESPONSE_BODY_CUT = "http.response.body.cut", Flag, [Debug], "There was more of the response's body.";
+    TLS_VERSION = "tls.protocol.version", Text, [Access], "Version of TLS with the client, `1.2` or `1.3`.";
+    TLS_CIPHER = "tls.cipher", Text, [Access], "Cipher suite agreed on with the client, by its name at IANA.";
+    TLS_SERVER_NAME = "tls.client.server_name", Text, [Access, Connection], "Name that the client asked for (SNI), lower case.";
+    TLS_NEXT_PROTOCOL = "tls.next_protocol", Text, [Access], "Protocol agreed on with the client by ALPN, `h2` or `http/1.1`.";
+    TLS_CLIENT_SUBJECT = "tls.client.subject", Text, [Access], "Subject of the client's certificate as RFC 2253 writes it; absent when it showed none.";
+    CLIENT_RTT = "cofferdam.client_rtt_us", Integer, [Access], "Round trip to the client in microseconds, smoothed by the kernel, when the exchange ended.";
+    CLIENT_RTT_VARIANCE = "cofferdam.client_rtt_variance_us", Integer, [Access], "How much it varies, in microseconds.";
+    CLIENT_RETRANSMITS = "cofferdam.client_retransmits", Integer, [Access], "Segments sent to the client again since its connection began.";
+    CLIENT_RETRANSMITS_NEW = "cofferdam.client_retransmits_new", Integer, [Access], "Those of them of which no earlier record of the connection told.";
+    CLIENT_RETRANSMITTED_AT = "cofferdam.client_retransmitted_at", Nested, [Access], "When segments were sent to the client again since the exchange began: an array of time stamps. With CAP_BPF only.";
+    CLIENT_CONGESTION = "cofferdam.client_congestion", Text, [Access], "Congestion control of the connection to the client, such as `cubic`.";
+    CLIENT_CONGESTION_WINDOW = "cofferdam.client_congestion_window", Integer, [Access], "Segments that might be on their way to the client when the exchange ended.";
+    CLIENT_DELIVERY_RATE = "cofferdam.client_delivery_rate", Integer, [Access], "Latest rate at which bytes arrived at the client, in bytes per second.";
+    UPSTREAM_TLS_VERSION = "cofferdam.upstream_tls_version", Text, [Access], "Version of TLS with the upstream, `1.2` or `1.3`.";
+    UPSTREAM_TLS_CIPHER = "cofferdam.upstream_tls_cipher", Text, [Access], "Cipher suite agreed on with the upstream, by its name at IANA.";
+    UPSTREAM_RTT = "cofferdam.upstream_rtt_us", Integer, [Access], "Round trip to the upstream in microseconds, smoothed by the kernel, when the exchange ended.";
+    UPSTREAM_RTT_VARIANCE = "cofferdam.upstream_rtt_variance_us", Integer, [Access], "How much it varies, in microseconds.";
+    UPSTREAM_RETRANSMITS = "cofferdam.upstream_retransmits", Integer, [Access], "Segments sent to the upstream again since the connection began.";
+    UPSTREAM_RETRANSMITS_NEW = "cofferdam.upstream_retransmits_new", Integer, [Access], "Those of them of which no earlier record of the connection told.";
+    UPSTREAM_RETRANSMITTED_AT = "cofferdam.upstream_retransmitted_at", Nested, [Access], "When segments were sent to the upstream again since the exchange began: an array of time stamps. With CAP_BPF only.";
+    UPSTREAM_CONGESTION = "cofferdam.upstream_congestion", Text, [Access], "Congestion control of the connection to the upstream, such as `cubic`.";
+    UPSTREAM_CONGESTION_WINDOW = "cofferdam.upstream_congestion_window", Integer, [Access], "Segments that might be on their way to the upstream when the exchange ended.";
+    UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, [Access], "Latest rate at which bytes arrived at the upstream, in bytes per second.";
+    SANDBOX = "cofferdam.sandbox", Text, [Access, Plugin, Fault, Connection, Debug], "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
+    WIRES_BEGAN = "cofferdam.wires_began", Hidden, [], "When the exchange began, by the clock of the kernel's time stamps.";
+    CLIENT_LOCAL = "cofferdam.client_local", Hidden, [], "Our end of the connection to the client.";
+    CLIENT_REMOTE = "cofferdam.client_remote", Hidden, [], "Its end of the connection to the client.";
+    UPSTREAM_LOCAL = "cofferdam.upstream_local", Hidden, [], "Our end of the connection to the upstream.";
+    UPSTREAM_REMOTE = "cofferdam.upstream_remote", Hidden, [], "Its end of the connection to the upstream.";
+    ORIGIN = "cofferdam.origin", Text, [Control, Audit], "Of a configuration: the file it is in, or the store with its revision.";
+    DIGEST = "cofferdam.digest", Text, [Control, Call, Audit], "SHA-256 of what is there now: the text of a configuration, or the module of a plugin.";
+    DIGEST_BEFORE = "cofferdam.digest_before", Text, [Control, Audit], "SHA-256 of what was there before.";
+    BY = "cofferdam.by", Text, [Control, Audit], "Whose word a step was: an operator's order, or who wrote a file of grants and when.";
+    ROLLOUT = "cofferdam.rollout", Text, [Control, Audit], "Id of the rollout.";
+    SHARE = "cofferdam.rollout.share", Text, [Control, Audit], "Part of the exchanges that the new generation has, or is given.";
+    COMPENSATION = "cofferdam.compensation_key", Text, [Control, Audit], "Key under which a step is undone.";
 }
 
 /// Fields in which a client, an upstream or a plugin may have written.

@@ -13,6 +13,24 @@ use testkit::process::DEADLINE;
 
 use crate::setting::{ask, backend, gateway, plugin, upstream};
 
+/// The page of all fields.
+const FIELDS: &str = include_str!("../../../docs/log-fields.md");
+
+/// Each field of a record is on the page, and the page says that records of its class have it.
+fn is_on_the_page(record: &Value) -> Result<()> {
+    let class = format!("`{}`", record["event_name"].as_str().context("a class")?);
+    for name in record.as_object().context("an object")?.keys() {
+        let row = FIELDS.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.with_context(|| format!("`{name}` is not on the page: {record}"))?;
+        let classes = row.split(" | ").nth(2).context("classes")?;
+        ensure!(
+            classes == "all" || classes.contains(&class),
+            "`{name}` of {class}: {row}"
+        );
+    }
+    Ok(())
+}
+
 /// What a plugin does once it has been told.
 fn go_on() -> Value {
     json!([{"op": "set_effective_context", "context": "${origin}"}, {"op": "continue_request"}])
@@ -129,7 +147,7 @@ async fn however_it_ends(tracing: Value) -> Result<()> {
             {"name": "dead", "endpoints": ["127.0.0.1:1"], "protocol": "http2"}],
         "logs": {
             "rings": {"dir": folder.path().join("rings")},
-            "sinks": [{"name": "done", "file": {"path": file}, "classes": ["access", "call"], "batch": {"linger": "1ms"}}],
+            "sinks": [{"name": "done", "file": {"path": file}, "classes": ["access", "call", "control", "plugin", "fault", "gateway", "audit", "span"], "batch": {"linger": "1ms"}}],
         },
     });
     if !tracing.is_null() {
@@ -143,6 +161,9 @@ async fn however_it_ends(tracing: Value) -> Result<()> {
     }
     let calls = calls(&file, expected.len()).await?;
     let text = fs::read_to_string(&file)?;
+    for line in text.lines() {
+        is_on_the_page(&serde_json::from_str(line)?)?;
+    }
     for (name, result, level) in expected {
         let call = calls
             .get(name)

@@ -58,6 +58,16 @@ fn what_is_no_request_has_a_line_with_its_protocol() {
 
 #[test]
 fn an_error_of_http2_has_a_line_that_says_whose_it_was() {
-    line(Why::Http2(h2::Reason::ENHANCE_YOUR_CALM), &expect![[r#""#]]);
-    line(Why::Http2Told(h2::Reason::PROTOCOL_ERROR), &expect![[r#""#]]);
+    line(
+        Why::Http2(h2::Reason::ENHANCE_YOUR_CALM),
+        &expect![[
+            r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"info","event_name":"connection","cofferdam.listener":"safe","network.protocol.version":"2","cofferdam.response_flags":"DPE","cofferdam.response_details":"client.http2.enhance_your_calm","cofferdam.duration_ms":1500.000,"tls.client.server_name":"shop.example","client.address":"203.0.113.9"}"#
+        ]],
+    );
+    line(
+        Why::Http2Told(h2::Reason::PROTOCOL_ERROR),
+        &expect![[
+            r#"{"timestamp":"1970-01-01T00:00:00.000000Z","level":"info","event_name":"connection","cofferdam.listener":"safe","network.protocol.version":"2","cofferdam.response_flags":"DC","cofferdam.response_details":"client.http2.told.protocol_error","cofferdam.duration_ms":1500.000,"tls.client.server_name":"shop.example","client.address":"203.0.113.9"}"#
+        ]],
+    );
 }
