@@ -13,9 +13,9 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use plug_abi::property::PropertyValue;
 use plug_abi::{LogLevel, PeerType};
 use plug_host::{
-    CallRefused, Direction, Engine, Engines, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall, HttpReply,
-    Isolation, Limits, LoadFault, LocalFuture, Module, Outside, Plugin, PluginHandle, PluginSpec, PluginStream,
-    Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying, Services, TraceIds,
+    CallRefused, Caller, Direction, Engine, Engines, Exchange, Facts, Fault, GrpcCall, GrpcEvent, GrpcOut, HttpCall,
+    HttpReply, Isolation, Limits, LoadFault, LocalFuture, Module, Outside, Plugin, PluginHandle, PluginSpec,
+    PluginStream, Process, Property, RedisClient, RequestHead, ResponseHead, RestartPolicy, Saying, Services,
     WorkerPlugins,
 };
 use tokio::sync::mpsc;
@@ -381,12 +381,7 @@ impl Outside for World {
         Some(named.to_owned())
     }
 
-    fn redis_call(
-        &self,
-        _: &RedisClient,
-        _: Bytes,
-        _: Option<TraceIds>,
-    ) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
+    fn redis_call(&self, _: &RedisClient, _: Bytes, _: Caller<'_>) -> Result<LocalFuture<Option<Bytes>>, CallRefused> {
         Ok(answered(self.turn(4), Bytes::from_static(b"+OK\r\n")))
     }
 }
