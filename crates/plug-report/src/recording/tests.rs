@@ -193,7 +193,7 @@ fn what_is_found_in_a_value_is_stars_wherever_it_stands() {
     let finder = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let found = text.match_indices("555-0100").map(|(at, found)| at..at + found.len());
-        found.chain([bytes.len()..bytes.len() + 3]).collect()
+        found.chain(std::iter::once(bytes.len()..bytes.len() + 3)).collect()
     };
     let masked = recording.clone().masked(&Sensitive::default(), &finder).unwrap();
     let text = String::from_utf8_lossy(&masked.steps).into_owned();
