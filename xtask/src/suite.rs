@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
-use crate::command::{cargo, run as run_command};
+use crate::command::{cargo, output, run as run_command};
 use crate::peers::{self, Purpose};
 use crate::{guests, place, tidy};
 use suites::Suites;
@@ -180,7 +180,26 @@ fn clippy() -> Result<()> {
         ]),
         "clippy",
     )?;
+    apart()?;
     guests::lint()
+}
+
+/// Workspaces of their own, which nothing else here reads: their lock files know our crates as they are, and what is small is checked.
+fn apart() -> Result<()> {
+    let fuzz = place::root().join("fuzz");
+    output(
+        cargo()
+            .current_dir(fuzz)
+            .args(["metadata", "--locked", "--format-version", "1", "--quiet"]),
+    )?;
+    let target = place::cargo_target().join("bench-logs");
+    let mut loggers = cargo();
+    loggers
+        .current_dir(place::root().join("bench/logs"))
+        .args(["clippy", "--locked", "--all-targets", "--quiet", "--target-dir"])
+        .arg(target)
+        .args(["--", "-D", "warnings"]);
+    run_command(&mut loggers)
 }
 
 /// Runs a command of a component of the toolchain, and says what to install when it is not there.

@@ -11,6 +11,7 @@ use testkit::client::Request;
 use testkit::gateway::Gateway;
 use testkit::place;
 use testkit::port::free_port;
+use testkit::process::{DEADLINE, Line};
 
 use super::files::{each_once, many};
 use super::{accesses, answering, counted, file_sink, of_class, records};
@@ -138,15 +139,11 @@ async fn another_configuration_of_a_guest_is_in_force_after_a_reload() -> Result
     ensure!(change(&gateway, &with(team("green"))?).await?.contains("applied"));
     let asked = until_it_says(&gateway, ("team.name", "green"), asked).await?;
     // One that the guest itself refuses changes nothing, and its words say why.
+    let said = gateway.process.line_count();
     let refused = change(&gateway, &with(json!({"colour": "red"}))?).await?;
     ensure!(refused.contains("refused"), "{refused}");
-    let lines = gateway.process.lines_from(0);
-    ensure!(
-        lines
-            .iter()
-            .any(|line| line.text.contains("log guest `enrich`") && line.text.contains("unknown field `colour`")),
-        "{lines:#?}"
-    );
+    let why = |line: &Line| line.text.contains("log guest `enrich`") && line.text.contains("unknown field `colour`");
+    gateway.process.wait_for_line(said, DEADLINE, why).await?;
     many(&gateway, asked..asked + 20).await?;
     let all = accesses(&gateway.folder().join("all.log"), asked + 20).await?;
     ensure!(
