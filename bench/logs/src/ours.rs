@@ -111,6 +111,7 @@ impl Ours {
             rings: log_ring::Settings::default(),
             rules: Arc::new(masking.rules()?),
             wanted: Wanted::of([&Selection::default()]),
+            screen: None,
             listener: Arc::new(|_| {}),
         };
         let book = Book::open(settings, ship)?;
