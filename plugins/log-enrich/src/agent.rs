@@ -37,7 +37,8 @@ impl<'t> Agent<'t> {
     /// Reads one. A text that begins otherwise than those of browsers names itself: `curl/8.5.0`.
     #[must_use]
     pub fn read(text: &'t str) -> Self {
-        let text = text.get(..text.floor_char_boundary(BYTES_MAX)).unwrap_or(text);
+        let end = (0..=BYTES_MAX).rev().find(|end| text.is_char_boundary(*end));
+        let text = text.get(..end.unwrap_or(0)).unwrap_or(text);
         let system = SYSTEMS
             .iter()
             .find(|(word, _)| text.contains(word))
