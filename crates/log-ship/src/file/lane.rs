@@ -74,13 +74,22 @@ impl Active {
         Ok(())
     }
 
-    /// Ends half a line, so that the next one stands by itself.
+    /// Takes half a line away: nobody was told that it is there, so it comes again as a whole. One whose beginning is not found is ended.
     fn mended(&mut self) -> io::Result<()> {
-        if self.torn {
-            self.file.write_all(b"\n")?;
-            self.bytes += 1;
-            self.torn = false;
+        if !self.torn {
+            return Ok(());
         }
+        match whole_lines(&self.path, self.bytes) {
+            Some(bytes) => {
+                self.file.set_len(bytes)?;
+                self.bytes = bytes;
+            }
+            None => {
+                self.file.write_all(b"\n")?;
+                self.bytes += 1;
+            }
+        }
+        self.torn = false;
         Ok(())
     }
 
@@ -123,6 +132,23 @@ fn append(path: &Path) -> io::Result<(File, u64)> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     let bytes = file.metadata()?.len();
     Ok((file, bytes))
+}
+
+/// LIMIT: bytes of half a line that is looked for; no record is as long.
+const HALF_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes up to where the last whole line ends; none when that is too far away.
+fn whole_lines(path: &Path, bytes: u64) -> Option<u64> {
+    use std::os::unix::fs::FileExt;
+    let from = bytes.saturating_sub(HALF_BYTES_MAX);
+    let mut end = vec![0; usize::try_from(bytes - from).ok()?];
+    File::open(path)
+        .and_then(|file| file.read_exact_at(&mut end, from))
+        .ok()?;
+    match end.iter().rposition(|byte| *byte == b'\n') {
+        Some(last) => Some(from + u64::try_from(last).ok()? + 1),
+        None => (from == 0).then_some(0),
+    }
 }
 
 /// Whether what an earlier process wrote ends where a line ends.

@@ -344,7 +344,7 @@ fn half_a_line_of_a_killed_process_does_not_spoil_the_next() {
     .unwrap();
     write(&mut files, records([1]));
     let text = fs::read_to_string(&path).unwrap();
-    assert!(text.starts_with("{\"n\":0}\n{\"n\":\n{\"n\":1,"), "{text}");
+    assert!(text.starts_with("{\"n\":0}\n{\"n\":1,"), "{text}");
 }
 
 #[test]
