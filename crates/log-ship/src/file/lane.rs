@@ -79,7 +79,7 @@ impl Active {
         if !self.torn {
             return Ok(());
         }
-        match whole_lines(&self.path, self.bytes) {
+        match whole_lines(&self.path, &self.file) {
             Some(bytes) => {
                 self.file.set_len(bytes)?;
                 self.bytes = bytes;
@@ -137,14 +137,17 @@ fn append(path: &Path) -> io::Result<(File, u64)> {
 /// LIMIT: bytes of half a line that is looked for; no record is as long.
 const HALF_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Bytes up to where the last whole line ends; none when that is too far away.
-fn whole_lines(path: &Path, bytes: u64) -> Option<u64> {
-    use std::os::unix::fs::FileExt;
-    let from = bytes.saturating_sub(HALF_BYTES_MAX);
-    let mut end = vec![0; usize::try_from(bytes - from).ok()?];
-    File::open(path)
-        .and_then(|file| file.read_exact_at(&mut end, from))
-        .ok()?;
+/// Bytes up to where the last whole line of the file ends, as it is now; none when that is too far away, or its name has gone to another file.
+fn whole_lines(path: &Path, file: &File) -> Option<u64> {
+    use std::os::unix::fs::{FileExt, MetadataExt};
+    let (about, readable) = (file.metadata().ok()?, File::open(path).ok()?);
+    let named = readable.metadata().ok()?;
+    if (about.dev(), about.ino()) != (named.dev(), named.ino()) {
+        return None;
+    }
+    let from = about.len().saturating_sub(HALF_BYTES_MAX);
+    let mut end = vec![0; usize::try_from(about.len() - from).ok()?];
+    readable.read_exact_at(&mut end, from).ok()?;
     match end.iter().rposition(|byte| *byte == b'\n') {
         Some(last) => Some(from + u64::try_from(last).ok()? + 1),
         None => (from == 0).then_some(0),

@@ -348,6 +348,31 @@ fn half_a_line_of_a_killed_process_does_not_spoil_the_next() {
 }
 
 #[test]
+fn half_a_line_is_taken_away_of_its_own_file_alone_and_nothing_that_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, old) = (folder.path().join("a.log"), folder.path().join("a.old"));
+    let opened = || {
+        fs::write(&path, "{\"n\":0}\n{\"n\":").unwrap();
+        let lanes = vec![lane(path.clone(), Keep::default())];
+        Files::open(&frame("half"), settings(lanes, &Hands::new())).unwrap()
+    };
+    let mut files = opened();
+    // Somebody else ends it.
+    fs::write(&path, "{\"n\":0}\n{\"n\":5}\n").unwrap();
+    write(&mut files, records([1]));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("{\"n\":0}\n{\"n\":5}\n{\"n\":1,"), "{text}");
+    // It gets another name, and another file has its own.
+    let mut files = opened();
+    fs::rename(&path, &old).unwrap();
+    fs::write(&path, "{}\n").unwrap();
+    write(&mut files, records([1]));
+    let text = fs::read_to_string(&old).unwrap();
+    assert!(text.starts_with("{\"n\":0}\n{\"n\":\n{\"n\":1,"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "{}\n");
+}
+
+#[test]
 fn two_lanes_with_one_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let twice = lane(folder.path().join("a.log"), Keep::default());
