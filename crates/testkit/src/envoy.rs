@@ -106,12 +106,6 @@ impl Envoy {
             .copied()
             .with_context(|| format!("no listener is called `{name}`"))
     }
-
-    /// What plugins logged from line `start` on, on every thread.
-    #[must_use]
-    pub fn plugin_lines_from(&self, start: usize) -> Vec<PluginLine> {
-        plugin_lines(&self.process.lines_from(start))
-    }
 }
 
 /// Where Envoy's admin listener is, once it has written that down and is live.

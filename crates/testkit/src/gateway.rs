@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::client::{self, Request, Version};
 use crate::place;
-use crate::process::{Line, Process, Source};
+use crate::process::{DEADLINE, Line, Process, Source};
 
 /// For all modules to be compiled without a cache.
 const START: Duration = Duration::from_secs(120);
@@ -122,6 +122,19 @@ impl Gateway {
     #[must_use]
     pub fn plugin_lines_from(&self, start: usize) -> Vec<PluginLine> {
         plugin_lines(&self.process.lines_from(start))
+    }
+
+    /// Waits until a plugin has logged a text with `words`, from line `start` on: who logs does not wait for the writing.
+    ///
+    /// # Errors
+    /// As [`Process::wait_for_line`].
+    pub async fn wait_for_plugin_line(&self, start: usize, words: &str) -> Result<PluginLine> {
+        let first = |lines: &[Line]| {
+            let mut said = plugin_lines(lines).into_iter();
+            said.find(|line| line.text.contains(words))
+        };
+        let line = self.process.wait_for(start, DEADLINE, first).await;
+        line.with_context(|| format!("no plugin logged `{words}`"))
     }
 
     /// Access records from line `start` on, one JSON text each.

@@ -290,23 +290,12 @@ fn inherits(word: &str) -> Result<Value> {
 async fn a_generation_takes_over_what_the_one_before_handed_over() -> Result<()> {
     let configuration = |word: &str| Ok::<_, anyhow::Error>(with(&[inherits(word)?], &route(&["p"])));
     let gateway = gateway(configuration("one")?).await?;
-    let texts = |from: usize| {
-        let lines = gateway.plugin_lines_from(from).into_iter().map(|line| line.text);
-        lines
-            .filter(|text| text.contains("call_foreign_function"))
-            .collect::<Vec<_>>()
-    };
-    assert!(
-        texts(0)
-            .iter()
-            .any(|text| text == "configure: call_foreign_function -> 1"),
-        "{:?}",
-        texts(0)
-    );
+    gateway
+        .wait_for_plugin_line(0, "configure: call_foreign_function -> 1")
+        .await?;
     let said = gateway.process.line_count();
     change(&gateway, &configuration("two")?.to_string()).await?;
-    let taken = texts(said);
-    assert!(taken.iter().any(|text| text.contains("result=\"one\"")), "{taken:?}");
+    gateway.wait_for_plugin_line(said, "result=\"one\"").await?;
     Ok(())
 }
 

@@ -52,11 +52,7 @@ async fn a_callout_on_its_way_is_answered_to_the_generation_that_made_it() -> Re
         (answer.status, answer.field("x-p"), answer.text().as_str()),
         (200, Some("old"), "hello from up")
     );
-    let lines = gateway.plugin_lines_from(said);
-    assert!(
-        lines.iter().any(|line| line.text.contains("get_call_body -> 0")),
-        "{lines:?}"
-    );
+    gateway.wait_for_plugin_line(said, "get_call_body -> 0").await?;
     Ok(())
 }
 

@@ -252,16 +252,7 @@ async fn a_plugin_may_hide_what_the_log_hides() -> Result<()> {
         json.replace(PHONE, "138****1234").replace("\"x\"", "\"[REDACTED]\""),
     ];
     for text in shown {
-        let wanted = hex(&text);
-        let said = gateway
-            .plugin_lines_from(0)
-            .into_iter()
-            .map(|line| line.text)
-            .collect::<Vec<_>>();
-        ensure!(
-            said.iter().any(|line| line.contains(&wanted)),
-            "{text}: {wanted}: {said:?}"
-        );
+        gateway.wait_for_plugin_line(0, &hex(&text)).await?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use testkit::backend::Reply;
 use testkit::client::{Connection, Request, Version, send};
-use testkit::gateway::Gateway;
+use testkit::gateway::{Gateway, PluginLine};
 use testkit::process::{DEADLINE, Line};
 
 use super::{change, has_said, rollout, said};
@@ -313,16 +313,13 @@ async fn numbers(gateway: &Gateway) -> Result<(Value, Value)> {
 }
 
 /// All that was handed over since is of the first generation.
-fn took_over_from_the_first(gateway: &Gateway, from: usize) {
-    let lines = gateway.plugin_lines_from(from);
-    let taken: Vec<_> = lines
-        .iter()
-        .filter(|line| line.text.contains("result=\"") && !line.text.contains("result=\"\""))
-        .collect();
-    assert!(
-        !taken.is_empty() && taken.iter().all(|line| line.text.contains("result=\"first\"")),
-        "{taken:?}"
-    );
+async fn took_over_from_the_first(gateway: &Gateway, from: usize) -> Result<()> {
+    gateway.wait_for_plugin_line(from, "result=\"first\"").await?;
+    let mut lines = gateway.plugin_lines_from(from);
+    lines.retain(|line| line.text.contains("result=\"") && !line.text.contains("result=\"\""));
+    let is_of_the_first = |line: &PluginLine| line.text.contains("result=\"first\"");
+    assert!(lines.iter().all(is_of_the_first), "{lines:?}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -343,7 +340,7 @@ async fn no_two_generations_have_one_number_and_one_that_went_back_leaves_nothin
             .wait_for_line(from, DEADLINE, |line| step(&line.text))
             .await?;
         assert_eq!(numbers(&gateway).await?, (json!(1), json!(number)));
-        took_over_from_the_first(&gateway, from);
+        took_over_from_the_first(&gateway, from).await?;
         if number == 2 {
             assert_eq!(rollout(&gateway, &["abort", "p"]).await?.code, Some(0));
             said(&gateway, ": rolled back: ").await?;
@@ -356,7 +353,7 @@ async fn no_two_generations_have_one_number_and_one_that_went_back_leaves_nothin
     let from = gateway.process.line_count();
     change(&gateway, &configuration("fourth")?).await?;
     assert_eq!(numbers(&gateway).await?, (json!(1), json!(4)));
-    took_over_from_the_first(&gateway, from);
+    took_over_from_the_first(&gateway, from).await?;
     Ok(())
 }
 
