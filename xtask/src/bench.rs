@@ -8,6 +8,7 @@ mod contender;
 mod configuration;
 mod load;
 mod usage;
+mod metrics;
 mod report;
 mod goal;
 mod soak;

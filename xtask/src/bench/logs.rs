@@ -3,6 +3,7 @@
 mod loggers;
 mod rooms;
 mod servers;
+mod outage;
 mod masks;
 mod page;
 mod goals;
@@ -28,6 +29,8 @@ enum Part {
     Sandbox,
     /// Cofferdam, Envoy and nginx with Lua under load, logs on and off
     Servers,
+    /// A sink that is away while 50,000 records a second come
+    Outage,
 }
 
 /// What is measured, and how often.
@@ -45,6 +48,9 @@ pub(super) struct LogsOptions {
     /// Seconds of load for each measurement of a server
     #[arg(long, default_value_t = 5)]
     seconds: u64,
+    /// Minutes for which the sink is away
+    #[arg(long, default_value_t = 10)]
+    minutes: u32,
     /// Measure these servers only
     #[arg(long, value_enum)]
     server: Vec<Kind>,
@@ -73,6 +79,9 @@ pub(super) fn run(options: &LogsOptions) -> Result<()> {
     }
     if options.has(Part::Servers) {
         page.servers = servers::measure(options, &mut page.versions)?;
+    }
+    if options.has(Part::Outage) {
+        page.outage = Some(outage::measure(options)?);
     }
     page.publish()
 }

@@ -4,8 +4,7 @@ mod sample;
 mod traffic;
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,6 +17,7 @@ use self::sample::{Samples, take};
 use self::traffic::{Seen, Traffic};
 use super::configuration::GREETING;
 use super::contender::Ground;
+use super::metrics::{self, total};
 use crate::command::{cargo, last_lines, run as run_command};
 use crate::peers::{self, Purpose};
 use crate::process::{Server, free_ports};
@@ -70,14 +70,14 @@ pub(crate) fn run(options: &SoakOptions) -> Result<()> {
     let traffic = Traffic::start(ground.server);
     let samples = watch(&mut server, time);
     let seen = traffic.stop();
-    let metrics = metrics(admin)?;
+    let said = metrics::read(admin)?;
     server.stop()?;
     upstream.stop()?;
     Outcome {
         samples: samples?,
         seen,
-        faults: total(&metrics, "cofferdam_plugin_faults_total{plugin=\"mortal\""),
-        quarantines: total(&metrics, "cofferdam_plugin_quarantines_total{plugin=\"mortal\""),
+        faults: total(&said, "cofferdam_plugin_faults_total{plugin=\"mortal\""),
+        quarantines: total(&said, "cofferdam_plugin_quarantines_total{plugin=\"mortal\""),
     }
     .judge()
 }
@@ -145,23 +145,6 @@ fn watch(server: &mut Server, time: Duration) -> Result<Samples> {
     Ok(samples)
 }
 
-fn metrics(admin: SocketAddr) -> Result<String> {
-    let mut stream = TcpStream::connect(admin).context("the admin listener is gone")?;
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
-    let mut text = String::new();
-    stream.read_to_string(&mut text).context("no metrics")?;
-    ensure!(text.starts_with("HTTP/1.1 200"), "no metrics: {}", last_lines(&text, 3));
-    Ok(text)
-}
-
-/// The sum of the values whose name and labels begin so.
-fn total(metrics: &str, beginning: &str) -> f64 {
-    let lines = metrics.lines().filter(|line| line.starts_with(beginning));
-    lines
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
-}
-
 /// What was seen in the end.
 struct Outcome {
     samples: Samples,
@@ -225,17 +208,5 @@ impl Outcome {
         let missed = rows.iter().filter(|(_, _, is_met)| !is_met).count();
         ensure!(missed == 0, "{missed} goals were missed");
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metrics_are_summed_by_their_beginning() {
-        let text = "a{plugin=\"x\",code=\"one\"} 2\na{plugin=\"x\",code=\"two\"} 3\na{plugin=\"y\"} 9\n";
-        assert_eq!(total(text, "a{plugin=\"x\""), 5.0);
-        assert_eq!(total(text, "b"), 0.0);
     }
 }

@@ -1,8 +1,8 @@
 //! The gateway that is changed, and who changes it: a file is replaced, and the gateway says when everything of it serves.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -15,6 +15,7 @@ use serde_json::json;
 use super::builds::{Chain, LENGTH};
 use crate::bench::configuration::GREETING;
 use crate::bench::contender::Ground;
+use crate::bench::metrics::{self, total};
 use crate::process::{Server, free_ports};
 use crate::{http, place};
 
@@ -157,20 +158,11 @@ impl Driver {
 
     /// What it counted; then it is stopped.
     pub(super) fn end(self) -> Result<Metrics> {
-        let mut stream = TcpStream::connect(self.admin).context("the admin listener is gone")?;
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).context("no metrics")?;
-        let total = |beginning: &str| {
-            let lines = text.lines().filter(|line| line.starts_with(beginning));
-            lines
-                .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-                .sum()
-        };
+        let said = metrics::read(self.admin)?;
         let metrics = Metrics {
-            applied: total("cofferdam_config_changes_total{result=\"applied\""),
-            refused: total("cofferdam_config_changes_total{result=\"refused\""),
-            instances: total("cofferdam_plugin_instances{"),
+            applied: total(&said, "cofferdam_config_changes_total{result=\"applied\""),
+            refused: total(&said, "cofferdam_config_changes_total{result=\"refused\""),
+            instances: total(&said, "cofferdam_plugin_instances{"),
         };
         self.server.stop()?;
         Ok(metrics)

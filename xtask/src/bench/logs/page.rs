@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::goals::goals;
 use super::loggers::{Rounds, Seen};
 use super::masks::Log;
+use super::outage::{Outage, RECORDS, Sample as Window};
 use super::servers::{Row, Sample, name};
 use crate::bench::goal::{self, median};
 use crate::command::output;
@@ -27,6 +28,7 @@ pub(super) struct Page {
     pub(super) rooms: BTreeMap<String, f64>,
     pub(super) sandbox: String,
     pub(super) servers: Vec<Row>,
+    pub(super) outage: Option<Outage>,
 }
 
 impl Page {
@@ -73,6 +75,9 @@ impl Page {
         if !self.servers.is_empty() {
             text += &server_table(&self.servers);
         }
+        if let Some(outage) = &self.outage {
+            text += &outage_table(outage);
+        }
         text += "\n";
         text += &goal::table(&goals(self));
         text += "\nVersions: ";
@@ -103,6 +108,7 @@ impl Page {
             "rooms": self.rooms,
             "sandbox": self.sandbox,
             "servers": serde_json::to_value(servers)?,
+            "outage": self.outage,
             "goals": goals(self),
         }))
     }
@@ -271,6 +277,47 @@ fn server_table(rows: &[Row]) -> String {
         )
         .ok();
     }
+    text
+}
+
+/// What a sink that is away costs the exchanges, and what became of its records.
+fn outage_table(outage: &Outage) -> String {
+    let mut text = String::from(
+        "\nA sink that is away, one worker, 2,000 exchanges and 50,000 records a second:\n\n\
+         | the sink is | windows of 10 s | records a second | CPU µs per exchange | p50 µs | p99 µs | resident MB |\n|---|---|---|---|---|---|---|\n",
+    );
+    for (state, samples) in &outage.windows {
+        let of = |figure: fn(&Window) -> f64| outage.of(*state, figure).unwrap_or(f64::NAN);
+        writeln!(
+            text,
+            "| {} | {} | {:.0} | {:.1} | {:.0} | {:.0} | {:.0} |",
+            state.shown(),
+            samples.len(),
+            of(|window| window.seen.requests as f64 * RECORDS / window.seen.seconds),
+            of(|window| window.cpu_us),
+            of(|window| window.seen.p50_us),
+            of(|window| window.seen.p99_us),
+            of(|window| window.resident_mb),
+        )
+        .ok();
+    }
+    let account = &outage.account;
+    writeln!(
+        text,
+        "\nRecords of the exchanges that were answered: {:.0}; that the sink was given {:.0}, delivered {:.0}, dropped and counted {:.0}, \
+         still held {:.0}, of unknown fate {:.0}. The other side counted {:.0} lines. The log itself says of {:.0} that they were dropped. \
+         The ring refused {:.0}.",
+        account.answered,
+        account.accepted,
+        account.delivered,
+        account.dropped,
+        account.held,
+        account.unknown(),
+        account.received,
+        account.told,
+        account.refused,
+    )
+    .ok();
     text
 }
 
