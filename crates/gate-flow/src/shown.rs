@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName};
 use log_book::{Sheet, Subject};
 use log_mask::field::Untrusted;
 use log_record::field::{self, Field};
@@ -16,6 +16,9 @@ use crate::flow::Flow;
 use crate::journal::Journal;
 use crate::traced::{Captured, Ended};
 use crate::written;
+
+/// How messages of gRPC are compressed.
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Shows an exchange to the window that is open, or keeps what would be shown for the next one.
 pub(crate) fn exchange(flow: &Flow, (journal, chain): (&Journal, &Chain), ended: &Ended) {
@@ -73,21 +76,30 @@ fn sheet_of(sheet: &mut Sheet<'_>, (journal, chain): (&Journal, &Chain), ended: 
         headers(sheet, &field::RESPONSE_HEADERS, &response.headers);
     }
     let [sent, answered] = &ended.bodies;
-    body(
-        sheet,
-        (&field::REQUEST_BODY, &field::REQUEST_BODY_CUT),
-        sent,
-        &request.headers,
-    );
+    body(sheet, &OF_REQUEST, sent, &request.headers);
     if let Some(response) = response.as_ref() {
-        body(
-            sheet,
-            (&field::RESPONSE_BODY, &field::RESPONSE_BODY_CUT),
-            answered,
-            &response.headers,
-        );
+        body(sheet, &OF_RESPONSE, answered, &response.headers);
     }
 }
+
+/// The fields of a body.
+struct OfBody {
+    content: &'static Field,
+    cut: &'static Field,
+    withheld: &'static Field,
+}
+
+const OF_REQUEST: OfBody = OfBody {
+    content: &field::REQUEST_BODY,
+    cut: &field::REQUEST_BODY_CUT,
+    withheld: &field::REQUEST_BODY_WITHHELD,
+};
+
+const OF_RESPONSE: OfBody = OfBody {
+    content: &field::RESPONSE_BODY,
+    cut: &field::RESPONSE_BODY_CUT,
+    withheld: &field::RESPONSE_BODY_WITHHELD,
+};
 
 fn headers(sheet: &mut Sheet<'_>, field: &Field, headers: &HeaderMap) {
     let members = headers
@@ -96,21 +108,44 @@ fn headers(sheet: &mut Sheet<'_>, field: &Field, headers: &HeaderMap) {
     sheet.sent_headers(field, members);
 }
 
-fn body(sheet: &mut Sheet<'_>, (field, cut): (&Field, &Field), body: &Captured, headers: &HeaderMap) {
+fn body(sheet: &mut Sheet<'_>, fields: &OfBody, body: &Captured, headers: &HeaderMap) {
     if body.bytes == 0 {
         return;
     }
     // Only while a window is open, and no more than it may show.
     let bytes = body.pieces.concat();
-    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let value = match kind {
-        b"application/x-www-form-urlencoded" => Untrusted::Query(&bytes),
-        kind if kind.ends_with(b"json") => Untrusted::Json(&bytes),
-        _ => Untrusted::Text(&bytes),
-    };
-    sheet.sent_base64(field, value);
+    match read(&bytes, headers) {
+        Ok(value) => sheet.sent_base64(fields.content, (value, body.is_cut)),
+        Err(why) => sheet.own().text(fields.withheld, why.as_bytes()),
+    }
     if body.is_cut {
-        sheet.own().flag(cut);
+        sheet.own().flag(fields.cut);
     }
 }
+
+/// A body as the mask reads it, or why it cannot be read.
+fn read<'a>(bytes: &'a [u8], headers: &HeaderMap) -> Result<Untrusted<'a>, &'static str> {
+    let is_coded = |name: &HeaderName| headers.get_all(name).iter().any(|value| value != "identity");
+    if is_coded(&CONTENT_ENCODING) || is_coded(&GRPC_ENCODING) {
+        return Err("compressed");
+    }
+    let kind = headers.get(CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let kind = kind.to_ascii_lowercase();
+    // Its names stand in headers of its own.
+    if kind.starts_with(b"multipart/") {
+        return Err("multipart");
+    }
+    // A sign may be cut in two at the end.
+    if std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some()) {
+        return Err("no text");
+    }
+    Ok(match &*kind {
+        b"application/x-www-form-urlencoded" => Untrusted::Query(bytes),
+        kind if kind.ends_with(b"json") => Untrusted::Json(bytes),
+        _ => Untrusted::Text(bytes),
+    })
+}
+
+#[cfg(test)]
+mod tests;

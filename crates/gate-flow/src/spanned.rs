@@ -26,7 +26,9 @@ pub(crate) fn spans(pen: &mut Pen, journal: &Journal, ended: &Ended) {
             time,
         };
         pen.write(subject, |sheet| {
-            written::ids(sheet, ended);
+            if let Some(ids) = ended.ids {
+                written::write_span_ids(sheet, ids, span.id);
+            }
             identity(sheet, span, &journal.serving.plan);
             times(sheet, time, span);
             outcome(sheet, span);
@@ -51,7 +53,6 @@ fn nanoseconds(time: SystemTime) -> u64 {
 
 fn identity(sheet: &mut Sheet<'_>, span: &Span, plan: &Plan) {
     let own = sheet.own();
-    own.text(&field::SPAN_ID, &span.id.digits());
     if let Some(parent) = span.parent {
         own.text(&field::PARENT_SPAN, &parent.digits());
     }
@@ -100,7 +101,9 @@ fn outcome(sheet: &mut Sheet<'_>, span: &Span) {
         }
         Some(Status::Unset) | None => {}
     }
-    for (attribute, value) in span.attributes() {
+    // The status of the exchange is among what was asked of it.
+    let is_told = |attribute| span.stage == Stage::Exchange && attribute == Attribute::Code;
+    for (attribute, value) in span.attributes().filter(|(attribute, _)| !is_told(*attribute)) {
         let field = field_of(attribute);
         match value {
             Value::Number(number) if attribute == Attribute::Cpu => {

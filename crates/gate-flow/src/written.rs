@@ -70,8 +70,15 @@ pub(crate) fn ids(sheet: &mut Sheet<'_>, ended: &Ended) {
 
 /// The same, for who writes down what a plugin said.
 pub fn write_ids(sheet: &mut Sheet<'_>, ids: TraceIds) {
+    if let Some(span) = SpanId::new(ids.span) {
+        write_span_ids(sheet, ids, span);
+    }
+}
+
+/// The same of another span of its trace.
+pub(crate) fn write_span_ids(sheet: &mut Sheet<'_>, ids: TraceIds, span: SpanId) {
     let own = sheet.own();
-    if let (Some(trace), Some(span)) = (TraceId::new(ids.trace), SpanId::new(ids.span)) {
+    if let Some(trace) = TraceId::new(ids.trace) {
         own.text(&field::TRACE_ID, &trace.digits());
         own.text(&field::SPAN_ID, &span.digits());
         let digit = |nibble: u8| b"0123456789abcdef".get(usize::from(nibble)).copied().unwrap_or(b'0');

@@ -46,7 +46,7 @@ impl<'pen> Sheet<'pen> {
         let room = self.room();
         let (mask, cut) = (&mut *self.mask, &mut self.cut);
         self.packer.text_with(field, |out| {
-            append(mask, value, (out, room), cut);
+            append(mask, (value, false), (out, room), cut);
         });
     }
 
@@ -65,12 +65,12 @@ impl<'pen> Sheet<'pen> {
         self.sent(field, Untrusted::Text(text.get(..length).unwrap_or_default()));
     }
 
-    /// A value that somebody sent, masked and then written as base64.
-    pub fn sent_base64(&mut self, field: &Field, value: Untrusted<'_>) {
+    /// A value that somebody sent, or its beginning, masked and then written as base64.
+    pub fn sent_base64(&mut self, field: &Field, (value, is_beginning): (Untrusted<'_>, bool)) {
         let room = self.room() / 4 * 3;
         let (mask, cut) = (&mut *self.mask, &mut self.cut);
         let mut masked = Vec::new();
-        append(mask, value, (&mut masked, room), cut);
+        append(mask, (value, is_beginning), (&mut masked, room), cut);
         let text = base64::engine::general_purpose::STANDARD.encode(masked);
         self.packer.text(field, text.as_bytes());
     }
@@ -122,7 +122,7 @@ impl Members<'_, '_> {
         let mut left = room;
         self.pairs.add_with(name, |out| {
             let before = out.len();
-            let shown = append(mask, value, (out, room), cut);
+            let shown = append(mask, (value, false), (out, room), cut);
             left = room.saturating_sub(out.len().saturating_sub(before));
             match shown {
                 Shown::Dropped => Told::LeftOut,
@@ -134,10 +134,18 @@ impl Members<'_, '_> {
 }
 
 /// Appends a value as it may be shown, and no more of it than there is room for; what is cut was masked before.
-fn append(mask: &mut Fields, value: Untrusted<'_>, (out, room): (&mut Vec<u8>, usize), cut: &mut u64) -> Shown {
+fn append(
+    mask: &mut Fields,
+    (value, is_beginning): (Untrusted<'_>, bool),
+    (out, room): (&mut Vec<u8>, usize),
+    cut: &mut u64,
+) -> Shown {
     let (shortened, unread) = shortened(value, room.saturating_add(BEHIND_BYTES));
     let end = out.len().saturating_add(room);
-    let shown = mask.append(shortened, out);
+    let shown = match is_beginning || unread > 0 {
+        true => mask.append_beginning(shortened, out),
+        false => mask.append(shortened, out),
+    };
     let behind = out.len().saturating_sub(end);
     out.truncate(end);
     *cut = cut.saturating_add((behind + unread) as u64);

@@ -114,6 +114,12 @@ impl Counts {
         self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
+    pub(crate) fn merge(&mut self, others: &Self) {
+        for (count, more) in self.0.iter_mut().zip(others.0) {
+            *count = count.saturating_add(more);
+        }
+    }
+
     pub(crate) fn add(&mut self, class: Class) {
         if let Some(count) = self.0.get_mut(class as usize) {
             *count = count.saturating_add(1);

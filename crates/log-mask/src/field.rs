@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::class::{Class, Counts};
 use crate::json::Json;
 use crate::loose::Loose;
+use crate::masker::{Masker, Syntax};
 use crate::query::Query;
 use crate::replacement::{Action, Scratch};
 use crate::report::Trail;
@@ -38,6 +39,30 @@ pub enum Untrusted<'a> {
         /// Its value
         value: &'a [u8],
     },
+}
+
+impl<'a> Untrusted<'a> {
+    /// Whether its name says that it is secret.
+    fn is_secret(self, rules: &Rules) -> bool {
+        match self {
+            Self::Header { name, .. } => rules.is_secret_header(name),
+            Self::Named { name, .. } => rules.is_secret(name),
+            Self::Text(_) | Self::Target(_) | Self::Query(_) | Self::Json(_) => false,
+        }
+    }
+
+    /// How it is written, and its bytes.
+    fn read(self) -> (Syntax, &'a [u8]) {
+        match self {
+            Self::Target(value) => (Syntax::Target, value),
+            Self::Header { name, value } if ADDRESSES.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                (Syntax::Target, value)
+            }
+            Self::Query(value) => (Syntax::Query, value),
+            Self::Json(value) => (Syntax::Json, value),
+            Self::Text(value) | Self::Header { value, .. } | Self::Named { value, .. } => (Syntax::Loose, value),
+        }
+    }
 }
 
 /// What became of a value.
@@ -111,26 +136,37 @@ impl Fields {
             scratch: &mut self.scratch,
             out,
         };
-        match value {
-            Untrusted::Header { name, value } if work.rules.is_secret_header(name) => return hide(value, &mut work),
-            Untrusted::Named { name, value } if work.rules.is_secret(name) => return hide(value, &mut work),
-            Untrusted::Target(value) => self.query.target(value, &mut work),
-            Untrusted::Header { name, value } if ADDRESSES.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
-                self.query.target(value, &mut work);
-            }
-            Untrusted::Query(value) => self.query.query(value, &mut work),
-            Untrusted::Json(value) => {
+        if value.is_secret(work.rules) {
+            return hide(value.read().1, &mut work);
+        }
+        match value.read() {
+            (Syntax::Target, value) => self.query.target(value, &mut work),
+            (Syntax::Query, value) => self.query.query(value, &mut work),
+            (Syntax::Json, value) => {
                 self.json.push(value, &mut work);
                 self.json.finish(&mut work);
             }
-            Untrusted::Text(value) | Untrusted::Header { value, .. } | Untrusted::Named { value, .. } => {
-                self.loose.whole(value, &mut work);
-            }
+            (_, value) => self.loose.whole(value, &mut work),
         }
         if self.counts.total() == before {
             Shown::AsItIs
         } else {
             Shown::Masked
+        }
+    }
+
+    /// Appends the beginning of a value that goes on: what at its end only the rest of it could decide is left out.
+    pub fn append_beginning(&mut self, value: Untrusted<'_>, out: &mut Vec<u8>) -> Shown {
+        if value.is_secret(&self.rules) {
+            return self.append(value, out);
+        }
+        let (syntax, value) = value.read();
+        let mut masker = Masker::new(Arc::clone(&self.rules), syntax);
+        masker.push(value, out);
+        self.counts.merge(masker.counts());
+        match masker.counts().total() {
+            0 => Shown::AsItIs,
+            _ => Shown::Masked,
         }
     }
 

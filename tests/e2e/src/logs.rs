@@ -18,11 +18,14 @@ mod loki;
 mod again;
 mod full;
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use testkit::client::{Request, Version, send};
 use testkit::gateway::Gateway;
@@ -54,11 +57,44 @@ fn records(file: &Path) -> Result<Vec<Value>> {
     lines.map(parsed).collect()
 }
 
-/// A line that must be one record.
+/// A line that must be one record, which has no member twice.
 fn parsed(line: &str) -> Result<Value> {
-    let record: Value = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
-    ensure!(record.is_object(), "no record: {line}");
-    Ok(record)
+    let record: Record = serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))?;
+    ensure!(record.twice.is_empty(), "twice there: {:?} in {line}", record.twice);
+    Ok(record.value)
+}
+
+/// What a reader makes of a line that takes each member as it comes.
+struct Record {
+    value: Value,
+    twice: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for Record {
+    fn deserialize<D: Deserializer<'de>>(line: D) -> Result<Self, D::Error> {
+        line.deserialize_map(Members)
+    }
+}
+
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Record;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Record, A::Error> {
+        let (mut all, mut twice) = (serde_json::Map::new(), Vec::new());
+        while let Some((name, value)) = members.next_entry::<String, Value>()? {
+            if all.insert(name.clone(), value).is_some() {
+                twice.push(name);
+            }
+        }
+        let value = Value::Object(all);
+        Ok(Record { value, twice })
+    }
 }
 
 /// The records of a class.

@@ -22,6 +22,34 @@ fn shown(fields: &mut Fields, value: Untrusted<'_>) -> String {
 }
 
 #[test]
+fn of_a_value_that_was_cut_nothing_is_shown_that_the_rest_would_hide() {
+    let mut fields = fields(draft());
+    let json = br#"{"to":13812345678,"password":"hunter2","card":"4111 1111 1111 1111","id":"11010519491231002X","by":"a@b.example"}"#;
+    let form = &b"tel=13812345678&access_token=abcdef&card=4111+1111+1111+1111&by=alice%40example.com"[..];
+    let text = &b"call 13812345678, card 4111-1111-1111-1111, id 11010519491231002X, eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl, 1"[..];
+    let kinds: [(&[u8], fn(&[u8]) -> Untrusted<'_>); 4] = [
+        (json, |value| Untrusted::Json(value)),
+        (form, |value| Untrusted::Query(value)),
+        (text, |value| Untrusted::Text(value)),
+        (b"/a/13812345678?sig=abcdef&tel=13812345678#x", |value| {
+            Untrusted::Target(value)
+        }),
+    ];
+    for (bytes, kind) in kinds {
+        let whole = shown(&mut fields, kind(bytes));
+        for end in 0..=bytes.len() {
+            let mut out = Vec::new();
+            fields.append_beginning(kind(&bytes[..end]), &mut out);
+            let beginning = String::from_utf8(out).unwrap();
+            assert!(whole.starts_with(&beginning), "{beginning} of {whole}");
+        }
+        let mut out = Vec::new();
+        assert_eq!(fields.append_beginning(kind(bytes), &mut out), Shown::Masked);
+        assert!(out.len() > bytes.len() / 2, "{}", String::from_utf8_lossy(&out));
+    }
+}
+
+#[test]
 fn queries_are_masked_by_key_and_value_and_stay_queries() {
     let mut fields = fields(draft());
     for (before, after) in [

@@ -256,3 +256,76 @@ async fn a_plugin_may_hide_what_the_log_hides() -> Result<()> {
     }
     Ok(())
 }
+
+/// What a debug window shows of the bodies of these requests, in their order.
+async fn shown_bodies(bodies: &Value, requests: &[Request]) -> Result<Vec<Value>> {
+    let backend = backend()?;
+    let mut sink = file_sink("json", Path::new("json.log"));
+    sink["classes"] = json!(["access", "debug", "span"]);
+    let gateway = gateway(json!({
+        "workers": 1,
+        "upstreams": [upstream("up", &backend)],
+        "routes": [
+            {"name": "pay", "match": {"path": {"prefix": "/pay"}}, "upstream": "up"},
+            {"name": "all", "upstream": "up"},
+        ],
+        "tracing": {},
+        "logs": {
+            "level": "debug",
+            "mask": {"packs": ["mlps3"]},
+            "debug": {"triggers": {"too_many_requests": {"events": 1, "share": "1%"}}, "bodies": bodies},
+            "sinks": [sink],
+        },
+    }))
+    .await?;
+    backend.reply("/many", Reply::new(429));
+    ensure!(get(&gateway, "/many").await?.status == 429);
+    for request in requests {
+        ask(&gateway, request).await?;
+    }
+    let log = gateway.folder().join("json.log");
+    until("what the window shows", || {
+        let mut shown = of_class(&records(&log)?, "debug");
+        shown.retain(|record| record["url.path"] == "/pay");
+        Ok((shown.len() >= requests.len()).then_some(shown))
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_body_that_is_cut_shows_no_beginning_of_a_secret() -> Result<()> {
+    let before = format!("{{\"note\":\"{}\",\"card\":\"", "x".repeat(40));
+    let body = format!("{before}{CARD}\",\"tel\":\"{PHONE}\"}}");
+    let request = Request::post("/pay", &body).field("content-type", "application/json");
+    for within in [5, 11, 17] {
+        let bytes = before.len() + within;
+        let bodies = json!({"routes": ["pay"], "bytes": format!("{bytes}B"), "bytes_of_window": "1MiB"});
+        let shown = shown_bodies(&bodies, std::slice::from_ref(&request)).await?;
+        let content = shown[0]["http.request.body.content"].as_str().context("no body")?;
+        let content = String::from_utf8(decoded(content).context("no base64")?)?;
+        ensure!(
+            content == before && shown[0]["http.request.body.cut"] == true,
+            "{shown:?}"
+        );
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_looked_into_is_not_shown() -> Result<()> {
+    let part = format!("--a\r\ncontent-disposition: form-data; name=\"password\"\r\n\r\nhunter2 {PHONE}\r\n--a--\r\n");
+    let requests = [
+        Request::post("/pay", PHONE).field("content-encoding", "gzip"),
+        Request::post("/pay", &part).field("content-type", "multipart/form-data; boundary=a"),
+        Request::post("/pay", PHONE),
+    ];
+    let shown = shown_bodies(&json!({"routes": ["pay"]}), &requests).await?;
+    for (record, why) in shown.iter().zip(["compressed", "multipart"]) {
+        ensure!(
+            record["http.request.body.withheld"] == why && record["http.request.body.content"].is_null(),
+            "{record}"
+        );
+    }
+    ensure!(shown[2]["http.request.body.content"] == "MTM4KioqKjEyMzQ=", "{shown:?}");
+    Ok(())
+}

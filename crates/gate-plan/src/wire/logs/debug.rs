@@ -137,9 +137,9 @@ pub(crate) struct Bodies {
     /// The routes, by their names.
     #[schemars(length(min = 1))]
     pub(crate) routes: Vec<String>,
-    /// Bytes of one body; the rest of it is left out.
+    /// Bytes of one body; the rest of it is left out, and so is what at the end only the rest could show to be a secret.
     #[serde(default = "body_bytes")]
-    #[schemars(extend("x-minimum" = "1", "x-maximum" = "1MiB"))]
+    #[schemars(extend("x-minimum" = "1", "x-maximum" = "8KiB"))]
     pub(crate) bytes: Written<Size>,
     /// Bytes of all bodies in one window.
     #[serde(default = "window_bytes")]
