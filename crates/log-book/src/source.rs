@@ -23,6 +23,8 @@ pub(crate) struct Source {
     capacity: u64,
     /// Ends of batches with the number of the last record of each.
     given: VecDeque<(Position, u64)>,
+    /// Number of the last record that tells what no gap record of the ring does.
+    told: u64,
     /// Records that were taken out, and gap records among them.
     pub(crate) taken: (u64, u64),
 }
@@ -35,6 +37,7 @@ impl Source {
             consumer,
             capacity,
             given: VecDeque::new(),
+            told: 0,
             taken: (0, 0),
         }
     }
@@ -83,9 +86,21 @@ impl Source {
         self.consumer.dropped()
     }
 
-    /// Takes the file away when nothing is in it that is not safe; else it stays for the next start.
-    pub(crate) fn end(mut self) -> Result<(), log_ring::RingFault> {
-        if self.consumer.waiting_bytes() == 0 {
+    /// What was refused and no gap record tells of, once nobody writes any more.
+    pub(crate) fn untold(&self) -> Vec<Dropped> {
+        self.consumer.untold()
+    }
+
+    /// Notes that the sinks were told of it, last by the record of that number.
+    pub(crate) const fn told(&mut self, last: u64) {
+        self.told = last;
+    }
+
+    /// Takes the file away when nothing is in it that is not safe, counts included; else it stays for the next start.
+    pub(crate) fn end(mut self, acknowledged: u64) -> Result<(), log_ring::RingFault> {
+        self.settle(acknowledged);
+        let is_told = self.told <= acknowledged;
+        if is_told && self.consumer.waiting_bytes() == 0 {
             self.ring.remove()
         } else {
             self.ring.sync()
