@@ -208,12 +208,8 @@ impl Clerk {
     /// Guests are shown what others have a part in.
     fn show(&mut self, lines: &mut [(Heading, Vec<u8>)]) {
         let Some(screen) = &mut self.screen else { return };
-        let is_shown = |class: Class| {
-            matches!(
-                class,
-                Class::Access | Class::Plugin | Class::Fault | Class::Connection | Class::Debug
-            )
-        };
+        // Where a guest's failure is said, and nowhere else, a guest has a part.
+        let is_shown = |class: Class| field::SANDBOX.classes.contains(&class);
         let mut shown: Vec<Vec<u8>> = Vec::with_capacity(lines.len());
         for (_, line) in lines.iter_mut().filter(|(heading, _)| is_shown(heading.class)) {
             shown.push(std::mem::take(line));

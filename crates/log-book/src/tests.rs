@@ -353,6 +353,42 @@ fn a_dead_ring_without_a_whole_record_tells_what_was_refused() {
     }
 }
 
+/// A guest that takes out where a client went.
+struct Guest;
+
+impl Screen for Guest {
+    fn pass(&mut self, lines: &mut [Vec<u8>]) {
+        for line in lines {
+            let text = String::from_utf8(std::mem::take(line)).unwrap();
+            *line = text.replace("/secret", "/seen").into_bytes();
+        }
+    }
+}
+
+#[test]
+fn what_others_wrote_leaves_only_behind_the_guests() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = Page::default();
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let settings = Settings {
+        screen: Some(Box::new(Guest)),
+        ..settings(&folder.path().join("rings"), &Arc::default())
+    };
+    let book = Book::open(settings, ship).unwrap();
+    let mut pen = book.pen("worker-0").unwrap();
+    for class in field::PATH.classes {
+        pen.write(Subject::now(Level::Info, *class), |sheet| {
+            sheet.sent(&field::PATH, Untrusted::Target(b"/secret"));
+        });
+    }
+    assert!(book.close(soon()));
+    let lines = page.lines();
+    assert_eq!(lines.len(), field::PATH.classes.len());
+    for line in lines {
+        assert_eq!(line[field::PATH.name], "/seen", "{line}");
+    }
+}
+
 #[test]
 fn other_rules_and_wishes_hold_from_the_next_record_on() {
     let folder = tempfile::tempdir().unwrap();
