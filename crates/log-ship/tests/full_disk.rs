@@ -120,22 +120,32 @@ fn all() -> Vec<u64> {
     (1..=RECORDS).collect()
 }
 
+fn files(path: &Path) -> FileSettings {
+    FileSettings {
+        lanes: vec![Lane {
+            takes: Selection::default(),
+            path: path.to_owned(),
+            keep: Keep::default(),
+        }],
+        rotate_bytes: 1 << 30,
+        rotate_every: Duration::from_secs(3600),
+        compress: false,
+        sync: Sync::Never,
+        clock: Arc::new(SystemClock::default()),
+    }
+}
+
+/// Leaves no byte of the disk.
+fn fill(disk: &Path) {
+    let mut rest = File::create(disk.join("rest")).unwrap();
+    while rest.write(&[0; 4096]).is_ok() {}
+}
+
 #[test]
 fn a_log_file_has_whole_lines_and_goes_on_when_there_is_room() {
     on_a_small_disk("a_log_file_has_whole_lines_and_goes_on_when_there_is_room", |disk| {
         let path = disk.join("log");
-        let settings = FileSettings {
-            lanes: vec![Lane {
-                takes: Selection::default(),
-                path: path.clone(),
-                keep: Keep::default(),
-            }],
-            rotate_bytes: 1 << 30,
-            rotate_every: Duration::from_secs(3600),
-            compress: false,
-            sync: Sync::Never,
-            clock: Arc::new(SystemClock::default()),
-        };
+        let settings = files(&path);
         let sink = start_files(frame(), settings).unwrap();
         sink.give(&records());
         until("full", || sink.tally().retries > 3);
@@ -145,6 +155,31 @@ fn a_log_file_has_whole_lines_and_goes_on_when_there_is_room() {
         until("all", || sink.acknowledged() == RECORDS);
         end(sink);
         assert_eq!(numbers(&fs::read(path).unwrap()), all());
+    });
+}
+
+#[test]
+fn half_a_line_of_a_killed_process_leaves_nothing_when_the_next_write_fails() {
+    let test = "half_a_line_of_a_killed_process_leaves_nothing_when_the_next_write_fails";
+    on_a_small_disk(test, |disk| {
+        let path = disk.join("log");
+        let half = format!("{{\"n\":0}}\n{{\"n\":0,\"text\":\"{}", "x".repeat(3000));
+        fs::write(&path, half).unwrap();
+        fill(disk);
+        // One try fails, and the next one comes when there is room.
+        let frame = Frame {
+            retry: (Duration::from_secs(1), Duration::from_secs(1)),
+            ..frame()
+        };
+        let sink = start_files(frame, files(&path)).unwrap();
+        sink.give(&records());
+        until("full", || sink.tally().retries > 0);
+        fs::remove_file(disk.join("rest")).unwrap();
+        free(disk);
+        until("all", || sink.acknowledged() == RECORDS);
+        end(sink);
+        let found = numbers(&fs::read(path).unwrap());
+        assert_eq!(found, (0..=RECORDS).collect::<Vec<_>>());
     });
 }
 

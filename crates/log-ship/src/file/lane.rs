@@ -60,8 +60,10 @@ impl Active {
 
     /// Appends whole lines, or leaves the file as it was.
     pub(super) fn write(&mut self, lines: &[u8], sync: bool) -> io::Result<()> {
+        self.mended()?;
+        // Only now: half a line that was there before is no part of what is gone back to.
         let before = self.bytes;
-        let mut written = self.mended().and_then(|()| self.file.write_all(lines));
+        let mut written = self.file.write_all(lines);
         if sync && written.is_ok() {
             written = self.file.sync_data();
         }
