@@ -208,12 +208,8 @@ impl Clerk {
     /// Guests are shown what others have a part in.
     fn show(&mut self, lines: &mut [(Heading, Vec<u8>)]) {
         let Some(screen) = &mut self.screen else { return };
-        let is_shown = |class: Class| {
-            matches!(
-                class,
-                Class::Access | Class::Plugin | Class::Fault | Class::Connection | Class::Debug
-            )
-        };
+        // Where a guest's failure is said, and nowhere else, a guest has a part.
+        let is_shown = |class: Class| field::SANDBOX.classes.contains(&class);
         let mut shown: Vec<Vec<u8>> = Vec::with_capacity(lines.len());
         for (_, line) in lines.iter_mut().filter(|(heading, _)| is_shown(heading.class)) {
             shown.push(std::mem::take(line));
@@ -249,10 +245,7 @@ impl Clerk {
             self.leftover = Some(leftover);
             return false;
         }
-        let mut lines = leftover.next_lines();
-        if leftover.is_given() {
-            lines.extend(leftover.last_lines());
-        }
+        let lines = leftover.next_lines();
         leftover.gave(self.give(lines));
         self.leftover = Some(leftover);
         true
@@ -360,10 +353,7 @@ impl Clerk {
         self.counted = None;
         // One ring after the other, for nobody writes any more.
         for at in 0..self.sources.len() {
-            while self.drain(at) && Instant::now() < until {
-                let acknowledged = self.acknowledged();
-                self.sources.iter_mut().for_each(|source| source.settle(acknowledged));
-            }
+            self.drain_whole(at, until);
         }
         self.count();
         let mut ship = self.shared.ship.lock();
@@ -375,10 +365,9 @@ impl Clerk {
             // What stays is found again at the next start.
             let _ = leftover.remove();
         }
-        for mut source in self.sources {
-            source.settle(acknowledged);
+        for source in self.sources {
             let name = source.name.clone();
-            if let Err(fault) = source.end() {
+            if let Err(fault) = source.end(acknowledged) {
                 (self.listener)(Notice::Kept {
                     ring: name,
                     why: fault.to_string(),
@@ -386,6 +375,33 @@ impl Clerk {
             }
         }
         is_carried
+    }
+
+    /// Gives everything of a ring that nobody writes any more, and tells what the ring itself has not.
+    fn drain_whole(&mut self, at: usize, until: Instant) {
+        while self.drain(at) {
+            if Instant::now() >= until {
+                // The ring stays, and what it counted is told at the next start.
+                return;
+            }
+            let acknowledged = self.acknowledged();
+            self.sources.iter_mut().for_each(|source| source.settle(acknowledged));
+        }
+        let Some(source) = self.sources.get(at) else { return };
+        let heading = Heading {
+            time_ns: now_ns(),
+            level: Level::Info,
+            class: Class::Gateway,
+            is_recovered: false,
+        };
+        let lines = gap_lines(&heading, &source.name, source.untold().into_iter());
+        if lines.is_empty() {
+            return;
+        }
+        let last = self.give(lines);
+        if let Some(source) = self.sources.get_mut(at) {
+            source.told(last);
+        }
     }
 }
 

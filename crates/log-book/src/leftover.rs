@@ -19,22 +19,26 @@ pub(crate) struct Leftover {
     given: usize,
     /// Behind them.
     place: Position,
-    /// Number of the last one.
+    /// Whether there is nothing that no gap record tells of, or it was told.
+    is_told: bool,
+    /// Number of the last one that was given.
     last: u64,
 }
 
 impl Leftover {
     pub(crate) fn new(found: Box<Recovered>) -> Self {
         let place = found.records().position();
+        let is_told = found.untold().is_empty();
         Self {
             found,
             given: 0,
             place,
+            is_told,
             last: 0,
         }
     }
 
-    /// The next records, each with its heading and line.
+    /// The next records, each with its heading and line; and behind the last, what no gap record tells of, for the process died before it could.
     pub(crate) fn next_lines(&mut self) -> Vec<Line> {
         let name = name_of(&self.found);
         let mut lines = Vec::new();
@@ -44,12 +48,11 @@ impl Leftover {
             lines.extend(lines_of_record(&record, &name));
         }
         self.place = records.position();
+        if self.given >= self.found.len() && !self.is_told {
+            self.is_told = true;
+            lines.extend(untold_lines(&self.found));
+        }
         lines
-    }
-
-    /// What no gap record tells of, for the process died before it could.
-    pub(crate) fn last_lines(&self) -> Vec<Line> {
-        untold_lines(&self.found)
     }
 
     /// Notes the number of the last record that was given.
@@ -57,9 +60,9 @@ impl Leftover {
         self.last = last;
     }
 
-    /// Whether all were given.
+    /// Whether all were given, and what is missing was told.
     pub(crate) fn is_given(&self) -> bool {
-        self.given >= self.found.len()
+        self.is_told && self.given >= self.found.len()
     }
 
     /// Whether all are safe.

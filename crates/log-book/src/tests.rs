@@ -255,6 +255,140 @@ fn a_sink_that_stands_still_takes_nothing_from_another_and_what_is_lost_is_told(
     assert_eq!(numbers(&still).len(), numbers(&alive).len());
 }
 
+/// Is refused, for no record is that long.
+fn too_long(pen: &mut Pen) {
+    pen.write_packed(Subject::now(Level::Info, Class::Access), &[&[0; 9000]]);
+}
+
+fn told(page: &Page) -> u64 {
+    let lines = page.lines();
+    lines.iter().filter_map(|line| line[field::DROPPED.name].as_u64()).sum()
+}
+
+fn files(rings: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(rings).unwrap();
+    files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn what_was_refused_last_is_told_at_an_orderly_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let rings = folder.path().join("rings");
+    let page = Page::default();
+    page.1.store(true, Ordering::Relaxed);
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let book = Book::open(settings(&rings, &Arc::default()), ship).unwrap();
+    let mut pen = book.pen("worker-0").unwrap();
+    // The second is not told by the ring itself, for nothing was released since it told of the first.
+    for _ in 0..2 {
+        too_long(&mut pen);
+        pen.rest();
+    }
+    page.1.store(false, Ordering::Relaxed);
+    assert!(book.close(soon()));
+    assert_eq!(told(&page), 2);
+    assert!(files(&rings).is_empty(), "everything was carried");
+}
+
+#[test]
+fn what_was_refused_last_and_not_carried_is_told_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let rings = folder.path().join("rings");
+    let page = Page::default();
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let book = Book::open(settings(&rings, &Arc::default()), ship).unwrap();
+    let mut pen = book.pen("worker-0").unwrap();
+    write(&mut pen, 1);
+    until("the record", || numbers(&page) == [1]);
+    page.1.store(true, Ordering::Relaxed);
+    too_long(&mut pen);
+    assert!(!book.close(Instant::now() + Duration::from_millis(200)));
+    drop((pen, book));
+    assert_eq!(told(&page), 0);
+    let page = Page::default();
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let book = Book::open(settings(&rings, &Arc::default()), ship).unwrap();
+    until("what was refused", || told(&page) == 1);
+    until("the file gone", || {
+        files(&rings).iter().all(|name| !name.contains("worker"))
+    });
+    assert!(book.close(soon()));
+    assert_eq!(told(&page), 1);
+}
+
+#[test]
+fn a_dead_ring_without_a_whole_record_tells_what_was_refused() {
+    for is_damaged in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let rings = folder.path().join("rings");
+        let about = settings(&rings, &Arc::default());
+        let place = log_ring::Folder::open(&rings).unwrap();
+        let (ring, mut producer, consumer) = log_ring::Ring::create(&place, "worker-0", &about.rings).unwrap();
+        let path = ring.path();
+        let mark = log_ring::Mark {
+            level: log_ring::Level::new(Level::Info.number()).unwrap(),
+            class: log_ring::Class::new(Class::Access.number()).unwrap(),
+            stamp_ns: 1,
+        };
+        if is_damaged {
+            producer.write(mark, b"torn").unwrap();
+        }
+        assert!(producer.write(mark, &[0; 9000]).is_err());
+        drop((ring, producer, consumer));
+        if is_damaged {
+            let mut bytes = std::fs::read(&path).unwrap();
+            let last = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+            bytes[last] ^= 0xff;
+            std::fs::write(&path, bytes).unwrap();
+        }
+        let page = Page::default();
+        let ship = Ship::new(vec![sink("page", &page, &[])]);
+        let book = Book::open(about, ship).unwrap();
+        until("the file gone", || !path.exists());
+        assert!(book.close(soon()));
+        assert_eq!(told(&page), 1, "{is_damaged}");
+        assert!(page.lines().iter().all(|line| line[field::RECOVERED.name] == true));
+    }
+}
+
+/// A guest that takes out where a client went.
+struct Guest;
+
+impl Screen for Guest {
+    fn pass(&mut self, lines: &mut [Vec<u8>]) {
+        for line in lines {
+            let text = String::from_utf8(std::mem::take(line)).unwrap();
+            *line = text.replace("/secret", "/seen").into_bytes();
+        }
+    }
+}
+
+#[test]
+fn what_others_wrote_leaves_only_behind_the_guests() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = Page::default();
+    let ship = Ship::new(vec![sink("page", &page, &[])]);
+    let settings = Settings {
+        screen: Some(Box::new(Guest)),
+        ..settings(&folder.path().join("rings"), &Arc::default())
+    };
+    let book = Book::open(settings, ship).unwrap();
+    let mut pen = book.pen("worker-0").unwrap();
+    for class in field::PATH.classes {
+        pen.write(Subject::now(Level::Info, *class), |sheet| {
+            sheet.sent(&field::PATH, Untrusted::Target(b"/secret"));
+        });
+    }
+    assert!(book.close(soon()));
+    let lines = page.lines();
+    assert_eq!(lines.len(), field::PATH.classes.len());
+    for line in lines {
+        assert_eq!(line[field::PATH.name], "/seen", "{line}");
+    }
+}
+
 #[test]
 fn other_rules_and_wishes_hold_from_the_next_record_on() {
     let folder = tempfile::tempdir().unwrap();

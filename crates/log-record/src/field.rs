@@ -165,7 +165,7 @@ fields! {
     UPSTREAM_CONGESTION = "cofferdam.upstream_congestion", Text, [Access], "Congestion control of the connection to the upstream, such as `cubic`.";
     UPSTREAM_CONGESTION_WINDOW = "cofferdam.upstream_congestion_window", Integer, [Access], "Segments that might be on their way to the upstream when the exchange ended.";
     UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, [Access], "Latest rate at which bytes arrived at the upstream, in bytes per second.";
-    SANDBOX = "cofferdam.sandbox", Text, [Access, Plugin, Fault, Connection, Debug], "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
+    SANDBOX = "cofferdam.sandbox", Text, [Access, Plugin, Fault, Call, Connection, Debug, Span], "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
     WIRES_BEGAN = "cofferdam.wires_began", Hidden, [], "When the exchange began, by the clock of the kernel's time stamps.";
     CLIENT_LOCAL = "cofferdam.client_local", Hidden, [], "Our end of the connection to the client.";
     CLIENT_REMOTE = "cofferdam.client_remote", Hidden, [], "Its end of the connection to the client.";

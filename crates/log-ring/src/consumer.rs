@@ -98,6 +98,12 @@ impl<M: Memory> Consumer<M> {
     pub fn dropped(&self) -> Vec<Dropped> {
         count::dropped(|word| self.back.memory().load(word, Ordering::Relaxed))
     }
+
+    /// Those of them that no gap record tells of; exact once the producer writes no more.
+    pub fn untold(&self) -> Vec<Dropped> {
+        // As who reads after the producer's death does: a note of what was told is taken behind the tail that it is compared with.
+        count::untold(|word| self.back.memory().load(word, Ordering::Acquire))
+    }
 }
 
 impl<M: Memory> Source for Back<M> {

@@ -7,19 +7,20 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use log_ship::chain::{ChainNames, ChainSettings, Digest, verify};
 use log_ship::{
-    BatchLimits, Class, FileSettings, Format, Frame, Keep, Lane, Level, QueueLimits, Record, Selection, Sink,
+    BatchLimits, Class, Clock, FileSettings, Format, Frame, Keep, Lane, Level, QueueLimits, Record, Selection, Sink,
     SpoolSettings, Sync, SystemClock, Tally, start_files, start_writer,
 };
 
 /// Where the disk is, for the process that has it.
 const DISK: &str = "COFFERDAM_TEST_SMALL_DISK";
-/// Bytes of the disk, of what stands on it until it is freed, and of all lines.
+/// Bytes of the disk, the files that it takes, bytes of what stands on it until it is freed, and of all lines.
 const DISK_BYTES: usize = 1 << 20;
+const FILES_MAX: usize = 64;
 const BALLAST_BYTES: usize = 900 << 10;
 const RECORDS: u64 = 400;
 const LONG: Duration = Duration::from_secs(30);
@@ -32,7 +33,7 @@ fn on_a_small_disk(test: &str, run: impl FnOnce(&Path)) {
         return run(&disk);
     }
     let folder = tempfile::tempdir().unwrap();
-    let script = format!("mount -t tmpfs -o size={DISK_BYTES} none \"$0\" && exec \"$@\"");
+    let script = format!("mount -t tmpfs -o size={DISK_BYTES},nr_inodes={FILES_MAX} none \"$0\" && exec \"$@\"");
     let outcome = Command::new("unshare")
         .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script])
         .arg(folder.path())
@@ -120,22 +121,40 @@ fn all() -> Vec<u64> {
     (1..=RECORDS).collect()
 }
 
+fn files(path: &Path) -> FileSettings {
+    FileSettings {
+        lanes: vec![Lane {
+            takes: Selection::default(),
+            path: path.to_owned(),
+            keep: Keep::default(),
+        }],
+        rotate_bytes: 1 << 30,
+        rotate_every: Duration::from_secs(3600),
+        compress: false,
+        sync: Sync::Never,
+        clock: Arc::new(SystemClock::default()),
+    }
+}
+
+/// The files of the log, rotated or not.
+fn logs(disk: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(disk).unwrap().map(|entry| entry.unwrap().path());
+    let mut logs: Vec<PathBuf> = entries.filter(|path| path.to_str().unwrap().contains("/log")).collect();
+    logs.sort();
+    logs
+}
+
+/// Leaves no byte of the disk.
+fn fill(disk: &Path) {
+    let mut rest = File::create(disk.join("rest")).unwrap();
+    while rest.write(&[0; 4096]).is_ok() {}
+}
+
 #[test]
 fn a_log_file_has_whole_lines_and_goes_on_when_there_is_room() {
     on_a_small_disk("a_log_file_has_whole_lines_and_goes_on_when_there_is_room", |disk| {
         let path = disk.join("log");
-        let settings = FileSettings {
-            lanes: vec![Lane {
-                takes: Selection::default(),
-                path: path.clone(),
-                keep: Keep::default(),
-            }],
-            rotate_bytes: 1 << 30,
-            rotate_every: Duration::from_secs(3600),
-            compress: false,
-            sync: Sync::Never,
-            clock: Arc::new(SystemClock::default()),
-        };
+        let settings = files(&path);
         let sink = start_files(frame(), settings).unwrap();
         sink.give(&records());
         until("full", || sink.tally().retries > 3);
@@ -145,6 +164,89 @@ fn a_log_file_has_whole_lines_and_goes_on_when_there_is_room() {
         until("all", || sink.acknowledged() == RECORDS);
         end(sink);
         assert_eq!(numbers(&fs::read(path).unwrap()), all());
+    });
+}
+
+#[test]
+fn half_a_line_of_a_killed_process_leaves_nothing_when_the_next_write_fails() {
+    let test = "half_a_line_of_a_killed_process_leaves_nothing_when_the_next_write_fails";
+    on_a_small_disk(test, |disk| {
+        let path = disk.join("log");
+        let half = format!("{{\"n\":0}}\n{{\"n\":0,\"text\":\"{}", "x".repeat(3000));
+        fs::write(&path, half).unwrap();
+        fill(disk);
+        // One try fails, and the next one comes when there is room.
+        let frame = Frame {
+            retry: (Duration::from_secs(1), Duration::from_secs(1)),
+            ..frame()
+        };
+        let sink = start_files(frame, files(&path)).unwrap();
+        sink.give(&records());
+        until("full", || sink.tally().retries > 0);
+        fs::remove_file(disk.join("rest")).unwrap();
+        free(disk);
+        until("all", || sink.acknowledged() == RECORDS);
+        end(sink);
+        let found = numbers(&fs::read(path).unwrap());
+        assert_eq!(found, (0..=RECORDS).collect::<Vec<_>>());
+    });
+}
+
+/// A clock of which each look is an hour after the one before.
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn steady(&self) -> Duration {
+        Duration::from_secs(3600 * self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn wall(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000)
+    }
+}
+
+#[test]
+fn a_rotation_for_which_there_is_no_new_file_leaves_the_old_one_where_it_was() {
+    let test = "a_rotation_for_which_there_is_no_new_file_leaves_the_old_one_where_it_was";
+    on_a_small_disk(test, |disk| {
+        free(disk);
+        let path = disk.join("log");
+        let settings = FileSettings {
+            clock: Arc::new(Hasty(AtomicU64::new(0))),
+            ..files(&path)
+        };
+        let said = Arc::new(parking_lot::Mutex::new(Vec::new()));
+        let ears = Arc::clone(&said);
+        let frame = Frame {
+            listener: Arc::new(move |notice| ears.lock().push(notice.text)),
+            ..frame()
+        };
+        let sink = start_files(frame, settings).unwrap();
+        let mut more = Vec::new();
+        while let Ok(file) = tempfile::NamedTempFile::new_in(disk) {
+            more.push(file);
+        }
+        let records = records();
+        let (first, second) = records.split_at(200);
+        sink.give(first);
+        let stays = |text: &String| text.contains("cannot be rotated");
+        until("said", || said.lock().iter().any(stays));
+        until("the first", || sink.acknowledged() == 200);
+        // Each further try takes its name away for a moment.
+        until("all of them under its name", || {
+            fs::read(&path).is_ok_and(|bytes| numbers(&bytes).len() == 200)
+        });
+        drop(more);
+        sink.give(second);
+        until("all", || sink.acknowledged() == RECORDS);
+        until("a rotation", || logs(disk).len() > 1);
+        end(sink);
+        let mut found: Vec<u64> = logs(disk)
+            .iter()
+            .flat_map(|log| numbers(&fs::read(log).unwrap()))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, all());
     });
 }
 

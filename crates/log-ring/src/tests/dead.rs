@@ -79,8 +79,10 @@ fn what_no_gap_record_told_is_known_after_death() {
         let _ = place.producer.write(mark(3, 4, stamp_ns), &[0; 5000]);
         place.producer.write(grave(stamp_ns), b"").unwrap();
     }
+    let untold = place.consumer.untold();
     let (_folder, path, _temporary) = die(place);
     let recovered = recover(&path).unwrap();
+    assert_eq!(recovered.untold(), untold, "the drain knows it before");
     assert_eq!(recovered.dropped().iter().map(|dropped| dropped.count).sum::<u64>(), 5);
     assert_eq!(recovered.untold().iter().map(|dropped| dropped.count).sum::<u64>(), 4);
     assert_eq!(recovered.untold()[0].level.number(), 3);

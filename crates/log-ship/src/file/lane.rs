@@ -1,6 +1,6 @@
 //! The file of a lane that is being written: whole lines or nothing, and its rotation.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -60,8 +60,10 @@ impl Active {
 
     /// Appends whole lines, or leaves the file as it was.
     pub(super) fn write(&mut self, lines: &[u8], sync: bool) -> io::Result<()> {
+        self.mended()?;
+        // Only now: half a line that was there before is no part of what is gone back to.
         let before = self.bytes;
-        let mut written = self.mended().and_then(|()| self.file.write_all(lines));
+        let mut written = self.file.write_all(lines);
         if sync && written.is_ok() {
             written = self.file.sync_data();
         }
@@ -105,14 +107,25 @@ impl Active {
         self.bytes > 0 && (old || self.bytes >= bytes) && now >= self.rest_until
     }
 
-    /// Gives the file its rotated name, and begins another one. When that fails, the old one is written on.
+    /// Gives the file its rotated name, and begins another one. When that fails, the old one is written on under its own name.
     pub(super) fn rotate(&mut self, clock: &dyn Clock) -> io::Result<()> {
         self.rest_until = clock.steady() + AGAIN_AFTER;
         if !self.file.metadata()?.is_file() {
             return Ok(());
         }
-        std::fs::rename(&self.path, rotated::next_name(&self.path, clock.wall())?)?;
-        self.reopen(clock)?;
+        let name = rotated::next_name(&self.path, clock.wall())?;
+        match std::fs::rename(&self.path, &name) {
+            // Nobody finds what is written to a file without its name.
+            Err(why) if why.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed?,
+        }
+        if let Err(why) = self.reopen(clock) {
+            if matches!(self.path.try_exists(), Ok(false)) {
+                // When this fails too, it has no name the next time.
+                let _ = std::fs::rename(&name, &self.path);
+            }
+            return Err(why);
+        }
         self.rest_until = Duration::ZERO;
         Ok(())
     }
@@ -131,7 +144,22 @@ impl Active {
 fn append(path: &Path) -> io::Result<(File, u64)> {
     let file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
     let bytes = file.metadata()?.len();
+    // Says to whoever keeps rotated files, in any process, that this one is written; where there are no locks, its name says it.
+    let _ = file.try_lock_shared();
     Ok((file, bytes))
+}
+
+/// Whether somebody writes a file, under whatever name.
+pub(super) fn is_written(path: &Path) -> io::Result<bool> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(false);
+    }
+    match File::open(path) {
+        Ok(file) => Ok(matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
+        // What we write, we may read.
+        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        Err(why) => Err(why),
+    }
 }
 
 /// LIMIT: bytes of half a line that is looked for; no record is as long.

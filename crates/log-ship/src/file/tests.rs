@@ -373,6 +373,44 @@ fn half_a_line_is_taken_away_of_its_own_file_alone_and_nothing_that_came_since()
 }
 
 #[test]
+fn a_file_whose_name_is_gone_is_begun_anew_when_it_is_to_be_rotated() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    let clock = Hands::new();
+    let lanes = vec![lane(path.clone(), Keep::default())];
+    let mut files = Files::open(&frame("gone"), settings(lanes, &clock)).unwrap();
+    write(&mut files, records([1]));
+    fs::remove_file(&path).unwrap();
+    clock.pass(Duration::from_secs(3600));
+    files.idle();
+    write(&mut files, records([2]));
+    assert!(fs::read_to_string(&path).unwrap().starts_with("{\"n\":2,"));
+}
+
+#[test]
+fn a_file_that_is_written_is_neither_compressed_nor_removed_whatever_its_name_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    let rotated = folder.path().join("a.log.00000001.20261123T000000Z");
+    let clock = Hands::new();
+    let none = Keep {
+        files_max: Some(0),
+        ..Keep::default()
+    };
+    let lanes = vec![lane(path.clone(), none)];
+    let mut files = Files::open(&frame("taken"), settings(lanes.clone(), &clock)).unwrap();
+    write(&mut files, records([1]));
+    fs::rename(&path, &rotated).unwrap();
+    for compress in [true, false] {
+        upkeep(lanes.clone(), compress, &clock).keep();
+        assert_eq!(names(folder.path()), ["a.log.00000001.20261123T000000Z"]);
+    }
+    files.reopen();
+    upkeep(lanes, true, &clock).keep();
+    assert_eq!(names(folder.path()), ["a.log"]);
+}
+
+#[test]
 fn two_lanes_with_one_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let twice = lane(folder.path().join("a.log"), Keep::default());

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
+use super::lane::is_written;
 use super::rotated::{self, GZ, PART, Rotated};
 use super::{Keep, Lane};
 use crate::clock::Clock;
@@ -139,14 +140,16 @@ impl Upkeep {
         for file in rotated::list(&lane.path).map_err(at(&lane.path))? {
             if file.ends_with(PART) {
                 fs::remove_file(&file.path).map_err(at(&file.path))?;
-            } else if self.compress && !file.ends_with(GZ) {
+            } else if self.compress && !file.ends_with(GZ) && !is_written(&file.path).map_err(at(&file.path))? {
                 self.compress(&file.path).map_err(at(&file.path))?;
             }
         }
         let files = rotated::list(&lane.path).map_err(at(&lane.path))?;
         let now = believes.then(|| self.clock.wall());
         for file in to_remove(&files, lane.keep, now) {
-            fs::remove_file(&file.path).map_err(at(&file.path))?;
+            if !is_written(&file.path).map_err(at(&file.path))? {
+                fs::remove_file(&file.path).map_err(at(&file.path))?;
+            }
         }
         Ok(())
     }
