@@ -138,10 +138,8 @@ fields! {
     RESPONSE_HEADERS = "http.response.headers", Nested, [Debug], "In a debug window: headers of the response, masked.";
     REQUEST_BODY = "http.request.body.content", Text, [Debug], "In a debug window: the beginning of the request's body, masked, then base64.";
     REQUEST_BODY_CUT = "http.request.body.cut", Flag, [Debug], "There was more of the request's body.";
-    REQUEST_BODY_WITHHELD = "http.request.body.withheld", Text, [Debug], "Why nothing of the request's body is shown: `compressed`, `multipart` or `no text`. What cannot be looked into cannot be masked.";
     RESPONSE_BODY = "http.response.body.content", Text, [Debug], "In a debug window: the beginning of the response's body, masked, then base64.";
     RESPONSE_BODY_CUT = "http.response.body.cut", Flag, [Debug], "There was more of the response's body.";
-    RESPONSE_BODY_WITHHELD = "http.response.body.withheld", Text, [Debug], "Why nothing of the response's body is shown: `compressed`, `multipart` or `no text`.";
     TLS_VERSION = "tls.protocol.version", Text, [Access], "Version of TLS with the client, `1.2` or `1.3`.";
     TLS_CIPHER = "tls.cipher", Text, [Access], "Cipher suite agreed on with the client, by its name at IANA.";
     TLS_SERVER_NAME = "tls.client.server_name", Text, [Access, Connection], "Name that the client asked for (SNI), lower case.";
@@ -178,6 +176,8 @@ fields! {
     ROLLOUT = "cofferdam.rollout", Text, [Control, Audit], "Id of the rollout.";
     SHARE = "cofferdam.rollout.share", Text, [Control, Audit], "Part of the exchanges that the new generation has, or is given.";
     COMPENSATION = "cofferdam.compensation_key", Text, [Control, Audit], "Key under which a step is undone.";
+    REQUEST_BODY_WITHHELD = "http.request.body.withheld", Text, [Debug], "Why nothing of the request's body is shown: `compressed`, `multipart` or `no text`. What cannot be looked into cannot be masked.";
+    RESPONSE_BODY_WITHHELD = "http.response.body.withheld", Text, [Debug], "Why nothing of the response's body is shown: `compressed`, `multipart` or `no text`.";
 }
 
 /// Fields in which a client, an upstream or a plugin may have written.

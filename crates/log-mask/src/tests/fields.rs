@@ -15,6 +15,9 @@ fn fields(draft: Draft) -> Fields {
     Fields::new(Arc::new(draft.finish().unwrap()))
 }
 
+/// What a text is taken for.
+type Kind = fn(&[u8]) -> Untrusted<'_>;
+
 fn shown(fields: &mut Fields, value: Untrusted<'_>) -> String {
     let mut out = Vec::new();
     fields.append(value, &mut out);
@@ -27,7 +30,7 @@ fn of_a_value_that_was_cut_nothing_is_shown_that_the_rest_would_hide() {
     let json = br#"{"to":13812345678,"password":"hunter2","card":"4111 1111 1111 1111","id":"11010519491231002X","by":"a@b.example"}"#;
     let form = &b"tel=13812345678&access_token=abcdef&card=4111+1111+1111+1111&by=alice%40example.com"[..];
     let text = &b"call 13812345678, card 4111-1111-1111-1111, id 11010519491231002X, eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl, 1"[..];
-    let kinds: [(&[u8], fn(&[u8]) -> Untrusted<'_>); 4] = [
+    let kinds: [(&[u8], Kind); 4] = [
         (json, |value| Untrusted::Json(value)),
         (form, |value| Untrusted::Query(value)),
         (text, |value| Untrusted::Text(value)),
