@@ -1,6 +1,5 @@
 //! The clerk: one thread that takes records out of rings, makes lines of them, gives them to the sinks, and gives the rings their room back.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -10,11 +9,12 @@ use log_record::field;
 use log_record::grade::{Class, Level};
 use log_record::packed::{Heading, Lost, write_gap, write_line};
 use log_ring::{Body, Consumer, Dropped, Folder, Found, Refusal, Ring, recover_folder};
-use log_ship::{Reason, Record, Ship, Tally};
+use log_ship::{Record, Ship};
 use parking_lot::Mutex;
 
 use crate::book::{Listener, Notice, RingCounts, Screen};
 use crate::leftover::{Leftover, name_of};
+use crate::losses::Losses;
 use crate::pen::Desk;
 use crate::source::Source;
 use crate::wires::Wires;
@@ -57,7 +57,7 @@ pub(crate) struct Clerk {
     passed_over: Vec<PathBuf>,
     looked: Option<Instant>,
     counted: Option<Instant>,
-    tallies: HashMap<String, Tally>,
+    losses: Losses,
     line: Vec<u8>,
     screen: Option<Box<dyn Screen>>,
     /// None before the first turn, which is on the clerk's own thread.
@@ -80,7 +80,7 @@ impl Clerk {
             passed_over: Vec::new(),
             looked: None,
             counted: None,
-            tallies: HashMap::new(),
+            losses: Losses::default(),
             line: Vec::new(),
             screen,
             wires: None,
@@ -326,25 +326,19 @@ impl Clerk {
     }
 
     fn sink_gaps(&mut self) -> Vec<(Heading, Vec<u8>)> {
-        let ship = self.shared.ship.lock();
-        let mut lines = Vec::new();
-        for (name, tally) in ship.tallies() {
-            let before = self.tallies.get(&name);
-            let lost: Vec<Lost<'_>> = lost_since(before, &tally).collect();
-            if !lost.is_empty() {
-                let heading = Heading {
-                    time_ns: now_ns(),
-                    level: Level::Warn,
-                    class: Class::Gateway,
-                    is_recovered: false,
-                };
-                let mut line = Vec::new();
-                write_gap(&heading, (&field::SINK, &name), &lost, &mut line);
-                lines.push((heading, line));
-            }
-            self.tallies.insert(name, tally);
-        }
-        lines
+        let tallies = self.shared.ship.lock().tallies();
+        let lines = self.losses.since(tallies).into_iter().map(|(name, lost)| {
+            let heading = Heading {
+                time_ns: now_ns(),
+                level: Level::Warn,
+                class: Class::Gateway,
+                is_recovered: false,
+            };
+            let mut line = Vec::new();
+            write_gap(&heading, (&field::SINK, &name), &lost, &mut line);
+            (heading, line)
+        });
+        lines.collect()
     }
 
     /// Gives everything that is there, ends the sinks, and takes away the files of rings that are empty.
@@ -403,18 +397,6 @@ impl Clerk {
             source.told(last);
         }
     }
-}
-
-fn lost_since<'a>(before: Option<&'a Tally>, now: &'a Tally) -> impl Iterator<Item = Lost<'static>> + use<'a> {
-    let cells = Level::ALL
-        .into_iter()
-        .flat_map(|level| Reason::ALL.map(|reason| (level, reason)));
-    cells.filter_map(move |(level, reason)| {
-        let was = before.map_or(0, |before| before.dropped_for(level, reason));
-        let count = now.dropped_for(level, reason).saturating_sub(was);
-        let reason = reason.word();
-        (count > 0).then_some(Lost { level, reason, count })
-    })
 }
 
 pub(crate) fn now_ns() -> u64 {

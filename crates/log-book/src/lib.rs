@@ -28,6 +28,7 @@ mod wires;
 mod source;
 mod leftover;
 pub use leftover::lines_of;
+mod losses;
 mod clerk;
 mod book;
 pub use book::{Book, Listener, Notice, RingCounts, Screen, Settings};
