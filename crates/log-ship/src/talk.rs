@@ -13,7 +13,7 @@ const TEXT_CHARS_MAX: usize = 300;
 pub enum Kind {
     /// The other side does not take records at present; they are held.
     Unavailable,
-    /// The other side does not want these records, and they were dropped.
+    /// The other side does not want these records, and they were dropped; or it said more of them than is read.
     Refused,
     /// The spool cannot be written or read.
     Spool,

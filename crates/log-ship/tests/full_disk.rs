@@ -318,27 +318,54 @@ fn a_spool_keeps_what_it_has_and_acknowledges_nothing_else() {
     });
 }
 
-#[test]
-fn a_chain_is_whole_and_has_every_record() {
-    on_a_small_disk("a_chain_is_whole_and_has_every_record", |disk| {
-        let name = |name: &str| name.to_owned();
-        let names = ChainNames {
+fn chain(disk: &Path) -> ChainSettings {
+    let name = |name: &str| name.to_owned();
+    ChainSettings {
+        folder: disk.join("chain"),
+        names: ChainNames {
             sequence: name("sequence"),
             previous: name("previous"),
             hash: name("hash"),
             segment: name("segment"),
             digest: name("digest"),
-        };
-        let settings = ChainSettings {
-            folder: disk.join("chain"),
-            names: names.clone(),
-            digest: Digest::sm3(),
-            segment_bytes_max: 60 << 10,
-            segment_every: Duration::from_secs(3600),
-            age_max: None,
-            sync: Sync::Never,
-            clock: Arc::new(SystemClock::default()),
-        };
+        },
+        digest: Digest::sm3(),
+        segment_bytes_max: 60 << 10,
+        segment_every: Duration::from_secs(3600),
+        age_max: None,
+        sync: Sync::Never,
+        clock: Arc::new(SystemClock::default()),
+    }
+}
+
+#[test]
+fn a_chain_that_cannot_begin_a_segment_leaves_no_empty_ones() {
+    on_a_small_disk("a_chain_that_cannot_begin_a_segment_leaves_no_empty_ones", |disk| {
+        fill(disk);
+        let settings = chain(disk);
+        let names = settings.names.clone();
+        let sink = log_ship::chain::start(frame(), settings).unwrap();
+        sink.give(&records());
+        until("some tries", || sink.tally().retries > 5);
+        fs::remove_file(disk.join("rest")).unwrap();
+        free(disk);
+        until("all", || sink.acknowledged() == RECORDS);
+        end(sink);
+        let report = verify(&disk.join("chain"), &names, &Digest::sm3(), &[]).unwrap();
+        assert!(report.is_whole(), "{:?}", report.findings);
+        for entry in fs::read_dir(disk.join("chain")).unwrap() {
+            let path = entry.unwrap().path();
+            let is_empty = fs::metadata(&path).unwrap().len() == 0;
+            assert!(!is_empty || path.ends_with("lock"), "{}", path.display());
+        }
+    });
+}
+
+#[test]
+fn a_chain_is_whole_and_has_every_record() {
+    on_a_small_disk("a_chain_is_whole_and_has_every_record", |disk| {
+        let settings = chain(disk);
+        let names = settings.names.clone();
         let sink = log_ship::chain::start(frame(), settings).unwrap();
         sink.give(&records());
         until("full", || sink.tally().retries > 3);

@@ -141,7 +141,6 @@ impl Writer {
             .create_new(true)
             .mode(0o600)
             .open(&path)?;
-        self.number = number;
         self.open = Some(Open {
             file,
             bytes: 0,
@@ -153,8 +152,13 @@ impl Writer {
         let head = line::write(names, digest, &opening, self.note.head, &mut bytes);
         if let Err(why) = self.append(&bytes, false) {
             self.open = None;
+            // The next try begins the same one; a file that stays has its number.
+            if fs::remove_file(&path).is_err() {
+                self.number = number;
+            }
             return Err(why);
         }
+        self.number = number;
         self.note.head = head.unwrap_or(self.note.head);
         self.retire();
         Ok(())

@@ -411,6 +411,34 @@ fn a_file_that_is_written_is_neither_compressed_nor_removed_whatever_its_name_is
 }
 
 #[test]
+fn a_file_that_cannot_be_compressed_or_removed_hinders_no_other_and_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let rotated = |number: u32| folder.path().join(format!("a.log.{number:08}.20261123T000000Z"));
+    for number in [1, 2, 4, 5, 6] {
+        fs::write(rotated(number), "{}\n").unwrap();
+    }
+    // A folder is neither read nor removed as a file is.
+    fs::create_dir(rotated(3)).unwrap();
+    let keep = Keep {
+        files_max: Some(3),
+        ..Keep::default()
+    };
+    let (frame, heard) = heard(frame("keep"));
+    let talk = Talk::new("keep", frame.listener);
+    let lanes = vec![lane(folder.path().join("a.log"), keep)];
+    let ended = Arc::new(AtomicBool::new(false));
+    Upkeep::new(lanes, true, Hands::new(), talk, ended).keep();
+    let left: Vec<u64> = rotated::list(&folder.path().join("a.log"))
+        .unwrap()
+        .iter()
+        .map(|file| file.number)
+        .collect();
+    assert_eq!(left, [3, 4, 5, 6]);
+    assert_eq!(names(folder.path()).iter().filter(|name| name.ends_with(".gz")).count(), 3);
+    assert!(heard.lock()[0].contains("a.log.00000003"), "{:?}", heard.lock());
+}
+
+#[test]
 fn two_lanes_with_one_file_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let twice = lane(folder.path().join("a.log"), Keep::default());

@@ -132,30 +132,45 @@ impl Upkeep {
         steady >= self.distrust_until
     }
 
-    fn keep_lane(&mut self, lane: &Lane, believes: bool) -> Result<(), (PathBuf, io::Error)> {
-        let at = |path: &Path| {
-            let path = path.to_owned();
-            move |why| (path, why)
+    /// Goes on whatever a single file does; says the first thing that was wrong.
+    fn keep_lane(&self, lane: &Lane, believes: bool) -> Result<(), (PathBuf, io::Error)> {
+        let mut wrong = None;
+        let mut note = |path: &Path, done: io::Result<()>| {
+            if let Err(why) = done {
+                wrong.get_or_insert_with(|| (path.to_owned(), why));
+            }
         };
-        for file in rotated::list(&lane.path).map_err(at(&lane.path))? {
-            if file.ends_with(PART) {
-                fs::remove_file(&file.path).map_err(at(&file.path))?;
-            } else if self.compress && !file.ends_with(GZ) && !is_written(&file.path).map_err(at(&file.path))? {
-                self.compress(&file.path).map_err(at(&file.path))?;
-            }
-        }
-        let files = rotated::list(&lane.path).map_err(at(&lane.path))?;
+        let list = || rotated::list(&lane.path).map_err(|why| (lane.path.clone(), why));
         let now = believes.then(|| self.clock.wall());
-        for file in to_remove(&files, lane.keep, now) {
-            if !is_written(&file.path).map_err(at(&file.path))? {
-                fs::remove_file(&file.path).map_err(at(&file.path))?;
+        // Before anything needs room; by bytes only after that, for files become smaller.
+        let by_count = Keep {
+            bytes_max: None,
+            ..lane.keep
+        };
+        let (parts, files): (Vec<_>, Vec<_>) = list()?.into_iter().partition(|file| file.ends_with(PART));
+        for file in parts {
+            note(&file.path, fs::remove_file(&file.path));
+        }
+        for file in to_remove(&files, by_count, now) {
+            note(&file.path, remove(&file.path));
+        }
+        for file in list()? {
+            if self.compress && !file.ends_with(GZ) && !file.ends_with(PART) {
+                note(&file.path, self.compress(&file.path));
             }
         }
-        Ok(())
+        let files = list()?;
+        for file in to_remove(&files, lane.keep, now) {
+            note(&file.path, remove(&file.path));
+        }
+        wrong.map_or(Ok(()), Err)
     }
 
     /// Makes the compressed file whole before it gets its name, and removes the other one after that.
     fn compress(&self, path: &Path) -> io::Result<()> {
+        if is_written(path)? {
+            return Ok(());
+        }
         let named = |ending: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(ending);
@@ -203,6 +218,14 @@ impl Upkeep {
         file.set_modified(modified)?;
         Ok(true)
     }
+}
+
+/// Removes a file that nobody writes.
+fn remove(path: &Path) -> io::Result<()> {
+    if is_written(path)? {
+        return Ok(());
+    }
+    fs::remove_file(path)
 }
 
 /// Which files go: the oldest beyond the counts, and those that are too old.

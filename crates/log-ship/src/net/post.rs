@@ -19,9 +19,9 @@ use super::Target;
 use super::dial::dial;
 
 /// LIMIT: bytes of an answer that are read; the connection is closed over the rest.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// LIMIT: characters that are shown of what a server says.
-const SAID_CHARS_MAX: usize = 200;
+pub(crate) const SAID_CHARS_MAX: usize = 200;
 /// LIMIT: headers of an answer.
 const HEADERS_MAX: usize = 100;
 
@@ -32,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<Duration>,
     /// As far as it was read.
     pub(crate) body: Bytes,
+    /// Whether it was read to its end.
+    pub(crate) is_whole: bool,
 }
 
 impl Answer {
@@ -140,8 +142,8 @@ async fn send(
 ) -> Result<Answer, String> {
     sender.ready().await.map_err(|why| whole(&why))?;
     let answer = sender.send_request(request).await.map_err(|why| whole(&why))?;
-    let (answer, ended) = read(answer).await?;
-    if ended {
+    let answer = read(answer).await?;
+    if answer.is_whole {
         *kept = Some(sender);
     }
     Ok(answer)
@@ -160,14 +162,14 @@ async fn connect(target: &Target) -> Result<SendRequest<Full<Bytes>>, String> {
     Ok(sender)
 }
 
-/// Reads an answer as far as the bound; says whether it had ended by then.
-async fn read(answer: Response<Incoming>) -> Result<(Answer, bool), String> {
+/// Reads an answer as far as the bound.
+async fn read(answer: Response<Incoming>) -> Result<Answer, String> {
     let status = answer.status().as_u16();
     let after = answer.headers().get(RETRY_AFTER);
     let after = after.and_then(|after| after.to_str().ok()?.trim().parse().ok());
     let mut incoming = answer.into_body();
     let mut body = BytesMut::new();
-    let mut ended = true;
+    let mut is_whole = true;
     while let Some(frame) = incoming.frame().await {
         let Ok(data) = frame.map_err(|why| whole(&why))?.into_data() else {
             continue;
@@ -175,16 +177,16 @@ async fn read(answer: Response<Incoming>) -> Result<(Answer, bool), String> {
         let room = ANSWER_BYTES_MAX - body.len();
         body.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
-            ended = false;
+            is_whole = false;
             break;
         }
     }
-    let answer = Answer {
+    Ok(Answer {
         status,
         retry_after: after.map(Duration::from_secs),
         body: body.freeze(),
-    };
-    Ok((answer, ended))
+        is_whole,
+    })
 }
 
 /// A fault with its causes.

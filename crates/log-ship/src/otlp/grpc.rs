@@ -2,33 +2,31 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Uri;
 use http::uri::PathAndQuery;
+use http::{Request as HttpRequest, Response, Uri};
+use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use prost::Message;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
+use tonic::body::Body;
 use tonic::client::Grpc as Client;
 use tonic::metadata::{MetadataKey, MetadataValue};
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Channel, Endpoint, Error as Broken};
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 
 use super::messages::{RetryInfo, RpcStatus};
-use super::{Signal, judged};
+use super::{Signal, judged, unread};
 use crate::net::Target;
 use crate::net::dial::{Stream, dial};
-use crate::net::post::{runtime, whole};
+use crate::net::post::{ANSWER_BYTES_MAX, SAID_CHARS_MAX, runtime, whole};
 use crate::net::posting::{Judgement, Language};
 use crate::record::Record;
-
-/// LIMIT: bytes of an answer.
-const ANSWER_BYTES_MAX: usize = 64 * 1024;
-/// LIMIT: characters of what a server says.
-const SAID_CHARS_MAX: usize = 200;
 
 /// Connects where gRPC wants to be connected.
 #[derive(Clone)]
@@ -52,11 +50,42 @@ impl tower_service::Service<Uri> for Dialer {
     }
 }
 
+/// A channel that notes whether a server has said how it ended, which nothing else tells apart from what is said on our side.
+struct Watched {
+    channel: Channel,
+    judged: Arc<AtomicBool>,
+}
+
+impl tower_service::Service<HttpRequest<Body>> for Watched {
+    type Response = Response<Body>;
+    type Error = Broken;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.channel.poll_ready(context)
+    }
+
+    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
+        let (answer, judged) = (self.channel.call(request), Arc::clone(&self.judged));
+        Box::pin(async move {
+            let answer = answer.await?;
+            judged.store(answer.headers().contains_key("grpc-status"), Ordering::Relaxed);
+            let watched = move |frame: hyper::body::Frame<_>| {
+                judged.fetch_or(frame.is_trailers(), Ordering::Relaxed);
+                frame
+            };
+            Ok(answer.map(|body| Body::new(body.map_frame(watched))))
+        })
+    }
+}
+
 pub(super) struct Grpc<S> {
     runtime: Runtime,
     target: Target,
     signal: S,
-    kept: Option<Client<Channel>>,
+    kept: Option<Client<Watched>>,
+    /// Whether the server has said how the last exchange ended.
+    judged: Arc<AtomicBool>,
 }
 
 impl<S: Signal> Grpc<S> {
@@ -67,6 +96,7 @@ impl<S: Signal> Grpc<S> {
             target,
             signal,
             kept: None,
+            judged: Arc::default(),
         })
     }
 }
@@ -78,13 +108,17 @@ impl<S: Signal> Language for Grpc<S> {
             Err(unfit) => return unfit.into(),
         };
         let patience = self.target.answer_wait_max;
-        let exchange = exchange::<S>(&self.target, &mut self.kept, message);
+        let exchange = exchange::<S>(&self.target, &self.judged, &mut self.kept, message);
         let answered = self.runtime.block_on(async { timeout(patience, exchange).await });
         let answered = answered.unwrap_or_else(|_| Err(Status::unavailable(format!("no answer within {patience:?}"))));
         match answered {
             Ok(response) => judged::<S>(&response),
             Err(status) => {
                 self.kept = None;
+                // Only our own bound gives this code where the server gave none.
+                if status.code() == Code::OutOfRange && !self.judged.load(Ordering::Relaxed) {
+                    return unread();
+                }
                 by_code(&status)
             }
         }
@@ -93,12 +127,13 @@ impl<S: Signal> Language for Grpc<S> {
 
 async fn exchange<S: Signal>(
     target: &Target,
-    kept: &mut Option<Client<Channel>>,
+    judged: &Arc<AtomicBool>,
+    kept: &mut Option<Client<Watched>>,
     message: S::Request,
 ) -> Result<S::Response, Status> {
     let mut client = match kept.take() {
         Some(client) => client,
-        None => connect(target).await?,
+        None => connect(target, judged).await?,
     };
     let mut request = Request::new(message);
     let authorization = target
@@ -120,7 +155,7 @@ async fn exchange<S: Signal>(
     Ok(answer.into_inner())
 }
 
-async fn connect(target: &Target) -> Result<Client<Channel>, Status> {
+async fn connect(target: &Target, judged: &Arc<AtomicBool>) -> Result<Client<Watched>, Status> {
     let lost = |why: String| Status::unavailable(why);
     let (host, port) = target.place().map_err(lost)?;
     let host = if host.contains(':') { format!("[{host}]") } else { host };
@@ -133,7 +168,8 @@ async fn connect(target: &Target) -> Result<Client<Channel>, Status> {
     let endpoint = endpoint.origin(origin);
     let channel = endpoint.connect_with_connector(Dialer(target.clone())).await;
     let channel = channel.map_err(|why| lost(whole(&why)))?;
-    Ok(Client::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+    let judged = Arc::clone(judged);
+    Ok(Client::new(Watched { channel, judged }).max_decoding_message_size(ANSWER_BYTES_MAX))
 }
 
 /// What a code means, by the table of OTLP.

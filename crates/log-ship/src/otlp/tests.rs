@@ -225,6 +225,41 @@ fn over_grpc_codes_are_judged_as_the_specification_has_it() {
     assert_eq!((tally.delivered, tally.dropped()), (17, 3));
 }
 
+/// A good answer that is longer than what is read.
+fn long() -> Vec<u8> {
+    response(2, &"x".repeat(70_000))
+}
+
+#[test]
+fn over_grpc_an_answer_too_long_to_be_read_settles_what_was_sent_and_is_said() {
+    let server = Server::start(|number, _| match number {
+        0 => grpc(11, "out of range, says the server", None),
+        1 => Reply::Grpc(Vec::new(), vec![("grpc-status", String::from("11"))]),
+        _ => Reply::Grpc(long(), vec![("grpc-status", String::from("0"))]),
+    });
+    let (frame, heard) = heard(frame("long"));
+    let sink = start_grpc(frame, server.target(""), settings()).unwrap();
+    sink.give(&records(1..=5));
+    until("settled", || sink.acknowledged() == 5);
+    let tally = end(sink);
+    assert_eq!((tally.delivered, tally.retries, server.count()), (5, 2, 3));
+    let heard = heard.lock();
+    assert!(heard[0].starts_with("Unavailable: OutOfRange"), "{heard:?}");
+    assert!(heard[1].contains("the answer was not read"), "{heard:?}");
+}
+
+#[test]
+fn over_http_an_answer_too_long_to_be_read_settles_what_was_sent_and_is_said() {
+    let server = Server::start(|_, _| Reply::Status(200, Vec::new(), long()));
+    let (frame, heard) = heard(frame("long"));
+    let sink = start_http(frame, server.target("/v1/logs"), settings()).unwrap();
+    sink.give(&records(1..=5));
+    until("settled", || sink.acknowledged() == 5);
+    let tally = end(sink);
+    assert_eq!((tally.delivered, server.count()), (5, 1));
+    assert!(heard.lock().iter().any(|text| text.contains("the answer was not read")));
+}
+
 #[test]
 fn a_collector_that_never_answers_ends_within_the_time() {
     let server = Server::start(|number, _| match number {
