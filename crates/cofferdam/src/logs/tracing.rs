@@ -183,7 +183,7 @@ fn debug(written: &logs::DebugWindows) -> Result<DebugSettings, Fault> {
             }),
             bytes_max: bodies.map_or(0, |bodies| bytes(bodies.bytes_max)),
         },
-        tells_clients: false,
+        tells_clients: written.tells_clients,
         windows: Arc::new(DebugWindows::default()),
     })
 }

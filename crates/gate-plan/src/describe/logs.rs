@@ -141,6 +141,7 @@ fn describe_debug(debug: &DebugWindows) -> Value {
             "bytes": bodies.bytes_max,
             "bytes_of_window": bodies.bytes_of_window_max,
         })),
+        "tell_clients": debug.tells_clients,
     })
 }
 

@@ -273,20 +273,22 @@ async fn shown_bodies(bodies: &Value, requests: &[Request]) -> Result<Vec<Value>
         "logs": {
             "level": "debug",
             "mask": {"packs": ["mlps3"]},
-            "debug": {"triggers": {"too_many_requests": {"events": 1, "share": "1%"}}, "bodies": bodies},
+            "debug": {"triggers": {"too_many_requests": {"events": 1, "share": "1%"}}, "bodies": bodies, "tell_clients": true},
             "sinks": [sink],
         },
     }))
     .await?;
     backend.reply("/many", Reply::new(429));
     ensure!(get(&gateway, "/many").await?.status == 429);
+    let mut window = String::new();
     for request in requests {
-        ask(&gateway, request).await?;
+        let answer = ask(&gateway, request).await?;
+        window = answer.field("x-debug-trace-id").context("it is not told")?.to_owned();
     }
     let log = gateway.folder().join("json.log");
     until("what the window shows", || {
         let mut shown = of_class(&records(&log)?, "debug");
-        shown.retain(|record| record["url.path"] == "/pay");
+        shown.retain(|record| record["url.path"] == "/pay" && record["cofferdam.debug_trace_id"] == *window);
         Ok((shown.len() >= requests.len()).then_some(shown))
     })
     .await

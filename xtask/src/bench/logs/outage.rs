@@ -186,7 +186,7 @@ fn configuration(ground: &Ground, admin: SocketAddr, sink: SocketAddr, near: &Pa
         "routes": [{ "name": "all", "echo": true, "plugins": ["talks"] }],
         "logs": { "sinks": [
             { "name": "far", "http": { "url": format!("http://{sink}/take"), "gzip": false, "wait": "5s" } },
-            { "name": "near", "classes": ["access", "gateway"], "file": { "path": near } },
+            { "name": "near", "classes": ["gateway"], "file": { "path": near } },
         ] },
     })
 }

@@ -77,6 +77,7 @@ impl Lowering<'_> {
                 .bodies
                 .as_ref()
                 .map(|bodies| self.bodies(bodies, node.at("bodies"), numbers)),
+            tells_clients: written.tell_clients,
         }
     }
 

@@ -29,6 +29,8 @@ pub struct DebugWindows {
     pub before: Before,
     /// Whose bodies are in a window; nobody's when absent.
     pub bodies: Option<Bodies>,
+    /// Whether clients are told of the window, as upstreams are. Default: they are not.
+    pub tells_clients: bool,
 }
 
 /// When there is too much of something.

@@ -33,6 +33,8 @@ pub(crate) struct Debug {
     pub(crate) before: Before,
     /// Whose bodies are in a window. Default: nobody's.
     pub(crate) bodies: Option<Bodies>,
+    /// Whether clients are told of the window in `x-debug-trace-id`, as upstreams are.
+    pub(crate) tell_clients: bool,
 }
 
 impl Default for Debug {
@@ -46,6 +48,7 @@ impl Default for Debug {
             bytes: size("16MiB", 16 << 20),
             before: Before::default(),
             bodies: None,
+            tell_clients: false,
         }
     }
 }
