@@ -9,6 +9,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use crate::batch::{Batch, Fate, Passenger};
 use crate::kinds::Kinds;
 use crate::record::{RANKS, Record, Selection};
+use crate::spool::Found;
 use crate::tally::{Reason, Tally};
 
 /// How often a sink that has nothing to do looks up, for what goes by time.
@@ -298,11 +299,12 @@ impl Queue {
     }
 
     /// What stood in the spool at the start.
-    pub(crate) fn found(&self, records: u64, torn: u64, bytes: u64) {
+    pub(crate) fn found(&self, found: Found, bytes: u64) {
         let mut state = self.state.lock();
-        state.counts.accepted += records;
-        state.counts.spooled += records;
-        state.counts.torn += torn;
+        state.counts.accepted += found.records;
+        state.counts.spooled += found.records;
+        state.counts.torn += found.torn;
+        state.counts.aside += found.aside;
         state.counts.spool_bytes = bytes;
     }
 
@@ -311,6 +313,7 @@ impl Queue {
         let mut state = self.state.lock();
         state.counts.spooled -= lost.sum();
         state.counts.spool_bytes = bytes;
+        state.counts.aside += 1;
         state.counts.lose_all(lost, Reason::Damaged);
     }
 

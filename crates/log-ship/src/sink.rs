@@ -17,7 +17,7 @@ use crate::format::Format;
 use crate::queue::{BatchLimits, Queue, QueueLimits};
 use crate::record::{Record, Selection};
 use crate::spool::{Spool, SpoolSettings};
-use crate::talk::{Listener, Talk};
+use crate::talk::{Kind, Listener, Talk};
 use crate::tally::Tally;
 
 use self::carrying::Carrying;
@@ -79,7 +79,14 @@ impl Sink {
         let mut spool = None;
         if let Some(settings) = frame.spool.clone() {
             let (opened, found) = Spool::open(settings)?;
-            queue.found(found.records, found.torn, opened.bytes());
+            queue.found(found, opened.bytes());
+            if found.aside > 0 {
+                let text = format!(
+                    "{} files of the spool cannot be read and are set aside as `*.aside`",
+                    found.aside
+                );
+                Talk::new(&frame.name, Arc::clone(&frame.listener)).say(Kind::Spool, &text);
+            }
             spool = Some(Arc::new(Mutex::new(opened)));
         }
         let backoff = Backoff::new(frame.retry.0, frame.retry.1);

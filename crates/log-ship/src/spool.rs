@@ -2,6 +2,7 @@
 //!
 //! Each rank has segments of its own, so that the lowest can be given up by removing files.
 
+mod aside;
 mod segment;
 
 use std::collections::VecDeque;
@@ -11,7 +12,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use self::segment::{BODY_BYTES_MAX, HEADER_BYTES, Segment, frame_bytes};
+use self::aside::{ASIDE, set_aside};
+use self::segment::{BODY_BYTES_MAX, HEADER_BYTES, Opened, Segment, frame_bytes};
 pub(crate) use self::segment::{read_frame, write_frame};
 use crate::batch::{Batch, Fate};
 use crate::fault::ShipFault;
@@ -54,6 +56,8 @@ pub(crate) struct Found {
     pub(crate) records: u64,
     /// Segments of which an end was cut.
     pub(crate) torn: u64,
+    /// Files in which something cannot be read; they are set aside, at once or when the rest of them is sent.
+    pub(crate) aside: u64,
 }
 
 /// What became of a batch that was to be stored; those whose fate is open could not be.
@@ -77,7 +81,7 @@ pub(crate) struct Lent {
 #[derive(Debug)]
 pub(crate) enum Loan {
     Records(Batch, Lent),
-    /// What stood there can no longer be read, and is gone.
+    /// What stood there can no longer be read, and was set aside.
     Damaged(Kinds),
     Nothing,
 }
@@ -114,24 +118,47 @@ impl Spool {
         let mut names = Vec::new();
         for entry in fs::read_dir(&spool.settings.folder).map_err(|why| fault(&spool.settings.folder, why))? {
             let entry = entry.map_err(|why| fault(&spool.settings.folder, why))?;
-            let read = entry.file_name().to_str().and_then(read_name);
-            names.extend(read.map(|(rank, number)| (number, rank, entry.path())));
+            let name = entry.file_name();
+            let name = name.to_str().unwrap_or_default();
+            // A number that was set aside is not given again.
+            let taken = name.strip_suffix(ASIDE).and_then(read_name);
+            spool.number = spool.number.max(taken.map_or(0, |(_, number)| number));
+            names.extend(read_name(name).map(|(rank, number)| (number, rank, entry.path())));
         }
         names.sort();
+        let mut last = [0; RANKS];
+        for (number, rank, _) in &names {
+            last.get_mut(*rank).into_iter().for_each(|last| *last = *number);
+        }
         for (number, rank, path) in names {
             spool.number = spool.number.max(number);
-            let (segment, torn) = Segment::open(&path).map_err(|why| fault(&path, why))?;
-            found.torn += u64::from(torn);
-            match (segment, spool.ranks.get_mut(rank)) {
-                (Some(segment), Some(segments)) => {
-                    found.records += segment.records;
-                    spool.bytes += segment.bytes;
-                    segments.push_back(segment);
-                }
-                _ => fs::remove_file(&path).map_err(|why| fault(&path, why))?,
-            }
+            let is_last = last.get(rank) == Some(&number);
+            spool
+                .take(rank, &path, is_last, &mut found)
+                .map_err(|why| fault(&path, why))?;
         }
         Ok((spool, found))
+    }
+
+    fn take(&mut self, rank: usize, path: &std::path::Path, is_last: bool, found: &mut Found) -> io::Result<()> {
+        match (Segment::open(path, is_last)?, self.ranks.get_mut(rank)) {
+            (Opened::Records(segment, torn), Some(segments)) => {
+                found.torn += u64::from(torn);
+                found.aside += u64::from(segment.is_damaged);
+                found.records += segment.records;
+                self.bytes += segment.bytes + segment.behind;
+                segments.push_back(*segment);
+            }
+            (Opened::Nothing(torn), _) => {
+                found.torn += u64::from(torn);
+                fs::remove_file(path)?;
+            }
+            _ => {
+                found.aside += 1;
+                set_aside(path, self.settings.bytes_max / 4)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -183,7 +210,7 @@ impl Spool {
         let Some(segments) = self.ranks.get_mut(rank) else {
             return Ok(());
         };
-        let fits = |segment: &Segment| segment.bytes + bytes <= self.settings.segment_bytes_max;
+        let fits = |segment: &Segment| !segment.is_damaged && segment.bytes + bytes <= self.settings.segment_bytes_max;
         if !segments.back().is_some_and(fits) {
             if let Some(full) = segments.back_mut()
                 && self.settings.sync != Sync::Never
@@ -221,9 +248,13 @@ impl Spool {
     }
 
     fn forget(&mut self, segment: &Segment) {
-        self.bytes = self.bytes.saturating_sub(segment.bytes);
+        self.bytes = self.bytes.saturating_sub(segment.bytes + segment.behind);
         // A file that stays is read again at the next start: twice is better than never.
-        let _ = fs::remove_file(&segment.path);
+        let _ = if segment.is_damaged {
+            set_aside(&segment.path, self.settings.bytes_max / 4)
+        } else {
+            fs::remove_file(&segment.path)
+        };
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -268,9 +299,10 @@ impl Spool {
     }
 
     fn give_up_front(&mut self, rank: usize) -> Loan {
-        let Some(segment) = self.ranks.get_mut(rank).and_then(VecDeque::pop_front) else {
+        let Some(mut segment) = self.ranks.get_mut(rank).and_then(VecDeque::pop_front) else {
             return Loan::Nothing;
         };
+        segment.is_damaged = true;
         self.forget(&segment);
         Loan::Damaged(segment.kinds)
     }

@@ -86,6 +86,8 @@ pub struct Tally {
     pub spool_faults: u64,
     /// Torn ends of the spool that were cut at its start; what was in them was never counted as held.
     pub torn: u64,
+    /// Files of the spool that cannot be read and were set aside, at once or when the rest of them is sent; what is in them that was never read is in no other count.
+    pub aside: u64,
     pub(crate) lost: [Kinds; REASONS],
 }
 
@@ -133,6 +135,7 @@ impl Tally {
         self.retries += other.retries;
         self.spool_faults += other.spool_faults;
         self.torn += other.torn;
+        self.aside += other.aside;
         for (sum, lost) in self.lost.iter_mut().zip(&other.lost) {
             sum.add_all(lost);
         }

@@ -434,7 +434,10 @@ fn a_file_that_cannot_be_compressed_or_removed_hinders_no_other_and_is_said() {
         .map(|file| file.number)
         .collect();
     assert_eq!(left, [3, 4, 5, 6]);
-    assert_eq!(names(folder.path()).iter().filter(|name| name.ends_with(".gz")).count(), 3);
+    assert_eq!(
+        names(folder.path()).iter().filter(|name| name.ends_with(".gz")).count(),
+        3
+    );
     assert!(heard.lock()[0].contains("a.log.00000003"), "{:?}", heard.lock());
 }
 

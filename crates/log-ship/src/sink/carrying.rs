@@ -87,7 +87,10 @@ impl Carrying {
         };
         match loan {
             Loan::Records(batch, lent) => self.carry_lent(&spool, batch, &lent),
-            Loan::Damaged(_) => self.talk.say(Kind::Spool, "a segment of the spool cannot be read"),
+            Loan::Damaged(_) => {
+                let text = "a segment of the spool cannot be read, and was set aside as `*.aside`";
+                self.talk.say(Kind::Spool, text);
+            }
             Loan::Nothing => {}
         }
     }

@@ -39,7 +39,24 @@ pub(super) struct Segment {
     read_to: u64,
     pub(super) unsynced: bool,
     pub(super) lent: bool,
+    /// Bytes behind the good ones that cannot be read, and stay.
+    pub(super) behind: u64,
+    /// Something in it cannot be read: the file is set aside when its records are gone.
+    pub(super) is_damaged: bool,
 }
+
+/// What a file of a spool is.
+pub(super) enum Opened {
+    /// There are records in it; and whether a torn end was cut.
+    Records(Box<Segment>, bool),
+    /// There is nothing in it; and whether there was a torn end.
+    Nothing(bool),
+    /// Nothing in it can be read, and it is not for us to remove it.
+    Foreign,
+}
+
+/// LIMIT: bytes of an end that are looked through for a whole frame, and bytes that are summed for that.
+const SOUGHT_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 impl Segment {
     pub(super) fn create(path: PathBuf) -> io::Result<Self> {
@@ -64,16 +81,24 @@ impl Segment {
             read_to: HEADER_BYTES,
             unsynced: true,
             lent: false,
+            behind: 0,
+            is_damaged: false,
         })
     }
 
-    /// Reads what an earlier process left, and cuts a torn end; says whether there was one. None when there is nothing in it.
-    pub(super) fn open(path: &Path) -> io::Result<(Option<Self>, bool)> {
+    /// Reads what an earlier process left, and cuts an end that a kill has torn, which only the last segment of a rank can have.
+    pub(super) fn open(path: &Path, is_last: bool) -> io::Result<Opened> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let length = file.metadata()?.len();
         let mut header = [0; 24];
-        if length < HEADER_BYTES || file.read_exact_at(&mut header, 0).is_err() || !header.starts_with(MAGIC) {
-            return Ok((None, length > 0));
+        let begun = usize::try_from(length.min(HEADER_BYTES)).unwrap_or(0);
+        file.read_exact_at(header.get_mut(..begun).unwrap_or_default(), 0)?;
+        let magic = begun.min(MAGIC.len());
+        if header.get(..magic) != MAGIC.get(..magic) {
+            return Ok(Opened::Foreign);
+        }
+        if length < HEADER_BYTES {
+            return Ok(Opened::Nothing(length > 0));
         }
         let mut segment = Self {
             path: path.to_owned(),
@@ -84,6 +109,8 @@ impl Segment {
             read_to: HEADER_BYTES,
             unsynced: false,
             lent: false,
+            behind: 0,
+            is_damaged: false,
         };
         let read_to = place_of(&header).filter(|place| (HEADER_BYTES..=length).contains(place));
         let good = segment.measure(read_to.unwrap_or(HEADER_BYTES))?;
@@ -95,15 +122,55 @@ impl Segment {
         if segment.read_to == HEADER_BYTES && read_to != Some(HEADER_BYTES) {
             segment.measure(HEADER_BYTES)?;
         }
-        let torn = good.0 < length;
+        segment.bytes = good.0;
+        let torn = good.0 < length && is_last && segment.is_torn(length)?;
         if torn {
             segment.file.set_len(good.0)?;
-            segment.bytes = good.0;
+        } else {
+            segment.behind = length - good.0;
+            segment.is_damaged = segment.behind > 0;
         }
-        if segment.records == 0 {
-            return Ok((None, torn));
+        Ok(match (segment.records, segment.is_damaged) {
+            (0, true) => Opened::Foreign,
+            (0, false) => Opened::Nothing(torn),
+            _ => Opened::Records(Box::new(segment), torn),
+        })
+    }
+
+    /// Whether what is behind the good bytes is the beginning of a write that did not come to its end. When in doubt it is not.
+    fn is_torn(&self, length: u64) -> io::Result<bool> {
+        let left = length - self.bytes;
+        if left > SOUGHT_BYTES_MAX {
+            return Ok(false);
         }
-        Ok((Some(segment), torn))
+        let mut rest = vec![0; usize::try_from(left).unwrap_or(0)];
+        self.file.read_exact_at(&mut rest, self.bytes)?;
+        let size = |at: usize| {
+            let four = rest.get(at..)?.first_chunk::<4>()?;
+            usize::try_from(u32::from_le_bytes(*four)).ok()
+        };
+        let is_unfinished = match size(0).filter(|_| rest.len() >= 8) {
+            Some(size) => (FIXED_BYTES..=BODY_BYTES_MAX).contains(&size) && size > rest.len() - 8,
+            None => true,
+        };
+        // A machine that loses its power leaves zeros where nothing was written yet.
+        if rest.iter().all(|byte| *byte == 0) {
+            return Ok(true);
+        }
+        let mut summed = 0;
+        for at in 1..rest.len().saturating_sub(8 + FIXED_BYTES) {
+            let Some(size) = size(at).filter(|size| (FIXED_BYTES..=rest.len() - at).contains(size)) else {
+                continue;
+            };
+            summed += u64::try_from(size).unwrap_or(u64::MAX);
+            let mut frame = rest.get(at..).unwrap_or_default();
+            let left = u64::try_from(frame.len()).unwrap_or(0);
+            // A frame behind it was written after it: what is between was once whole.
+            if summed > SOUGHT_BYTES_MAX || read_frame(&mut frame, left)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(is_unfinished)
     }
 
     /// Counts the records behind a place; gives where the good bytes end, and whether the place is the beginning of a frame.

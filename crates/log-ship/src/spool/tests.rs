@@ -60,7 +60,14 @@ fn records_come_back_as_they_were_also_after_a_start() {
     assert_eq!(mode & 0o777, 0o600);
     drop(spool);
     let (mut spool, found) = Spool::open(settings(folder.path())).unwrap();
-    assert_eq!(found, Found { records: 101, torn: 0 });
+    assert_eq!(
+        found,
+        Found {
+            records: 101,
+            torn: 0,
+            aside: 0
+        }
+    );
     let (mut read, damaged) = read_all(&mut spool);
     read.sort_by_key(|one| one.sequence);
     assert_eq!((read, damaged), (given, 0));
@@ -184,4 +191,54 @@ fn a_folder_belongs_to_one_sink() {
     assert!(second.to_string().contains("another sink has it"), "{second}");
     drop(spool);
     assert!(Spool::open(settings(folder.path())).is_ok());
+}
+
+fn asides(folder: &std::path::Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.to_str().unwrap().ends_with(ASIDE)).collect()
+}
+
+#[test]
+fn what_cannot_be_read_is_set_aside_with_every_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut spool, _) = Spool::open(settings(folder.path())).unwrap();
+    store(&mut spool, records(1..=10));
+    drop(spool);
+    let path = files(folder.path()).remove(0);
+    let whole = fs::read(&path).unwrap();
+    let frame = usize::try_from(frame_bytes(&record(1, Level::Info))).unwrap();
+    // Another version, a sum, a line, and a length that seems to go beyond the end.
+    for (at, left) in [(8, 0), (24 + 4, 0), (24 + 3 * frame + 30, 3), (24 + 3 * frame + 1, 3)] {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x40;
+        fs::write(&path, &changed).unwrap();
+        let (mut spool, found) = Spool::open(settings(folder.path())).unwrap();
+        assert_eq!((found.records, found.torn, found.aside), (left, 0, 1), "{at}");
+        store(&mut spool, records(11..=11));
+        assert_eq!(read_all(&mut spool).0.len() as u64, left + 1, "{at}");
+        assert_eq!((files(folder.path()).len(), spool.bytes()), (0, 0), "{at}");
+        let aside = asides(folder.path());
+        assert_eq!(aside.len(), 1, "{at}");
+        assert_eq!(fs::read(&aside[0]).unwrap()[24..], changed[24..], "{at}");
+        fs::remove_file(&aside[0]).unwrap();
+    }
+}
+
+#[test]
+fn what_is_set_aside_is_bounded() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 1..=30 {
+        fs::write(
+            folder.path().join(format!("0-{number:020}{ENDING}")),
+            "of another version",
+        )
+        .unwrap();
+    }
+    let (mut spool, found) = Spool::open(settings(folder.path())).unwrap();
+    assert_eq!((found.aside, asides(folder.path()).len()), (30, aside::FILES_MAX));
+    store(&mut spool, records(1..=1));
+    assert!(
+        files(folder.path())[0].to_str().unwrap().ends_with("31.spool"),
+        "no number twice"
+    );
 }
