@@ -9,6 +9,7 @@ use bytes::Bytes;
 use testkit::backend::{Backend, Record, RecordEnd};
 use testkit::client::{Connection, End, Exchange, Response};
 use testkit::process::DEADLINE;
+use testkit::fields::Fields;
 use testkit::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -71,7 +72,7 @@ impl Stage<'_> {
                 }
                 Act::Talk(request, says) => {
                     let mut connection = self.connect().await?;
-                    let answer = self.talk(connection.begin(request).await?, says).await;
+                    let answer = self.talk(connection.begin(request).await?, &request.trailers, says).await;
                     drop(connection);
                     self.seen.answers.extend(answer);
                 }
@@ -139,12 +140,12 @@ impl Stage<'_> {
         Ok(Some(Answer::Response(response)))
     }
 
-    async fn talk(&mut self, mut exchange: Exchange<'_>, says: &[Say]) -> Option<Answer> {
+    async fn talk(&mut self, mut exchange: Exchange<'_>, trailers: &Fields, says: &[Say]) -> Option<Answer> {
         for say in says {
             let done = match say {
                 Say::Data(data) => exchange.data((*data).into()).await,
-                Say::Finish => exchange.finish(&Vec::new()).await,
-                Say::Head => return Some(self.talk_on(exchange, says).await),
+                Say::Finish => exchange.finish(trailers).await,
+                Say::Head => return Some(self.talk_on(exchange, trailers, says).await),
                 Say::Leave => return None,
                 other => {
                     self.wait(other).await;
@@ -157,7 +158,7 @@ impl Stage<'_> {
     }
 
     /// The part of a talk that begins with the response's head.
-    async fn talk_on(&mut self, mut exchange: Exchange<'_>, says: &[Say]) -> Answer {
+    async fn talk_on(&mut self, mut exchange: Exchange<'_>, trailers: &Fields, says: &[Say]) -> Answer {
         let (status, fields) = match exchange.head().await {
             Ok(head) => head,
             Err(error) => return judge(Err(error)),
@@ -170,7 +171,7 @@ impl Stage<'_> {
         for say in says.iter().skip(after) {
             let done = match say {
                 Say::Data(data) => exchange.data((*data).into()).await,
-                Say::Finish => exchange.finish(&Vec::new()).await,
+                Say::Finish => exchange.finish(trailers).await,
                 Say::Piece => exchange
                     .data_received()
                     .await

@@ -37,7 +37,11 @@ pub(super) fn cases() -> Vec<Case> {
             .reply_at(AUX, "/ask", Reply::new(200).wait_first("ask").body("now"))
             .talk(Request::new("POST", "/"), vec![Say::Data("body"), Say::Finish, Say::Log("request_body(size=0 end=1)"), Say::Release(AUX, "ask")]),
         Case::with("chain-second-pauses-response", two(json!({}), json!({"response_headers": [ask("response"), hold()]}))).send(post()).reply(answered()),
-        Case::with("chain-both-pause", two(json!({"request_headers": [ask("request"), hold()]}), json!({"request_headers": [ask("request"), hold()]}))).send(post()),
+        // The first plugin hears the body and the trailers while the second holds the head.
+        Case::with("chain-both-pause", two(json!({"request_headers": [ask("request"), hold()]}), json!({"request_headers": [ask("request"), hold()]})))
+            .reply_at(AUX, "/ask", Reply::new(200).wait_first("ask").body("now"))
+            .talk(Request::new("POST", "/").trailer("x-t", "1"), vec![
+                Say::Data("body"), Say::Finish, Say::Release(AUX, "ask"), Say::Log("request_trailers("), Say::Release(AUX, "ask")]),
         Case::with("chain-second-holds-body", two(json!({}), json!({"request_body": [{"op": "return", "action": "buffer", "when": "not_end"}, {"op": "get_request_body"}]}))).send(post()),
         Case::with("chain-first-holds-body", two(json!({"request_body": [{"op": "return", "action": "buffer", "when": "not_end"}, {"op": "get_request_body"}]}), json!({"request_body": [{"op": "get_request_body"}]}))).send(post()),
         Case::with("chain-response-held", two(json!({"response_body": [{"op": "get_response_body"}]}), json!({"response_body": [{"op": "return", "action": "buffer", "when": "not_end"}, {"op": "set_response_body", "value": "held"}]}))).reply(answered()),
