@@ -10,7 +10,7 @@ use log_mask::field::Untrusted;
 use log_record::field;
 use log_record::grade::{Class, Level};
 use plug_abi::LogLevel;
-use plug_host::{BurstPolicy, DebugNews, LogLine, Saying, Trouble};
+use plug_host::{BurstPolicy, DebugNews, Fault, LogLine, Saying, Trouble};
 
 use crate::crashes::Crashes;
 use crate::voice::{FAULTS_BYTES_MAX, LINES_BYTES_MAX, say_of_plugin};
@@ -51,9 +51,7 @@ pub(crate) fn of_plugins(crashes: &Arc<Crashes>, pen: Rc<RefCell<Pen>>) -> Voice
         Saying::Recorded(recording) => crashes.keep(Arc::clone(recording)),
         Saying::Fault(fault) => {
             write(&pen, Level::Error, Class::Fault, |sheet| {
-                sheet.own().text(&field::PLUGIN, fault.plugin.as_bytes());
-                sheet.own().text(&field::CODE, fault.code().as_bytes());
-                sheet.sent(&field::MESSAGE, Untrusted::Text(fault.to_string().as_bytes()));
+                fault_of_plugin(sheet, fault);
             });
             crashes.report(fault);
         }
@@ -92,7 +90,30 @@ fn write(pen: &RefCell<Pen>, level: Level, class: Class, fill: impl FnOnce(&mut 
     }
 }
 
-/// A line that a plugin wrote: masked, into the log and to standard error.
+fn fault_of_plugin(sheet: &mut Sheet<'_>, fault: &Fault) {
+    if let Some(ids) = fault.ids {
+        gate_flow::write_ids(sheet, ids);
+    }
+    let own = sheet.own();
+    own.text(&field::PLUGIN, fault.plugin.as_bytes());
+    own.text(&field::CODE, fault.code().as_bytes());
+    if let Some(scene) = &fault.scene {
+        own.integer(&field::PLUGIN_GENERATION, scene.generation);
+        if let Some(exchange) = &scene.exchange {
+            own.integer(&field::CONTEXT, u64::from(exchange.context));
+            if let Some(id) = &exchange.request_id {
+                let value = Untrusted::Header {
+                    name: b"x-request-id",
+                    value: id.as_bytes(),
+                };
+                sheet.sent(&field::REQUEST_ID, value);
+            }
+        }
+    }
+    sheet.sent(&field::MESSAGE, Untrusted::Text(fault.to_string().as_bytes()));
+}
+
+/// A line that a plugin wrote: masked, into the log, or where no sink is for plugins' lines, to standard error.
 fn line_of_plugin(pen: &RefCell<Pen>, line: &LogLine<'_>) {
     write(pen, level_of(line.level), Class::Plugin, |sheet| {
         if let Some(ids) = line.marks.ids {
@@ -108,6 +129,10 @@ fn line_of_plugin(pen: &RefCell<Pen>, line: &LogLine<'_>) {
     });
     let mut masked = Vec::new();
     if let Ok(mut pen) = pen.try_borrow_mut() {
+        // Who takes the gravest takes some of them, and says which.
+        if pen.wants(Level::Critical, Class::Plugin) {
+            return;
+        }
         pen.mask(Untrusted::Text(line.text.as_bytes()), &mut masked);
     }
     let text = String::from_utf8_lossy(&masked);

@@ -12,7 +12,7 @@ use gate_upstream::HostState;
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use plug_abi::LogLevel;
 use plug_abi::property::PropertyValue;
-use plug_host::{CalloutStep, Exchange, Facts, Marks, PluginMap, Property, RequestHead, ResponseHead};
+use plug_host::{CalloutStep, Exchange, Facts, Marks, PluginMap, Property, RequestHead, ResponseHead, TraceIds};
 
 use crate::answer;
 use crate::journal::{Journal, content_length};
@@ -36,6 +36,10 @@ impl Facts for Journal {
         upstream
             .as_ref()
             .map_or_else(Vec::new, |upstream| upstream.hosts().iter().map(host).collect())
+    }
+
+    fn ids(&self) -> Option<TraceIds> {
+        self.traced.get()?.ids()
     }
 
     fn line(&self, plugin: &str, level: LogLevel) -> Option<Marks> {

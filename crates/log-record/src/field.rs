@@ -64,9 +64,9 @@ macro_rules! fields {
 
 fields! {
     TIMESTAMP = "timestamp", Text, [], "When it was, of an exchange when it began: UTC, RFC 3339, microseconds.";
-    REQUEST_ID = "request_id", Text, [Access], "The exchange's `x-request-id`.";
-    TRACE_ID = "trace_id", Text, [Access, Plugin, Call, Debug, Span], "Trace of the exchange, 32 lower-case hexadecimal digits.";
-    SPAN_ID = "span_id", Text, [Access, Plugin, Call, Debug, Span], "Span of the exchange, 16 lower-case hexadecimal digits.";
+    REQUEST_ID = "request_id", Text, [Access, Fault], "The exchange's `x-request-id`.";
+    TRACE_ID = "trace_id", Text, [Access, Plugin, Fault, Call, Debug, Span], "Trace of the exchange, 32 lower-case hexadecimal digits.";
+    SPAN_ID = "span_id", Text, [Access, Plugin, Fault, Call, Debug, Span], "Span of the exchange, 16 lower-case hexadecimal digits.";
     LISTENER = "cofferdam.listener", Text, [Access, Control, Audit, Connection], "Name of the listener.";
     ROUTE = "cofferdam.route", Text, [Access, Debug, Span], "Name of the route; absent when none matched.";
     METHOD = "http.request.method", Text, [Access, Call, Debug, Span], "Method as received; of a call, as sent.";
@@ -94,11 +94,11 @@ fields! {
     RECOVERED = "cofferdam.recovered", Flag, [], "The record was found in the ring of a process that had died; it may have been shipped before.";
     DAMAGED = "cofferdam.damaged", Flag, [], "Behind what is here the record could not be read.";
     CUT = "cofferdam.cut_bytes", Integer, [], "Bytes of values that were too long for the record.";
-    TRACE_FLAGS = "trace_flags", Text, [Access, Plugin, Call, Debug, Span], "Flags of the trace as W3C Trace Context has them, two hexadecimal digits.";
+    TRACE_FLAGS = "trace_flags", Text, [Access, Plugin, Fault, Call, Debug, Span], "Flags of the trace as W3C Trace Context has them, two hexadecimal digits.";
     MESSAGE = "message", Text, [Plugin, Fault, Control, Call, Gateway, Audit], "What was said, in words.";
-    PLUGIN = "cofferdam.plugin", Text, [Plugin, Fault, Control, Call, Audit, Span], "Name of the plugin.";
-    CONTEXT = "cofferdam.plugin.context", Integer, [Plugin], "Number of the context that the plugin was in.";
-    CODE = "error.type", Text, [Fault, Span], "Code of the fault, such as `plugin.slice_exceeded`.";
+    PLUGIN = "cofferdam.plugin", Text, [Plugin, Fault, Control, Call, Gateway, Audit, Span], "Name of the plugin; of a log guest that died, its name.";
+    CONTEXT = "cofferdam.plugin.context", Integer, [Plugin, Fault], "Number of the context that the plugin was in.";
+    CODE = "error.type", Text, [Fault, Gateway, Span], "Code of the fault, such as `plugin.slice_exceeded`; `log_guest.` and a word for a log guest.";
     DROPPED_BY = "cofferdam.records_dropped_by", Nested, [], "In a gap record: how many records of each level and class were lost, and why.";
     SINK = "cofferdam.sink", Text, [Gateway], "Name of the sink.";
     RING = "cofferdam.ring", Text, [], "Name of the ring.";
@@ -131,7 +131,7 @@ fields! {
     BYTES_OUT = "cofferdam.bytes_out", Integer, [Call, Span], "Of a span or a call: bytes that went out.";
     BYTES_IN = "cofferdam.bytes_in", Integer, [Call, Span], "Of a span or a call: bytes that came in.";
     CPU = "cofferdam.cpu_ms", Milliseconds, [Span], "Of a span: processor time.";
-    PLUGIN_GENERATION = "cofferdam.plugin.generation", Integer, [Control, Audit, Span], "Number of the plugin's generation.";
+    PLUGIN_GENERATION = "cofferdam.plugin.generation", Integer, [Fault, Control, Audit, Span], "Number of the plugin's generation.";
     DEBUG_ID = "cofferdam.debug_trace_id", Text, [Debug], "The debug window that shows it, as in `x-debug-trace-id`: 32 lower-case hexadecimal digits.";
     DEBUG_KIND = "cofferdam.debug_kind", Text, [Debug], "What there was too much of when the debug window opened: `too_many_requests`, `server_errors`, `faults` or `slow`.";
     REQUEST_HEADERS = "http.request.headers", Nested, [Debug], "In a debug window: headers of the request as the upstream got them, masked.";

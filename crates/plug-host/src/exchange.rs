@@ -15,7 +15,7 @@ use plug_abi::property::PropertyValue;
 use crate::bell::Bell;
 use crate::body::HeldBody;
 use crate::plugin::Plugin;
-use crate::trace::{CalloutStep, Marks};
+use crate::trace::{CalloutStep, Marks, TraceIds};
 
 /// A request's head, with HTTP/1.1 and HTTP/2 in the same form: the host is `authority`, never a header.
 #[derive(Debug, Clone)]
@@ -64,6 +64,10 @@ pub trait Facts {
     fn property(&self, exchange: &Exchange, path: &[&[u8]]) -> Property;
     /// Endpoints of the upstream this exchange goes to, as `(address, JSON)` pairs (Higress's `proxy_get_upstream_hosts`).
     fn upstream_hosts(&self, exchange: &Exchange) -> Vec<(String, String)>;
+    /// By what everything is found that is said of this exchange; none where it has no trace, or none is told of.
+    fn ids(&self) -> Option<TraceIds> {
+        None
+    }
     /// What a line is marked with that a plugin wrote for this exchange; none when it is left out, for others stand for it.
     fn line(&self, _plugin: &str, _level: LogLevel) -> Option<Marks> {
         Some(Marks::NONE)

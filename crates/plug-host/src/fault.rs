@@ -16,6 +16,7 @@ use crate::calls::wasi::Exited;
 use crate::compile::CompileFault;
 use crate::guest::Guest;
 use crate::scene;
+use crate::trace::TraceIds;
 
 /// What went wrong in an instance.
 #[derive(Debug, Clone)]
@@ -73,6 +74,8 @@ pub struct Fault {
     pub callback: &'static str,
     /// What went wrong.
     pub kind: FaultKind,
+    /// By what its exchange is found; none where it happened in no exchange, or where that has no trace.
+    pub ids: Option<TraceIds>,
     /// What the guest last said on standard error or by `proxy_log` at error or critical level.
     pub last_words: Option<String>,
     /// What the worker saw, of faults by which an instance dies.
@@ -168,6 +171,7 @@ impl Fault {
             plugin: plugin.into(),
             callback,
             kind,
+            ids: None,
             last_words: None,
             scene: None,
             recording: None,
@@ -183,6 +187,7 @@ impl Fault {
     /// The fault with what is seen of the guest.
     pub(crate) fn seen(mut self, guest: &mut Guest, why: Option<&wasmtime::Error>) -> Self {
         guest.end_line();
+        self.ids = guest.exchange().and_then(|exchange| exchange.facts.ids());
         self.last_words = guest.last_words.shown();
         self.scene = Some(Arc::new(scene::of(guest, &self, why)));
         self

@@ -104,7 +104,7 @@ pub struct Passed {
     pub changed: u64,
     /// A marker stands in place of what others wrote.
     pub marked: u64,
-    /// How often the guest died.
+    /// In how many batches the guest died: in one of them perhaps more than once, until the record is found that kills it.
     pub deaths: u64,
     /// Its last death.
     pub fault: Option<LogFault>,

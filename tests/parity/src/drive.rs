@@ -8,8 +8,8 @@ use anyhow::{Result, anyhow};
 use bytes::Bytes;
 use testkit::backend::{Backend, Record, RecordEnd};
 use testkit::client::{Connection, End, Exchange, Response};
-use testkit::process::DEADLINE;
 use testkit::fields::Fields;
+use testkit::process::DEADLINE;
 use testkit::tls;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -72,7 +72,9 @@ impl Stage<'_> {
                 }
                 Act::Talk(request, says) => {
                     let mut connection = self.connect().await?;
-                    let answer = self.talk(connection.begin(request).await?, &request.trailers, says).await;
+                    let answer = self
+                        .talk(connection.begin(request).await?, &request.trailers, says)
+                        .await;
                     drop(connection);
                     self.seen.answers.extend(answer);
                 }

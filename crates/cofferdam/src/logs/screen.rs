@@ -5,11 +5,15 @@ use std::sync::Arc;
 
 use gate_plan::Plan;
 use gate_plan::logs::SandboxPlugin;
+use log_mask::field::Untrusted;
+use log_record::field;
+use log_record::grade::{Class, Level};
 use parking_lot::Mutex;
 use plug_abi::LogLevel;
 use plug_grant::{Folder, Grant};
 use plug_host::{CodeCache, Compiler, Folders, LogEngine, LogGrant, LogGuest, LogGuestSpec, LogModule, Passed};
 
+use super::write_down;
 use crate::voice::{LINES_BYTES_MAX, say_of_plugin};
 
 /// What became of records in each guest.
@@ -131,7 +135,8 @@ fn start(
     LogGuest::start(&module, spec, Arc::new(says)).map_err(|why| why.to_string())
 }
 
-/// Deaths are said, bounded as everything is that plugins make the gateway say.
+/// Deaths are said, bounded as everything is that plugins make the gateway say, and written down in a class that guests are not shown: of a
+/// death there comes no other.
 fn tell(guest: &str, passed: &Passed) {
     if let Some(fault) = &passed.fault {
         let after = if passed.is_quarantined { "; it is set aside" } else { "" };
@@ -139,6 +144,15 @@ fn tell(guest: &str, passed: &Passed) {
             "log guest died guest={guest} deaths={} marked={}: {fault}{after}",
             passed.deaths, passed.marked
         );
+        write_down(Level::Error, Class::Gateway, |sheet| {
+            let own = sheet.own();
+            own.text(&field::PLUGIN, guest.as_bytes());
+            own.text_with(&field::CODE, |out| {
+                out.extend_from_slice(b"log_guest.");
+                out.extend_from_slice(fault.word().as_bytes());
+            });
+            sheet.sent(&field::MESSAGE, Untrusted::Text(line.as_bytes()));
+        });
         say_of_plugin(LogLevel::Error, &line, LINES_BYTES_MAX);
     }
 }

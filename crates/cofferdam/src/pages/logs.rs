@@ -59,6 +59,34 @@ pub(super) struct SinkCounts {
 }
 
 impl RingCounts {
+    /// One for each name: workers that did not start leave rings, and those who are started in their place have their names.
+    fn all(rings: Vec<log_book::RingCounts>) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::with_capacity(rings.len());
+        for ring in rings.into_iter().map(Self::of) {
+            match all.iter_mut().find(|other| other.worker == ring.worker) {
+                Some(other) => other.add(ring),
+                None => all.push(ring),
+            }
+        }
+        all
+    }
+
+    fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.capacity_bytes += other.capacity_bytes;
+        self.records += other.records;
+        self.gaps += other.gaps;
+        for refused in other.refused {
+            let (level, class, reason, count) = refused;
+            let same =
+                |known: &&mut (Level, Class, &'static str, u64)| (known.0, known.1, known.2) == (level, class, reason);
+            match self.refused.iter_mut().find(same) {
+                Some(known) => known.3 += count,
+                None => self.refused.push(refused),
+            }
+        }
+    }
+
     fn of(ring: log_book::RingCounts) -> Self {
         let refused = ring.dropped.into_iter();
         Self {
@@ -117,7 +145,7 @@ impl Logs {
         let sinks = house.logs.tallies();
         let masked = house.logs.masked();
         Self {
-            rings: house.logs.rings().into_iter().map(RingCounts::of).collect(),
+            rings: RingCounts::all(house.logs.rings()),
             guests: house.logs.screened(),
             masked: masked.into_iter().map(|(class, count)| (class.name(), count)).collect(),
             sampled: traffic.sampled.clone(),
@@ -225,8 +253,49 @@ impl Logs {
 mod tests {
     use expect_test::expect;
     use log_record::exposition::Form;
+    use log_record::packed::Lost;
 
     use super::*;
+
+    #[test]
+    fn rings_of_one_name_are_one_row() {
+        let ring = |name: &str, records, refused: &[(Class, u64)]| log_book::RingCounts {
+            name: name.to_owned(),
+            capacity_bytes: 10,
+            used_bytes: 1,
+            records,
+            gaps: 1,
+            dropped: refused
+                .iter()
+                .map(|(class, count)| {
+                    let lost = Lost {
+                        level: Level::Info,
+                        reason: "full",
+                        count: *count,
+                    };
+                    (*class, lost)
+                })
+                .collect(),
+        };
+        let rings = RingCounts::all(vec![
+            ring("worker-0", 3, &[(Class::Access, 1)]),
+            ring("desk", 1, &[]),
+            ring("worker-0", 4, &[(Class::Access, 2), (Class::Plugin, 5)]),
+        ]);
+        let rows: Vec<_> = rings
+            .iter()
+            .map(|ring| (&*ring.worker, ring.records, ring.capacity_bytes))
+            .collect();
+        assert_eq!(rows, [("0", 7, 20), ("desk", 1, 10)]);
+        let refused = rings.first().map(|ring| ring.refused.clone());
+        assert_eq!(
+            refused.unwrap(),
+            [
+                (Level::Info, Class::Access, "full", 3),
+                (Level::Info, Class::Plugin, "full", 5)
+            ]
+        );
+    }
 
     #[test]
     fn every_count_of_rings_and_sinks_has_its_row() {

@@ -233,6 +233,10 @@ async fn fails_alone(on_poison: &str, why: &str) -> Result<()> {
         "{marked}"
     );
     ensure!(all[..20].iter().all(|record| record["seen"] == true), "{all:#?}");
+    let of_death = |record: &Value| record["error.type"] == format!("log_guest.{why}").as_str();
+    let died = of_class(&records(&file)?, "gateway").into_iter().find(of_death);
+    let died = died.with_context(|| format!("no record of its death by {why}"))?;
+    ensure!(died["cofferdam.plugin"] == "own" && died["level"] == "error", "{died}");
     // It comes back, and what comes meanwhile has a marker.
     let mut asked = 21;
     loop {
