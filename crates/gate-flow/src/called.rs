@@ -147,14 +147,9 @@ impl Called {
         })
     }
 
-    /// How long it has taken so far.
-    pub(crate) fn took(&self) -> Duration {
-        self.began.elapsed()
-    }
-
     /// Writes down what came of it.
     pub(crate) fn ends(self, end: End) {
-        let took = self.took();
+        let took = self.began.elapsed();
         if let Ok(mut pen) = self.pen.try_borrow_mut() {
             pen.write(Subject::now(end.outcome.level(), Class::Call), |sheet| {
                 let system = &self.upstream.spec().name;

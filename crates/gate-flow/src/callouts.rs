@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use gate_upstream::{BodyFault, OutBody, Upstream, Upstreams};
@@ -189,21 +189,19 @@ impl Outside for Callouts {
             return Err(CallRefused::TooMany);
         };
         let noted = self.note(|| Asked::redis(client, &asked));
-        Ok(Box::pin(async move {
+        let began = Instant::now();
+        Ok(Called::attend(called, async move {
             let reply = reply.await;
-            if let Some(called) = called {
-                let outcome = Outcome::of_redis(reply.as_ref(), (called.took(), time_max));
-                called.ends(End {
-                    outcome,
-                    status: None,
-                    bytes_out,
-                    bytes_in: reply.as_ref().map_or(0, |reply| reply.len() as u64),
-                });
-            }
+            let end = End {
+                outcome: Outcome::of_redis(reply.as_ref(), (began.elapsed(), time_max)),
+                status: None,
+                bytes_out,
+                bytes_in: reply.as_ref().map_or(0, |reply| reply.len() as u64),
+            };
             if let Some(noted) = noted {
                 noted.ends(Answered::Redis(reply.clone()));
             }
-            reply
+            (reply, end)
         }))
     }
 }

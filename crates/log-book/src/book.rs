@@ -10,7 +10,7 @@ use log_mask::class::Class as Secret;
 use log_mask::rules::Rules;
 use log_record::grade::Class;
 use log_record::packed::Lost;
-use log_ring::{Folder, Ring};
+use log_ring::{Folder, Policy, Ring};
 use log_ship::{Ship, Tally};
 use parking_lot::Mutex;
 
@@ -118,7 +118,8 @@ impl Book {
     ///
     /// # Errors
     /// When the folder is not to be trusted, or the system gives no ring or no thread.
-    pub fn open(settings: Settings, ship: Ship) -> Result<Self, BookFault> {
+    pub fn open(mut settings: Settings, ship: Ship) -> Result<Self, BookFault> {
+        settings.rings.policy = by_class(settings.rings.policy);
         let folder = Folder::open(&settings.folder)?;
         let (orders, taken) = sync_channel(ORDERS_MAX);
         let manner = (settings.rules, settings.wanted);
@@ -239,7 +240,44 @@ impl Book {
     }
 }
 
+/// What each class may fill of a ring: an audit all of it, and what one can do without less than others of its level.
+fn by_class(policy: Policy) -> Policy {
+    let rules = [
+        (Class::Audit, [100; 8]),
+        (Class::Debug, DISPENSABLE),
+        (Class::Span, DISPENSABLE),
+    ];
+    rules.into_iter().fold(policy, |policy, (class, percent)| {
+        match log_ring::Class::new(class.number()) {
+            Some(class) => policy.with_class(class, percent),
+            None => policy,
+        }
+    })
+}
+
+/// Percent of a ring that debug windows and spans may fill, by level: where it fills, records of exchanges come before them.
+const DISPENSABLE: [u8; 8] = [40, 50, 60, 70, 70, 70, 70, 70];
 /// How long the clerk may take until it looks for orders; a batch in guests, and sinks that are changed, hold it up.
 const CHANGING: std::time::Duration = std::time::Duration::from_secs(20);
 /// What the clerk has beyond the time of the sinks, to put its rings away.
 const CLOSING: std::time::Duration = std::time::Duration::from_millis(500);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_audit_may_fill_a_ring_and_spans_leave_room_for_exchanges() {
+        let policy = by_class(Policy::default());
+        let info = log_ring::Level::new(log_record::grade::Level::Info.number()).unwrap();
+        let percent = |class: Class| policy.percent(info, log_ring::Class::new(class.number()).unwrap());
+        assert_eq!(percent(Class::Audit), 100);
+        assert_eq!(
+            percent(Class::Access),
+            Policy::default().percent(info, log_ring::Class::new(0).unwrap())
+        );
+        assert!(percent(Class::Span) < percent(Class::Access));
+        assert!(percent(Class::Debug) < percent(Class::Access));
+    }
+}
