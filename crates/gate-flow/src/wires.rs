@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use gate_serve::tls::{cipher_name, version_name};
 use gate_upstream::UpstreamTls;
-use log_kernel::{Congestion, Flow, Gauge, Moment};
+use log_kernel::{Congestion, Flow, Gauge, Moment, Tag};
 
 use crate::journal::Journal;
 
@@ -28,8 +28,8 @@ pub(crate) struct Wires<'a> {
 /// The numbers of one connection. They are the connection's, of which the exchange may be one of many.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WireFacts {
-    /// Its two ends, by which its retransmits are found.
-    pub(crate) flow: Flow,
+    /// By what its retransmits are found. Records wait where the client's address must not lie.
+    pub(crate) connection: Tag,
     pub(crate) rtt_us: Option<u32>,
     pub(crate) rtt_variance_us: Option<u32>,
     /// Since the connection began.
@@ -136,7 +136,7 @@ fn bare(version: &'static str) -> &'static str {
 fn read(gauge: &Gauge, (local, remote): (SocketAddr, SocketAddr)) -> Option<WireFacts> {
     let info = gauge.read().ok()?;
     Some(WireFacts {
-        flow: Flow::new(local, remote),
+        connection: Flow::new(local, remote).into(),
         rtt_us: info.rtt_us(),
         rtt_variance_us: info.rtt_variance_us(),
         retransmits: info.retransmits(),

@@ -253,7 +253,7 @@ fn wires(sheet: &mut Sheet<'_>, journal: &Journal) {
 }
 
 /// The names of the fields of one connection.
-struct WireFields {
+pub(crate) struct WireFields {
     rtt: &'static Field,
     rtt_variance: &'static Field,
     retransmits: &'static Field,
@@ -261,11 +261,10 @@ struct WireFields {
     congestion: &'static Field,
     congestion_window: &'static Field,
     delivery_rate: &'static Field,
-    local: &'static Field,
-    remote: &'static Field,
+    connection: &'static Field,
 }
 
-const CLIENT: WireFields = WireFields {
+pub(crate) const CLIENT: WireFields = WireFields {
     rtt: &field::CLIENT_RTT,
     rtt_variance: &field::CLIENT_RTT_VARIANCE,
     retransmits: &field::CLIENT_RETRANSMITS,
@@ -273,8 +272,7 @@ const CLIENT: WireFields = WireFields {
     congestion: &field::CLIENT_CONGESTION,
     congestion_window: &field::CLIENT_CONGESTION_WINDOW,
     delivery_rate: &field::CLIENT_DELIVERY_RATE,
-    local: &field::CLIENT_LOCAL,
-    remote: &field::CLIENT_REMOTE,
+    connection: &field::CLIENT_CONNECTION,
 };
 
 const UPSTREAM: WireFields = WireFields {
@@ -285,12 +283,11 @@ const UPSTREAM: WireFields = WireFields {
     congestion: &field::UPSTREAM_CONGESTION,
     congestion_window: &field::UPSTREAM_CONGESTION_WINDOW,
     delivery_rate: &field::UPSTREAM_DELIVERY_RATE,
-    local: &field::UPSTREAM_LOCAL,
-    remote: &field::UPSTREAM_REMOTE,
+    connection: &field::UPSTREAM_CONNECTION,
 };
 
 /// A connection that sent nothing again says its round trip alone; of one that did, all that may say why.
-fn wire(sheet: &mut Sheet<'_>, facts: &WireFacts, fields: &WireFields) {
+pub(crate) fn wire(sheet: &mut Sheet<'_>, facts: &WireFacts, fields: &WireFields) {
     let own = sheet.own();
     let mut number = |field: &Field, number: Option<u64>| {
         if let Some(number) = number {
@@ -312,8 +309,7 @@ fn wire(sheet: &mut Sheet<'_>, facts: &WireFacts, fields: &WireFields) {
     if let Some(congestion) = &facts.congestion {
         own.text(fields.congestion, congestion.name().as_bytes());
     }
-    own.socket(fields.local, facts.flow.local.into());
-    own.socket(fields.remote, facts.flow.remote.into());
+    own.integer(fields.connection, facts.connection.bits());
 }
 
 fn plugins(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {

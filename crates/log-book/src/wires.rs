@@ -1,8 +1,6 @@
 //! Time stamps of retransmits, for records of exchanges whose connections had some.
 
-use std::net::SocketAddr;
-
-use log_kernel::{Bounds, Clock, Flow, Moment, Settings, Watcher};
+use log_kernel::{Bounds, Clock, Moment, Settings, Tag, Watcher};
 use log_record::field::{self, Field};
 use log_record::packed::{Fields, Value, add_times};
 
@@ -13,8 +11,8 @@ pub(crate) struct Wires(Watcher);
 #[derive(Default)]
 struct Told {
     began: Option<Moment>,
-    client: (Option<SocketAddr>, Option<SocketAddr>),
-    upstream: (Option<SocketAddr>, Option<SocketAddr>),
+    client: Option<Tag>,
+    upstream: Option<Tag>,
 }
 
 impl Wires {
@@ -39,14 +37,8 @@ impl Wires {
         self.add_one(&field::UPSTREAM_RETRANSMITTED_AT, (told.upstream, began), line);
     }
 
-    fn add_one(
-        &self,
-        field: &Field,
-        (ends, began): ((Option<SocketAddr>, Option<SocketAddr>), Moment),
-        line: &mut Vec<u8>,
-    ) {
-        let (Some(local), Some(remote)) = ends else { return };
-        let Some(seen) = self.0.since(Flow::new(local, remote), began) else {
+    fn add_one(&self, field: &Field, (connection, began): (Option<Tag>, Moment), line: &mut Vec<u8>) {
+        let Some(seen) = connection.and_then(|connection| self.0.since(connection, began)) else {
             return;
         };
         let clock = Clock::read();
@@ -61,18 +53,13 @@ impl Told {
     fn read(packed: &[u8]) -> Self {
         let mut told = Self::default();
         for (field, value) in Fields::new(packed) {
-            let place = match (field, value) {
-                (field, Value::Integer(ns)) if *field == field::WIRES_BEGAN => {
-                    told.began = Some(Moment::from_ns(ns));
-                    continue;
-                }
-                (field, Value::Socket(end)) if *field == field::CLIENT_LOCAL => (&mut told.client.0, end),
-                (field, Value::Socket(end)) if *field == field::CLIENT_REMOTE => (&mut told.client.1, end),
-                (field, Value::Socket(end)) if *field == field::UPSTREAM_LOCAL => (&mut told.upstream.0, end),
-                (field, Value::Socket(end)) if *field == field::UPSTREAM_REMOTE => (&mut told.upstream.1, end),
-                _ => continue,
-            };
-            *place.0 = Some(place.1);
+            let Value::Integer(number) = value else { continue };
+            match field {
+                field if *field == field::WIRES_BEGAN => told.began = Some(Moment::from_ns(number)),
+                field if *field == field::CLIENT_CONNECTION => told.client = Some(Tag::from_bits(number)),
+                field if *field == field::UPSTREAM_CONNECTION => told.upstream = Some(Tag::from_bits(number)),
+                _ => {}
+            }
         }
         told
     }

@@ -32,7 +32,7 @@
 mod moment;
 pub use moment::{Clock, Moment};
 mod flow;
-pub use flow::Flow;
+pub use flow::{Flow, Tag};
 mod fault;
 pub use fault::{LoadFault, Step, TcpInfoFault, TypesFault};
 

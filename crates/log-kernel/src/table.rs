@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::event::Retransmit;
-use crate::flow::Flow;
+use crate::flow::Tag;
 use crate::moment::Moment;
 use crate::tcp_info::TcpState;
 
@@ -47,9 +47,9 @@ pub struct Stamp {
 #[derive(Debug)]
 pub struct Table {
     bounds: Bounds,
-    connections: HashMap<Flow, Connection>,
+    connections: HashMap<Tag, Connection>,
     /// By the turn of their last retransmit; the first is the longest ago.
-    turns: BTreeMap<u64, Flow>,
+    turns: BTreeMap<u64, Tag>,
     next_turn: u64,
     /// The latest stamp that went with a whole connection, or was lost.
     forgotten: Option<Moment>,
@@ -115,13 +115,14 @@ impl Table {
     pub fn note(&mut self, retransmit: &Retransmit) {
         let turn = self.next_turn;
         self.next_turn = turn.saturating_add(1);
-        let connection = self.connections.entry(retransmit.flow).or_insert_with(|| Connection {
+        let tag = Tag::from(retransmit.flow);
+        let connection = self.connections.entry(tag).or_insert_with(|| Connection {
             turn,
             stamps: VecDeque::new(),
             forgotten: None,
         });
         self.turns.remove(&connection.turn);
-        self.turns.insert(turn, retransmit.flow);
+        self.turns.insert(turn, tag);
         connection.turn = turn;
         connection.stamps.push_back(Stamp {
             at: retransmit.at,
@@ -146,8 +147,8 @@ impl Table {
     ///
     /// A connection that has the same two ends as an earlier one is told from it by that moment.
     #[must_use]
-    pub fn since(&self, flow: Flow, since: Moment) -> Seen<'_> {
-        let connection = self.connections.get(&flow);
+    pub fn since(&self, of: impl Into<Tag>, since: Moment) -> Seen<'_> {
+        let connection = self.connections.get(&of.into());
         let own = connection.and_then(|connection| connection.forgotten);
         Seen {
             stamps: connection.map(|connection| &connection.stamps),

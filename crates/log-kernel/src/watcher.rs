@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::fault::LoadFault;
-use crate::flow::Flow;
+use crate::flow::Tag;
 use crate::moment::Moment;
 use crate::table::{Bounds, Seen, Table};
 use crate::watch::{Counts, Retransmits, Settings};
@@ -53,7 +53,7 @@ impl Watcher {
     /// What is known of a connection since an exchange began on it, as of the last [`Watcher::tick`]; none where nothing is watched, which is
     /// not the same as no retransmits.
     #[must_use]
-    pub fn since(&self, flow: Flow, began: Moment) -> Option<Seen<'_>> {
-        self.refusal().is_none().then(|| self.table.since(flow, began))
+    pub fn since(&self, of: impl Into<Tag>, began: Moment) -> Option<Seen<'_>> {
+        self.refusal().is_none().then(|| self.table.since(of, began))
     }
 }

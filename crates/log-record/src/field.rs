@@ -165,10 +165,10 @@ fields! {
     UPSTREAM_DELIVERY_RATE = "cofferdam.upstream_delivery_rate", Integer, [Access], "Latest rate at which bytes arrived at the upstream, in bytes per second.";
     SANDBOX = "cofferdam.sandbox", Text, [Access, Plugin, Fault, Call, Connection, Debug, Span], "Why what others wrote is replaced by a marker here: a log guest did not do its work on it.";
     WIRES_BEGAN = "cofferdam.wires_began", Hidden, [], "When the exchange began, by the clock of the kernel's time stamps.";
-    CLIENT_LOCAL = "cofferdam.client_local", Hidden, [], "Our end of the connection to the client.";
-    CLIENT_REMOTE = "cofferdam.client_remote", Hidden, [], "Its end of the connection to the client.";
-    UPSTREAM_LOCAL = "cofferdam.upstream_local", Hidden, [], "Our end of the connection to the upstream.";
-    UPSTREAM_REMOTE = "cofferdam.upstream_remote", Hidden, [], "Its end of the connection to the upstream.";
+    CLIENT_LOCAL = "cofferdam.client_local", Hidden, [], "No longer written: our end of the connection to the client.";
+    CLIENT_REMOTE = "cofferdam.client_remote", Hidden, [], "No longer written: its end of the connection to the client.";
+    UPSTREAM_LOCAL = "cofferdam.upstream_local", Hidden, [], "No longer written: our end of the connection to the upstream.";
+    UPSTREAM_REMOTE = "cofferdam.upstream_remote", Hidden, [], "No longer written: its end of the connection to the upstream.";
     ORIGIN = "cofferdam.origin", Text, [Control, Audit], "Of a configuration: the file it is in, or the store with its revision.";
     DIGEST = "cofferdam.digest", Text, [Control, Call, Audit], "SHA-256 of what is there now: the text of a configuration, or the module of a plugin.";
     DIGEST_BEFORE = "cofferdam.digest_before", Text, [Control, Audit], "SHA-256 of what was there before.";
@@ -178,6 +178,8 @@ fields! {
     COMPENSATION = "cofferdam.compensation_key", Text, [Control, Audit], "Key under which a step is undone.";
     REQUEST_BODY_WITHHELD = "http.request.body.withheld", Text, [Debug], "Why nothing of the request's body is shown: `compressed`, `multipart` or `no text`. What cannot be looked into cannot be masked.";
     RESPONSE_BODY_WITHHELD = "http.response.body.withheld", Text, [Debug], "Why nothing of the response's body is shown: `compressed`, `multipart` or `no text`.";
+    CLIENT_CONNECTION = "cofferdam.client_connection", Hidden, [], "Stands for the connection to the client, so that its retransmits are found.";
+    UPSTREAM_CONNECTION = "cofferdam.upstream_connection", Hidden, [], "Stands for the connection to the upstream.";
 }
 
 /// Fields in which a client, an upstream or a plugin may have written.

@@ -10,12 +10,15 @@ use gate_serve::connection::{Connection, TlsInfo};
 use gate_upstream::{Ready, Upstreams};
 use http::Version;
 use log_kernel::Mount;
+use log_record::field;
+use log_record::packed::Value;
 use plug_host::{Process, Services};
 
 use super::*;
 use crate::callouts::Callouts;
 use crate::flow::Change;
 use crate::serving::Serving;
+use crate::written;
 
 /// One connection of this machine with itself, and what lets it be read.
 struct Wire {
@@ -117,7 +120,7 @@ fn both_connections_are_told_by_their_ends_and_numbers() {
     let wires = journal.wires();
     for (facts, wire) in [(wires.client.unwrap(), &client), (wires.upstream.unwrap(), &server)] {
         let (local, remote) = wire.ends();
-        assert_eq!(facts.flow, Flow::new(local, remote));
+        assert_eq!(facts.connection, Flow::new(local, remote).into());
         assert!(facts.rtt_us.is_some_and(|rtt| rtt > 0), "{facts:?}");
         assert_eq!((facts.retransmits, facts.retransmits_new), (Some(0), Some(0)));
         assert!(facts.congestion_window_segments.is_some_and(|window| window > 0));
@@ -141,7 +144,38 @@ fn an_exchange_that_went_on_elsewhere_tells_of_the_last_connection() {
     reaches(&journal, &first, None);
     reaches(&journal, &second, None);
     let (local, remote) = second.ends();
-    assert_eq!(journal.wires().upstream.unwrap().flow, Flow::new(local, remote));
+    assert_eq!(
+        journal.wires().upstream.unwrap().connection,
+        Flow::new(local, remote).into()
+    );
+}
+
+#[test]
+fn a_record_of_a_connection_that_sent_again_has_no_address_in_it() {
+    let client = Wire::lay();
+    let journal = exchange(&client, None);
+    let facts = WireFacts {
+        retransmits: Some(2),
+        retransmits_new: Some(1),
+        ..journal.wires().client.unwrap()
+    };
+    let mut pen = log_book::Pen::dry();
+    let packed = pen.pack(|sheet| written::wire(sheet, &facts, &written::CLIENT));
+    let mut connection = None;
+    for (field, value) in log_record::packed::Fields::new(packed) {
+        assert!(!matches!(value, Value::Socket(_)), "{}", field.name);
+        if *field == field::CLIENT_CONNECTION {
+            connection = Some(value);
+        }
+    }
+    assert_eq!(connection, Some(Value::Integer(facts.connection.bits())));
+    // Nor is it there in other words: the client's port alone would be two bytes of it.
+    let (near, far) = client.ends();
+    for port in [near.port(), far.port()] {
+        let text = port.to_string();
+        let found = packed.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+        assert!(!found, "{text} in {packed:?}");
+    }
 }
 
 #[test]
