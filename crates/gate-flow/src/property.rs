@@ -86,7 +86,8 @@ impl Journal {
         }
     }
 
-    fn is_tcp(&self) -> bool {
+    /// Whether it is a connection without HTTP.
+    pub(crate) fn is_tcp(&self) -> bool {
         matches!(self.connection.listener.protocol, Protocol::Tcp { .. })
     }
 

@@ -1,9 +1,11 @@
 //! The spans of an exchange that has ended, as records: one for each stage.
 
+use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use gate_plan::Plan;
+use http::Method;
 use log_book::{Pen, Sheet, Subject};
+use log_mask::field::Untrusted;
 use log_record::field::{self, Field};
 use log_record::grade::{Class, Level};
 use log_trace::{Attribute, Span, Stage, Status, Value};
@@ -29,11 +31,13 @@ pub(crate) fn spans(pen: &mut Pen, journal: &Journal, ended: &Ended) {
             if let Some(ids) = ended.ids {
                 written::write_span_ids(sheet, ids, span.id);
             }
-            identity(sheet, span, &journal.serving.plan);
+            identity(sheet, span, journal);
             times(sheet, time, span);
             outcome(sheet, span);
-            if span.stage == Stage::Exchange {
-                whole(sheet, journal, spans.dropped());
+            match span.stage {
+                Stage::Exchange => whole(sheet, journal, spans.dropped()),
+                Stage::Upstream => request(sheet, journal),
+                Stage::Route | Stage::Plugin | Stage::Callout | Stage::Wait => {}
             }
         });
     }
@@ -51,7 +55,8 @@ fn nanoseconds(time: SystemTime) -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn identity(sheet: &mut Sheet<'_>, span: &Span, plan: &Plan) {
+fn identity(sheet: &mut Sheet<'_>, span: &Span, journal: &Journal) {
+    let plan = &journal.serving.plan;
     let own = sheet.own();
     if let Some(parent) = span.parent {
         own.text(&field::PARENT_SPAN, &parent.digits());
@@ -59,24 +64,49 @@ fn identity(sheet: &mut Sheet<'_>, span: &Span, plan: &Plan) {
     let number = usize::try_from(span.name).unwrap_or(usize::MAX);
     let plugin = || plan.plugins.get(number).map_or("", |plugin| &plugin.name);
     let upstream = || plan.upstreams.get(number).map_or("", |upstream| &upstream.name);
-    let (stage, about, kind) = match span.stage {
-        Stage::Exchange => ("exchange", None, "server"),
-        Stage::Route => ("route", None, "internal"),
-        Stage::Plugin => ("plugin", Some((&field::PLUGIN, plugin())), "internal"),
-        Stage::Upstream => ("upstream", Some((&field::UPSTREAM, upstream())), "client"),
-        Stage::Callout => ("callout", Some((&field::UPSTREAM, upstream())), "client"),
-        Stage::Wait => ("wait", None, "internal"),
+    let chosen = journal.chosen.borrow();
+    let route = || chosen.as_ref().map_or("", |chosen| &chosen.route.name);
+    let (stage, name, kind) = match span.stage {
+        Stage::Exchange if journal.is_tcp() => ("exchange", "", "server"),
+        Stage::Exchange => (method(&journal.method), route(), "server"),
+        Stage::Route => ("route", "", "internal"),
+        Stage::Plugin => ("plugin", plugin(), "internal"),
+        Stage::Upstream if journal.is_tcp() => ("upstream", upstream(), "client"),
+        Stage::Upstream => (method(&journal.method), upstream(), "client"),
+        Stage::Callout => ("callout", upstream(), "client"),
+        Stage::Wait => ("wait", "", "internal"),
     };
     own.text_with(&field::SPAN_NAME, |out| {
         out.extend_from_slice(stage.as_bytes());
-        if let Some((_, name)) = about.filter(|(_, name)| !name.is_empty()) {
+        if !name.is_empty() {
             out.push(b' ');
             out.extend_from_slice(name.as_bytes());
         }
     });
     own.text(&field::SPAN_KIND, kind.as_bytes());
-    if let Some((field, name)) = about {
-        own.text(field, name.as_bytes());
+    match span.stage {
+        Stage::Plugin => own.text(&field::PLUGIN, name.as_bytes()),
+        Stage::Upstream | Stage::Callout => own.text(&field::UPSTREAM, name.as_bytes()),
+        Stage::Exchange | Stage::Route | Stage::Wait => {}
+    }
+}
+
+/// What spans are named by: a method that anybody may invent would be one name more each time (OpenTelemetry, HTTP spans, "Name").
+fn method(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::CONNECT,
+        Method::OPTIONS,
+        Method::TRACE,
+        Method::PATCH,
+    ];
+    match known.contains(method) {
+        true => method.as_str(),
+        false => "HTTP",
     }
 }
 
@@ -111,11 +141,35 @@ fn outcome(sheet: &mut Sheet<'_>, span: &Span) {
             }
             Value::Number(number) => own.integer(field, number),
             Value::Word(word) => own.text(field, word.as_bytes()),
-            Value::Address(address) => own.socket(field, address),
+            Value::Address(address) => {
+                own.socket(field, address);
+                own.address(&field::SERVER_ADDRESS, address.ip());
+                own.integer(&field::SERVER_PORT, u64::from(address.port()));
+            }
         }
     }
+    error(sheet, span);
+    let own = sheet.own();
     if span.attributes_dropped() > 0 {
         own.integer(&field::SPAN_DROPPED, u64::from(span.attributes_dropped()));
+    }
+}
+
+/// The class of an error that is known by its status alone (OpenTelemetry, "Recording errors"): where a fault was noted, that says more.
+fn error(sheet: &mut Sheet<'_>, span: &Span) {
+    let is_of_http = matches!(span.stage, Stage::Exchange | Stage::Upstream | Stage::Callout);
+    let mut status = None;
+    for (attribute, value) in span.attributes() {
+        match (attribute, value) {
+            (Attribute::Fault, _) => return,
+            (Attribute::Code, Value::Number(code @ 500..)) if is_of_http => status = Some(code),
+            _ => {}
+        }
+    }
+    if let Some(code) = status {
+        sheet.own().text_with(&field::CODE, |out| {
+            let _ = write!(out, "{code}");
+        });
     }
 }
 
@@ -133,9 +187,17 @@ const fn field_of(attribute: Attribute) -> &'static Field {
     }
 }
 
+/// What the span of a try says of the request.
+fn request(sheet: &mut Sheet<'_>, journal: &Journal) {
+    if !journal.is_tcp() {
+        sheet.sent(&field::METHOD, Untrusted::Text(journal.method.as_str().as_bytes()));
+    }
+}
+
 /// What the exchange's own span says of the request, as OpenTelemetry's conventions for HTTP servers have it.
 fn whole(sheet: &mut Sheet<'_>, journal: &Journal, dropped: u32) {
     written::asked(sheet, journal);
+    written::came(sheet, journal);
     if dropped > 0 {
         sheet.own().integer(&field::SPANS_DROPPED, u64::from(dropped));
     }

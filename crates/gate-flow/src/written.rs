@@ -153,12 +153,7 @@ fn level(status: Option<u16>) -> Level {
 
 fn request(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {
     sheet.sent(&field::METHOD, Untrusted::Text(journal.method.as_str().as_bytes()));
-    let scheme = if journal.connection.tls.is_some() {
-        "https"
-    } else {
-        "http"
-    };
-    sheet.own().text(&field::SCHEME, scheme.as_bytes());
+    sheet.own().text(&field::SCHEME, scheme(journal));
     let head = chain.exchange.request.borrow();
     if let Some(authority) = &head.authority {
         sheet.sent(&field::AUTHORITY, Untrusted::Text(authority.as_bytes()));
@@ -166,6 +161,24 @@ fn request(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {
     drop(head);
     target(sheet, &journal.target);
     sheet.own().text(&field::PROTOCOL, version(journal.version).as_bytes());
+}
+
+fn scheme(journal: &Journal) -> &'static [u8] {
+    match journal.connection.tls {
+        Some(_) => b"https",
+        None => b"http",
+    }
+}
+
+/// Writes how an exchange came, and from whom.
+pub(crate) fn came(sheet: &mut Sheet<'_>, journal: &Journal) {
+    let own = sheet.own();
+    own.text(&field::LISTENER, journal.connection.listener.name.as_bytes());
+    if !journal.is_tcp() {
+        own.text(&field::SCHEME, scheme(journal));
+        own.text(&field::PROTOCOL, version(journal.version).as_bytes());
+    }
+    sender(sheet, journal);
 }
 
 pub(crate) fn target(sheet: &mut Sheet<'_>, target: &http::uri::PathAndQuery) {
@@ -203,6 +216,10 @@ fn parties(sheet: &mut Sheet<'_>, journal: &Journal) {
     if let Some(wait) = journal.upstream_wait.get() {
         own.milliseconds(&field::UPSTREAM_DURATION, wait);
     }
+    sender(sheet, journal);
+}
+
+fn sender(sheet: &mut Sheet<'_>, journal: &Journal) {
     client(sheet, &journal.connection);
     if let Some(agent) = &journal.user_agent {
         let value = Untrusted::Header {

@@ -67,14 +67,14 @@ fields! {
     REQUEST_ID = "request_id", Text, [Access, Fault], "The exchange's `x-request-id`.";
     TRACE_ID = "trace_id", Text, [Access, Plugin, Fault, Call, Debug, Span], "Trace of the exchange, 32 lower-case hexadecimal digits.";
     SPAN_ID = "span_id", Text, [Access, Plugin, Fault, Call, Debug, Span], "Span of the exchange, 16 lower-case hexadecimal digits.";
-    LISTENER = "cofferdam.listener", Text, [Access, Control, Audit, Connection], "Name of the listener.";
+    LISTENER = "cofferdam.listener", Text, [Access, Control, Audit, Connection, Span], "Name of the listener.";
     ROUTE = "cofferdam.route", Text, [Access, Debug, Span], "Name of the route; absent when none matched.";
     METHOD = "http.request.method", Text, [Access, Call, Debug, Span], "Method as received; of a call, as sent.";
-    SCHEME = "url.scheme", Text, [Access], "`http` or `https`.";
+    SCHEME = "url.scheme", Text, [Access, Span], "`http` or `https`.";
     AUTHORITY = "http.request.authority", Text, [Access], "`:authority` or `Host` as received, port included.";
     PATH = "url.path", Text, [Access, Call, Debug, Span], "Path as received, without query; of a call, as sent.";
     QUERY = "url.query", Text, [Access, Call, Debug, Span], "Query as received, without `?`; of a call, as sent.";
-    PROTOCOL = "network.protocol.version", Text, [Access, Connection], "`1.0`, `1.1`, `2`, `tcp` for a TCP listener, or `tls` where its handshake failed.";
+    PROTOCOL = "network.protocol.version", Text, [Access, Connection, Span], "`1.0`, `1.1`, `2`, `tcp` for a TCP listener, or `tls` where its handshake failed.";
     STATUS = "http.response.status_code", Integer, [Access, Call, Debug, Span], "Status sent to the client; of a call, and of a span of one, the status that came. Absent when there was none.";
     FLAGS = "cofferdam.response_flags", Text, [Access, Connection], "Envoy's response flags, comma separated; absent when there is none.";
     DETAILS = "cofferdam.response_details", Text, [Access, Connection], "Why the response is what it is, in words such as `via_upstream` or a fault's code.";
@@ -84,8 +84,8 @@ fields! {
     UPSTREAM = "cofferdam.upstream", Text, [Access, Span], "Name of the upstream.";
     ENDPOINT = "cofferdam.endpoint", Text, [Access, Span], "Address and port of the upstream's endpoint.";
     UPSTREAM_DURATION = "cofferdam.upstream_duration_ms", Milliseconds, [Access], "From the request sent upstream to its response's headers.";
-    CLIENT = "client.address", Text, [Access, Control, Audit, Connection], "Address of the client, after trusted hops; of a step, of whoever ordered it.";
-    USER_AGENT = "user_agent.original", Text, [Access], "`User-Agent` as received.";
+    CLIENT = "client.address", Text, [Access, Control, Audit, Connection, Span], "Address of the client, after trusted hops; of a step, of whoever ordered it.";
+    USER_AGENT = "user_agent.original", Text, [Access, Span], "`User-Agent` as received.";
     PLUGINS = "cofferdam.plugins", Nested, [Access], "Verdicts worth a word, in chain order: an array of `{plugin, verdict}`.";
     CUSTOM = "cofferdam.fields", Nested, [Access], "Fields that plugins added: an object of strings.";
     DROPPED = "cofferdam.records_dropped", Integer, [], "In a gap record only: how many records were lost.";
@@ -98,7 +98,7 @@ fields! {
     MESSAGE = "message", Text, [Plugin, Fault, Control, Call, Gateway, Audit], "What was said, in words.";
     PLUGIN = "cofferdam.plugin", Text, [Plugin, Fault, Control, Call, Gateway, Audit, Span], "Name of the plugin; of a log guest that died, its name.";
     CONTEXT = "cofferdam.plugin.context", Integer, [Plugin, Fault], "Number of the context that the plugin was in.";
-    CODE = "error.type", Text, [Fault, Gateway, Span], "Code of the fault, such as `plugin.slice_exceeded`; `log_guest.` and a word for a log guest.";
+    CODE = "error.type", Text, [Fault, Gateway, Span], "Code of the fault, such as `plugin.slice_exceeded`; `log_guest.` and a word for a log guest; of a span without one, a status from 500 on.";
     DROPPED_BY = "cofferdam.records_dropped_by", Nested, [], "In a gap record: how many records of each level and class were lost, and why.";
     SINK = "cofferdam.sink", Text, [Gateway], "Name of the sink.";
     RING = "cofferdam.ring", Text, [], "Name of the ring.";
@@ -113,7 +113,7 @@ fields! {
     KEPT = "cofferdam.sampling.kept", Text, [Access], "Why the record was kept although a rate would have dropped it: `status`, `fault`, `slow`, `level`, `parent`, `asked` or `window`.";
     PARENT_SPAN = "parent_span_id", Text, [Span], "Of a span: the span above, 16 lower-case hexadecimal digits; absent where the trace begins.";
     TRACE_STATE = "trace_state", Text, [Span], "Of a span: the vendors' state of the trace, as in `tracestate`.";
-    SPAN_NAME = "span.name", Text, [Span], "Of a span: its stage and what it is about.";
+    SPAN_NAME = "span.name", Text, [Span], "Of a span: of an exchange, the method and the route; of a try, the method and the upstream; else its stage and what it is about. A method that HTTP does not know is `HTTP`.";
     SPAN_KIND = "span.kind", Text, [Span], "Of a span: `server`, `client` or `internal`.";
     SPAN_START = "span.start_ns", Integer, [Span], "Of a span: its start in nanoseconds since 1970.";
     SPAN_END = "span.end_ns", Integer, [Span], "Of a span: its end in nanoseconds since 1970.";
@@ -180,6 +180,8 @@ fields! {
     RESPONSE_BODY_WITHHELD = "http.response.body.withheld", Text, [Debug], "Why nothing of the response's body is shown: `compressed`, `multipart` or `no text`.";
     CLIENT_CONNECTION = "cofferdam.client_connection", Hidden, [], "Stands for the connection to the client, so that its retransmits are found.";
     UPSTREAM_CONNECTION = "cofferdam.upstream_connection", Hidden, [], "Stands for the connection to the upstream.";
+    SERVER_ADDRESS = "server.address", Text, [Span], "Of the span of a try: address of the endpoint.";
+    SERVER_PORT = "server.port", Integer, [Span], "Of the span of a try: port of the endpoint.";
 }
 
 /// Fields in which a client, an upstream or a plugin may have written.

@@ -12,6 +12,7 @@ mod keeping;
 mod audit;
 mod guests;
 mod faults;
+mod spans;
 mod syslog;
 mod verifying;
 mod over_tls;

@@ -7,10 +7,14 @@ use std::time::Duration;
 use gate_flow::{DebugSettings, DebugWindows, Formats, TraceHeaders, TraceSettings, tenant_number};
 use gate_plan::Plan;
 use gate_plan::logs::{self, Faults, Keep, Rate, RateEach, Sampling, SamplingRule, Statuses};
-use gate_plan::tracing::{Parents, TraceFormat, Tracing, Trust};
+use gate_plan::tracing::{Parents, Spans, TraceFormat, Tracing, Trust};
+use log_book::Wanted;
+use log_record::grade::{Class, Level};
 use log_trace::{
     Bodies, BurstSettings, Fault, Levels, Limit, Per, Rule, Settings, Slow, Table, Tail, Threshold, Trigger,
 };
+
+use super::sinks;
 
 /// Tables of the process so far: each has a number above that of the one before.
 static TABLES: AtomicU64 = AtomicU64::new(0);
@@ -20,11 +24,7 @@ pub(crate) fn settings(plan: &Plan) -> anyhow::Result<Arc<TraceSettings>> {
     let debug = plan.logs.debug.as_ref().map(debug).transpose()?;
     let settings = TraceSettings {
         headers: plan.tracing.as_ref().map(headers),
-        spans_max: plan
-            .tracing
-            .as_ref()
-            .and_then(|tracing| tracing.spans.as_ref())
-            .map_or(0, |spans| usize::from(spans.per_exchange_max)),
+        spans_max: spans_max(plan).into(),
         table: Arc::new(table(&plan.logs.sampling, plan.tracing.as_ref())?),
         tenant: plan.logs.tenant.clone(),
         debug,
@@ -32,6 +32,16 @@ pub(crate) fn settings(plan: &Plan) -> anyhow::Result<Arc<TraceSettings>> {
     };
     settings.check()?;
     Ok(Arc::new(settings))
+}
+
+/// Spans of one exchange: as many as go to the collector, or as usual where a sink of the log alone takes them.
+fn spans_max(plan: &Plan) -> u16 {
+    let takes_spans = || Wanted::of(&sinks::selections(plan)).has(Level::Info, Class::Span);
+    match &plan.tracing {
+        Some(Tracing { spans: Some(spans), .. }) => spans.per_exchange_max,
+        Some(_) if takes_spans() => Spans::PER_EXCHANGE_MAX,
+        _ => 0,
+    }
 }
 
 /// What is kept. Where tracing has a part of its own, that is the part of exchanges that no rule is for.
@@ -67,7 +77,7 @@ fn rule(written: &SamplingRule) -> Result<Rule, Fault> {
             per: per(&written.each),
         })
     };
-    let only = |levels: Levels, level: &log_trace::Level| levels.with(*level);
+    let only = |levels: Levels, level: &Level| levels.with(*level);
     Ok(Rule {
         levels: written.levels.iter().fold(Levels::NONE, only),
         route: written.route.as_ref().map(|route| route.number),

@@ -60,6 +60,11 @@ pub enum Parents {
     Ignored,
 }
 
+impl Spans {
+    /// Spans of one exchange where nobody says how many.
+    pub const PER_EXCHANGE_MAX: u16 = 64;
+}
+
 /// Where spans go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spans {

@@ -98,5 +98,5 @@ pub(crate) struct Spans {
 }
 
 fn per_exchange() -> u16 {
-    64
+    crate::plan::tracing::Spans::PER_EXCHANGE_MAX
 }
