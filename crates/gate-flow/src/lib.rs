@@ -14,6 +14,7 @@ pub use trace_settings::{DebugSettings, DebugWindows, Formats, TraceHeaders, Tra
 mod trace_headers;
 mod stages;
 mod tracing;
+pub use tracing::Untold;
 mod traced;
 pub use traced::{Captured, Ended, level_of};
 mod journal;

@@ -35,6 +35,10 @@ pub(crate) struct Tracing {
     floors: RefCell<Vec<NamedFloor>>,
     lists: RefCell<Vec<Spans>>,
     debug: RefCell<Option<Debugging>>,
+    /// What meters missed that are no more.
+    by_rates: Cell<f64>,
+    /// Records for which debug windows had no room.
+    by_windows: Cell<u64>,
     /// What ended, for a test that asks for it.
     #[cfg(test)]
     pub(crate) witness: RefCell<Option<Vec<Ended>>>,
@@ -60,6 +64,15 @@ struct Debugging {
     seen: Option<Notice>,
 }
 
+/// How many records a worker dropped of which no other tells.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Untold {
+    /// By rates, and in no factor; see [`Meters::forgotten`].
+    pub by_rates: u64,
+    /// For which debug windows, or the memory of the seconds before them, had no room.
+    pub by_windows: u64,
+}
+
 /// Where and when an exchange begins.
 pub(crate) struct Beginning<'a> {
     pub(crate) settings: &'a Rc<TraceSettings>,
@@ -82,6 +95,8 @@ impl Tracing {
             floors: RefCell::default(),
             lists: RefCell::default(),
             debug: RefCell::default(),
+            by_rates: Cell::default(),
+            by_windows: Cell::default(),
             #[cfg(test)]
             witness: RefCell::default(),
         });
@@ -93,7 +108,9 @@ impl Tracing {
     pub(crate) fn follow(&self, settings: &TraceSettings) {
         self.sample(Arc::clone(&settings.table));
         if self.keys.replace(settings.rate_keys) != settings.rate_keys {
-            *self.meters.borrow_mut() = Meters::within(settings.rate_keys, self.secret);
+            let new = Meters::within(settings.rate_keys, self.secret);
+            let missed = self.meters.replace(new).drain();
+            self.by_rates.set(self.by_rates.get() + missed);
         }
         let mut debug = self.debug.borrow_mut();
         let is_same = |debug: &Debugging, new: &DebugSettings| {
@@ -122,6 +139,19 @@ impl Tracing {
 
     pub(crate) fn meters(&self) -> RefMut<'_, Meters> {
         self.meters.borrow_mut()
+    }
+
+    /// Records of which no other tells, so far.
+    pub(crate) fn untold(&self) -> Untold {
+        let by_rates = self.by_rates.get() + self.meters.borrow().forgotten();
+        Untold {
+            by_rates: by_rates as u64,
+            by_windows: self.by_windows.get(),
+        }
+    }
+
+    fn refused(&self, records: u64) {
+        self.by_windows.set(self.by_windows.get().saturating_add(records));
     }
 
     pub(crate) fn ids(&self) -> RefMut<'_, Ids> {
@@ -252,16 +282,19 @@ impl Tracing {
         let mut debug = self.debug.borrow_mut();
         let Some(debug) = debug.as_mut() else { return };
         let now_ns = now_ns();
-        debug.recall(&mut emit);
+        self.refused(debug.recall(&mut emit));
         debug.packed.clear();
         pack(&mut debug.packed);
         match debug.burst.window(now_ns) {
-            Some(window) => {
-                if window.admit(debug.packed.len(), now_ns) == Admission::Admitted {
-                    emit(window.notice(), now_ns, &debug.packed, &[]);
-                }
+            Some(window) => match window.admit(debug.packed.len(), now_ns) {
+                Admission::Admitted => emit(window.notice(), now_ns, &debug.packed, &[]),
+                Admission::Rate | Admission::Spent => self.refused(1),
+            },
+            None => {
+                let before = debug.before.refused();
+                debug.before.push(&debug.packed, now_ns);
+                self.refused(debug.before.refused().saturating_sub(before));
             }
-            None => debug.before.push(&debug.packed, now_ns),
         }
     }
 
@@ -269,7 +302,7 @@ impl Tracing {
     pub(crate) fn look(&self, mut emit: impl FnMut(&Notice, u64, &[u8], &[u8])) {
         if let Some(debug) = self.debug.borrow_mut().as_mut() {
             debug.look(now_ns());
-            debug.recall(&mut emit);
+            self.refused(debug.recall(&mut emit));
         }
     }
 
@@ -314,19 +347,24 @@ impl Debugging {
         }
     }
 
-    /// Hands out the seconds before a window that has just opened.
-    fn recall(&mut self, emit: &mut impl FnMut(&Notice, u64, &[u8], &[u8])) {
-        let Some(notice) = self.opened.take() else { return };
+    /// Hands out the seconds before a window that has just opened; how many records had no room.
+    fn recall(&mut self, emit: &mut impl FnMut(&Notice, u64, &[u8], &[u8])) -> u64 {
+        let mut refused = 0;
+        let Some(notice) = self.opened.take() else {
+            return refused;
+        };
         let before_ns = u64::try_from(self.settings.before.as_nanos()).unwrap_or(u64::MAX);
         let since_ns = notice.opened_ns.saturating_sub(before_ns);
         let Some(window) = self.burst.window(notice.opened_ns) else {
-            return;
+            return refused;
         };
         self.before.drain(since_ns, |time_ns, front, back| {
-            if window.admit_before(front.len() + back.len()) == Admission::Admitted {
-                emit(&notice, time_ns, front, back);
+            match window.admit_before(front.len() + back.len()) {
+                Admission::Admitted => emit(&notice, time_ns, front, back),
+                Admission::Rate | Admission::Spent => refused += 1,
             }
         });
+        refused
     }
 }
 

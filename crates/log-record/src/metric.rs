@@ -132,6 +132,9 @@ metrics! {
     LOG_SINK_RETRIES = "cofferdam_log_sink_retries_total", Counter, ["sink"], "Deliveries of a sink that failed and are tried again.";
     LOG_SINK_SPOOL_FAULTS = "cofferdam_log_sink_spool_faults_total", Counter, ["sink"], "Times that the disk of a sink's spool refused.";
     LOG_SINK_TORN = "cofferdam_log_sink_torn_spools_total", Counter, ["sink"], "Torn ends of a spool that were cut at its start.";
+    LOG_SINK_ASIDE = "cofferdam_log_sink_set_aside_files_total", Counter, ["sink"], "Files of a spool that cannot be read and were set aside.";
+    LOG_SINK_QUOTED = "cofferdam_log_sink_quoted_records_total", Counter, ["sink"], "Records that went out in quotes, because their line is no JSON object and another form was asked for.";
+    LOG_SINK_LEFT = "cofferdam_log_sink_left_records", Gauge, ["sink"], "Records that sinks of this name left in their spools when they ended, and none has found since.";
     LOG_RING = "cofferdam_log_ring_bytes", Gauge, ["worker"], "Bytes in the ring of a worker that are not safe elsewhere yet.";
     LOG_RING_CAPACITY = "cofferdam_log_ring_capacity_bytes", Gauge, ["worker"], "Bytes that the ring of a worker can hold.";
     LOG_RING_RECORDS = "cofferdam_log_ring_records_total", Counter, ["worker"], "Records that were taken out of the ring of a worker.";
@@ -139,6 +142,8 @@ metrics! {
     LOG_RING_GAPS = "cofferdam_log_ring_gap_records_total", Counter, ["worker"], "Records in which the ring of a worker says that it refused others.";
     LOG_MASKED = "cofferdam_log_masked_values_total", Counter, ["class"], "Values that were masked before they rested anywhere, by what they were; those that happened.";
     LOG_SAMPLED = "cofferdam_log_sampled_records_total", Counter, ["decision", "why"], "Records of exchanges that were kept or dropped, and why; those that happened.";
+    LOG_UNACCOUNTED = "cofferdam_log_unaccounted_records_total", Counter, [], "Records that a rate dropped and that no factor stands for: whoever they were of wrote none since, and others have the place.";
+    LOG_DEBUG_REFUSED = "cofferdam_log_debug_refused_records_total", Counter, [], "Records of debug windows, and of the seconds before them, for which there was no room.";
     LOG_GUEST_RECORDS = "cofferdam_log_guest_records_total", Counter, ["guest", "outcome"], "Records that came to a log guest, by outcome: unchanged, changed, or marked because the guest did not do its work on them.";
     LOG_GUEST_DEATHS = "cofferdam_log_guest_deaths_total", Counter, ["guest", "reason"], "Deaths of a log guest, by reason.";
     LOG_GUEST_QUARANTINES = "cofferdam_log_guest_quarantines_total", Counter, ["guest"], "Times that a log guest was set aside after repeated deaths.";

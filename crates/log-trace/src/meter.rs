@@ -137,6 +137,17 @@ impl Meters {
         meter.take(rate, factor, now_ns)
     }
 
+    /// What was dropped by rates and will be in no factor any more: whoever it was of wrote nothing since, and others have the place.
+    #[must_use]
+    pub const fn forgotten(&self) -> f64 {
+        self.forgotten
+    }
+
+    /// One that stands for so many was kept, and does not say so.
+    pub(crate) fn forget(&mut self, records: f64) {
+        self.forgotten += records;
+    }
+
     /// Takes what was dropped by rates and is in no factor yet: for the record of a gap, from time to time and at the end. What is kept
     /// and what is taken here make together exactly what there was.
     pub fn drain(&mut self) -> f64 {

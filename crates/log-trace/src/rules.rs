@@ -300,10 +300,15 @@ impl Table {
         meters.follow(self.number);
         let factor = kept.factor.unwrap_or(1.0);
         match meters.take(*number, limit.per.key(subject), limit.rate, factor, now_ns) {
-            Some(sum) => Verdict::Kept(Kept {
-                factor: kept.factor.map(|_| sum),
-                ..kept
-            }),
+            Some(sum) => {
+                if kept.factor.is_none() {
+                    meters.forget(sum - factor);
+                }
+                Verdict::Kept(Kept {
+                    factor: kept.factor.map(|_| sum),
+                    ..kept
+                })
+            }
             None => Verdict::Dropped(WhyNot::Rate),
         }
     }

@@ -45,7 +45,6 @@ pub struct Window {
     meter: Meter,
     bytes_left: u64,
     body_bytes_left: u64,
-    refused: u64,
 }
 
 impl Window {
@@ -56,7 +55,6 @@ impl Window {
             meter: Meter::default(),
             bytes_left: bytes_max,
             body_bytes_left: body_bytes_max,
-            refused: 0,
         }
     }
 
@@ -69,11 +67,9 @@ impl Window {
     /// Whether a record of so many bytes may go out, and counts it.
     pub fn admit(&mut self, bytes: usize, now_ns: u64) -> Admission {
         let Some(left) = self.left(bytes) else {
-            self.refused = self.refused.saturating_add(1);
             return Admission::Spent;
         };
         if self.meter.take(self.rate, 1.0, now_ns).is_none() {
-            self.refused = self.refused.saturating_add(1);
             return Admission::Rate;
         }
         self.bytes_left = left;
@@ -83,7 +79,6 @@ impl Window {
     /// Whether a record of the seconds before may go out: they come all at once, so only bytes count.
     pub fn admit_before(&mut self, bytes: usize) -> Admission {
         let Some(left) = self.left(bytes) else {
-            self.refused = self.refused.saturating_add(1);
             return Admission::Spent;
         };
         self.bytes_left = left;
@@ -101,12 +96,6 @@ impl Window {
             .body_bytes_left
             .saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX));
         taken
-    }
-
-    /// How many records had no room.
-    #[must_use]
-    pub const fn refused(&self) -> u64 {
-        self.refused
     }
 
     pub(crate) const fn is_open(&self, now_ns: u64) -> bool {

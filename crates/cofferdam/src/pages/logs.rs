@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use gate_flow::Untold;
 use log_record::exposition::Exposition;
 use log_record::grade::{Class, Level};
 use log_record::metric::{self, Metric};
@@ -20,6 +21,8 @@ pub(super) struct Logs {
     pub(super) masked: BTreeMap<&'static str, u64>,
     /// Kept (`true`) and dropped records of exchanges, by the word of why.
     pub(super) sampled: BTreeMap<(bool, &'static str), u64>,
+    /// Records of which no other tells.
+    pub(super) untold: Untold,
     /// By the names of log guests.
     pub(super) guests: crate::logs::screen::Counts,
     /// In the order of the configuration.
@@ -56,6 +59,9 @@ pub(super) struct SinkCounts {
     pub(super) retries: u64,
     pub(super) spool_faults: u64,
     pub(super) torn: u64,
+    pub(super) aside: u64,
+    pub(super) quoted: u64,
+    pub(super) left: u64,
 }
 
 impl RingCounts {
@@ -123,6 +129,9 @@ impl SinkCounts {
             retries: tally.retries,
             spool_faults: tally.spool_faults,
             torn: tally.torn,
+            aside: tally.aside,
+            quoted: tally.misread,
+            left: tally.left,
         }
     }
 }
@@ -149,6 +158,7 @@ impl Logs {
             guests: house.logs.screened(),
             masked: masked.into_iter().map(|(class, count)| (class.name(), count)).collect(),
             sampled: traffic.sampled.clone(),
+            untold: traffic.untold,
             sinks: sinks
                 .into_iter()
                 .map(|(name, tally)| SinkCounts::of(bounds(&name), name, &tally))
@@ -169,6 +179,9 @@ impl Logs {
             let decision = if *kept { "kept" } else { "dropped" };
             family.sample(&[decision, why], *count);
         }
+        page.family(&metric::LOG_UNACCOUNTED).sample(&[], self.untold.by_rates);
+        page.family(&metric::LOG_DEBUG_REFUSED)
+            .sample(&[], self.untold.by_windows);
         self.tell_guests(page);
     }
 
@@ -206,7 +219,7 @@ impl Logs {
                 family.sample(&[&sink.name, level.word(), reason], *count);
             }
         }
-        let rest: [(&'static Metric, Read<SinkCounts>); 9] = [
+        let rest: [(&'static Metric, Read<SinkCounts>); 12] = [
             (&metric::LOG_SINK_HELD, |sink| sink.held),
             (&metric::LOG_SINK_SPOOLED, |sink| sink.spooled),
             (&metric::LOG_SINK_QUEUE, |sink| sink.queue_bytes),
@@ -216,6 +229,9 @@ impl Logs {
             (&metric::LOG_SINK_RETRIES, |sink| sink.retries),
             (&metric::LOG_SINK_SPOOL_FAULTS, |sink| sink.spool_faults),
             (&metric::LOG_SINK_TORN, |sink| sink.torn),
+            (&metric::LOG_SINK_ASIDE, |sink| sink.aside),
+            (&metric::LOG_SINK_QUOTED, |sink| sink.quoted),
+            (&metric::LOG_SINK_LEFT, |sink| sink.left),
         ];
         for (metric, read) in rest {
             let mut family = page.family(metric);
@@ -311,6 +327,10 @@ mod tests {
             }],
             masked: BTreeMap::from([("phone_cn", 6)]),
             sampled: BTreeMap::from([((true, "slow"), 7), ((false, "rate"), 8)]),
+            untold: Untold {
+                by_rates: 24,
+                by_windows: 25,
+            },
             sinks: vec![SinkCounts {
                 name: "loki".to_owned(),
                 accepted: 9,
@@ -325,6 +345,9 @@ mod tests {
                 retries: 18,
                 spool_faults: 19,
                 torn: 20,
+                aside: 21,
+                quoted: 22,
+                left: 23,
             }],
         };
         let mut page = Exposition::new();
@@ -344,6 +367,9 @@ mod tests {
             cofferdam_log_sink_retries_total{sink="loki"} 18
             cofferdam_log_sink_spool_faults_total{sink="loki"} 19
             cofferdam_log_sink_torn_spools_total{sink="loki"} 20
+            cofferdam_log_sink_set_aside_files_total{sink="loki"} 21
+            cofferdam_log_sink_quoted_records_total{sink="loki"} 22
+            cofferdam_log_sink_left_records{sink="loki"} 23
             cofferdam_log_ring_bytes{worker="0"} 1
             cofferdam_log_ring_capacity_bytes{worker="0"} 2
             cofferdam_log_ring_records_total{worker="0"} 3
@@ -351,7 +377,9 @@ mod tests {
             cofferdam_log_ring_gap_records_total{worker="0"} 4
             cofferdam_log_masked_values_total{class="phone_cn"} 6
             cofferdam_log_sampled_records_total{decision="dropped",why="rate"} 8
-            cofferdam_log_sampled_records_total{decision="kept",why="slow"} 7"#]]
+            cofferdam_log_sampled_records_total{decision="kept",why="slow"} 7
+            cofferdam_log_unaccounted_records_total 24
+            cofferdam_log_debug_refused_records_total 25"#]]
         .assert_eq(&samples.join("\n"));
     }
 }

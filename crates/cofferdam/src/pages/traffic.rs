@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gate_flow::{Flow, RouteTally};
+use gate_flow::{Flow, RouteTally, Untold};
 use gate_upstream::Upstream;
 use log_record::histogram::Histogram;
 use log_record::metric::code_class;
@@ -21,6 +21,8 @@ pub(super) struct Traffic {
     pub(super) upstreams: BTreeMap<String, UpstreamCounts>,
     /// Kept (`true`) and dropped records of exchanges, by the word of why.
     pub(super) sampled: BTreeMap<(bool, &'static str), u64>,
+    /// Records of which no other tells.
+    pub(super) untold: Untold,
     /// Each worker that answered, by number.
     pub(super) workers: Vec<WorkerCounts>,
 }
@@ -86,6 +88,7 @@ impl Traffic {
             routes: routes.into_iter().collect(),
             in_flight,
             sampled: flow.sampled().into_iter().collect(),
+            untold: flow.untold(),
             upstreams: upstreams
                 .map(|upstream| (upstream.name().to_owned(), UpstreamCounts::of(&upstream)))
                 .collect(),
@@ -101,6 +104,8 @@ impl Traffic {
         for (decision, count) in other.sampled {
             *self.sampled.entry(decision).or_default() += count;
         }
+        self.untold.by_rates += other.untold.by_rates;
+        self.untold.by_windows += other.untold.by_windows;
         for (name, counts) in other.upstreams {
             self.upstreams.entry(name).or_default().add(counts);
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use log_trace::{Floors, Notice, Table};
 
 use super::Flow;
-use crate::tracing::Tracing;
+use crate::tracing::{Tracing, Untold};
 
 impl Flow {
     pub(crate) fn tracing(&self) -> &Rc<Tracing> {
@@ -30,10 +30,10 @@ impl Flow {
         serving.set_floors(&self.tracing);
     }
 
-    /// What rates dropped and no factor tells of yet: for the record of a gap, now and then and at the end.
+    /// Records of which no other tells, so far.
     #[must_use]
-    pub fn take_unsampled(&self) -> f64 {
-        self.tracing.meters().drain()
+    pub fn untold(&self) -> Untold {
+        self.tracing.untold()
     }
 
     /// What is said of an exchange that is over for a debug window, asked for where [`Ended::wants_debug`](crate::Ended): `pack` writes it,

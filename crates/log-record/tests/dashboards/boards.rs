@@ -713,6 +713,18 @@ const LOGS: Board = Board {
                     r#"sum by (sink) (increase(cofferdam_log_sink_torn_spools_total{@,sink=~"$sink"}[~])) > 0"#,
                     "{{sink}}: torn at the start",
                 ),
+                (
+                    r#"sum by (sink) (increase(cofferdam_log_sink_set_aside_files_total{@,sink=~"$sink"}[~])) > 0"#,
+                    "{{sink}}: set aside",
+                ),
+                (
+                    r#"sum by (sink) (rate(cofferdam_log_sink_quoted_records_total{@,sink=~"$sink"}[~])) > 0"#,
+                    "{{sink}}: in quotes",
+                ),
+                (
+                    r#"sum by (sink) (cofferdam_log_sink_left_records{@,sink=~"$sink"}) > 0"#,
+                    "{{sink}}: left in a spool",
+                ),
             ],
         ),
         panel(
@@ -769,10 +781,20 @@ const LOGS: Board = Board {
                 "ops",
                 "Records of exchanges that were kept and dropped, and why.",
             ],
-            &[(
-                "sum by (decision, why) (rate(cofferdam_log_sampled_records_total{@}[~]))",
-                "{{decision}}: {{why}}",
-            )],
+            &[
+                (
+                    "sum by (decision, why) (rate(cofferdam_log_sampled_records_total{@}[~]))",
+                    "{{decision}}: {{why}}",
+                ),
+                (
+                    "sum (rate(cofferdam_log_unaccounted_records_total{@}[~])) > 0",
+                    "dropped, and in no factor",
+                ),
+                (
+                    "sum (rate(cofferdam_log_debug_refused_records_total{@}[~])) > 0",
+                    "no room in a debug window",
+                ),
+            ],
         ),
         panel(
             Lines,
