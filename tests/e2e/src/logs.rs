@@ -16,6 +16,7 @@ mod verifying;
 mod over_tls;
 mod loki;
 mod again;
+mod connections;
 mod full;
 
 use std::fmt;
