@@ -17,6 +17,7 @@ mod over_tls;
 mod loki;
 mod again;
 mod connections;
+mod own_fields;
 mod full;
 
 use std::fmt;
