@@ -11,6 +11,7 @@ mod changes;
 mod keeping;
 mod audit;
 mod guests;
+mod guests_in_a_row;
 mod syslog;
 mod verifying;
 mod over_tls;
