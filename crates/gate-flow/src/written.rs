@@ -350,31 +350,60 @@ fn plugins(sheet: &mut Sheet<'_>, journal: &Journal, chain: &Chain) {
 /// A field that the configuration asks for; one that there is not is left out.
 fn asked_for(members: &mut Members<'_, '_>, field: &logs::Field, (journal, chain): (&Journal, &Chain)) {
     let name = field.name.as_bytes();
-    let mut header = |headers: &http::HeaderMap, header: &http::HeaderName| {
+    let header = |members: &mut Members<'_, '_>, headers: &http::HeaderMap, header: &http::HeaderName| {
         if let Some(value) = headers.get(header) {
-            let (of, value) = (header.as_str().as_bytes(), value.as_bytes());
-            members.add(name, Untrusted::Header { name: of, value });
+            let of = Untrusted::Header {
+                name: header.as_str().as_bytes(),
+                value: value.as_bytes(),
+            };
+            called(members, name, of);
         }
     };
     match &field.from {
-        FieldFrom::RequestHeader(wanted) => header(&chain.exchange.request.borrow().headers, wanted),
+        FieldFrom::RequestHeader(wanted) => header(members, &chain.exchange.request.borrow().headers, wanted),
         FieldFrom::ResponseHeader(wanted) => {
             if let Some(response) = chain.exchange.response.borrow().as_ref() {
-                header(&response.headers, wanted);
+                header(members, &response.headers, wanted);
             }
         }
         FieldFrom::Property(path) => {
             let parts: Vec<&[u8]> = path.iter().map(String::as_bytes).collect();
-            if let Property::Value(value) = journal.property(&chain.exchange, &parts) {
-                members.add(
-                    name,
-                    Untrusted::Named {
-                        name,
-                        value: &text(value),
-                    },
-                );
+            let value = match journal.property(&chain.exchange, &parts) {
+                Property::Value(value) => Some(text(value)),
+                Property::Parts | Property::Absent => chain.exchange.set_by_plugins(&parts),
+            };
+            if let Some(value) = value {
+                called(members, name, of_property(&parts, &value));
             }
         }
+    }
+}
+
+/// A value under the operator's name for it, which may say that it is secret where its own does not.
+fn called(members: &mut Members<'_, '_>, name: &[u8], of: Untrusted<'_>) {
+    let value = match of {
+        Untrusted::Header { value, .. } | Untrusted::Named { value, .. } if members.hides(name) => {
+            Untrusted::Named { name, value }
+        }
+        of => of,
+    };
+    members.add(name, value);
+}
+
+/// A property is looked at as what it is: behind another name, a secret header is secret still.
+fn of_property<'a>(path: &[&'a [u8]], value: &'a [u8]) -> Untrusted<'a> {
+    match path {
+        [b"request" | b"response", b"headers" | b"trailers", name] => Untrusted::Header { name, value },
+        [b"request", b"referer"] => Untrusted::Header {
+            name: b"referer",
+            value,
+        },
+        [b"request", b"path" | b"url_path"] => Untrusted::Target(value),
+        [b"request", b"query"] => Untrusted::Query(value),
+        _ => Untrusted::Named {
+            name: path.last().copied().unwrap_or_default(),
+            value,
+        },
     }
 }
 

@@ -112,6 +112,12 @@ pub struct Members<'a, 'p> {
 }
 
 impl Members<'_, '_> {
+    /// Whether a name says that what is called so is secret.
+    #[must_use]
+    pub fn hides(&self, name: &[u8]) -> bool {
+        self.mask.hides(name)
+    }
+
     /// A name with a value that somebody sent.
     pub fn add(&mut self, name: &[u8], value: Untrusted<'_>) {
         let Some(room) = self.room.checked_sub(name.len()) else {

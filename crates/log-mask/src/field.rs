@@ -126,6 +126,12 @@ impl Fields {
         self.rules.wants(class)
     }
 
+    /// Whether a name says that what is called so is secret.
+    #[must_use]
+    pub fn hides(&self, name: &[u8]) -> bool {
+        self.rules.is_secret(name)
+    }
+
     /// Appends a value as it may be shown.
     pub fn append(&mut self, value: Untrusted<'_>, out: &mut Vec<u8>) -> Shown {
         let before = self.counts.total();

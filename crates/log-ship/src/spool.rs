@@ -25,6 +25,9 @@ use crate::tally::Reason;
 const ENDING: &str = ".spool";
 /// The file whose lock says that a folder is taken.
 const LOCK: &str = "lock";
+/// How long it is waited for whoever has a folder, and between two looks.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(1);
+const LOCK_WAIT: Duration = Duration::from_millis(5);
 
 /// When what is written is forced onto the disk. What was written outlives the process in any case; this is for the machine's own end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -353,10 +356,17 @@ pub(crate) fn lock_folder(folder: &std::path::Path) -> io::Result<fs::File> {
         .truncate(false)
         .mode(0o600)
         .open(folder.join(LOCK))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::ResourceBusy, "another sink has it")),
-        Err(fs::TryLockError::Error(why)) => Err(why),
+    // A program that is being started has our open files until it runs: so long it holds what a sink has just let go.
+    let end = Instant::now() + LOCK_WAIT_MAX;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::Error(why)) => return Err(why),
+            Err(fs::TryLockError::WouldBlock) if Instant::now() >= end => {
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, "another sink has it"));
+            }
+            Err(fs::TryLockError::WouldBlock) => std::thread::sleep(LOCK_WAIT),
+        }
     }
 }
 

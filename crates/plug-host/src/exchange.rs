@@ -141,6 +141,17 @@ impl Exchange {
         status.is_some_and(|status| status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error())
     }
 
+    /// What a plugin has set under a path of names, or under Envoy's other one for it, `filter_state` and `wasm.NAME`.
+    #[must_use]
+    pub fn set_by_plugins(&self, names: &[&[u8]]) -> Option<Bytes> {
+        let path = names.join(&0);
+        let name = match names {
+            [b"filter_state", name] => name.strip_prefix(b"wasm.").unwrap_or(&path),
+            _ => &path,
+        };
+        self.state.borrow().get(name).cloned()
+    }
+
     /// An exchange that begins with `request`.
     #[must_use]
     pub fn new(request: RequestHead, facts: Rc<dyn Facts>, body_bytes_max: u64) -> Rc<Self> {

@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedN
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
@@ -136,10 +136,23 @@ pub async fn stream(
 /// # Errors
 /// When a file is not readable.
 pub fn client(authority: &Authority, identity: Option<&Identity>, protocols: &[&str]) -> Result<TlsConnector> {
+    client_of_versions(authority, identity, protocols, rustls::DEFAULT_VERSIONS)
+}
+
+/// As [`client`], and speaks these versions of TLS alone.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_of_versions(
+    authority: &Authority,
+    identity: Option<&Identity>,
+    protocols: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<TlsConnector> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(&authority.file).context("no certificate of the authority")?)?;
     let builder = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .with_root_certificates(roots);
     let mut config = match identity {
         None => builder.with_no_client_auth(),

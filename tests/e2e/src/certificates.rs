@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use rustls::SupportedProtocolVersion;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::{Value, json};
@@ -50,6 +51,17 @@ impl Authority {
     pub(crate) fn client(&self, own: Option<&str>, protocols: &[&str]) -> Result<TlsConnector> {
         let own = own.map(|file| self.identity(file));
         tls::client(&self.authority, own.as_ref(), protocols)
+    }
+
+    /// As [`Authority::client`], of one version of TLS.
+    pub(crate) fn client_of(
+        &self,
+        own: Option<&str>,
+        protocols: &[&str],
+        version: &'static SupportedProtocolVersion,
+    ) -> Result<TlsConnector> {
+        let own = own.map(|file| self.identity(file));
+        tls::client_of_versions(&self.authority, own.as_ref(), protocols, &[version])
     }
 
     /// Takes TLS off in front of an address: an upstream over TLS.

@@ -13,11 +13,14 @@ mod audit;
 mod guests;
 mod faults;
 mod spans;
+mod guests_in_a_row;
 mod syslog;
 mod verifying;
 mod over_tls;
 mod loki;
 mod again;
+mod connections;
+mod own_fields;
 mod full;
 
 use std::fmt;

@@ -84,12 +84,7 @@ fn known(guest: &Guest, names: &[&[u8]]) -> Found {
         Property::Parts => return Found::Parts,
         Property::Absent => {}
     }
-    let path = names.join(&0);
-    let name = filter_state(names).unwrap_or(&path);
-    match exchange.state.borrow().get(name) {
-        Some(value) => Found::Set(value.clone()),
-        None => Found::Absent,
-    }
+    exchange.set_by_plugins(names).map_or(Found::Absent, Found::Set)
 }
 
 pub(crate) fn proxy_get_property(host: &mut Host<'_>, path: u32, length: u32) -> Value {
@@ -103,14 +98,6 @@ pub(crate) fn proxy_get_property(host: &mut Host<'_>, path: u32, length: u32) ->
         Found::Set(value) => Ok(value),
         Found::Parts => Err(Status::SerializationFailure),
         Found::Absent => Err(Status::NotFound),
-    }
-}
-
-/// The name of a property that plugins set, in Envoy's other way to read it: `filter_state["wasm.NAME"]`.
-fn filter_state<'a>(names: &[&'a [u8]]) -> Option<&'a [u8]> {
-    match names {
-        [b"filter_state", name] => name.strip_prefix(b"wasm."),
-        _ => None,
     }
 }
 

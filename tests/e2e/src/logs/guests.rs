@@ -19,7 +19,9 @@ use crate::reload::{change, outcome};
 use crate::setting::{ask, complete, gateway, get};
 
 /// What is in no record that a guest has not seen.
-const SECRET: &str = "SeCrEt";
+pub(super) const SECRET: &str = "SeCrEt";
+/// What kills guests of ours. One sign alone may be a byte of a record's length.
+pub(super) const POISON: &str = "~~~~";
 
 /// Writes a database in the format MMDB of this machine's addresses.
 const DATABASE: &str = "
@@ -56,15 +58,15 @@ fn led_through(guest: Value) -> Value {
     }))
 }
 
-fn shipped(config: Value, files: Value) -> Result<Value> {
+pub(super) fn shipped(config: Value, files: Value) -> Result<Value> {
     Ok(json!({"name": "enrich", "module": place::guest("log-enrich")?, "config": config, "files": files}))
 }
 
-fn team(name: &str) -> Value {
+pub(super) fn team(name: &str) -> Value {
     json!({"tables": [{"field": "cofferdam.route", "values": {"all": {"team.name": name}}}]})
 }
 
-async fn outcomes(gateway: &Gateway, guest: &str, outcome: &str) -> Result<u64> {
+pub(super) async fn outcomes(gateway: &Gateway, guest: &str, outcome: &str) -> Result<u64> {
     let labels = [format!("guest=\"{guest}\""), format!("outcome=\"{outcome}\"")];
     let labels = [&*labels[0], &*labels[1]];
     counted(gateway, "cofferdam_log_guest_records_total", &labels).await
@@ -168,8 +170,8 @@ async fn a_changed_file_of_a_guest_is_read_anew() -> Result<()> {
     Ok(())
 }
 
-/// A guest in WebAssembly's text whose answer to each record is `patch`, and that does `on_poison` to a batch with a `~` in it.
-fn own_guest(folder: &Path, patch: &str, on_poison: &str) -> Result<PathBuf> {
+/// A guest in WebAssembly's text whose answer to each record is `patch`, and that does `on_poison` to a batch with [`POISON`] in it.
+pub(super) fn own_guest(folder: &Path, patch: &str, on_poison: &str) -> Result<PathBuf> {
     let escaped: String = patch.bytes().map(|byte| format!("\\{byte:02x}")).collect();
     let text = format!(
         r#"(module
@@ -182,7 +184,7 @@ fn own_guest(folder: &Path, patch: &str, on_poison: &str) -> Result<PathBuf> {
     (local.set $look (local.get $at))
     (block $over (loop $more
       (br_if $over (i32.ge_u (local.get $look) (i32.add (local.get $at) (local.get $length))))
-      (if (i32.eq (i32.load8_u (local.get $look)) (i32.const 126)) (then {on_poison}))
+      (if (i32.eq (i32.load (local.get $look)) (i32.const 0x7e7e7e7e)) (then {on_poison}))
       (local.set $look (i32.add (local.get $look) (i32.const 1)))
       (br $more)))
     (local.set $left (i32.load (local.get $at)))
@@ -205,6 +207,18 @@ fn own_guest(folder: &Path, patch: &str, on_poison: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
+/// Waits for the record of the guest's death.
+async fn is_written_down(file: &Path, why: &str) -> Result<()> {
+    let code = format!("log_guest.{why}");
+    let died = until("a record of its death", || {
+        let all = of_class(&records(file)?, "gateway");
+        Ok(all.into_iter().find(|record| record["error.type"] == code.as_str()))
+    })
+    .await?;
+    ensure!(died["cofferdam.plugin"] == "own" && died["level"] == "error", "{died}");
+    Ok(())
+}
+
 /// One poisoned exchange among many: all are there, the poisoned one with a marker, and nothing of what it held.
 async fn fails_alone(on_poison: &str, why: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -213,7 +227,7 @@ async fn fails_alone(on_poison: &str, why: &str) -> Result<()> {
     let file = gateway.folder().join("all.log");
     many(&gateway, 0..20).await?;
     accesses(&file, 20).await?;
-    let poison = Request::get(&format!("/{SECRET}~?{SECRET}"))
+    let poison = Request::get(&format!("/{SECRET}{POISON}?{SECRET}"))
         .field("user-agent", SECRET)
         .field("x-own", SECRET);
     ask(&gateway, &poison).await?;
@@ -233,10 +247,7 @@ async fn fails_alone(on_poison: &str, why: &str) -> Result<()> {
         "{marked}"
     );
     ensure!(all[..20].iter().all(|record| record["seen"] == true), "{all:#?}");
-    let of_death = |record: &Value| record["error.type"] == format!("log_guest.{why}").as_str();
-    let died = of_class(&records(&file)?, "gateway").into_iter().find(of_death);
-    let died = died.with_context(|| format!("no record of its death by {why}"))?;
-    ensure!(died["cofferdam.plugin"] == "own" && died["level"] == "error", "{died}");
+    is_written_down(&file, why).await?;
     // It comes back, and what comes meanwhile has a marker.
     let mut asked = 21;
     loop {
@@ -299,7 +310,7 @@ async fn a_guest_that_always_dies_is_set_aside_and_no_record_is_lost_or_raw() ->
     let mut asked = 0;
     while counted(&gateway, "cofferdam_log_guest_quarantines_total", &["guest=\"own\""]).await? == 0 {
         ensure!(asked < 100_000, "it is never set aside");
-        get(&gateway, &format!("/{SECRET}~")).await?;
+        get(&gateway, &format!("/{SECRET}{POISON}")).await?;
         asked += 1;
     }
     accesses(&file, asked).await?;
