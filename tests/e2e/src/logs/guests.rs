@@ -14,7 +14,7 @@ use testkit::port::free_port;
 use testkit::process::{DEADLINE, Line};
 
 use super::files::{each_once, many};
-use super::{accesses, answering, counted, file_sink, of_class, records};
+use super::{accesses, answering, counted, file_sink, of_class, records, until};
 use crate::reload::{change, outcome};
 use crate::setting::{ask, complete, gateway, get};
 
