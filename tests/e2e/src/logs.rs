@@ -14,6 +14,7 @@ mod guests;
 mod guests_in_a_row;
 mod syslog;
 mod verifying;
+mod hashes;
 mod over_tls;
 mod loki;
 mod again;
