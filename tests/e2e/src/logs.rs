@@ -16,6 +16,7 @@ mod spans;
 mod guests_in_a_row;
 mod syslog;
 mod verifying;
+mod hashes;
 mod over_tls;
 mod loki;
 mod again;

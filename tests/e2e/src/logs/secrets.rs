@@ -36,7 +36,7 @@ fn finds(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Every file below a folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();

@@ -25,7 +25,8 @@ fn audited(text: &str) -> Result<Value> {
     Ok(configuration)
 }
 
-async fn verify(folder: &Path, words: &[&str]) -> Result<Ended> {
+/// What `cofferdam logs verify` says of a chain.
+pub(super) async fn verify(folder: &Path, words: &[&str]) -> Result<Ended> {
     let mut command = Command::new(place::cofferdam().await?);
     command.args(["logs", "verify"]).args(words).arg(folder);
     finish(&mut command, folder).await
@@ -36,7 +37,8 @@ async fn order(gateway: &Gateway, target: &str) -> Result<u16> {
     Ok(send(gateway.admin, Version::Http1, &request).await?.status)
 }
 
-fn segments(folder: &Path) -> Result<Vec<PathBuf>> {
+/// The segments of a chain, the oldest first.
+pub(super) fn segments(folder: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
     let mut all: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
     all.retain(|path| path.extension().is_some_and(|end| end == "log"));
