@@ -91,7 +91,7 @@ fn write(pen: &RefCell<Pen>, level: Level, class: Class, fill: impl FnOnce(&mut 
 }
 
 fn fault_of_plugin(sheet: &mut Sheet<'_>, fault: &Fault) {
-    if let Some(ids) = fault.ids {
+    if let Some(ids) = fault.ids.as_deref().copied() {
         gate_flow::write_ids(sheet, ids);
     }
     let own = sheet.own();

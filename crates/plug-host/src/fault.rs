@@ -75,7 +75,7 @@ pub struct Fault {
     /// What went wrong.
     pub kind: FaultKind,
     /// By what its exchange is found; none where it happened in no exchange, or where that has no trace.
-    pub ids: Option<TraceIds>,
+    pub ids: Option<Box<TraceIds>>,
     /// What the guest last said on standard error or by `proxy_log` at error or critical level.
     pub last_words: Option<String>,
     /// What the worker saw, of faults by which an instance dies.
@@ -187,7 +187,7 @@ impl Fault {
     /// The fault with what is seen of the guest.
     pub(crate) fn seen(mut self, guest: &mut Guest, why: Option<&wasmtime::Error>) -> Self {
         guest.end_line();
-        self.ids = guest.exchange().and_then(|exchange| exchange.facts.ids());
+        self.ids = guest.exchange().and_then(|exchange| exchange.facts.ids()).map(Box::new);
         self.last_words = guest.last_words.shown();
         self.scene = Some(Arc::new(scene::of(guest, &self, why)));
         self
