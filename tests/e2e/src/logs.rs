@@ -9,6 +9,8 @@ mod collectors;
 mod crafted;
 mod changes;
 mod keeping;
+mod rates;
+mod levels;
 mod audit;
 mod guests;
 mod guests_in_a_row;
@@ -21,6 +23,7 @@ mod again;
 mod connections;
 mod own_fields;
 mod full;
+mod full_spool;
 
 use std::fmt;
 use std::fs;
