@@ -9,6 +9,8 @@ mod collectors;
 mod crafted;
 mod changes;
 mod keeping;
+mod rates;
+mod levels;
 mod audit;
 mod guests;
 mod faults;
@@ -23,6 +25,7 @@ mod again;
 mod connections;
 mod own_fields;
 mod full;
+mod full_spool;
 
 use std::fmt;
 use std::fs;

@@ -24,7 +24,7 @@ async fn received(receiver: &Receiver, count: usize) -> Result<Vec<Value>> {
 }
 
 /// How many records a sink has dropped, as the metrics say.
-async fn dropped(gateway: &Gateway, sink: &str) -> Result<u64> {
+pub(super) async fn dropped(gateway: &Gateway, sink: &str) -> Result<u64> {
     let of_sink = format!("sink=\"{sink}\"");
     counted(gateway, "cofferdam_log_sink_dropped_records_total", &[&of_sink]).await
 }
