@@ -381,7 +381,10 @@ fn called(members: &mut Members<'_, '_>, name: &[u8], of: Untrusted<'_>) {
 fn of_property<'a>(path: &[&'a [u8]], value: &'a [u8]) -> Untrusted<'a> {
     match path {
         [b"request" | b"response", b"headers" | b"trailers", name] => Untrusted::Header { name, value },
-        [b"request", b"referer"] => Untrusted::Header { name: b"referer", value },
+        [b"request", b"referer"] => Untrusted::Header {
+            name: b"referer",
+            value,
+        },
         [b"request", b"path" | b"url_path"] => Untrusted::Target(value),
         [b"request", b"query"] => Untrusted::Query(value),
         _ => Untrusted::Named {
