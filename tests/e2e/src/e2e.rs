@@ -45,6 +45,7 @@ mod access_log;
 mod log_commands;
 mod control_records;
 mod callout_records;
+mod call_records;
 mod traces;
 mod logs;
 mod hostile;
