@@ -131,12 +131,13 @@ async fn die(gateway: &Gateway, word: &str) -> Result<(String, String)> {
     let mortal = Request::get("/").field("x-die", word);
     let answer = send(gateway.listener("web")?, Version::Http1, &mortal).await?;
     ensure!(answer.status == 503, "{answer:?}");
-    let more = "more: cofferdam crash show ";
+    // The last line of the report: what is read before it has come is a part of the report.
+    let again = "run it again: cofferdam plugin replay ";
     let last = gateway
         .process
-        .wait_for_line(said, DEADLINE, |line| line.text.contains(more))
+        .wait_for_line(said, DEADLINE, |line| line.text.contains(again))
         .await?;
-    let id = last.text.split(more).nth(1).context("no id")?.to_owned();
+    let id = last.text.split(again).nth(1).context("no id")?.to_owned();
     let lines = gateway.process.lines_from(said);
     let fault = lines.iter().skip_while(|line| !line.text.starts_with("plugin fault"));
     let text = fault.map(|line| line.text.clone() + "\n").collect();
