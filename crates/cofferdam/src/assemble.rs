@@ -30,7 +30,7 @@ use crate::looking::Traced;
 use crate::records;
 use crate::rollouts::Rollouts;
 use crate::text::Text;
-use crate::voice::{fail, say, warn};
+use crate::voice::{fail, say_own, warn};
 
 /// LIMIT: how long a worker may take to start all plugins of a changed configuration.
 const STAGE_MAX: Duration = Duration::from_secs(60);
@@ -153,7 +153,7 @@ impl House {
         });
         house.keep(&loaded);
         if let Some(admin) = admin {
-            say(&format!("admin listening address={}", admin.address()));
+            say_own(&format!("admin listening address={}", admin.address()));
             let pages = Arc::clone(&house);
             *house.console.lock() = Some(admin.open(pages)?);
         }
@@ -337,7 +337,7 @@ impl House {
     pub(crate) fn close(&self) {
         let drain = self.plan().drain;
         self.ready.store(false, Ordering::Relaxed);
-        say(&format!("draining grace={:?} wait={:?}", drain.grace, drain.wait));
+        say_own(&format!("draining grace={:?} wait={:?}", drain.grace, drain.wait));
         records::draining(self.generation());
         let began = Instant::now();
         std::thread::sleep(drain.grace);
@@ -363,7 +363,7 @@ fn tell_certificates(news: &CertificateNews) {
     let why = news.result.as_ref().err().map(ToString::to_string);
     records::certificates(&news.listener, why.as_deref().map_or(Ok(()), Err));
     match why {
-        None => say(&format!("certificates applied listener={}", news.listener)),
+        None => say_own(&format!("certificates applied listener={}", news.listener)),
         Some(why) => fail(&format!("certificates refused listener={}: {why}", news.listener)),
     }
 }
@@ -375,7 +375,7 @@ fn say_listening(plan: &Plan, name: &str, address: std::net::SocketAddr) {
         Some(gate_plan::Protocol::Tcp { .. }) => "tcp",
         _ => "http",
     };
-    say(&format!("listening name={name} address={address} protocol={protocol}"));
+    say_own(&format!("listening name={name} address={address} protocol={protocol}"));
     records::listener_opened(name, address);
 }
 

@@ -7,6 +7,7 @@ use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gate_flow::level_of;
+use log_book::Sheet;
 use log_mask::field::Untrusted;
 use log_record::field;
 use log_record::grade::Class;
@@ -27,6 +28,13 @@ pub(crate) fn say(line: &str) {
     say_at(LogLevel::Info, line);
 }
 
+/// Says what the gateway wrote itself to the last word: no mask takes an address on which it listens for a client's.
+pub(crate) fn say_own(line: &str) {
+    say_with(LogLevel::Info, line, |sheet, said| {
+        sheet.own().text(&field::MESSAGE, said)
+    });
+}
+
 /// Says what is off.
 pub(crate) fn warn(line: &str) {
     say_at(LogLevel::Warn, line);
@@ -37,12 +45,18 @@ pub(crate) fn fail(line: &str) {
     say_at(LogLevel::Error, line);
 }
 
-/// What the process itself says is lost last. A text of several lines counts as that many.
 fn say_at(level: LogLevel, line: &str) {
+    say_with(level, line, |sheet, said| {
+        sheet.sent(&field::MESSAGE, Untrusted::Text(said))
+    });
+}
+
+/// What the process itself says is lost last. A text of several lines counts as that many.
+fn say_with(level: LogLevel, line: &str, message: impl FnOnce(&mut Sheet<'_>, &[u8])) {
     let text = ended(line);
     count(level, &text);
     crate::logs::write_down(level_of(level), Class::Gateway, |sheet| {
-        sheet.sent(&field::MESSAGE, Untrusted::Text(text.trim_end().as_bytes()));
+        message(sheet, text.trim_end().as_bytes());
     });
     SPEAKER.say(text);
 }

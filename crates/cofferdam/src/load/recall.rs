@@ -26,7 +26,7 @@ impl Loader {
                 match made {
                     Ok(runs) => {
                         let sha256 = &runs.provenance.sha256;
-                        crate::voice::say(&format!("plugin recalled plugin={name} sha256={sha256}"));
+                        crate::voice::say_own(&format!("plugin recalled plugin={name} sha256={sha256}"));
                         loaded.recalled(runs);
                     }
                     Err(why) => {
