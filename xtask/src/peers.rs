@@ -48,6 +48,13 @@ const ORAS: Library = Library {
     proof: "oras/client.py",
 };
 
+/// Hyperscan as a module of Python, for the benchmark of masks.
+const HYPERSCAN: Library = Library {
+    package: "hyperscan",
+    version: "0.9.1",
+    proof: "hyperscan/__init__.py",
+};
+
 /// Debian's module that gives nginx Lua; where it is missing, the benchmark leaves that row out.
 const NGINX_LUA: &str = "/usr/lib/nginx/modules/ngx_http_lua_module.so";
 
@@ -227,6 +234,11 @@ pub(crate) fn go() -> Result<PathBuf> {
 /// Loggers of Go, fetched if they were never fetched.
 pub(crate) fn go_loggers() -> Result<GoLibraries> {
     deb::fetch()
+}
+
+/// The path of modules with Hyperscan, and its version; fetched if it never was.
+pub(crate) fn hyperscan() -> Result<(PathBuf, &'static str)> {
+    Ok((HYPERSCAN.fetch()?, HYPERSCAN.version))
 }
 
 /// A Python with the packages that guests are compared with, installed if it never was.

@@ -186,12 +186,15 @@ fn clippy() -> Result<()> {
 
 /// Workspaces of their own, which nothing else here reads: their lock files know our crates as they are, and what is small is checked.
 fn apart() -> Result<()> {
-    let fuzz = place::root().join("fuzz");
-    output(
-        cargo()
-            .current_dir(fuzz)
-            .args(["metadata", "--locked", "--format-version", "1", "--quiet"]),
-    )?;
+    for folder in ["fuzz", "bench/masks"] {
+        output(cargo().current_dir(place::root().join(folder)).args([
+            "metadata",
+            "--locked",
+            "--format-version",
+            "1",
+            "--quiet",
+        ]))?;
+    }
     let target = place::cargo_target().join("bench-logs");
     let mut loggers = cargo();
     loggers

@@ -36,6 +36,9 @@ struct Arguments {
     /// Print the names of the loggers and nothing else
     #[arg(long)]
     list: bool,
+    /// Write the texts and records that scanners look through into the folder, and nothing else
+    #[arg(long)]
+    texts: bool,
 }
 
 fn main() -> Result<()> {
@@ -44,6 +47,9 @@ fn main() -> Result<()> {
         let names = Name::value_variants().iter().filter_map(ValueEnum::to_possible_value);
         names.for_each(|name| println!("{}", name.get_name()));
         return Ok(());
+    }
+    if arguments.texts {
+        return text::save(&arguments.folder);
     }
     let seen = match arguments.logger {
         Some(name) => serde_json::to_value(phase::run(name, arguments.phase, arguments.records, &arguments.folder)?)?,

@@ -1,5 +1,13 @@
 //! Texts to look for secrets in: some 400 bytes each, clean, or with a secret every 200 bytes.
 
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::exchange::{self, Exchange};
+
 /// How many there are of each kind.
 const COUNT: usize = 512;
 
@@ -50,4 +58,38 @@ pub(crate) fn with_secrets() -> Vec<String> {
         text
     };
     texts.map(with).collect()
+}
+
+/// Writes them for programs that are measured elsewhere: `clean.txt`, `secrets.txt`, and records with about 400 bytes that somebody sent as `records.jsonl`, one in each line.
+pub(crate) fn save(folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    let records: Vec<String> = exchange::long().iter().map(record).collect();
+    for (name, lines) in [
+        ("clean.txt", clean()),
+        ("secrets.txt", with_secrets()),
+        ("records.jsonl", records),
+    ] {
+        fs::write(folder.join(name), lines.join("\n") + "\n")?;
+    }
+    Ok(())
+}
+
+fn record(exchange: &Exchange) -> String {
+    let record = json!({
+        "timestamp": "2025-11-24T16:00:00.123456789Z",
+        "level": "info",
+        "message": "access",
+        "request_id": exchange.request_id,
+        "client": exchange.client_text,
+        "method": exchange.method,
+        "authority": exchange.authority,
+        "path": exchange.path,
+        "query": exchange.query,
+        "protocol": exchange.protocol,
+        "status": exchange.status,
+        "response_bytes": exchange.response_bytes,
+        "duration_ms": exchange.duration_ms(),
+        "user_agent": exchange.user_agent,
+    });
+    record.to_string()
 }

@@ -78,10 +78,8 @@ impl House {
                     .with(number, level, seconds, now_ns())
                     .map_err(|why| why.to_string())?;
                 let word = level.word();
-                (
-                    next,
-                    format!("lines of plugin {plugin} from {word} on are written for {seconds} s"),
-                )
+                let said = format!("lines of plugin {plugin} from {word} on are written for {seconds} s");
+                (next, said + &self.unrecorded(level))
             }
             (_, None) => {
                 return Err(format!(
@@ -99,6 +97,18 @@ impl House {
             let _ = mailbox.tell(move |flow| flow.floors(&floors));
         }
         Ok(said)
+    }
+
+    /// What an operator has to hear who asks for lines of which some become no record.
+    fn unrecorded(&self, level: Level) -> String {
+        let floor = self.plan().logs.level;
+        match level < floor {
+            true => format!(
+                "; but what is below {} becomes no record while `logs.level` is that",
+                floor.word()
+            ),
+            false => String::new(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod rooms;
 mod servers;
 mod outage;
 mod masks;
+mod scanners;
 mod page;
 mod goals;
 
@@ -25,6 +26,8 @@ enum Part {
     Loggers,
     /// Mask, pack, ring and line of JSON by themselves
     Rooms,
+    /// Our mask beside `regex`, Hyperscan, Datadog's scanner and Vector's language, on the same texts; the steps, too
+    Masks,
     /// Records through a guest of the log sandbox
     Sandbox,
     /// Cofferdam, Envoy and nginx with Lua under load, logs on and off
@@ -71,7 +74,10 @@ pub(super) fn run(options: &LogsOptions) -> Result<()> {
     if options.has(Part::Loggers) {
         page.loggers = loggers::measure(options, &mut page.versions)?;
     }
-    if options.has(Part::Rooms) {
+    if options.has(Part::Masks) {
+        page.scanners = scanners::measure(options, &mut page.versions)?;
+    }
+    if options.has(Part::Rooms) || options.has(Part::Masks) {
         page.rooms = rooms::measure(options)?;
     }
     if options.has(Part::Sandbox) {

@@ -70,7 +70,7 @@ pub struct Field {
 /// Where the value of a field comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FieldFrom {
-    /// A header of the request, as it came.
+    /// A header of the request, as plugins left it.
     RequestHeader(HeaderName),
     /// A header of the response, as it was sent.
     ResponseHeader(HeaderName),

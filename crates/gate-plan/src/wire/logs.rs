@@ -98,7 +98,7 @@ impl Default for Rings {
 pub(crate) struct LogField {
     /// Its name in records, among `cofferdam.fields`. Unique.
     pub(crate) name: Written<Label>,
-    /// The value of this header of the request, as it came.
+    /// The value of this header of the request, as the plugins of the route left it; of an exchange that none of them saw, as it came.
     pub(crate) request_header: Option<Written<HeaderName>>,
     /// The value of this header of the response, as it was sent.
     pub(crate) response_header: Option<Written<HeaderName>>,
@@ -129,7 +129,7 @@ pub(crate) struct Sandbox {
     /// How long a guest may take for a batch. When it takes longer or dies, its records go on with a marker in place of every value that
     /// came from outside.
     #[serde(default = "sandbox_slice")]
-    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "120ms"))]
+    #[schemars(extend("x-minimum" = "1ms", "x-maximum" = "100ms"))]
     pub(crate) slice: Written<Duration>,
 }
 

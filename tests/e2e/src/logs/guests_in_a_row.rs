@@ -152,7 +152,7 @@ async fn a_guest_that_takes_too_long_has_a_record_for_120_ms_at_most() -> Result
     let endless = own(folder.path(), r#"{"own":true}"#, "(loop $for_ever (br $for_ever))")?;
     for (slice, lower) in [
         ("30ms", Duration::from_millis(30)),
-        ("120ms", Duration::from_millis(90)),
+        ("100ms", Duration::from_millis(90)),
     ] {
         let gateway = gateway(through(&[endless.clone(), enrich()?], slice)).await?;
         let (mut asked, mut all) = (0, Vec::new());

@@ -94,7 +94,7 @@ fn everything_is_in(folder: &Path) -> Result<()> {
         &all,
         "operator.ordered",
         "done",
-        "lines of plugin says from debug on are written for 60 s",
+        "lines of plugin says from debug on are written for 60 s; but what is below info becomes no record while `logs.level` is that",
     )?;
     has(&all, "operator.ordered", "failed", "order=level")?;
     has(&all, "operator.ordered", "failed", "order=lift")?;

@@ -2,6 +2,7 @@
 
 use super::masks::Log;
 use super::page::Page;
+use super::scanners;
 use super::servers::Sample;
 use crate::bench::contender::Kind;
 use crate::bench::goal::{Goal, median};
@@ -75,7 +76,57 @@ pub(super) fn goals(page: &Page) -> Vec<Goal> {
         at_most: Some(1.03),
         was: on_by_off(page, log),
     });
-    steps.chain(servers).collect()
+    steps
+        .chain(sandbox(&page.sandbox))
+        .chain(beside_others(page))
+        .chain(servers)
+        .collect()
+}
+
+/// Records through a guest: how many at once, and the nanoseconds that one may take.
+fn sandbox(said: &str) -> [Goal; 2] {
+    let goal = |what, batch: u32, at_most| Goal {
+        what,
+        unit: "ns",
+        at_most: Some(at_most),
+        was: record_ns(said, batch),
+    };
+    [
+        goal(
+            "a record through the sandbox, 64 at once: 200,000 a second",
+            64,
+            5_000.0,
+        ),
+        goal(
+            "a record through the sandbox, one at a time: 80,000 a second",
+            1,
+            12_500.0,
+        ),
+    ]
+}
+
+/// What the example says of batches of so many.
+fn record_ns(said: &str, batch: u32) -> Option<f64> {
+    let rests = said.lines().filter_map(|line| line.strip_prefix("batches of"));
+    let (_, rest) = rests
+        .filter_map(|rest| rest.split_once(':'))
+        .find(|(number, _)| number.trim().parse() == Ok(batch))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// All classes on our side, the same rules on the other.
+fn beside_others(page: &Page) -> [Goal; 2] {
+    let (set, hyperscan) = scanners::ratios(&page.scanners);
+    let goal = |what, at_most, ours_by: Option<f64>| Goal {
+        what,
+        unit: "×",
+        at_most: Some(at_most),
+        was: ours_by.map(f64::recip),
+    };
+    [
+        goal("MB/s of `RegexSet` by ours: ours five times as fast", 0.2, set),
+        goal("MB/s of Hyperscan by ours: ours half as fast", 2.0, hyperscan),
+    ]
 }
 
 /// The median over the rounds of what a round with this log took, by the same round without.
@@ -87,4 +138,17 @@ fn on_by_off(page: &Page, log: Log) -> Option<f64> {
             .map(|(on, off): (&Sample, &Sample)| on.cpu_us / off.cpu_us)
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_takes_is_read_from_what_the_example_says() {
+        let said = "batches of   1:  15123 ns a record,    66124 records a second\nbatches of  64:   5076 ns a record,   197000 records a second\n";
+        assert_eq!(record_ns(said, 64), Some(5076.0));
+        assert_eq!(record_ns(said, 1), Some(15123.0));
+        assert_eq!(record_ns(said, 8), None);
+    }
 }

@@ -58,7 +58,14 @@ impl Rounds {
 pub(super) fn measure(options: &LogsOptions, versions: &mut BTreeMap<String, String>) -> Result<Vec<(String, Rounds)>> {
     let rust = build_rust()?;
     let go = build_go(versions)?;
-    note_crates(versions);
+    let crates = [
+        "tracing-subscriber",
+        "tracing-appender",
+        "spdlog-rs",
+        "slog-async",
+        "slog-json",
+    ];
+    note_crates("logs", &crates, versions);
     let folder = place::cargo_target().join("bench/logs");
     let ours = output(Command::new(&rust).args(["--list", "--folder"]).arg(&folder))?;
     let names = ours.lines().map(|name| (name.to_owned(), &rust, "--"));
@@ -94,14 +101,19 @@ pub(super) fn measure(options: &LogsOptions, versions: &mut BTreeMap<String, Str
 
 /// The program in Rust, in its own workspace and target folder.
 pub(super) fn build_rust() -> Result<PathBuf> {
-    let folder = place::root().join("bench/logs");
-    let target = place::cargo_target().join("bench-logs");
+    build("logs")
+}
+
+/// A program of a folder of `bench`, in its own workspace and target folder.
+pub(super) fn build(folder: &str) -> Result<PathBuf> {
+    let program = format!("bench-{folder}");
+    let target = place::cargo_target().join(&program);
     let mut command = cargo();
     command
         .args(["build", "--release", "--locked", "--target-dir"])
         .arg(&target);
-    run(command.current_dir(&folder))?;
-    Ok(target.join("release/bench-logs"))
+    run(command.current_dir(place::root().join("bench").join(folder)))?;
+    Ok(target.join("release").join(program))
 }
 
 fn build_go(versions: &mut BTreeMap<String, String>) -> Result<PathBuf> {
@@ -143,19 +155,13 @@ fn build_go(versions: &mut BTreeMap<String, String>) -> Result<PathBuf> {
     Ok(program)
 }
 
-/// The crates of others, as the lock file of the program has them.
-fn note_crates(versions: &mut BTreeMap<String, String>) {
-    let file: &Path = &place::root().join("bench/logs/Cargo.lock");
+/// Crates of others, as the lock file of a program of `bench` has them.
+pub(super) fn note_crates(folder: &str, names: &[&str], versions: &mut BTreeMap<String, String>) {
+    let file: &Path = &place::root().join("bench").join(folder).join("Cargo.lock");
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    for name in [
-        "tracing-subscriber",
-        "tracing-appender",
-        "spdlog-rs",
-        "slog-async",
-        "slog-json",
-    ] {
+    for name in names {
         if let Some(version) = locked(&text, name) {
-            versions.insert(name.to_owned(), version.to_owned());
+            versions.insert((*name).to_owned(), version.to_owned());
         }
     }
 }

@@ -12,10 +12,14 @@ use super::goals::goals;
 use super::loggers::{Rounds, Seen};
 use super::masks::Log;
 use super::outage::{Outage, RECORDS, Sample as Window};
+use super::scanners::{self, Figures};
 use super::servers::{Row, Sample, name};
 use crate::bench::goal::{self, median};
 use crate::command::output;
 use crate::place;
+
+/// The figure of the steps that others' time for a record is compared with.
+const RECORD: &str = "mask_pack_line_400b_everything_ns";
 
 /// What was measured.
 #[derive(Default)]
@@ -26,6 +30,7 @@ pub(super) struct Page {
     pub(super) versions: BTreeMap<String, String>,
     pub(super) loggers: Vec<(String, Rounds)>,
     pub(super) rooms: BTreeMap<String, f64>,
+    pub(super) scanners: Vec<(&'static str, Figures)>,
     pub(super) sandbox: String,
     pub(super) servers: Vec<Row>,
     pub(super) outage: Option<Outage>,
@@ -63,6 +68,9 @@ impl Page {
         }
         if !self.rooms.is_empty() {
             text += &room_tables(&self.rooms);
+        }
+        if !self.scanners.is_empty() {
+            text += &scanners::table(&self.scanners, self.rooms.get(RECORD).copied());
         }
         if !self.sandbox.is_empty() {
             write!(
@@ -106,6 +114,7 @@ impl Page {
             "versions": self.versions,
             "loggers": serde_json::to_value(loggers)?,
             "rooms": self.rooms,
+            "scanners": self.scanners.iter().map(|(name, figures)| (*name, figures)).collect::<BTreeMap<_, _>>(),
             "sandbox": self.sandbox,
             "servers": serde_json::to_value(servers)?,
             "outage": self.outage,
