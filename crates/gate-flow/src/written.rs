@@ -449,6 +449,7 @@ pub(crate) fn passage(pen: &mut Pen, journal: &Journal, chain: &Chain, ended: Op
         own.text(&field::PROTOCOL, b"tcp");
         outcome(sheet, journal, journal.clock.elapsed());
         parties(sheet, journal);
+        wires(sheet, journal);
         plugins(sheet, journal, chain);
     });
 }

@@ -111,6 +111,8 @@ metrics! {
     LOG_LINES = "cofferdam_log_lines_total", Counter, ["level"], "Lines written to stderr, plugins' lines included, by level.";
 
     WORKER_EXCHANGES = "cofferdam_worker_exchanges_total", Counter, ["worker"], "Ended exchanges by worker.";
+    WORKER_FAILED = "cofferdam_worker_failed_exchanges_total", Counter, ["worker"], "Ended exchanges by worker that were answered with 5xx or not at all.";
+    WORKER_EXCHANGE_DURATION = "cofferdam_worker_exchange_duration_seconds", Histogram, ["worker"], "From a request's headers to the response's last byte, by worker.";
     WORKER_EXCHANGES_IN_FLIGHT = "cofferdam_worker_exchanges_in_flight", Gauge, ["worker"], "Exchanges under way by worker.";
     WORKER_CPU = "cofferdam_worker_cpu_seconds_total", Counter, ["worker"], "Time that a worker's thread has computed: its rate is the part of a core that is used.";
     WORKER_LAG = "cofferdam_worker_lag_seconds", Histogram, ["worker"], "How late a worker came back to a timer of its own, looked at four times a second: what it does at a stretch, everybody else waits for.";
@@ -130,6 +132,7 @@ metrics! {
     LOG_SINK_SPOOL = "cofferdam_log_sink_spool_bytes", Gauge, ["sink"], "Bytes in the spool of a sink.";
     LOG_SINK_SPOOL_CAPACITY = "cofferdam_log_sink_spool_capacity_bytes", Gauge, ["sink"], "Bytes that the spool of a sink can hold; 0 without one.";
     LOG_SINK_RETRIES = "cofferdam_log_sink_retries_total", Counter, ["sink"], "Deliveries of a sink that failed and are tried again.";
+    LOG_SINK_DELIVERY = "cofferdam_log_sink_delivery_duration_seconds", Histogram, ["sink"], "How long each try of a sink to deliver a batch took, those that failed included.";
     LOG_SINK_SPOOL_FAULTS = "cofferdam_log_sink_spool_faults_total", Counter, ["sink"], "Times that the disk of a sink's spool refused.";
     LOG_SINK_TORN = "cofferdam_log_sink_torn_spools_total", Counter, ["sink"], "Torn ends of a spool that were cut at its start.";
     LOG_SINK_ASIDE = "cofferdam_log_sink_set_aside_files_total", Counter, ["sink"], "Files of a spool that cannot be read and were set aside.";

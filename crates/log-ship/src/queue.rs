@@ -325,6 +325,11 @@ impl Queue {
         self.state.lock().counts.spool_faults += 1;
     }
 
+    /// The other side was tried for so long.
+    pub(crate) fn tried(&self, duration: Duration) {
+        self.state.lock().counts.tries.record(duration);
+    }
+
     /// Says whether the other side takes records at present.
     pub(crate) fn failing(&self, failing: bool) {
         let mut state = self.state.lock();

@@ -1,5 +1,7 @@
 //! What has become of records: each that was accepted is delivered, dropped for a reason, or held.
 
+use log_record::histogram::Histogram;
+
 use crate::kinds::Kinds;
 use crate::record::{Class, Level, Record};
 
@@ -88,6 +90,8 @@ pub struct Tally {
     pub torn: u64,
     /// Files of the spool that cannot be read and were set aside, at once or when the rest of them is sent; what is in them that was never read is in no other count.
     pub aside: u64,
+    /// How long each try to deliver a batch took, those that failed included.
+    pub tries: Histogram,
     pub(crate) lost: [Kinds; REASONS],
 }
 
@@ -136,6 +140,7 @@ impl Tally {
         self.spool_faults += other.spool_faults;
         self.torn += other.torn;
         self.aside += other.aside;
+        self.tries.add(&other.tries);
         for (sum, lost) in self.lost.iter_mut().zip(&other.lost) {
             sum.add_all(lost);
         }

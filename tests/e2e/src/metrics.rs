@@ -175,6 +175,7 @@ async fn prometheus_reads_open_metrics_and_answers_the_dashboards() -> Result<()
     for running in [
         "cofferdam_worker_lag_seconds_count{worker=\"1\"}",
         "cofferdam_worker_cpu_seconds_total{worker=\"0\"}",
+        "sum(cofferdam_worker_exchange_duration_seconds_count)",
         "process_resident_memory_bytes",
     ] {
         prometheus.wait_for(running, |number| number > 0.0).await?;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use gate_flow::Untold;
 use log_record::exposition::Exposition;
 use log_record::grade::{Class, Level};
+use log_record::histogram::Histogram;
 use log_record::metric::{self, Metric};
 
 use log_ship::{QueueLimits, Reason, Tally};
@@ -62,6 +63,8 @@ pub(super) struct SinkCounts {
     pub(super) aside: u64,
     pub(super) quoted: u64,
     pub(super) left: u64,
+    /// How long tries to deliver took.
+    pub(super) tries: Histogram,
 }
 
 impl RingCounts {
@@ -132,6 +135,7 @@ impl SinkCounts {
             aside: tally.aside,
             quoted: tally.misread,
             left: tally.left,
+            tries: tally.tries.clone(),
         }
     }
 }
@@ -219,6 +223,10 @@ impl Logs {
                 family.sample(&[&sink.name, level.word(), reason], *count);
             }
         }
+        let mut family = page.family(&metric::LOG_SINK_DELIVERY);
+        for sink in &self.sinks {
+            family.durations(&[&sink.name], &sink.tries);
+        }
         let rest: [(&'static Metric, Read<SinkCounts>); 12] = [
             (&metric::LOG_SINK_HELD, |sink| sink.held),
             (&metric::LOG_SINK_SPOOLED, |sink| sink.spooled),
@@ -267,6 +275,8 @@ impl Logs {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use expect_test::expect;
     use log_record::exposition::Form;
     use log_record::packed::Lost;
@@ -313,6 +323,30 @@ mod tests {
         );
     }
 
+    fn loki() -> SinkCounts {
+        let mut tries = Histogram::new();
+        tries.record(Duration::from_millis(26));
+        SinkCounts {
+            name: "loki".to_owned(),
+            accepted: 9,
+            delivered: 10,
+            dropped: vec![(Level::Debug, "queue_full", 11)],
+            held: 12,
+            spooled: 13,
+            queue_bytes: 14,
+            queue_capacity_bytes: 15,
+            spool_bytes: 16,
+            spool_capacity_bytes: 17,
+            retries: 18,
+            spool_faults: 19,
+            torn: 20,
+            aside: 21,
+            quoted: 22,
+            left: 23,
+            tries,
+        }
+    }
+
     #[test]
     fn every_count_of_rings_and_sinks_has_its_row() {
         let logs = Logs {
@@ -331,33 +365,19 @@ mod tests {
                 by_rates: 24,
                 by_windows: 25,
             },
-            sinks: vec![SinkCounts {
-                name: "loki".to_owned(),
-                accepted: 9,
-                delivered: 10,
-                dropped: vec![(Level::Debug, "queue_full", 11)],
-                held: 12,
-                spooled: 13,
-                queue_bytes: 14,
-                queue_capacity_bytes: 15,
-                spool_bytes: 16,
-                spool_capacity_bytes: 17,
-                retries: 18,
-                spool_faults: 19,
-                torn: 20,
-                aside: 21,
-                quoted: 22,
-                left: 23,
-            }],
+            sinks: vec![loki()],
         };
         let mut page = Exposition::new();
         logs.tell(&mut page);
         let page = String::from_utf8(page.finish(Form::Text)).unwrap();
-        let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
+        let is_row = |line: &&str| !line.starts_with('#') && !line.contains("_bucket{");
+        let samples: Vec<&str> = page.lines().filter(is_row).collect();
         expect![[r#"
             cofferdam_log_sink_accepted_records_total{sink="loki"} 9
             cofferdam_log_sink_delivered_records_total{sink="loki"} 10
             cofferdam_log_sink_dropped_records_total{sink="loki",level="debug",reason="queue_full"} 11
+            cofferdam_log_sink_delivery_duration_seconds_sum{sink="loki"} 0.026
+            cofferdam_log_sink_delivery_duration_seconds_count{sink="loki"} 1
             cofferdam_log_sink_held_records{sink="loki"} 12
             cofferdam_log_sink_spooled_records{sink="loki"} 13
             cofferdam_log_sink_queue_bytes{sink="loki"} 14

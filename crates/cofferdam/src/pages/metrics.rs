@@ -442,8 +442,15 @@ fn about_workers(traffic: &Traffic, page: &mut Exposition) {
         .map(|worker| (worker.number.to_string(), worker))
         .collect();
     named(page, &metric::WORKER_EXCHANGES, &workers, |(number, worker)| {
-        (number, worker.exchanges)
+        (number, worker.durations.count())
     });
+    named(page, &metric::WORKER_FAILED, &workers, |(number, worker)| {
+        (number, worker.failed)
+    });
+    let mut family = page.family(&metric::WORKER_EXCHANGE_DURATION);
+    for (number, worker) in &workers {
+        family.durations(&[number], &worker.durations);
+    }
     named(
         page,
         &metric::WORKER_EXCHANGES_IN_FLIGHT,

@@ -13,6 +13,9 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::assemble::{ANSWER_MAX, House};
 
+/// Classes of status of exchanges that failed.
+const FAILED: [&str; 2] = ["5xx", "none"];
+
 /// Exchanges and upstreams, of all workers that answer in time.
 #[derive(Default)]
 pub(super) struct Traffic {
@@ -30,7 +33,10 @@ pub(super) struct Traffic {
 /// Counts of one worker.
 pub(super) struct WorkerCounts {
     pub(super) number: usize,
-    pub(super) exchanges: u64,
+    /// Of all exchanges that have ended there.
+    pub(super) durations: Histogram,
+    /// Those that were answered with 5xx, or not at all.
+    pub(super) failed: u64,
     pub(super) in_flight: u64,
     /// What its thread has computed.
     pub(super) computed: Duration,
@@ -76,9 +82,16 @@ impl Traffic {
     fn of_worker(number: usize, flow: &Flow) -> Self {
         let (routes, in_flight) = flow.tally();
         let upstreams = flow.upstreams().iter();
+        let mut durations = Histogram::new();
+        for tally in routes.values() {
+            durations.add(&tally.durations);
+        }
+        let failed = |(class, _): &(&&str, &u64)| FAILED.contains(class);
+        let classes = routes.values().flat_map(|tally| tally.classes.iter().filter(failed));
         let worker = WorkerCounts {
             number,
-            exchanges: routes.values().map(|tally| tally.durations.count()).sum(),
+            durations,
+            failed: classes.map(|(_, count)| count).sum(),
             in_flight,
             computed: Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default(),
             lag: flow.lag(),

@@ -696,6 +696,24 @@ const LOGS: Board = Board {
         panel(
             Lines,
             [
+                "Time of a delivery",
+                "s",
+                "How long a try to deliver a batch takes, failed ones included; native histogram, empty where Prometheus takes none.",
+            ],
+            &[
+                (
+                    r#"histogram_quantile(0.5, sum by (sink) (rate(cofferdam_log_sink_delivery_duration_seconds{@,sink=~"$sink"}[~])))"#,
+                    "{{sink}}: p50",
+                ),
+                (
+                    r#"histogram_quantile(0.99, sum by (sink) (rate(cofferdam_log_sink_delivery_duration_seconds{@,sink=~"$sink"}[~])))"#,
+                    "{{sink}}: p99",
+                ),
+            ],
+        ),
+        panel(
+            Lines,
+            [
                 "Retries and refusing disks",
                 "ops",
                 "Deliveries that failed and are tried again, and writes to a spool that failed.",
@@ -889,6 +907,30 @@ const WORKERS: Board = Board {
             ["In flight by worker", "short", "Exchanges under way."],
             &[(
                 "cofferdam_worker_exchanges_in_flight{@}",
+                "{{instance}} worker {{worker}}",
+            )],
+        ),
+        panel(
+            Lines,
+            [
+                "Failed exchanges",
+                "reqps",
+                "Exchanges that were answered with 5xx or not at all: one worker alone points at its core, all of them at something behind.",
+            ],
+            &[(
+                "sum by (instance, worker) (rate(cofferdam_worker_failed_exchanges_total{@}[~]))",
+                "{{instance}} worker {{worker}}",
+            )],
+        ),
+        panel(
+            Lines,
+            [
+                "Time of an exchange, p99",
+                "s",
+                "From the request's headers to the response's last byte, by worker.",
+            ],
+            &[(
+                "histogram_quantile(0.99, sum by (le, instance, worker) (rate(cofferdam_worker_exchange_duration_seconds_bucket{@}[~])))",
                 "{{instance}} worker {{worker}}",
             )],
         ),

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -57,7 +57,7 @@ impl Carrying {
             }
             if !self.queue.pause(wait) && !self.last_try(&mut batch) {
                 self.queue.give_back(Hand::Carrier, batch);
-                self.queue.stop(std::time::Instant::now());
+                self.queue.stop(Instant::now());
                 return;
             }
             if batch.is_empty() {
@@ -68,10 +68,7 @@ impl Carrying {
 
     /// At the end each batch is tried once more; says whether it went.
     fn last_try(&mut self, batch: &mut Batch) -> bool {
-        let in_time = self
-            .queue
-            .stops_at()
-            .is_some_and(|until| std::time::Instant::now() < until);
+        let in_time = self.queue.stops_at().is_some_and(|until| Instant::now() < until);
         in_time && matches!(self.attempt(batch, Queue::settle_carried), Tried::Settled)
     }
 
@@ -114,11 +111,13 @@ impl Carrying {
         }
         let (carrier, talk) = (&mut self.carrier, &mut self.talk);
         let mut refused = |words: &str| talk.say(Kind::Refused, words);
+        let began = Instant::now();
         let trying = AssertUnwindSafe(|| carrier.deliver(batch, &mut refused));
         let step = catch_unwind(trying).unwrap_or_else(|_| Step::Again {
             why: String::from("the sink panicked"),
             after: None,
         });
+        self.queue.tried(began.elapsed());
         settle(&self.queue, batch);
         let (why, after) = match step {
             Step::Done if batch.is_empty() => {

@@ -119,7 +119,13 @@ fn without_a_spool_a_batch_is_tried_until_it_arrives() {
     side.refuses.store(false, Ordering::SeqCst);
     until("all acknowledged", || sink.acknowledged() == 300);
     assert_eq!(*side.got.lock(), (1..=300).collect::<Vec<_>>());
-    assert!(end(sink).retries > 4);
+    let tally = end(sink);
+    assert!(tally.retries > 4);
+    assert_eq!(
+        tally.tries.count(),
+        side.tries.load(Ordering::SeqCst),
+        "each try has its time"
+    );
     assert_eq!(*heard.lock(), ["Unavailable: out of order"], "once a minute");
 }
 

@@ -280,6 +280,10 @@ async fn bytes_that_passed_over_tcp_are_a_record_with_their_number_and_none_of_t
         ("client.address", json!("127.0.0.0")),
     ];
     has(&passed, &fields)?;
+    // What the kernel knows of both connections is there although both are closed.
+    for rtt in ["cofferdam.client_rtt_us", "cofferdam.upstream_rtt_us"] {
+        ensure!(passed[rtt].as_u64().is_some_and(|rtt| rtt > 0), "no {rtt}: {passed}");
+    }
     let mut stream = TcpStream::connect(gateway.listener("nowhere")?).await?;
     // A reset is an end as well.
     let _ = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut back)).await?;
@@ -291,6 +295,10 @@ async fn bytes_that_passed_over_tcp_are_a_record_with_their_number_and_none_of_t
         ("http.response.body.size", json!(0)),
     ];
     has(&lost, &fields)?;
+    ensure!(
+        lost["cofferdam.client_rtt_us"].is_u64() && lost["cofferdam.upstream_rtt_us"].is_null(),
+        "{lost}"
+    );
     ensure!(!fs::read_to_string(&file)?.contains("some bytes"));
     Ok(())
 }
