@@ -125,6 +125,7 @@ metrics! {
     LOG_SINK_ACCEPTED = "cofferdam_log_sink_accepted_records_total", Counter, ["sink"], "Records that a sink was given and is for, those included that it found in its spool at its start.";
     LOG_SINK_DELIVERED = "cofferdam_log_sink_delivered_records_total", Counter, ["sink"], "Records that the other side of a sink has taken.";
     LOG_SINK_DROPPED = "cofferdam_log_sink_dropped_records_total", Counter, ["sink", "level", "reason"], "Records that a sink dropped, by level and reason; those that happened.";
+    LOG_SINK_DELIVERY = "cofferdam_log_sink_delivery_duration_seconds", Histogram, ["sink"], "How long each try of a sink to deliver a batch took, those that failed included.";
     LOG_SINK_HELD = "cofferdam_log_sink_held_records", Gauge, ["sink"], "Records of a sink in memory, on their way or in its spool.";
     LOG_SINK_SPOOLED = "cofferdam_log_sink_spooled_records", Gauge, ["sink"], "Of those, the ones in the spool.";
     LOG_SINK_QUEUE = "cofferdam_log_sink_queue_bytes", Gauge, ["sink"], "Bytes in the queue of a sink.";
@@ -132,7 +133,6 @@ metrics! {
     LOG_SINK_SPOOL = "cofferdam_log_sink_spool_bytes", Gauge, ["sink"], "Bytes in the spool of a sink.";
     LOG_SINK_SPOOL_CAPACITY = "cofferdam_log_sink_spool_capacity_bytes", Gauge, ["sink"], "Bytes that the spool of a sink can hold; 0 without one.";
     LOG_SINK_RETRIES = "cofferdam_log_sink_retries_total", Counter, ["sink"], "Deliveries of a sink that failed and are tried again.";
-    LOG_SINK_DELIVERY = "cofferdam_log_sink_delivery_duration_seconds", Histogram, ["sink"], "How long each try of a sink to deliver a batch took, those that failed included.";
     LOG_SINK_SPOOL_FAULTS = "cofferdam_log_sink_spool_faults_total", Counter, ["sink"], "Times that the disk of a sink's spool refused.";
     LOG_SINK_TORN = "cofferdam_log_sink_torn_spools_total", Counter, ["sink"], "Torn ends of a spool that were cut at its start.";
     LOG_SINK_ASIDE = "cofferdam_log_sink_set_aside_files_total", Counter, ["sink"], "Files of a spool that cannot be read and were set aside.";
